@@ -1,0 +1,1 @@
+"""regportal: one question more at every return, and what it means for the sale."""

@@ -1,0 +1,5 @@
+"""``python -m regportal``."""
+
+from regportal.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Where facts are kept: tables, sessions, migrations, and what marketers have published."""

@@ -1,0 +1,82 @@
+"""What every row shares: keys, moments, and which columns are personal."""
+
+import enum
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+from regportal.store.ids import uuid7
+
+
+class UtcMoment(sa.types.TypeDecorator[datetime]):
+    """A moment: always aware, always UTC, also on databases that forget the zone."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse a naive moment; it would mean another time on another machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Give the zone back."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def choice(values: type[enum.StrEnum]) -> sa.Enum:
+    """Return the column type for an enum that is stored by value, as text."""
+    return sa.Enum(
+        values,
+        native_enum=False,
+        create_constraint=False,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+Sequence = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+Id = Annotated[uuid.UUID, mapped_column(sa.Uuid(), primary_key=True, default=uuid7)]
+Moment = Annotated[datetime, mapped_column(UtcMoment())]
+MaybeMoment = Annotated[datetime | None, mapped_column(UtcMoment(), nullable=True)]
+Count = Annotated[int, mapped_column(sa.Integer(), default=0, server_default="0")]
+Flag = Annotated[bool, mapped_column(sa.Boolean(), default=False, server_default=sa.false())]
+Ordinal = Annotated[int, mapped_column(Sequence, primary_key=True, autoincrement=True)]
+JsonObject = Annotated[Mapping[str, Any], mapped_column(Json, default=dict)]
+
+
+class Base(DeclarativeBase):
+    """A table. ``personal`` names the columns that say something about a person."""
+
+    personal: ClassVar[frozenset[str]] = frozenset()
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcMoment(),
+        uuid.UUID: sa.Uuid(),
+        dict[str, Any]: Json,
+        list[Any]: Json,
+        bytes: sa.LargeBinary(),
+        str: sa.Text(),
+    }

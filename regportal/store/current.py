@@ -1,0 +1,43 @@
+"""What a view may reach of the installation it runs in."""
+
+from collections.abc import Callable
+
+from flask import current_app, g
+
+from regportal.config import Settings
+from regportal.store.documents import Published, Shelf, Site
+from regportal.store.sessions import Store
+
+
+def settings() -> Settings:
+    """Return the settings of this installation."""
+    found: Settings = current_app.extensions["regportal.settings"]
+    return found
+
+
+def store() -> Store:
+    """Return the database of this installation."""
+    found: Store = current_app.extensions["regportal.store"]
+    return found
+
+
+def published() -> Published:
+    """Return the documents that hold during this request (read once a request)."""
+    if "published" not in g:
+        shelf: Shelf = current_app.extensions["regportal.shelf"]
+        with store().read() as session:
+            g.published = shelf.published(session)
+    found: Published = g.published
+    return found
+
+
+def site() -> Site:
+    """Return the site; raise NotHereError before the first publication."""
+    return Site.of(published())
+
+
+def wake(*tasks: str) -> None:
+    """Let these tasks of the worker run soon; call it after the commit."""
+    wake_one: Callable[[str], None] = current_app.extensions["regportal.wake"]
+    for task in tasks:
+        wake_one(task)

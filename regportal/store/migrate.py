@@ -1,0 +1,38 @@
+"""Bringing a database to the present shape."""
+
+from importlib import resources
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from regportal.store.sessions import make_engine
+
+
+def config(connection: sa.Connection | None = None) -> Config:
+    """Return Alembic's configuration; the scripts travel inside the package."""
+    settings = Config()
+    scripts = resources.files("regportal.store") / "migrations"
+    settings.set_main_option("script_location", str(scripts))
+    settings.attributes["connection"] = connection
+    return settings
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at this URL to the present shape; does nothing when it is."""
+    engine = make_engine(url)
+    try:
+        with engine.connect().execution_options(regportal_writes=True) as connection:
+            command.upgrade(config(connection), "head")
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+def is_current(engine: sa.Engine) -> bool:
+    """Return whether the database has the present shape."""
+    head = ScriptDirectory.from_config(config()).get_current_head()
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == head

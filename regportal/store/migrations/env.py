@@ -1,0 +1,11 @@
+"""How Alembic runs our migrations: on the connection it is given, in one transaction."""
+
+from alembic import context
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    render_as_batch=True,
+    transaction_per_migration=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

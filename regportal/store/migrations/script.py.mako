@@ -1,0 +1,15 @@
+"""
+${message}.
+
+Expand or contract? Say why it is safe while the previous release is still running.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}

@@ -1,0 +1,131 @@
+"""What all documents share: keys, texts, lengths of time; and the site itself."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, ClassVar, Protocol, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SPAN = re.compile(r"^([1-9][0-9]{0,4})(s|m|h|d|mo)$")
+UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "mo": timedelta(days=30),
+}
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""What documents are called: small letters, digits, ``-`` and ``_``."""
+
+Span = Annotated[str, Field(pattern=SPAN.pattern, examples=["30m", "540d", "24mo"])]
+"""A length of time: 30s, 30m, 2h, 540d, 24mo (a month is 30 days)."""
+
+Text = (
+    Annotated[str, Field(min_length=1, max_length=2000)]
+    | Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")], str],
+        Field(min_length=1),
+    ]
+)
+"""What people read: one text, or one a language."""
+
+
+def span(text: str) -> timedelta:
+    """
+    Return how long this is.
+
+    >>> span("30m")
+    datetime.timedelta(seconds=1800)
+    >>> span("24mo").days
+    720
+    """
+    match = SPAN.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a length of time like 30m, 2h, 540d or 24mo")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def said(text: str | Mapping[str, str], locale: str = "en") -> str:
+    """
+    Return the text in this language, else in its parent, else in the first one written.
+
+    >>> said({"en": "Prices", "de": "Preise"}, "de-AT")
+    'Preise'
+    >>> said("Prices", "de")
+    'Prices'
+    """
+    if isinstance(text, str):
+        return text
+    parent = locale.partition("-")[0]
+    return text.get(locale) or text.get(parent) or next(iter(text.values()))
+
+
+class Document(BaseModel):
+    """One thing a marketer wrote down and published. Unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str]
+    key: Key
+
+
+D = TypeVar("D", bound=Document)
+
+
+class Documents(Protocol):
+    """Whoever has the documents that hold now."""
+
+    def one(self, kind: type[D], key: str) -> D:
+        """Return the document; raise NotHereError where none is published under this key."""
+
+
+class Theme(BaseModel):
+    """How the public pages look; colours and lengths as CSS writes them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{3,8}$")] = "#0b5cad"
+    text: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{3,8}$")] = "#1a1a1a"
+    background: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{3,8}$")] = "#ffffff"
+    radius: Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]+)?(px|rem|em)$")] = "6px"
+    font: Annotated[str, Field(pattern=r"^[A-Za-z0-9 ,'_-]{1,200}$")] = "system-ui"
+
+
+class Keep(BaseModel):
+    """How long each class of data is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    claims: Span = "90d"
+    anonymous: Span = "90d"
+    network: Span = "30d"
+    contacts: Span = "24mo"
+
+
+class Ignore(BaseModel):
+    """Own staff: what they do is recorded as machine traffic."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    networks: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+class Site(Document):
+    """Whose site this is, and what holds on all of it."""
+
+    kind: ClassVar[str] = "site"
+    key: Key = "site"
+    name: Text
+    controller: Annotated[str, Field(min_length=1, max_length=500)]
+    privacy_notice: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")], ...] = ()
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
+    visit: Span = "30m"
+    remember: Annotated[str, Field(pattern="^(ask|never)$")] = "ask"
+    theme: Theme = Theme()
+    keep: Keep = Keep()
+    ignore: Ignore = Ignore()
+
+    @classmethod
+    def of(cls, published: Documents) -> Self:
+        """Return the site; raise NotHereError before the first publication."""
+        return published.one(cls, "site")

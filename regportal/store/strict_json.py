@@ -1,0 +1,118 @@
+"""Reading JSON that others sent: all of it understood in one way, or refused (security.md 10.3)."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from regportal.errors import BadRequestError
+
+KIB = 1024
+DEEPEST = 16
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
+DIGITS = 19  # of the longest integer kept; more are not even converted
+BOM = b"\xef\xbb\xbf"
+BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""Strings (to step over what they contain) and brackets; never goes back, so it is linear."""
+
+
+class JsonError(BadRequestError):
+    """Bytes that are not the JSON we take; says what is wrong, never repeats it."""
+
+
+def read_json(body: bytes, *, most: int = 64 * KIB) -> Any:
+    """
+    Return the value these bytes are, at most ``most`` of them.
+
+    >>> read_json(b'{"name": "Ann"}')
+    {'name': 'Ann'}
+
+    Raises JsonError for anything that two readers could understand differently, or that a
+    database could not keep:
+
+    >>> read_json(b'{"is_won": false, "is_won": true}')
+    Traceback (most recent call last):
+    regportal.store.strict_json.JsonError: a key is there twice
+    """
+    if len(body) > most:
+        raise JsonError(f"more than {most // KIB} KiB")
+    if body.startswith(BOM):
+        raise JsonError("begins with a byte order mark")
+    if depth(body) > DEEPEST:
+        raise JsonError(f"nested deeper than {DEEPEST}")
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_integer,
+            object_pairs_hook=_object,
+        )
+    except UnicodeDecodeError:
+        raise JsonError("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise JsonError(f"not JSON (line {error.lineno}, column {error.colno})") from None
+    for text in _texts(value):
+        if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+            raise JsonError("a text contains NUL or half a character")
+    return value
+
+
+def depth(body: bytes) -> int:
+    """
+    Return how deep brackets are nested, without reading anything else.
+
+    >>> depth(b'[{"a": "[[["}]')
+    2
+    """
+    deepest = level = 0
+    for found in BRACKETS.finditer(body):
+        mark = found[0]
+        if mark in b"[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif mark in b"]}":
+            level -= 1
+    return deepest
+
+
+def _constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities, which JSON does not have."""
+    raise JsonError(f"{name} is not a number of JSON")
+
+
+def _float(text: str) -> float:
+    """Refuse a number so large that it would become infinite."""
+    number = float(text)
+    if math.isinf(number):
+        raise JsonError("a number is too large")
+    return number
+
+
+def _integer(text: str) -> int:
+    """Refuse an integer of more than 64 bit."""
+    if len(text.lstrip("-")) > DIGITS or not SMALLEST <= int(text) <= LARGEST:
+        raise JsonError("an integer has more than 64 bit")
+    return int(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that is there twice."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise JsonError("a key is there twice")
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _texts(each)
