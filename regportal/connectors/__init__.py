@@ -1,0 +1,1 @@
+"""The CRMs we can talk to."""

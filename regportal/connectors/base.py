@@ -1,0 +1,199 @@
+"""What every connector can be asked: the translator to one CRM, seen from our side."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import Any, Literal, Protocol
+
+from regportal.config import Settings
+from regportal.connectors.rules import Outcome
+from regportal.connectors.schema import Connector as Document
+from regportal.errors import ConfigError
+
+__all__ = [
+    "Capabilities",
+    "Change",
+    "Connector",
+    "Deliver",
+    "Finding",
+    "InboundReply",
+    "InboundRequest",
+    "Notice",
+    "Opportunity",
+    "Outcome",
+    "Ref",
+    "Result",
+    "Unsupported",
+    "connector_for",
+]
+
+Unsupported = Literal[Outcome.UNSUPPORTED]
+"""The honest answer of a system that cannot do what it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A record over there."""
+
+    kind: Literal["contact", "account", "opportunity", "activity"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing a connector must tell. ``id`` stays the same over all attempts."""
+
+    id: uuid.UUID
+    topic: str
+    subject: str
+    sequence: int
+    occurred_at: datetime
+    payload: Mapping[str, Any]
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one change; ``says`` is one sentence without personal data."""
+
+    id: uuid.UUID
+    outcome: Outcome
+    says: str = ""
+    retry_at: datetime | None = None
+    ref: Ref | None = None
+    created: bool | None = None
+    candidates: tuple[Ref, ...] = ()
+    """The records that fit, where more than one does."""
+    current: str | None = None
+    """What the CRM holds, where that is a conflict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a system can do."""
+
+    batch: int
+    """How many changes, of different subjects, one ``deliver`` takes well."""
+    idempotent: bool
+    """Whether telling the same change twice leaves what telling it once leaves."""
+    compare_and_set: bool = False
+    roles: bool = False
+    reports_merges: bool = False
+    reports_deletes: bool = False
+    inbound: Literal["signed", "shared secret", "none"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at by ``check`` or planned by ``provision``."""
+
+    subject: str
+    fine: bool
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """An opportunity as the CRM has it."""
+
+    ref: Ref
+    name: str
+    stage: str
+    is_open: bool
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a CRM tells us when it is asked for news."""
+
+    id: str
+    topic: str
+    ref: Ref
+    at: datetime
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    into: Ref | None = None
+    by_us: bool = False
+    hint_only: bool = False
+    """Whether the record must be read to know what happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """A call of a CRM, as it came: nothing in it is believed yet."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InboundReply:
+    """
+    What the caller is answered, decided before any work.
+
+    Where ``status`` is 202 the call is genuine: ``message_id`` names it, and ``digest`` tells
+    another body under the same name from the same one sent again.
+    """
+
+    status: Literal[202, 401, 413]
+    says: str
+    message_id: str = ""
+    digest: str = ""
+
+
+class Deliver(Protocol):
+    """Whoever takes changes: a connector, or the one who sends our mails."""
+
+    def __call__(self, changes: Sequence[Change], *, now: datetime) -> Sequence[Result]:
+        """Return exactly one result a change, in the same order."""
+
+
+class Connector(Protocol):
+    """The translator to one CRM. It decides nothing and remembers nothing."""
+
+    capabilities: Capabilities
+
+    def check(self) -> list[Finding]:
+        """Look whether we could deliver; never writes."""
+
+    def provision(self, *, dry_run: bool = True) -> list[Finding] | Unsupported:
+        """Make the fields we write there; with ``dry_run`` only say which."""
+
+    def deliver(self, changes: Sequence[Change], *, now: datetime) -> list[Result]:
+        """
+        Tell changes of different subjects; exactly one result a change, in the same order.
+
+        Raises UnreachableError only where nothing is known of any of them.
+        """
+
+    def open_opportunities(
+        self, contacts: Sequence[Ref]
+    ) -> Mapping[Ref, Sequence[Opportunity]] | Unsupported:
+        """Return the open opportunities of each contact."""
+
+    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Any] | None] | Unsupported:
+        """Return the records as they are now; None for one that is not there."""
+
+    def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str] | Unsupported:
+        """Return what happened after a cursor, and the cursor to ask with next."""
+
+    def accept(self, request: InboundRequest, *, now: datetime) -> InboundReply:
+        """Verify a call of the CRM and decide what it is answered; does nothing else."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+def connector_for(document: Document, settings: Settings) -> Connector:
+    """
+    Return the connector a document describes.
+
+    Raises ConfigError where its type is not installed or its secret cannot be used.
+    """
+    found = entry_points(group="regportal.connectors", name=document.type)
+    if not found:
+        raise ConfigError(f"no connector of type {document.type!r} is installed")
+    made: Connector = next(iter(found)).load()(document, settings)
+    return made

@@ -1,0 +1,1 @@
+"""What we owe the CRM: written with the fact, delivered later."""

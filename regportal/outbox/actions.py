@@ -1,0 +1,295 @@
+"""Owing the news of a fact, in the transaction of the fact; and what a person does about it."""
+
+import logging
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.connectors.rules import stamp
+from regportal.connectors.schema import Connector
+from regportal.outbox.drain import SET_PAUSE, drain
+from regportal.outbox.models import Message, MessageState, Pause
+from regportal.outbox.rules import is_told
+from regportal.store.ids import uuid7
+
+__all__ = [
+    "FieldNews",
+    "News",
+    "drain",
+    "listing",
+    "owe",
+    "pause",
+    "pauses",
+    "put",
+    "replay",
+    "resume",
+    "waiting",
+]
+
+log = logging.getLogger(__name__)
+
+NEXT_NUMBER = sa.text(
+    "INSERT INTO subject (connector, subject, last) VALUES (:connector, :subject, 1) "
+    "ON CONFLICT (connector, subject) DO UPDATE SET last = subject.last + 1 RETURNING last"
+)
+"""Both databases read it; on PostgreSQL it also lets one writer at a time number a subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNews:
+    """The value of one field of a contact, where it comes from and since when."""
+
+    value: Any
+    source: str
+    at: datetime
+    crm_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """
+    What is to be told about a subject. ``payload`` is JSON and has the fact's ``id``.
+
+    ``merges`` names the state it tells, where it is state: news of the same name that still
+    waits takes this one in. ``creates``: nothing about the subject can be told before it.
+    ``lane`` 0 goes ahead of others. ``fields`` are by question; each connector has its own
+    names for them.
+    """
+
+    topic: str
+    subject: str
+    payload: Mapping[str, Any]
+    occurred_at: datetime
+    merges: str | None = None
+    creates: bool = False
+    lane: int = 1
+    fields: Mapping[str, FieldNews] | None = None
+
+
+def owe(
+    session: Session, connectors: Iterable[Connector], news: News, *, now: datetime
+) -> list[str]:
+    """Owe the news to every connector that is told such; return their keys, to wake them."""
+    told = [one for one in connectors if is_told(news.topic, one.sends, one.claimed)]
+    for connector in told:
+        put(session, connector.key, _named(news, connector), now=now)
+    return [connector.key for connector in told]
+
+
+def put(session: Session, connector: str, news: News, *, now: datetime) -> uuid.UUID:
+    """Owe the news to one connector and return its message; deliver it after the commit."""
+    if news.lane == 0:
+        _hurry(session, connector, news.subject)
+    waits = _waiting_like(session, connector, news)
+    if waits is not None:
+        _take_in(session, waits, news)
+        return waits
+    number = session.scalar(NEXT_NUMBER, {"connector": connector, "subject": news.subject})
+    message_id = uuid7()
+    session.execute(
+        sa.insert(Message).values(
+            id=message_id,
+            connector=connector,
+            topic=news.topic,
+            subject=news.subject,
+            sequence=number,
+            lane=news.lane,
+            merges=news.merges,
+            creates=news.creates,
+            payload=dict(news.payload),
+            occurred_at=news.occurred_at,
+            state=MessageState.DUE,
+            attempts=0,
+            due=now,
+        )
+    )
+    return message_id
+
+
+def replay(
+    session: Session,
+    ids: Collection[uuid.UUID] | None = None,
+    *,
+    connector: str | None = None,
+    now: datetime,
+) -> int:
+    """
+    Let messages be delivered again and return how many; without ``ids`` every parked one.
+
+    A fact is told as it was, with its own time; a state as it is now. A message that still
+    waits is only told at once. Each keeps its id, so nothing has a second effect.
+    """
+    chosen = sa.select(Message).order_by(Message.connector, Message.subject, Message.sequence)
+    if ids is None:
+        chosen = chosen.where(Message.state == MessageState.PARKED)
+    else:
+        chosen = chosen.where(Message.id.in_(ids), Message.state != MessageState.SUPERSEDED)
+    if connector is not None:
+        chosen = chosen.where(Message.connector == connector)
+    messages = session.scalars(chosen.with_for_update()).all()
+    again = [message for message in messages if not _is_under_way(message, now)]
+    for message in again:
+        newest = _newest_like(session, message)
+        message.payload = newest.payload
+        message.occurred_at = newest.occurred_at
+        message.state = MessageState.DUE
+        message.attempts = 0
+        message.trouble = None
+        message.lease, message.leased_until = uuid.uuid4(), now  # told before: nothing merges in
+        message.due = _free_from(session, message, now)
+    session.flush()
+    return len(again)
+
+
+def pause(session: Session, connector: str, because: str, *, until: datetime | None = None) -> None:
+    """Do not speak to a connector for a while, or until somebody resumes it."""
+    session.execute(SET_PAUSE, {"connector": connector, "until": until, "because": because})
+    log.info("%s is paused: %s", connector, because)
+
+
+def resume(session: Session, connector: str) -> bool:
+    """Speak to a connector again; return whether it was paused."""
+    lifted = session.execute(
+        sa.delete(Pause).where(Pause.connector == connector).returning(Pause.connector)
+    )
+    return lifted.first() is not None
+
+
+def pauses(session: Session) -> Sequence[Pause]:
+    """Return the connectors that are not spoken to, and why."""
+    return session.scalars(sa.select(Pause).order_by(Pause.connector)).all()
+
+
+def listing(
+    session: Session,
+    *,
+    connector: str | None = None,
+    state: MessageState | None = None,
+    limit: int | None = None,
+) -> Sequence[Message]:
+    """Return messages: first what a person must look at, then what waits, then the newest."""
+    urgency = sa.case(
+        {MessageState.PARKED.value: 0, MessageState.DUE.value: 1},
+        value=sa.cast(Message.state, sa.Text()),
+        else_=2,
+    )
+    chosen = sa.select(Message).order_by(urgency, Message.id.desc()).limit(limit)
+    if connector is not None:
+        chosen = chosen.where(Message.connector == connector)
+    if state is not None:
+        chosen = chosen.where(Message.state == state)
+    return session.scalars(chosen).all()
+
+
+def waiting(session: Session) -> dict[str, dict[MessageState, int]]:
+    """Return how many messages each connector has in each state."""
+    counts: dict[str, dict[MessageState, int]] = {}
+    for connector, state, number in session.execute(
+        sa.select(Message.connector, Message.state, sa.func.count())
+        .group_by(Message.connector, Message.state)
+        .order_by(Message.connector, Message.state)
+    ):
+        counts.setdefault(connector, {})[state] = number
+    return counts
+
+
+def _named(news: News, connector: Connector) -> News:
+    """Name the fields as this connector does; of two with one name the newer holds."""
+    if news.fields is None:
+        return news
+    fields = {
+        connector.field_name(question, field.crm_field): {
+            "value": field.value,
+            "source": field.source,
+            "at": stamp(field.at),
+        }
+        for question, field in sorted(news.fields.items(), key=lambda pair: pair[1].at)
+    }
+    return replace(news, payload={**news.payload, "fields": fields}, fields=None)
+
+
+def _hurry(session: Session, connector: str, subject: str) -> None:
+    """Let what waits before a withdrawal go ahead with it: the order of a subject stays."""
+    session.execute(
+        sa.update(Message)
+        .where(
+            Message.connector == connector,
+            Message.subject == subject,
+            Message.state == MessageState.DUE,
+        )
+        .values(lane=0)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _waiting_like(session: Session, connector: str, news: News) -> uuid.UUID | None:
+    """Return the waiting message that takes this news in: same state, never tried, not leased."""
+    if news.merges is None:
+        return None
+    return session.scalar(
+        sa.select(Message.id)
+        .where(
+            Message.connector == connector,
+            Message.subject == news.subject,
+            Message.state == MessageState.DUE,
+            Message.merges == news.merges,
+            Message.attempts == 0,
+            Message.lease.is_(None),
+        )
+        .order_by(Message.sequence.desc())
+        .limit(1)
+        .with_for_update()
+    )
+
+
+def _take_in(session: Session, message_id: uuid.UUID, news: News) -> None:
+    """Let a waiting message tell this news instead; what creates a contact stays what it is."""
+    session.execute(
+        sa.update(Message)
+        .where(Message.id == message_id)
+        .values(
+            topic=sa.case((Message.creates, Message.topic), else_=news.topic),
+            creates=sa.or_(Message.creates, sa.literal(news.creates)),
+            payload=dict(news.payload),
+            occurred_at=news.occurred_at,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _newest_like(session: Session, message: Message) -> Message:
+    """Return the newest message that tells the same state; a fact is its own."""
+    if message.merges is None:
+        return message
+    return session.scalars(
+        sa.select(Message)
+        .where(
+            Message.connector == message.connector,
+            Message.subject == message.subject,
+            Message.merges == message.merges,
+        )
+        .order_by(Message.sequence.desc())
+        .limit(1)
+    ).one()
+
+
+def _is_under_way(message: Message, now: datetime) -> bool:
+    """Return whether a worker is just delivering it."""
+    return message.leased_until is not None and message.leased_until > now
+
+
+def _free_from(session: Session, message: Message, now: datetime) -> datetime:
+    """Return when nobody speaks about the subject any more: one message of it at a time."""
+    busy = session.scalar(
+        sa.select(sa.func.max(Message.leased_until)).where(
+            Message.connector == message.connector,
+            Message.subject == message.subject,
+            Message.state == MessageState.DUE,
+        )
+    )
+    return max(busy, now) if busy else now

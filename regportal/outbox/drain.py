@@ -1,0 +1,283 @@
+"""Delivering what is owed: lease, commit, deliver, commit."""
+
+import logging
+import random
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from regportal.connectors.base import Change, Deliver, Outcome, Result
+from regportal.errors import UnreachableError
+from regportal.outbox.models import Message, MessageState, Pause
+from regportal.outbox.rules import LONGEST, TAKEN, Verdict, is_paused, longer, verdict
+from regportal.store.base import UtcMoment
+from regportal.store.sessions import Store
+
+log = logging.getLogger(__name__)
+
+BATCH = 8
+LEASE = timedelta(minutes=1)  # longer than any delivery may take (connectors/egress.py: TOTAL)
+LANES = (0, 1)
+
+TOLD = (
+    Message.id,
+    Message.topic,
+    Message.subject,
+    Message.sequence,
+    Message.occurred_at,
+    Message.payload,
+    Message.attempts,
+)
+
+# Written out, not bound: only so do both databases see that their partial indexes fit.
+IS_DUE = Message.state == sa.literal_column("'due'")
+Ahead = aliased(Message)
+IS_HEAD = ~(
+    sa.select(sa.literal(1))
+    .where(
+        Ahead.connector == Message.connector,
+        Ahead.subject == Message.subject,
+        Ahead.sequence < Message.sequence,
+        Ahead.state.in_([sa.literal_column("'due'"), sa.literal_column("'parked'")]),
+        sa.or_(Ahead.state == sa.literal_column("'due'"), Ahead.creates),
+    )
+    .exists()
+)
+"""Nothing of its subject is to be delivered before it, or is parked and creates the contact."""
+
+
+SET_PAUSE = sa.text(
+    "INSERT INTO pause (connector, until, because) VALUES (:connector, :until, :because) "
+    "ON CONFLICT (connector) DO UPDATE SET until = excluded.until, because = excluded.because"
+).bindparams(sa.bindparam("until", type_=UtcMoment()))
+"""Both databases read it; two workers that are thrown out at once do not collide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages of different subjects that one worker delivers now."""
+
+    token: uuid.UUID
+    changes: Sequence[Change] = ()
+    again_at: datetime | None = None
+    """Where there is nothing to deliver: when there will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How one connector's messages are delivered."""
+
+    connector: str
+    size: int = BATCH
+    lease: timedelta = LEASE
+    chance: Callable[[], float] = field(default=random.random)
+
+    def mend(self, session: Session, *, now: datetime) -> None:
+        """Bring back what a clock that was wrong has put off too far."""
+        session.execute(
+            sa.update(Message)
+            .where(*self._lane(*LANES), Message.due > now + max(LONGEST, self.lease))
+            .values(due=now)
+            .execution_options(synchronize_session=False)
+        )
+
+    def take(self, session: Session, *, now: datetime) -> Batch:
+        """Lease the next messages, each the first of its subject, lane 0 before lane 1."""
+        pause = session.get(Pause, self.connector)
+        token = uuid.uuid4()
+        if pause is not None and is_paused(pause.until, now):
+            return Batch(token, again_at=pause.until)
+        leased: list[sa.Row[Any]] = []
+        for lane in LANES:
+            leased += session.execute(
+                sa.select(*TOLD)
+                .where(*self._lane(lane), Message.due <= now, IS_HEAD)
+                .order_by(Message.due)
+                .limit(self.size - len(leased))
+                .with_for_update(skip_locked=True)
+            )
+        if not leased:
+            return Batch(token, again_at=self._next_due(session))
+        until = now + self.lease
+        session.execute(
+            sa.update(Message)
+            .where(Message.id.in_([message.id for message in leased]))
+            .values(lease=token, leased_until=until, due=until)
+            .execution_options(synchronize_session=False)
+        )
+        return Batch(token, [_change(message) for message in leased])
+
+    def settle(
+        self, session: Session, batch: Batch, results: Sequence[Result], *, now: datetime
+    ) -> None:
+        """Write down what became of a batch, where the lease still is ours."""
+        taken = [result.id for result in results if result.outcome in TAKEN]
+        if taken:
+            self._write(
+                session,
+                batch,
+                Message.id.in_(taken),
+                state=MessageState.SENT,
+                attempts=Message.attempts + 1,
+                sent_at=now,
+                trouble=None,
+            )
+        attempts = {change.id: change.attempt - 1 for change in batch.changes}
+        for result in results:
+            if result.outcome not in TAKEN:
+                self._refused(session, batch, result, attempts[result.id], now=now)
+
+    def _refused(
+        self, session: Session, batch: Batch, result: Result, attempts: int, *, now: datetime
+    ) -> None:
+        """Write down that a message was not taken, and pause the connector where that is why."""
+        decided = verdict(
+            result.outcome,
+            attempts,
+            says=result.says,
+            retry_at=result.retry_at,
+            chance=self.chance(),
+            now=now,
+        )
+        self._write(
+            session,
+            batch,
+            Message.id == result.id,
+            state=MessageState(decided.state),
+            attempts=decided.attempts,
+            due=decided.due,
+            trouble=decided.trouble,
+        )
+        if decided.pauses:
+            self._pause(session, decided, now=now)
+
+    def _write(
+        self, session: Session, batch: Batch, whom: sa.ColumnElement[bool], **values: Any
+    ) -> None:
+        """Change messages that this batch still holds, and give them back."""
+        session.execute(
+            sa.update(Message)
+            .where(whom, Message.lease == batch.token, IS_DUE)
+            .values(lease=None, leased_until=None, **values)
+            .execution_options(synchronize_session=False)
+        )
+
+    def _pause(self, session: Session, decided: Verdict, *, now: datetime) -> None:
+        """Let the connector wait; a longer pause that already holds stays."""
+        until, because = decided.until, decided.trouble
+        held = session.get(Pause, self.connector, populate_existing=True)
+        holds = held is not None and is_paused(held.until, now)
+        if held is not None and holds and longer(held.until, until) == held.until:
+            return
+        session.execute(
+            SET_PAUSE, {"connector": self.connector, "until": until, "because": because}
+        )
+        log.warning("%s is paused until %s: %s", self.connector, until or "resumed", because)
+
+    def _next_due(self, session: Session) -> datetime | None:
+        """Return when the first message of any subject is due; None where nothing waits."""
+        firsts = [
+            session.scalar(
+                sa.select(Message.due)
+                .where(*self._lane(lane), IS_HEAD)
+                .order_by(Message.due)
+                .limit(1)
+            )
+            for lane in LANES
+        ]
+        return min((due for due in firsts if due is not None), default=None)
+
+    def _lane(self, *lanes: int) -> tuple[sa.ColumnElement[bool], ...]:
+        """Choose what this connector has to be told, in these lanes."""
+        return (Message.connector == self.connector, Message.lane.in_(lanes), IS_DUE)
+
+
+def drain(  # noqa: PLR0913 - what differs between connectors, between tests and between workers
+    store: Store,
+    connector: str,
+    deliver: Deliver,
+    *,
+    clock: Callable[[], datetime],
+    size: int = BATCH,
+    lease: timedelta = LEASE,
+    chance: Callable[[], float] = random.random,
+    going: Callable[[], bool] = lambda: True,
+) -> datetime | None:
+    """
+    Deliver what one connector is owed now; return when to come back, None if nothing waits.
+
+    Any number of workers may do this at once: a message is delivered by one of them, and those
+    of a subject one after the other. No transaction is open while ``deliver`` runs; it must
+    answer within ``lease``, or somebody else takes its messages over. ``size`` is how many
+    messages, each of another subject, it is given at a time. It stops early where ``going``
+    says so.
+    """
+    work = Drain(connector, size, lease, chance)
+
+    def begin(session: Session) -> Batch:
+        now = clock()
+        work.mend(session, now=now)
+        return work.take(session, now=now)
+
+    batch = store.write(begin)
+    while batch.changes:
+        results = _results(deliver, batch.changes, now=clock())
+
+        def turn(
+            session: Session, done: Batch = batch, results: Sequence[Result] = results
+        ) -> Batch:
+            now = clock()
+            work.settle(session, done, results, now=now)
+            return work.take(session, now=now) if going() else Batch(done.token, again_at=now)
+
+        batch = store.write(turn)
+    return batch.again_at
+
+
+def take_back(session: Session, connector: str, *, now: datetime) -> None:
+    """
+    Let messages be delivered again at once that a worker held when it was killed.
+
+    Only for a process that knows that no other one is delivering; elsewhere the end of their
+    lease frees them.
+    """
+    session.execute(
+        sa.update(Message)
+        .where(Message.connector == connector, IS_DUE, Message.lease.is_not(None))
+        .values(due=now, leased_until=now)
+    )
+
+
+def _change(message: sa.Row[Any]) -> Change:
+    """Return what a connector is given of a message."""
+    return Change(
+        id=message.id,
+        topic=message.topic,
+        subject=message.subject,
+        sequence=message.sequence,
+        occurred_at=message.occurred_at,
+        payload=message.payload,
+        attempt=message.attempts + 1,
+    )
+
+
+def _results(deliver: Deliver, changes: Sequence[Change], *, now: datetime) -> list[Result]:
+    """Return one result a change, whatever happens: what is not known is tried again."""
+    after = None
+    try:
+        known = {result.id: result for result in deliver(changes, now=now)}
+        says = "the connector did not say what became of it"
+    except UnreachableError as error:
+        known, says = {}, str(error)
+        after = None if error.after is None else now + timedelta(seconds=error.after)
+    except Exception as error:  # a fault of one connector must not stop the others
+        log.exception("delivering failed")
+        known, says = {}, f"the connector failed: {type(error).__name__}"
+    lost = [change.id for change in changes if change.id not in known]
+    again = {id: Result(id, Outcome.RETRY, says, retry_at=after) for id in lost}
+    return [known.get(change.id) or again[change.id] for change in changes]

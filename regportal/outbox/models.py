@@ -1,0 +1,96 @@
+"""What we owe: one row a message, written in the transaction of the fact it tells."""
+
+import enum
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from regportal.store.base import Base, Count, Flag, Id, Json, MaybeMoment, Moment, Sequence, choice
+
+
+class MessageState(enum.StrEnum):
+    """Where a message stands (design.md 4)."""
+
+    DUE = "due"
+    SENT = "sent"
+    PARKED = "parked"
+    SUPERSEDED = "superseded"
+
+
+class Message(Base):
+    """
+    One thing one connector must be told. ``id`` is its ``webhook-id`` over all attempts.
+
+    In order within a ``subject`` (``contact:…``, ``claim:…``, ``opportunity:…``): ``sequence``
+    rises by one. ``lane`` 0 is for withdrawals, ahead of lane 1. A row is leased while a worker
+    delivers it: ``due`` is then the end of the lease, when anybody may take it over, and the
+    outcome counts only while ``lease`` still matches.
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (
+        sa.UniqueConstraint("connector", "subject", "sequence"),
+        sa.Index(
+            "ix_message_due",
+            "connector",
+            "lane",
+            "due",
+            sqlite_where=sa.text("state = 'due'"),
+            postgresql_where=sa.text("state = 'due'"),
+        ),
+        sa.Index("ix_message_state", "connector", "state"),
+        sa.Index(
+            "ix_message_ahead",
+            "connector",
+            "subject",
+            "sequence",
+            sqlite_where=sa.text("state IN ('due', 'parked')"),
+            postgresql_where=sa.text("state IN ('due', 'parked')"),
+        ),
+    )
+    personal = frozenset({"payload"})
+
+    id: Mapped[Id]
+    connector: Mapped[str]
+    topic: Mapped[str]
+    """``contact.identified``, ``phase.changed``…; for mail ``mail.claim``…"""
+    subject: Mapped[str]
+    sequence: Mapped[int] = mapped_column(Sequence)
+    lane: Mapped[int] = mapped_column(default=1, server_default="1")
+    merges: Mapped[str | None]
+    """The state this row tells, where it is state: a waiting row of the same name takes it in."""
+    creates: Mapped[Flag]
+    """Whether it creates the contact: parked, it holds its subject."""
+    payload: Mapped[dict[str, Any]] = mapped_column(Json)
+    occurred_at: Mapped[Moment]
+    state: Mapped[MessageState] = mapped_column(choice(MessageState), default=MessageState.DUE)
+    attempts: Mapped[Count]
+    due: Mapped[Moment]
+    lease: Mapped[uuid.UUID | None]
+    leased_until: Mapped[MaybeMoment]
+    trouble: Mapped[str | None]
+    """Why the last attempt failed, or why it is parked: one sentence without personal data."""
+    sent_at: Mapped[MaybeMoment]
+
+
+class Subject(Base):
+    """The last sequence number given to a subject, a connector."""
+
+    __tablename__ = "subject"
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    last: Mapped[int] = mapped_column(Sequence)
+
+
+class Pause(Base):
+    """A connector that is not spoken to for a while, and why."""
+
+    __tablename__ = "pause"
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[MaybeMoment]
+    """None until somebody lifts it."""
+    because: Mapped[str]

@@ -1,0 +1,163 @@
+"""When we try again, when we give up, and who is told what."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from regportal.connectors.rules import Outcome
+
+WAITS = (
+    timedelta(0),
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+"""Before each attempt: ten attempts in 75 hours and 35 minutes (Standard Webhooks 1.0)."""
+
+SPREAD = 0.2  # of a wait, to either side, so that failed messages do not all come back at once
+LONGEST = max(WAITS) * (1 + SPREAD)  # no time of ours is further ahead, unless a clock was wrong
+BREATH = timedelta(minutes=1)  # for a receiver that says "too many" and not until when
+
+TAKEN = frozenset({Outcome.DONE, Outcome.NOOP})
+PAUSING = frozenset({Outcome.THROTTLED, Outcome.AUTH, Outcome.GONE})
+CLAIMS = frozenset({"contact.claimed", "contact.claim_ended"})
+ERASURE = "contact.erased"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where a message stands after an attempt, and whether its connector must wait."""
+
+    state: Literal["due", "sent", "parked"]
+    attempts: int
+    due: datetime
+    trouble: str | None = None
+    pauses: bool = False
+    until: datetime | None = None
+    """When the pause ends; None: when somebody ends it."""
+
+
+def wait(attempts: int, chance: float) -> timedelta | None:
+    """
+    Return how long to wait after so many attempts; None after the last.
+
+    ``chance`` lies between 0 and 1 and spreads the wait by a fifth to either side:
+
+    >>> wait(1, 0.5), wait(1, 0.0), wait(1, 1.0)
+    (datetime.timedelta(seconds=5), datetime.timedelta(seconds=4), datetime.timedelta(seconds=6))
+    >>> sum((wait(attempts, 0.5) for attempts in range(1, 10)), timedelta())
+    datetime.timedelta(days=3, seconds=12905)
+    >>> wait(10, 0.5) is None
+    True
+    """
+    if attempts >= len(WAITS):
+        return None
+    return WAITS[attempts] * (1 + SPREAD * (2 * chance - 1))
+
+
+def verdict(
+    outcome: Outcome,
+    attempts: int,
+    *,
+    says: str = "",
+    retry_at: datetime | None = None,
+    chance: float = 0.5,
+    now: datetime,
+) -> Verdict:
+    """
+    Return where a message stands that was tried ``attempts`` times before this outcome.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> verdict(Outcome.DONE, 0, now=noon).state
+    'sent'
+    >>> again = verdict(Outcome.RETRY, 1, now=noon)
+    >>> again.state, again.attempts, again.due - noon
+    ('due', 2, datetime.timedelta(seconds=300))
+    >>> verdict(Outcome.RETRY, 9, says="503", now=noon).state
+    'parked'
+
+    What is not the message's fault costs it no attempt:
+
+    >>> verdict(Outcome.AUTH, 3, says="401", now=noon).attempts
+    3
+    """
+    if outcome in TAKEN:
+        return Verdict("sent", attempts + 1, now)
+    trouble = says or f"the connector answered {outcome}"
+    if outcome is Outcome.LATER:
+        return Verdict("due", attempts, _clamped(retry_at, now), says or None)
+    if outcome in PAUSING:
+        throttled = outcome is Outcome.THROTTLED
+        until = _clamped(retry_at, now) if throttled else None
+        return Verdict("due", attempts, now, trouble, pauses=True, until=until)
+    if outcome is not Outcome.RETRY:
+        return Verdict("parked", attempts + 1, now, trouble)
+    pause = wait(attempts + 1, chance)
+    if pause is None:
+        return Verdict("parked", attempts + 1, now, f"given up: {trouble}")
+    asked = _clamped(retry_at, now) if retry_at else now
+    return Verdict("due", attempts + 1, max(now + pause, asked), trouble)
+
+
+def _clamped(asked: datetime | None, now: datetime) -> datetime:
+    """Return when to come back: when we are asked to, but within a day."""
+    return min(asked or now + BREATH, now + max(WAITS))
+
+
+def longer(one: datetime | None, other: datetime | None) -> datetime | None:
+    """
+    Return the later end of two pauses; a pause without end is the longest.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> longer(noon, noon + BREATH) == noon + BREATH
+    True
+    >>> longer(noon, None) is None
+    True
+    """
+    return None if one is None or other is None else max(one, other)
+
+
+def is_paused(until: datetime | None, now: datetime) -> bool:
+    """
+    Return whether a pause that ends then holds now.
+
+    An end that no pause of ours can have was set by a wrong clock, and is none:
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> is_paused(None, noon), is_paused(noon + BREATH, noon), is_paused(noon, noon)
+    (True, True, False)
+    >>> is_paused(noon + timedelta(days=3650), noon)
+    False
+    """
+    return until is None or now < until <= now + LONGEST
+
+
+def is_told(topic: str, sends: Collection[str], claimed: str) -> bool:
+    """
+    Return whether a connector that ``sends`` these groups is told this topic.
+
+    >>> is_told("phase.changed", ["contact", "phase"], "lead")
+    True
+    >>> is_told("contact.claimed", ["contact", "phase"], "off")
+    False
+
+    Everybody hears of an erasure:
+
+    >>> is_told("contact.erased", [], "off")
+    True
+    """
+    if topic == ERASURE:
+        return True
+    if topic in CLAIMS and claimed != "lead":
+        return False
+    return topic.partition(".")[0] in sends
