@@ -1,0 +1,1 @@
+"""What we give: assets and their links."""

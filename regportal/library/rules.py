@@ -1,0 +1,149 @@
+"""Who may fetch the bytes, and until when."""
+
+import enum
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+START = timedelta(minutes=15)
+"""How long a link can be started…"""
+START_SINGLE = timedelta(minutes=5)
+"""…and the link of a browser without cookies, which can be started once."""
+FINISH = timedelta(hours=24)
+"""How long a download that was started can be continued."""
+
+
+class Terms(Protocol):
+    """What was granted; a row of the table is one."""
+
+    @property
+    def visitor_id(self) -> uuid.UUID:
+        """The browser it was granted to."""
+
+    @property
+    def single(self) -> bool:
+        """Whether that browser keeps no cookies."""
+
+    @property
+    def start_by(self) -> datetime:
+        """When it can no longer be started."""
+
+    @property
+    def finish_by(self) -> datetime:
+        """When it can no longer be continued."""
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When it was first started."""
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it was taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request wants of a link, as far as that decides whether it gets it."""
+
+    visitor_id: uuid.UUID | None
+    """The visitor whose cookie came along."""
+    looks: bool = False
+    """It wants no bytes: HEAD."""
+    continues: bool = False
+    """It wants a later part of the very bytes it has: Range beyond 0, If-Range that matches."""
+
+
+class Verdict(enum.Enum):
+    """What becomes of a request for the bytes."""
+
+    SERVE = "serve"
+    FOREIGN = "foreign"
+    """Another browser than the one it was granted to."""
+    OVER = "over"
+    """Too late, taken back, or used up: the gate gives a new link."""
+
+
+def may_serve(grant: Terms, wish: Wish, now: datetime) -> Verdict:
+    """
+    Return whether a request gets what it wants of a grant.
+
+    >>> from datetime import UTC
+    >>> from types import SimpleNamespace
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> ann, bob = uuid.UUID(int=1), uuid.UUID(int=2)
+    >>> link = SimpleNamespace(visitor_id=ann, single=False, started_at=None, ended_at=None)
+    >>> link.start_by, link.finish_by = noon + START, noon + FINISH
+
+    Only the browser it was granted to gets anything, and for 15 minutes as often as it asks:
+
+    >>> may_serve(link, Wish(ann), noon), may_serve(link, Wish(bob), noon)
+    (<Verdict.SERVE: 'serve'>, <Verdict.FOREIGN: 'foreign'>)
+    >>> may_serve(link, Wish(ann), noon + START)
+    <Verdict.OVER: 'over'>
+
+    What was started can be continued within a day, but not begun anew:
+
+    >>> link.started_at = noon
+    >>> evening = noon + timedelta(hours=8)
+    >>> may_serve(link, Wish(ann, continues=True), evening), may_serve(link, Wish(ann), evening)
+    (<Verdict.SERVE: 'serve'>, <Verdict.OVER: 'over'>)
+    >>> may_serve(link, Wish(ann, continues=True), noon + FINISH)
+    <Verdict.OVER: 'over'>
+
+    A browser without cookies starts once, and nobody else's second try tells anything:
+
+    >>> link.single = True
+    >>> may_serve(link, Wish(None), noon), may_serve(link, Wish(None, looks=True), noon)
+    (<Verdict.OVER: 'over'>, <Verdict.OVER: 'over'>)
+    >>> link.started_at = None
+    >>> may_serve(link, Wish(None), noon)
+    <Verdict.SERVE: 'serve'>
+
+    What was taken back is over at once:
+
+    >>> link.ended_at = noon
+    >>> may_serve(link, Wish(None), noon)
+    <Verdict.OVER: 'over'>
+    """
+    if not grant.single and wish.visitor_id != grant.visitor_id:
+        return Verdict.FOREIGN
+    if grant.ended_at is not None:
+        return Verdict.OVER
+    started = grant.started_at is not None
+    if now < grant.start_by and not (grant.single and started):
+        return Verdict.SERVE
+    goes_on = wish.continues or (wish.looks and not grant.single)
+    if started and goes_on and now < grant.finish_by:
+        return Verdict.SERVE
+    return Verdict.OVER
+
+
+def may_be_given_again(grant: Terms, now: datetime) -> bool:
+    """
+    Return whether a link that was made before can still be started by its visitor.
+
+    >>> from datetime import UTC
+    >>> from types import SimpleNamespace
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> link = SimpleNamespace(single=False, start_by=noon, started_at=None, ended_at=None)
+    >>> may_be_given_again(link, noon - timedelta(minutes=1)), may_be_given_again(link, noon)
+    (True, False)
+    """
+    used_up = grant.single and grant.started_at is not None
+    return grant.ended_at is None and not used_up and now < grant.start_by
+
+
+def starts(grant: Terms, first_byte: int) -> bool:
+    """
+    Return whether sending bytes from this one on is the start of the download.
+
+    A part from the middle is none, except where there is only one try:
+
+    >>> from types import SimpleNamespace
+    >>> starts(SimpleNamespace(single=False, started_at=None), 500)
+    False
+    >>> starts(SimpleNamespace(single=True, started_at=None), 500)
+    True
+    """
+    return grant.started_at is None and (grant.single or first_byte == 0)
