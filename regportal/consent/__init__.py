@@ -1,0 +1,1 @@
+"""What they allow: one newsletter at a time, with the evidence."""

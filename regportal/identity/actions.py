@@ -1,0 +1,282 @@
+"""Visitors, their claims, and the contacts who proved them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from regportal.identity.addresses import Address, read_address
+from regportal.identity.models import (
+    Assurance,
+    Claim,
+    ClaimState,
+    Contact,
+    Proof,
+    Visitor,
+    VisitorState,
+    VisitorToken,
+)
+from regportal.identity.rules import LINK, Standing, is_alive, is_good
+from regportal.identity.tokens import hash_of
+from regportal.store.ids import uuid7
+
+NOTED_EVERY = timedelta(minutes=5)
+"""How exactly ``last_seen`` is kept: a read is not worth a write each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Whose token this is; ``visitor`` is None where it means nobody any more."""
+
+    visitor: Visitor | None
+    worth_noting: bool
+    """Whether :func:`see` has something to write."""
+
+
+NOBODY = Recognised(None, worth_noting=False)
+
+
+def recognise(session: Session, token: str | None, *, now: datetime) -> Recognised:
+    """Return whose token this is."""
+    if token is None:
+        return NOBODY
+    row = session.execute(
+        sa.select(VisitorToken, Visitor)
+        .join(Visitor, Visitor.id == VisitorToken.visitor_id)
+        .where(VisitorToken.hash == hash_of(token))
+    ).first()
+    if row is None:
+        return NOBODY
+    kept, visitor = row
+    if not is_alive(_standing(visitor), now):
+        return NOBODY
+    if not is_good(kept.replaced_at, now):
+        return Recognised(None, worth_noting=True)
+    news = kept.replaces is not None or now - visitor.last_seen > NOTED_EVERY
+    return Recognised(visitor, worth_noting=news)
+
+
+def see(session: Session, token: str, *, now: datetime) -> None:
+    """
+    Note that a token was used.
+
+    The first use of a new token begins the end of the one before; an old one that is used
+    after its end means that two hold the family, and ends the visitor (security.md R3).
+    """
+    kept = session.get(VisitorToken, hash_of(token))
+    if kept is None:
+        return
+    visitor = session.get_one(Visitor, kept.visitor_id)
+    if not is_good(kept.replaced_at, now):
+        end_visitor(visitor, now=now)
+        return
+    visitor.last_seen = max(visitor.last_seen, now)
+    if kept.replaces is not None:
+        before = session.get(VisitorToken, kept.replaces)
+        if before is not None and before.replaced_at is None:
+            before.replaced_at = now
+        kept.replaces = None
+
+
+def begin_visitor(session: Session, token: str, *, now: datetime) -> Visitor:
+    """Begin a visitor for a browser that holds this token."""
+    visitor = Visitor(
+        id=uuid7(),
+        first_seen=now,
+        last_seen=now,
+        state=VisitorState.ANONYMOUS,
+        remembered=False,
+    )
+    session.add(visitor)
+    session.flush()
+    session.add(VisitorToken(hash=hash_of(token), visitor_id=visitor.id, made_at=now))
+    session.flush()
+    return visitor
+
+
+def holds(session: Session, visitor: Visitor | None, token_hash: bytes) -> bool:
+    """Return whether a token, by its hash, is or was this visitor's."""
+    kept = session.get(VisitorToken, token_hash)
+    return visitor is not None and kept is not None and kept.visitor_id == visitor.id
+
+
+def rotate(session: Session, visitor: Visitor, old: str, new: str, *, now: datetime) -> None:
+    """Give the visitor a new token; the old one ends once the new one has been seen."""
+    if session.get(VisitorToken, hash_of(new)) is None:
+        session.add(
+            VisitorToken(
+                hash=hash_of(new), visitor_id=visitor.id, made_at=now, replaces=hash_of(old)
+            )
+        )
+
+
+def end_visitor(visitor: Visitor, *, now: datetime) -> None:
+    """End a visitor: none of the tokens means anybody any more; what was done stays."""
+    visitor.ended_at = now
+
+
+def claim_of(session: Session, visitor: Visitor) -> Claim | None:
+    """Return the claim a visitor made or proved last, unless its owner rejected it."""
+    claim = session.get(Claim, visitor.claim_id) if visitor.claim_id else None
+    if claim is None or claim.state in {ClaimState.REJECTED, ClaimState.EXPIRED}:
+        return None
+    return claim
+
+
+def open_claim(
+    session: Session,
+    visitor: Visitor,
+    address: Address,
+    *,
+    gate: str,
+    browser: str,
+    locale: str,
+    now: datetime,
+) -> Claim:
+    """Open a claim: this visitor says that this address is his. It proves nothing."""
+    claim = Claim(
+        id=uuid7(),
+        visitor_id=visitor.id,
+        typed=address.typed,
+        email=address.email,
+        match_key=address.match_key,
+        gate=gate,
+        browser=browser,
+        locale=locale,
+        state=ClaimState.OPEN,
+        opened_at=now,
+    )
+    session.add(claim)
+    session.flush()
+    visitor.claim_id = claim.id
+    visitor.state = VisitorState.CLAIMED
+    return claim
+
+
+def decide(session: Session, claim: Claim, state: ClaimState, *, now: datetime) -> bool:
+    """Decide an open claim; return False where it had been decided before."""
+    decided = session.scalar(
+        sa.update(Claim)
+        .where(Claim.id == claim.id, Claim.state == ClaimState.OPEN)
+        .values(state=state, decided_at=now)
+        .returning(Claim.id)
+    )
+    session.refresh(claim)
+    return decided is not None
+
+
+def verify(visitor: Visitor, claim: Claim, *, now: datetime) -> None:
+    """Let this browser be the proven owner of a claim's address (security.md R1)."""
+    visitor.claim_id = claim.id
+    visitor.state = VisitorState.VERIFIED
+    visitor.verified_at = now
+
+
+def add_proof(
+    session: Session,
+    claim: Claim,
+    gate: str,
+    token: str,
+    newsletter: str | None = None,
+    *,
+    now: datetime,
+) -> None:
+    """Keep the link we are about to mail; making the same one again changes nothing."""
+    if session.get(Proof, hash_of(token)) is None:
+        session.add(
+            Proof(
+                hash=hash_of(token),
+                claim_id=claim.id,
+                gate=gate,
+                newsletter=newsletter,
+                made_at=now,
+                expires_at=now + LINK,
+            )
+        )
+
+
+def proof_of(session: Session, token: str) -> Proof | None:
+    """Return the proof a mailed link stands for, however old, or None."""
+    return session.get(Proof, hash_of(token))
+
+
+def open_claims_of(session: Session, match_key: str) -> Sequence[Claim]:
+    """Return every open claim of an address, oldest first."""
+    return session.scalars(
+        sa.select(Claim)
+        .where(Claim.match_key == match_key, Claim.state == ClaimState.OPEN)
+        .order_by(Claim.opened_at)
+    ).all()
+
+
+def find_contact(session: Session, email: str) -> Contact | None:
+    """Return the contact of an address, or None where we know none (or it is no address)."""
+    try:
+        key = read_address(email).match_key
+    except ValueError:
+        return None
+    return session.scalars(sa.select(Contact).where(Contact.match_key == key)).first()
+
+
+def contact_from_crm(session: Session, email: str, *, now: datetime) -> Contact:
+    """Return the contact the CRM speaks of, made with assurance ``crm`` if new."""
+    address = read_address(email)
+    return _contact(session, address.email, address.match_key, Assurance.CRM, "en", now=now)
+
+
+def contact_of_claim(session: Session, claim: Claim, *, now: datetime) -> Contact:
+    """Return the contact a confirmed claim is about, proven from now on."""
+    contact = _contact(
+        session, claim.email, claim.match_key, Assurance.VERIFIED, claim.locale, now=now
+    )
+    contact.assurance = Assurance.VERIFIED
+    claim.contact_id = contact.id
+    return contact
+
+
+def told(contact: Contact) -> dict[str, Any]:
+    """Return a contact as every message names it."""
+    return {"key": contact.key, "email": contact.email, "assurance": contact.assurance.value}
+
+
+def _contact(
+    session: Session,
+    email: str,
+    match_key: str,
+    assurance: Assurance,
+    locale: str,
+    *,
+    now: datetime,
+) -> Contact:
+    """Find a contact by its match key, or make it; safe when two workers do."""
+    dialect = session.get_bind().dialect.name
+    insert = _insert(dialect)(Contact).values(
+        id=uuid7(),
+        email=email,
+        match_key=match_key,
+        assurance=assurance,
+        first_seen=now,
+        locale=locale,
+    )
+    session.execute(insert.on_conflict_do_nothing(index_elements=["match_key"]))
+    return session.scalars(sa.select(Contact).where(Contact.match_key == match_key)).one()
+
+
+def _insert(dialect: str) -> Any:
+    """Return the dialect's INSERT, which knows ON CONFLICT."""
+    return postgresql.insert if dialect == "postgresql" else sqlite.insert
+
+
+def _standing(visitor: Visitor) -> Standing:
+    """Return what decides whether a visitor is still there."""
+    return Standing(
+        first_seen=visitor.first_seen,
+        last_seen=visitor.last_seen,
+        remembered=visitor.remembered,
+        verified_at=visitor.verified_at if visitor.state == VisitorState.VERIFIED else None,
+        ended_at=visitor.ended_at,
+    )

@@ -1,0 +1,72 @@
+"""Reading an e-mail address (security.md 2.5)."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from disposable_email_domains import blocklist
+from email_validator import EmailNotValidError, validate_email
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address as typed, as we write to it, and as we compare it."""
+
+    typed: str
+    email: str
+    match_key: str
+
+    @property
+    def domain(self) -> str:
+        """Return the domain as DNS knows it."""
+        return self.match_key.rpartition("@")[2]
+
+    @property
+    def is_disposable(self) -> bool:
+        """Whether its domain gives addresses that are thrown away."""
+        return any(domain in blocklist for domain in _with_parents(self.domain))
+
+    @property
+    def is_business(self) -> bool:
+        """Whether its domain is some company's own, as far as anybody can tell."""
+        return self.domain not in _freemail() and not self.is_disposable
+
+
+def read_address(typed: str) -> Address:
+    """
+    Return the address somebody typed; raise ValueError with one sentence for him.
+
+    >>> read_address(" Ann@Example.COM ").match_key
+    'ann@example.com'
+    """
+    try:
+        found = validate_email(
+            typed.strip(),
+            strict=True,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+        )
+    except EmailNotValidError as error:
+        raise ValueError("This does not look like an e-mail address.") from error
+    local, domain = found.local_part, found.ascii_domain.lower()
+    return Address(typed.strip(), found.normalized, f"{local.lower()}@{domain}")
+
+
+def _with_parents(domain: str) -> list[str]:
+    """
+    Return a domain and every domain above it but the last.
+
+    >>> _with_parents("a.b.example")
+    ['a.b.example', 'b.example']
+    """
+    parts = domain.split(".")
+    return [".".join(parts[start:]) for start in range(len(parts) - 1)]
+
+
+@cache
+def _freemail() -> frozenset[str]:
+    """Return the domains that give mail to anybody."""
+    text = (resources.files("regportal.identity") / "freemail.txt").read_text(encoding="ascii")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))

@@ -1,0 +1,111 @@
+"""The cookie: which visitor a request comes from, and what its browser is to keep."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Request, request
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from regportal.config import Settings
+from regportal.identity.actions import recognise, see
+from regportal.identity.models import Visitor
+from regportal.identity.rules import REMEMBERED
+from regportal.store import current
+
+SESSION_COOKIE = "rp_s"
+"""Gate state, CSRF, grants: strictly necessary; ends with the browser."""
+VISITOR_COOKIE = "rp_v"
+"""Recognises a returning visitor: only after a recorded choice."""
+FRAME_COOKIE = "rp_p"
+"""The same inside another site's page, in that site's own jar (security.md 3.2, M3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """What a browser sent."""
+
+    token: str | None
+    """Its token, or None where it keeps no cookie (yet)."""
+    framed: bool
+    """Whether we are inside another site's page."""
+    objects: bool
+    """Whether it says Global Privacy Control: no recognition later."""
+
+
+def jar(sent: Request | None = None) -> Jar:
+    """Read the cookie of a request."""
+    sent = sent or request
+    settings = current.settings()
+    framed = sent.headers.get("Sec-Fetch-Site") == "cross-site" and sent.args.get("in") == "frame"
+    names = (FRAME_COOKIE,) if framed else (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
+    found = (sent.cookies.get(cookie_name(settings, name)) for name in names)
+    token = next((token for token in found if token), None)
+    return Jar(token, framed, sent.headers.get("Sec-GPC") == "1")
+
+
+def visitor_of_request(session: Session, *, now: datetime) -> Visitor | None:
+    """Return the visitor whose browser sent the current request, or None."""
+    token = jar().token
+    found = recognise(session, token, now=now)
+    if found.worth_noting and token:
+        current.store().note(lambda writing: see(writing, token, now=now))
+    return found.visitor
+
+
+def keep(response: Response, token: str, *, remembered: bool) -> None:
+    """Let the browser keep a token: for 180 days where it is to be remembered, else a while."""
+    settings = current.settings()
+    secure = not settings.development
+    if jar().framed and secure:
+        response.set_cookie(
+            cookie_name(settings, FRAME_COOKIE),
+            token,
+            max_age=30 * 86400 if remembered else None,
+            secure=True,
+            httponly=True,
+            samesite="None",
+            partitioned=True,
+            path="/",
+        )
+        return
+    name, other = VISITOR_COOKIE, SESSION_COOKIE
+    if not remembered:
+        name, other = other, name
+    response.set_cookie(
+        cookie_name(settings, name),
+        token,
+        max_age=int(REMEMBERED.total_seconds()) if remembered else None,
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+    if cookie_name(settings, other) in request.cookies:
+        _drop(response, settings, other)
+
+
+def forget(response: Response) -> None:
+    """Let the browser drop whatever it keeps of us."""
+    settings = current.settings()
+    for name in (SESSION_COOKIE, VISITOR_COOKIE, FRAME_COOKIE):
+        if cookie_name(settings, name) in request.cookies:
+            _drop(response, settings, name)
+
+
+def cookie_name(settings: Settings, name: str) -> str:
+    """Return the cookie's name: bound to our host wherever we have TLS."""
+    return name if settings.development else f"__Host-{name}"
+
+
+def _drop(response: Response, settings: Settings, name: str) -> None:
+    """Let a cookie end."""
+    partitioned = name == FRAME_COOKIE
+    response.delete_cookie(
+        cookie_name(settings, name),
+        path="/",
+        secure=not settings.development,
+        httponly=True,
+        samesite="None" if partitioned else "Lax",
+        partitioned=partitioned,
+    )

@@ -1,0 +1,106 @@
+"""How long a browser is somebody's, and how an address is shown to whom."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+
+IDLE = timedelta(hours=2)
+"""A browser that asked not to be remembered is forgotten after so long without a request…"""
+SESSION = timedelta(hours=24)
+"""…and after so long in any case."""
+REMEMBERED = timedelta(days=180)
+"""A browser that asked to be remembered; also how long a proof holds."""
+GRACE = timedelta(seconds=60)
+"""How long an old token stays good once the new one was seen (design.md 4)."""
+LINK = timedelta(hours=72)
+"""How long a mailed link can be pressed."""
+
+COMMON_DOMAINS = (
+    "gmail.com",
+    "googlemail.com",
+    "hotmail.com",
+    "outlook.com",
+    "yahoo.com",
+    "icloud.com",
+    "live.com",
+    "gmx.de",
+    "gmx.net",
+    "web.de",
+    "t-online.de",
+    "proton.me",
+    "aol.com",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides whether a browser is still somebody's."""
+
+    first_seen: datetime
+    last_seen: datetime
+    remembered: bool
+    verified_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+def is_alive(standing: Standing, now: datetime) -> bool:
+    """
+    Return whether this browser is still the visitor's (security.md 2.2, 3.3).
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> once = Standing(first_seen=noon, last_seen=noon, remembered=False)
+    >>> is_alive(once, noon + timedelta(hours=1)), is_alive(once, noon + timedelta(hours=2))
+    (True, False)
+    >>> often = Standing(first_seen=noon, last_seen=noon, remembered=True)
+    >>> is_alive(often, noon + timedelta(days=100))
+    True
+    """
+    if standing.ended_at is not None:
+        return False
+    if standing.verified_at is not None and now - standing.verified_at >= REMEMBERED:
+        return False
+    if standing.remembered:
+        return now - standing.last_seen < REMEMBERED
+    return now - standing.last_seen < IDLE and now - standing.first_seen < SESSION
+
+
+def is_good(replaced_at: datetime | None, now: datetime) -> bool:
+    """
+    Return whether a token may still be used: until 60 s after its successor was first seen.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> is_good(None, noon), is_good(noon, noon + timedelta(seconds=61))
+    (True, False)
+    """
+    return replaced_at is None or now - replaced_at <= GRACE
+
+
+def masked(email: str) -> str:
+    """
+    Return an address so that its owner knows it again, and nobody else learns it.
+
+    >>> masked("ann@example.com")
+    'a***@e***.com'
+    """
+    local, _, domain = email.rpartition("@")
+    name, _, ending = domain.rpartition(".")
+    return f"{local[:1]}***@{name[:1]}***.{ending}"
+
+
+def typo_hint(email: str, common: Collection[str] = COMMON_DOMAINS) -> str | None:
+    """
+    Return the address this was probably meant to be, or None.
+
+    >>> typo_hint("ann@gmial.com")
+    'ann@gmail.com'
+    >>> typo_hint("ann@gmail.com") is None, typo_hint("ann@example.com") is None
+    (True, True)
+    """
+    local, _, domain = email.rpartition("@")
+    if domain in common:
+        return None
+    near = get_close_matches(domain, common, n=1, cutoff=0.85)
+    return f"{local}@{near[0]}" if near else None

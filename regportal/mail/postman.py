@@ -1,0 +1,144 @@
+"""Handing letters over: to an SMTP server, or into a folder, one file a mail."""
+
+import os
+import smtplib
+import ssl
+import uuid
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from regportal.errors import ConfigError, RefusedError, UnreachableError
+
+TIMEOUT = 15  # seconds for each step of the conversation
+
+
+class Postman(Protocol):
+    """Whoever takes our letters."""
+
+    sender: str
+
+    def post(self, letter: EmailMessage, letter_id: uuid.UUID, *, now: datetime) -> None:
+        """Hand a letter over; raise UnreachableError (again) or RefusedError (never)."""
+
+
+def postman_for(url: str, host: str) -> Postman:
+    """
+    Return the postman a MAIL_URL names; ``host`` names the sender where the URL does not.
+
+    Raises ConfigError for an URL that names none.
+    """
+    parts = urlsplit(url)
+    sender = (parse_qs(parts.query).get("from") or [f"no-reply@{host}"])[0]
+    if parts.scheme == "file" and parts.path:
+        return Folder(Path(unquote(parts.path)), sender)
+    if parts.scheme in {"smtp", "smtps"} and parts.hostname:
+        return Smtp(
+            parts.hostname,
+            parts.port or (465 if parts.scheme == "smtps" else 587),
+            sender,
+            tls=parts.scheme == "smtps",
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+        )
+    raise ConfigError("REGPORTAL_MAIL_URL must be smtp://…, smtps://… or file:///folder")
+
+
+def letter(
+    *, sender: str, to: str, subject: str, kind: str, text: str, html: str, now: datetime
+) -> EmailMessage:
+    """Compose a letter with a text and an HTML part."""
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = format_datetime(now)
+    message["X-Regportal-Kind"] = kind
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(text, cte="7bit" if text.isascii() else "quoted-printable")
+    message.add_alternative(html, subtype="html")
+    return message
+
+
+class Folder:
+    """A folder in which each mail is one RFC 5322 file, complete when it appears."""
+
+    def __init__(self, folder: Path, sender: str) -> None:
+        """Keep the folder; it is made with the first letter."""
+        self.folder = folder
+        self.sender = sender
+
+    def post(self, letter: EmailMessage, letter_id: uuid.UUID, *, now: datetime) -> None:
+        """Write the letter as ``<UTC>-<id>.eml``; the same letter again is the same file."""
+        letter["Message-ID"] = _message_id(letter_id, self.sender)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if any(self.folder.glob(f"*-{letter_id}.eml")):
+                return
+            name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{letter_id}.eml"
+            unfinished = self.folder / f".{letter_id}.{os.getpid()}.tmp"
+            unfinished.write_bytes(letter.as_bytes())
+            unfinished.replace(self.folder / name)
+        except OSError as error:
+            raise UnreachableError(f"the mail folder cannot be written: {error}") from error
+
+
+class Smtp:
+    """An SMTP server; STARTTLS is used wherever it is offered."""
+
+    def __init__(
+        self, host: str, port: int, sender: str, *, tls: bool, user: str, password: str
+    ) -> None:
+        """Keep the address; a connection is made for each letter."""
+        self.host = host
+        self.port = port
+        self.sender = sender
+        self._tls = tls
+        self._user = user
+        self._password = password
+
+    def post(self, letter: EmailMessage, letter_id: uuid.UUID, *, now: datetime) -> None:
+        """Hand the letter to the server."""
+        del now
+        letter["Message-ID"] = _message_id(letter_id, self.sender)
+        try:
+            with self._connect() as server:
+                server.send_message(letter)
+        except smtplib.SMTPRecipientsRefused as error:
+            code = next(iter(error.recipients.values()))[0]
+            self._tell(code, "refused the recipient", error)
+        except smtplib.SMTPResponseException as error:
+            self._tell(error.smtp_code, "refused the mail", error)
+        except (OSError, smtplib.SMTPException) as error:
+            says = f"the mail server {self.host} cannot be reached"
+            raise UnreachableError(says) from error
+
+    def _connect(self) -> smtplib.SMTP:
+        """Open a connection, encrypted and signed in as far as the account asks."""
+        context = ssl.create_default_context()
+        if self._tls:
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                self.host, self.port, timeout=TIMEOUT, context=context
+            )
+        else:
+            server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT)
+            server.ehlo()
+            if server.has_extn("starttls"):
+                server.starttls(context=context)
+        if self._user:
+            server.login(self._user, self._password)
+        return server
+
+    def _tell(self, code: int, what: str, error: Exception) -> None:
+        """Say again (4xx) or never (5xx)."""
+        says = f"the mail server {self.host} {what} ({code})"
+        raise (RefusedError(says) if code >= 500 else UnreachableError(says)) from error  # noqa: PLR2004 - SMTP's own
+
+
+def _message_id(letter_id: uuid.UUID, sender: str) -> str:
+    """Return the Message-ID: the same for the same letter, however often it is handed over."""
+    return f"<{letter_id}@{sender.rpartition('@')[2]}>"

@@ -1,0 +1,222 @@
+"""Recording what happened, and reading it in the order in which it became known."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.store.ids import uuid7
+from regportal.tracking.models import (
+    Attributed,
+    Attribution,
+    EntryKind,
+    Interaction,
+    Judged,
+    LogEntry,
+    Touch,
+    Visit,
+)
+from regportal.tracking.rules import goes_on
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the log: everything up to it has been read."""
+
+    transaction: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An interaction as it is understood now: whose it is, and whether a person did it."""
+
+    id: uuid.UUID
+    type: str
+    object: str
+    category: str | None
+    occurred_at: datetime
+    received_at: datetime
+    attribution: Attributed
+    judged: Judged
+    contact_id: uuid.UUID | None
+    claim_id: uuid.UUID | None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+def log(session: Session, kind: EntryKind, ref: uuid.UUID, *, now: datetime) -> None:
+    """Write one line of the log; the weigher reads it after the commit."""
+    postgres = session.get_bind().dialect.name == "postgresql"
+    number = sa.text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)") if postgres else 0
+    session.execute(sa.insert(LogEntry).values(transaction=number, kind=kind, ref=ref, at=now))
+
+
+def read_log(session: Session, after: Place, limit: int) -> Sequence[LogEntry]:
+    """
+    Return up to ``limit`` lines after a place, in order.
+
+    On PostgreSQL it stops before the oldest transaction still running, so that a line which
+    commits late comes in its turn instead of being passed over.
+    """
+    place = sa.tuple_(LogEntry.transaction, LogEntry.number)
+    lines = (
+        sa.select(LogEntry)
+        .where(place > sa.tuple_(sa.literal(after.transaction), sa.literal(after.number)))
+        .order_by(LogEntry.transaction, LogEntry.number)
+        .limit(limit)
+    )
+    if session.get_bind().dialect.name == "postgresql":
+        lines = lines.where(
+            sa.text(
+                "log_entry.transaction < "
+                "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
+            )
+        )
+    return session.scalars(lines).all()
+
+
+def record(session: Session, interaction: Interaction, *, now: datetime) -> Interaction:
+    """Add an interaction to the log."""
+    session.add(interaction)
+    session.flush()
+    log(session, EntryKind.INTERACTION, interaction.id, now=now)
+    return interaction
+
+
+def attribute(
+    session: Session,
+    interactions: Collection[uuid.UUID],
+    contact_id: uuid.UUID | None,
+    attribution: Attributed,
+    because: str,
+    *,
+    now: datetime,
+) -> None:
+    """Say whose these interactions are, as a later fact beside them."""
+    session.add_all(
+        Attribution(
+            id=uuid7(),
+            interaction_id=interaction,
+            contact_id=contact_id,
+            attribution=attribution,
+            at=now,
+            because=because,
+        )
+        for interaction in interactions
+    )
+    if interactions and contact_id is not None:
+        log(session, EntryKind.ATTRIBUTION, contact_id, now=now)
+
+
+def _seen() -> sa.Select[Any]:
+    """Select interactions with the newest attribution laid over them."""
+    newest = sa.select(
+        Attribution.interaction_id,
+        Attribution.contact_id,
+        Attribution.attribution,
+        sa.func.row_number()
+        .over(
+            partition_by=Attribution.interaction_id,
+            order_by=(Attribution.at.desc(), Attribution.id.desc()),
+        )
+        .label("age"),
+    ).subquery("newest")
+    later = sa.and_(newest.c.interaction_id == Interaction.id, newest.c.age == 1)
+    known = newest.c.interaction_id.is_not(None)
+    return (
+        sa.select(
+            Interaction.id,
+            Interaction.type,
+            Interaction.object,
+            Interaction.category,
+            Interaction.occurred_at,
+            Interaction.received_at,
+            sa.case((known, newest.c.attribution), else_=Interaction.attribution).label(
+                "attribution"
+            ),
+            Interaction.judged,
+            sa.case((known, newest.c.contact_id), else_=Interaction.contact_id).label("contact_id"),
+            Interaction.claim_id,
+            Interaction.properties,
+        )
+        .outerjoin(newest, later)
+        .order_by(Interaction.received_at, Interaction.id)
+    )
+
+
+def seen(session: Session, interaction_id: uuid.UUID) -> Seen:
+    """Return one interaction as it is understood now."""
+    return Seen(*session.execute(_seen().where(Interaction.id == interaction_id)).one())
+
+
+def seen_of_contacts(
+    session: Session, contacts: Collection[uuid.UUID], *, since: datetime | None = None
+) -> list[Seen]:
+    """
+    Return what these contacts did, in the order it became known.
+
+    Only what counts as theirs now: first-hand or attributed later. ``since`` bounds the time
+    at which it happened.
+    """
+    theirs = sa.or_(
+        Interaction.contact_id.in_(contacts),
+        Interaction.id.in_(
+            sa.select(Attribution.interaction_id).where(Attribution.contact_id.in_(contacts))
+        ),
+    )
+    query = _seen().where(theirs)
+    if since is not None:
+        query = query.where(Interaction.occurred_at > since)
+    rows = (Seen(*raw) for raw in session.execute(query))
+    return [row for row in rows if row.contact_id in contacts]
+
+
+def seen_of_claim(session: Session, claim_id: uuid.UUID) -> list[Seen]:
+    """Return what was done under one claim, in the order it became known."""
+    return [Seen(*raw) for raw in session.execute(_seen().where(Interaction.claim_id == claim_id))]
+
+
+def visit_going_on(
+    session: Session, visitor_id: uuid.UUID, idle: timedelta, *, now: datetime
+) -> Visit | None:
+    """Return the visitor's visit, or None where the last one has ended."""
+    last = session.scalars(
+        sa.select(Visit)
+        .where(Visit.visitor_id == visitor_id)
+        .order_by(Visit.last_at.desc())
+        .limit(1)
+    ).first()
+    return last if last is not None and goes_on(last.last_at, now, idle) else None
+
+
+def visit_of(
+    session: Session,
+    visitor_id: uuid.UUID,
+    idle: timedelta,
+    *,
+    referrer: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    now: datetime,
+) -> Visit:
+    """Continue the visitor's visit, or begin one and keep where it came from."""
+    visit = visit_going_on(session, visitor_id, idle, now=now)
+    if visit is None:
+        visit = Visit(id=uuid7(), visitor_id=visitor_id, started_at=now, last_at=now)
+        session.add(visit)
+        session.flush()
+        session.add(
+            Touch(
+                id=uuid7(),
+                visit_id=visit.id,
+                at=now,
+                referrer=referrer,
+                parameters=dict(parameters or {}),
+            )
+        )
+    else:
+        visit.last_at = now
+    return visit
