@@ -1,0 +1,1 @@
+"""What we ask: gates, and one question more per visit."""

@@ -1,0 +1,285 @@
+"""What the owner of an address says about a claim: yes, this was me; or no, delete this."""
+
+import enum
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.connectors.schema import Connector
+from regportal.consent.actions import (
+    follow,
+    states_of,
+    subject_of_claim,
+)
+from regportal.consent.models import ConsentState
+from regportal.consent.schema import Newsletter
+from regportal.errors import NotHereError
+from regportal.forms.actions import Around, Sender, evidence_of, hand_over, subject_of
+from regportal.forms.fields import shown_value
+from regportal.forms.models import Answer
+from regportal.forms.news import claim_ended_news, consent_news
+from regportal.forms.schema import Gate, Question
+from regportal.identity.actions import (
+    begin_visitor,
+    claim_of,
+    decide,
+    end_visitor,
+    proof_of,
+    recognise,
+    rotate,
+    verify,
+)
+from regportal.identity.models import Claim, ClaimState, Contact, Proof, Visitor, VisitorState
+from regportal.identity.tokens import derived_token
+from regportal.library.actions import revoke
+from regportal.mail.actions import answered
+from regportal.outbox.actions import owe
+from regportal.store.documents import Published, Site, Wording, said, span
+from regportal.tracking.actions import attribute, seen_of_claim, visit_of
+from regportal.tracking.models import Attributed
+
+
+class Decision(enum.StrEnum):
+    """Which of the two buttons was pressed."""
+
+    CONFIRM = "confirm"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A claim as its owner is shown it."""
+
+    opened_at: str
+    browser: str
+    headline: str
+    answers: list[dict[str, str]]
+    newsletters: list[dict[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What a yes led to: the gate to go on to, and what the pressing browser is to keep."""
+
+    gate: str
+    token: str
+    remembered: bool
+
+
+def find_proof(session: Session, token: str, *, now: datetime) -> tuple[Proof, Claim]:
+    """Return what a mailed link stands for; raise NotHereError where it is (now) nothing."""
+    proof = proof_of(session, token)
+    if proof is None or proof.expires_at <= now:
+        raise NotHereError("This link is no longer valid.")
+    return proof, session.get_one(Claim, proof.claim_id)
+
+
+def shown_claim(
+    session: Session, published: Published, claim: Claim, proof: Proof | None = None
+) -> Shown:
+    """Return what a claim's owner is shown of it before the two buttons."""
+    gate = published.find(Gate, proof.gate if proof else claim.gate)
+    answers = session.scalars(
+        sa.select(Answer)
+        .where(Answer.claim_id == claim.id, Answer.declined.is_(False))
+        .order_by(Answer.answered_at)
+    )
+    return Shown(
+        opened_at=f"{claim.opened_at:%d %B %Y, %H:%M} UTC",
+        browser=claim.browser,
+        headline=said(gate.headline, claim.locale) if gate else claim.gate,
+        answers=[_answer_shown(session, published, answer, claim) for answer in answers],
+        newsletters=[
+            {
+                "title": said(newsletter.title, claim.locale),
+                "wording": said(newsletter.wording, claim.locale),
+                "frequency": newsletter.frequency,
+            }
+            for newsletter in _asked_for(session, published, claim, proof)
+        ],
+    )
+
+
+def confirm(
+    session: Session,
+    around: Around,
+    token: str,
+    sender: Sender,
+    *,
+    pepper: str,
+    now: datetime,
+) -> Confirmed:
+    """
+    Take a yes: it decides the claim and proves the browser in which it was pressed (R1).
+
+    Pressed again in the same browser it changes nothing. Raises NotHereError where the link
+    is used up: it proves one browser, not whoever it is forwarded to.
+    """
+    proof, claim = find_proof(session, token, now=now)
+    session.refresh(claim, with_for_update=True)
+    found = recognise(session, sender.token, now=now).visitor
+    if proof.used_at is not None or claim.state in {ClaimState.REJECTED, ClaimState.EXPIRED}:
+        mine = found is not None and found.state == VisitorState.VERIFIED
+        if not mine or found is None or found.claim_id != claim.id:
+            raise NotHereError("This link was used before.")
+        return Confirmed(proof.gate, sender.token, found.remembered)
+    decide(session, claim, ClaimState.CONFIRMED, now=now)
+    proof.used_at = now
+    answered(session, claim.match_key, pepper=pepper, now=now)
+    visitor, next_token = _pressing(session, found, claim, around, proof, sender, now=now)
+    verify(visitor, claim, now=now)
+    if proof.newsletter is not None:
+        _confirm_newsletter(session, around, proof.newsletter, claim, sender, now=now)
+    visit = visit_of(session, visitor.id, span(around.site.visit), now=now)
+    hand_over(session, around, visitor, claim, visit, sender, now=now)
+    return Confirmed(proof.gate, next_token, visitor.remembered)
+
+
+def deny(session: Session, published: Published, token: str, *, pepper: str, now: datetime) -> None:
+    """
+    Take a no, as :func:`reject` does it. Pressed again it changes nothing.
+
+    Raises NotHereError where the link is used up.
+    """
+    proof, claim = find_proof(session, token, now=now)
+    session.refresh(claim, with_for_update=True)
+    if proof.used_at is not None and claim.state == ClaimState.CONFIRMED:
+        raise NotHereError("This link was used before.")
+    reject(session, published, claim, pepper=pepper, now=now)
+    proof.used_at = proof.used_at or now
+
+
+def reject(
+    session: Session, published: Published, claim: Claim, *, pepper: str, now: datetime
+) -> None:
+    """
+    Undo a claim whose owner says that it was not him; nothing if it was decided before.
+
+    Its answers are deleted, its interactions nobody's, its grants ended, its newsletters
+    refused, and its visitor is anonymous again.
+    """
+    if not decide(session, claim, ClaimState.REJECTED, now=now):
+        return
+    answered(session, claim.match_key, pepper=pepper, now=now)
+    session.execute(sa.delete(Answer).where(Answer.claim_id == claim.id))
+    revoke(session, claim_id=claim.id, now=now)
+    done = [one.id for one in seen_of_claim(session, claim.id)]
+    attribute(session, done, None, Attributed.ANONYMOUS, "claim rejected", now=now)
+    _refuse_pending(session, Site.of(published), claim, now=now)
+    visitor = session.get(Visitor, claim.visitor_id)
+    if visitor is not None and visitor.claim_id == claim.id:
+        visitor.claim_id = None
+        visitor.state = VisitorState.ANONYMOUS
+    ended = claim_ended_news(claim, ClaimState.REJECTED, now=now)
+    owe(session, published.all(Connector), ended, now=now)
+    claim.settled_at = now
+
+
+def _refuse_pending(session: Session, site: Site, claim: Claim, *, now: datetime) -> None:
+    """Refuse every newsletter that waits under a claim."""
+    for line in states_of(session, subject_of_claim(claim.id)).values():
+        if line.state == ConsentState.PENDING:
+            follow(session, site, line, ConsentState.REFUSED, "confirm page", now=now)
+
+
+def _pressing(
+    session: Session,
+    found: Visitor | None,
+    claim: Claim,
+    around: Around,
+    proof: Proof,
+    sender: Sender,
+    *,
+    now: datetime,
+) -> tuple[Visitor, str]:
+    """Return the visitor in whose browser the button was pressed, and his next token."""
+    token = derived_token(around.keys, "visitor", sender.token.encode(), proof.hash)
+    if found is not None:
+        other = claim_of(session, found)
+        if other is None or other.match_key == claim.match_key:
+            rotate(session, found, sender.token, token, now=now)
+            return found, token
+        end_visitor(found, now=now)
+    return begin_visitor(session, token, now=now), token
+
+
+def _confirm_newsletter(
+    session: Session,
+    around: Around,
+    key: str,
+    claim: Claim,
+    sender: Sender,
+    *,
+    now: datetime,
+) -> None:
+    """Confirm the one newsletter a proof is about."""
+    subject = subject_of(claim)
+    pending = states_of(session, subject_of_claim(claim.id), subject).get(key)
+    if pending is None or pending.state != ConsentState.PENDING:
+        return
+    line = follow(
+        session,
+        around.site,
+        pending,
+        ConsentState.CONFIRMED,
+        "confirm page",
+        subject=subject,
+        evidence=evidence_of(claim, sender),
+        now=now,
+    )
+    if line is not None and claim.contact_id is not None:
+        contact = session.get_one(Contact, claim.contact_id)
+        owe(session, around.connectors(), consent_news(contact, line, session), now=now)
+
+
+def _asked_for(
+    session: Session, published: Published, claim: Claim, proof: Proof | None
+) -> list[Newsletter]:
+    """Return the newsletters that a yes confirms."""
+    if proof is not None and proof.newsletter is not None:
+        keys = [proof.newsletter]
+    else:
+        waiting = states_of(session, subject_of_claim(claim.id)).values()
+        keys = [line.newsletter for line in waiting if line.state == ConsentState.PENDING]
+    found = (published.find(Newsletter, key) for key in keys)
+    return [newsletter for newsletter in found if newsletter is not None]
+
+
+def _answer_shown(
+    session: Session, published: Published, answer: Answer, claim: Claim
+) -> dict[str, str]:
+    """Return an answer as its wording and its value."""
+    question = published.find(Question, answer.question)
+    wording = session.get(Wording, answer.wording) if answer.wording else None
+    label = wording.text if wording else answer.question
+    return {"label": label, "value": shown_value(question, answer.value, claim.locale)[:80]}
+
+
+def decide_other(
+    session: Session,
+    published: Published,
+    claim_id: uuid.UUID,
+    visitor_id: uuid.UUID | None,
+    choice: Decision,
+    *,
+    pepper: str,
+    now: datetime,
+) -> None:
+    """
+    Decide another open claim of a proven visitor's address; his browser is proven already.
+
+    Raises NotHereError for any claim that is not of that address.
+    """
+    visitor = session.get(Visitor, visitor_id) if visitor_id else None
+    mine = claim_of(session, visitor) if visitor else None
+    claim = session.get(Claim, claim_id)
+    proven = visitor is not None and visitor.state == VisitorState.VERIFIED
+    if not proven or mine is None or claim is None or claim.match_key != mine.match_key:
+        raise NotHereError("There is nothing to decide here.")
+    if choice is Decision.DENY:
+        reject(session, published, claim, pepper=pepper, now=now)
+    else:
+        decide(session, claim, ClaimState.CONFIRMED, now=now)

@@ -1,0 +1,247 @@
+"""The fields of a form, and what people type turned into values (features B7)."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+import phonenumbers
+import pycountry
+from babel import Locale, UnknownLocaleError
+from flask_wtf import FlaskForm
+from wtforms import (  # type: ignore[attr-defined] # SelectChoice is newer than the stubs
+    BooleanField,
+    EmailField,
+    Field,
+    HiddenField,
+    RadioField,
+    SelectChoice,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+)
+from wtforms.widgets import CheckboxInput, DateInput, ListWidget, TelInput, TextInput
+
+from regportal.forms.schema import Question
+from regportal.store.documents import said
+
+LONGEST = 400  # characters of an answer; people type less
+HONEYPOT = "website"
+TIMEFRAMES = {
+    "0-3m": "Within three months",
+    "3-6m": "In three to six months",
+    "6-12m": "In six to twelve months",
+    "later": "Later",
+}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+
+
+class GateForm(FlaskForm):
+    """What every gate form has; its tokens are checked by the view, not by Flask's session."""
+
+    class Meta(FlaskForm.Meta):
+        """Leave the CSRF token to us: it is bound to the visitor's cookie, not to a session."""
+
+        csrf = False
+
+    ask = HiddenField()
+    csrf_token = HiddenField()
+    honeypot = StringField("Leave this empty", name=HONEYPOT)
+
+    email: EmailField | None = None
+    question: Field | None = None
+    newsletter: BooleanField | None = None
+
+
+def language(wanted: str) -> str:
+    """
+    Return the nearest language CLDR has names in.
+
+    >>> language("de-AT"), language("xx")
+    ('de', 'en')
+    """
+    code = wanted.partition("-")[0].lower()
+    try:
+        return Locale(code).language
+    except (UnknownLocaleError, ValueError):
+        return "en"
+
+
+@lru_cache(maxsize=64)
+def countries(locale: str) -> tuple[tuple[str, str], ...]:
+    """
+    Return every country as (ISO 3166-1 code, name in this language), sorted by name.
+
+    >>> dict(countries("de"))["AT"]
+    'Österreich'
+    """
+    names = Locale(language(locale)).territories
+    known = ((country.alpha_2, names.get(country.alpha_2)) for country in pycountry.countries)
+    return tuple(sorted(((code, name) for code, name in known if name), key=_by_name))
+
+
+@lru_cache(maxsize=512)
+def regions(country: str) -> tuple[tuple[str, str], ...]:
+    """
+    Return a country's first-level regions as (ISO 3166-2 code, name), sorted by name.
+
+    >>> dict(regions("US"))["US-CA"]
+    'California'
+    """
+    found = pycountry.subdivisions.get(country_code=country) or []
+    return tuple(
+        sorted(((one.code, one.name) for one in found if not one.parent_code), key=_by_name)
+    )
+
+
+def choices_of(question: Question, locale: str, country: str | None) -> list[tuple[str, str]]:
+    """Return what a question lets one choose from, as (value, name); empty for free text."""
+    if question.type == "country":
+        return list(countries(locale))
+    if question.type == "region":
+        return list(regions(country)) if country else []
+    if question.type == "yes-no":
+        return [("yes", "Yes"), ("no", "No")]
+    if question.choices:
+        return [(code, said(text, locale)) for code, text in question.choices.items()]
+    return list(TIMEFRAMES.items()) if question.type == "timeframe" else []
+
+
+def answer_field(question: Question, locale: str, country: str | None) -> Any:
+    """Return the unbound field that asks a question; a region needs the country he is in."""
+    label = said(question.label, locale)
+    name = f"q-{question.key}"
+    choices = [SelectChoice(*one) for one in choices_of(question, locale, country)]
+    few = 6  # so many fit on a phone without a list that must be opened
+    if question.type == "choices":
+        return SelectMultipleField(
+            label,
+            name=name,
+            choices=choices,
+            option_widget=CheckboxInput(),
+            widget=ListWidget(prefix_label=False),
+            validate_choice=False,
+        )
+    if choices and len(choices) <= few:
+        return RadioField(label, name=name, choices=choices, validate_choice=False)
+    if choices:
+        return SelectField(
+            label,
+            name=name,
+            choices=[SelectChoice("", "Please choose"), *choices],
+            validate_choice=False,
+        )
+    typed = {"date": DateInput, "phone": TelInput}.get(question.type, TextInput)
+    return StringField(label, name=name, widget=typed())
+
+
+def value_of(question: Question, given: Sequence[str], locale: str, country: str | None) -> Any:
+    """
+    Return what was given as a value, or None where nothing was.
+
+    Raises ValueError with one sentence for the person who typed it.
+
+    >>> seats = Question(key="seats", type="number", label="How many?")
+    >>> value_of(seats, ["1 200"], "en", None)
+    1200
+    """
+    texts = [text.strip() for text in given if text.strip()]
+    if not texts:
+        return None
+    if question.type == "choices":
+        return [_chosen(question, text, locale, country) for text in dict.fromkeys(texts)]
+    if len(texts) > 1:
+        raise ValueError("Please give one answer.")
+    text = texts[0]
+    if len(text) > LONGEST:
+        raise ValueError(f"Please use at most {LONGEST} characters.")
+    if CONTROL.search(text):
+        raise ValueError("Please use letters, digits and punctuation only.")
+    reader = READERS.get(question.type)
+    if reader is not None:
+        return reader(text, country)
+    if question.type in {"choice", "timeframe", "yes-no", "country", "region"}:
+        return _chosen(question, text, locale, country)
+    return " ".join(text.split())
+
+
+def shown_value(question: Question | None, value: Any, locale: str) -> str:
+    """
+    Return a value as people read it: a country's name rather than its code.
+
+    >>> shown_value(Question(key="c", type="country", label="?"), "DE", "en")
+    'Germany'
+    """
+    values = value if isinstance(value, list) else [value]
+    if question is None:
+        return ", ".join(str(one) for one in values)
+    if question.type == "region":
+        found = (pycountry.subdivisions.get(code=str(one)) for one in values)
+        return ", ".join(one.name if one else str(value) for one in found)
+    names = dict(choices_of(question, locale, None))
+    return ", ".join(names.get(str(one), str(one)) for one in values)
+
+
+def _chosen(question: Question, text: str, locale: str, country: str | None) -> str:
+    """Return a code that was really offered."""
+    if question.type == "region" and country is None:
+        raise ValueError("Please tell us your country first.")
+    if text not in dict(choices_of(question, locale, country)):
+        raise ValueError("Please choose one of the answers in the list.")
+    return text
+
+
+def _number(text: str, country: str | None) -> int | float:
+    """Read a number, with spaces or the usual separators between thousands."""
+    del country
+    plain = re.sub(r"[\s\u00a0\u202f']", "", text)
+    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", plain):
+        plain = plain.replace(",", "")
+    elif re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?", plain):
+        plain = plain.replace(".", "").replace(",", ".")
+    else:
+        plain = plain.replace(",", ".")
+    if not re.fullmatch(r"[+-]?\d{1,15}(\.\d{1,6})?", plain):
+        raise ValueError("Please give a number, like 250.")
+    try:
+        number = Decimal(plain)
+    except InvalidOperation as error:
+        raise ValueError("Please give a number, like 250.") from error
+    return int(number) if number == number.to_integral() else float(number)
+
+
+def _date(text: str, country: str | None) -> str:
+    """Read a date."""
+    del country
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise ValueError("Please give a date, like 2026-11-30.") from error
+
+
+def _phone(text: str, country: str | None) -> str:
+    """Read a telephone number into E.164."""
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException as error:
+        raise ValueError(
+            "Please give your number with its country code, like +44 113 496 0000."
+        ) from error
+    if not phonenumbers.is_possible_number(number):
+        raise ValueError("This telephone number has too few or too many digits.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+READERS: Mapping[str, Callable[[str, str | None], Any]] = {
+    "number": _number,
+    "date": _date,
+    "phone": _phone,
+}
+
+
+def _by_name(pair: tuple[str, str]) -> str:
+    """Sort by name, accents after their letter."""
+    return unicodedata.normalize("NFKD", pair[1]).casefold()

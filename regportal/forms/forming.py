@@ -1,0 +1,212 @@
+"""The form of one moment: what it asks, and what came back."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from flask import request
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from wtforms import BooleanField, EmailField, Field
+
+from regportal.consent.schema import Newsletter
+from regportal.errors import BadRequestError
+from regportal.forms.actions import Sent, content_of
+from regportal.forms.asking import csrf_token, write_ask
+from regportal.forms.fields import LONGEST, GateForm, answer_field, value_of
+from regportal.forms.models import Outcome, Shown
+from regportal.forms.rules import ASK_LIFE, Ask, Known, plan
+from regportal.forms.schema import Gate, Question
+from regportal.forms.visiting import Visiting, country_of
+from regportal.forms.wire import only
+from regportal.identity import browser
+from regportal.identity.addresses import Address, read_address
+from regportal.store import current
+from regportal.store.documents import said
+from regportal.store.ids import uuid7
+
+
+def fresh_form(visiting: Visiting, says: str | None = None) -> tuple[Ask, GateForm]:
+    """Plan what to ask, and count that it was shown."""
+    gate, published, known = visiting.around.gate, visiting.around.published, visiting.known
+    planned = plan(
+        gate,
+        visiting.around.asset,
+        [published.one(Question, key) for key in gate.questions],
+        [published.one(Newsletter, key) for key in gate.newsletters],
+        _fitting(visiting, known),
+        visiting.now,
+    )
+    ask = ask_of(
+        visiting,
+        email=planned.email,
+        question=planned.question,
+        newsletter=planned.newsletter,
+    )
+    shown = Shown(
+        id=uuid.UUID(ask.nonce),
+        gate=gate.key,
+        asked_email=ask.email,
+        question=ask.question,
+        wording=ask.wording,
+        newsletter=ask.newsletter,
+        visitor_id=visiting.visitor.id if visiting.visitor else None,
+        shown_at=visiting.now,
+    )
+    if request.method != "HEAD" and "Sec-Purpose" not in request.headers:
+        current.store().note(lambda session: session.add(shown))
+    form = form_for(visiting, ask, None)
+    if says:
+        form.form_errors.append(says)
+    return ask, form
+
+
+def _fitting(visiting: Visiting, known: Known) -> Known:
+    """Forget an address this gate does not take: it asks for another."""
+    claim = visiting.claim
+    if claim is None or visiting.around.gate.addresses == "any":
+        return known
+    fault = _unfit(visiting.around.gate, Address(claim.typed, claim.email, claim.match_key))
+    return Known(passed_over=known.passed_over, decided=known.decided) if fault else known
+
+
+def ask_of(
+    visiting: Visiting,
+    *,
+    email: bool,
+    question: Question | None = None,
+    newsletter: Newsletter | None = None,
+) -> Ask:
+    """Write down what a form asks."""
+    locale = visiting.locale
+    return Ask(
+        nonce=str(uuid7()),
+        gate=visiting.around.gate.key,
+        email=email,
+        question=question.key if question else None,
+        required=question is not None and visiting.around.gate.answer == "required",
+        wording=said(question.label, locale) if question else None,
+        newsletter=newsletter.key if newsletter else None,
+        newsletter_wording=said(newsletter.wording, locale) if newsletter else None,
+        visitor=visiting.browser,
+        locale=locale,
+        expires=int((visiting.now + ASK_LIFE).timestamp()),
+    )
+
+
+def form_for(visiting: Visiting, ask: Ask, given: Mapping[str, Sequence[str]] | None) -> GateForm:
+    """Make the form that asks this, with what was typed where it comes back."""
+    question = visiting.around.question(ask.question)
+    newsletter = visiting.around.newsletter(ask.newsletter)
+
+    class Asking(GateForm):
+        """The one form of this request."""
+
+    if ask.email:
+        Asking.email = EmailField("Your e-mail address", render_kw={"maxlength": 254})
+    if question is not None:
+        Asking.question = answer_field(question, ask.locale, country_of(visiting))
+    if newsletter is not None:
+        Asking.newsletter = BooleanField(name=f"n-{newsletter.key}")
+    data = MultiDict([(name, one) for name, many in (given or {}).items() for one in many])
+    form = Asking(formdata=data if given else None)
+    keys = current.settings().keys
+    form.ask.data = write_ask(ask, keys)
+    form.csrf_token.data = csrf_token(visiting.browser, keys)
+    return form
+
+
+def check_asked(fields: Mapping[str, list[str]], ask: Ask) -> None:
+    """Refuse an answer to what was not asked; raise BadRequestError."""
+    asked = {f"q-{ask.question}", f"n-{ask.newsletter}"}
+    unasked = [name for name in fields if name.startswith(("q-", "n-")) and name not in asked]
+    if unasked or ("email" in fields and not ask.email):
+        raise BadRequestError("This form answers something that was not asked.")
+
+
+def read_sent(
+    visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]
+) -> tuple[GateForm, Sent | None]:
+    """Read a form against what was asked; None where something has to be put right first."""
+    form = form_for(visiting, ask, fields)
+    address = value = None
+    declined = False
+    given = fields.get(f"q-{ask.question}", [])
+    if ask.email:
+        address = address_from(visiting.around.gate, only(fields, "email"), form)
+    question = visiting.around.question(ask.question)
+    if question is not None:
+        declined = "decline" in fields
+        try:
+            if not declined:
+                value = value_of(question, given, ask.locale, country_of(visiting))
+        except ValueError as fault:
+            complain(form.question, str(fault))
+            return form, None
+        declined = value is None
+        if declined and ask.required:
+            complain(form.question, "Please answer this one.")
+            return form, None
+    if ask.email and address is None:
+        return form, None
+    site = visiting.around.site
+    may_remember = site.remember == "ask" and not browser.jar().objects
+    return form, Sent(
+        ask=ask,
+        content=content_of(fields),
+        address=address,
+        value=value,
+        original=" | ".join(given)[:LONGEST] if value is not None else None,
+        declined=declined,
+        wants_newsletter=only(fields, f"n-{ask.newsletter}") == "yes",
+        remember=may_remember and only(fields, "remember") == "yes",
+    )
+
+
+def complain(field: Field | None, says: str) -> None:
+    """Say beside a field why it cannot be taken."""
+    if field is not None:
+        field.errors = [*field.errors, says]
+
+
+def address_from(gate: Gate, typed: str, form: GateForm) -> Address | None:
+    """Read the address; where it cannot be taken, say so beside its field."""
+    if not typed.strip():
+        fault = "Please give your e-mail address."
+    else:
+        try:
+            address = read_address(typed)
+        except ValueError as error:
+            fault = str(error)
+        else:
+            unfit = _unfit(gate, address)
+            if unfit is None:
+                return address
+            fault = unfit
+    complain(form.email, fault)
+    return None
+
+
+def _unfit(gate: Gate, address: Address) -> str | None:
+    """Say why a gate does not take an address; a function of what was typed, of nothing else."""
+    if gate.addresses == "business" and not address.is_business:
+        return "Please give the address you use at work."
+    if gate.addresses == "no-disposable" and address.is_disposable:
+        return "Please give an address that will still be yours next month."
+    return None
+
+
+def settle_shown(ask: Ask, sent: Sent, *, now: datetime) -> None:
+    """Count what became of the form."""
+    outcome = Outcome.PASSED
+    if ask.question is not None:
+        outcome = Outcome.DECLINED if sent.declined else Outcome.ANSWERED
+    elif ask.email:
+        outcome = Outcome.ANSWERED
+
+    def settle(session: Session) -> None:
+        shown = session.get(Shown, uuid.UUID(ask.nonce))
+        if shown is not None and shown.outcome is None:
+            shown.outcome, shown.settled_at = outcome, now
+
+    current.store().note(settle)

@@ -1,0 +1,105 @@
+"""Reading what may be known of whoever stands before a gate (security.md R5)."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
+from regportal.consent.models import ConsentState
+from regportal.forms.models import Answer, Submission
+from regportal.forms.rules import NOBODY, Known
+from regportal.identity.actions import claim_of
+from regportal.identity.models import Assurance, Claim, Visitor, VisitorState
+from regportal.store.documents import Site, span
+from regportal.tracking.actions import visit_going_on
+from regportal.tracking.models import Interaction
+
+OPEN_AGAIN = {ConsentState.EXPIRED}
+
+
+def known_of(session: Session, visitor: Visitor | None, site: Site, *, now: datetime) -> Known:
+    """
+    Return what may be taken into account about this visitor.
+
+    For a claim only what this very browser did; for a proven visitor what we know of the person.
+    """
+    if visitor is None:
+        return NOBODY
+    offered = _offered(session, visitor)
+    passed_over = {key: times for key, (times, taken) in offered.items() if not taken}
+    decided = {key for key, (_, taken) in offered.items() if taken}
+    claim = claim_of(session, visitor)
+    if claim is None:
+        return Known(passed_over=passed_over, decided=decided)
+    proven = claim if visitor.state == VisitorState.VERIFIED else None
+    if proven is not None:
+        decided |= _decided(session, proven)
+    answers = list(_answers(session, visitor, proven))
+    visit = visit_going_on(session, visitor.id, span(site.visit), now=now)
+    return Known(
+        addressed=True,
+        answers={one.question: (one.value, one.answered_at) for one in answers if not one.declined},
+        declines=_declines(answers),
+        decided=decided,
+        passed_over=passed_over,
+        settled=sum(one.visit_id == visit.id for one in answers) if visit else 0,
+        taken=_taken(session, visit.id) if visit else (),
+    )
+
+
+def _answers(session: Session, visitor: Visitor, proven: Claim | None) -> Iterable[Answer]:
+    """Return the answers that count, oldest first."""
+    theirs = Answer.visitor_id == visitor.id
+    if proven is not None and proven.contact_id is not None:
+        known = sa.and_(
+            Answer.contact_id == proven.contact_id, Answer.assurance != Assurance.CLAIMED
+        )
+        theirs = sa.or_(known, sa.and_(theirs, Answer.claim_id == proven.id))
+    return session.scalars(sa.select(Answer).where(theirs).order_by(Answer.answered_at))
+
+
+def _declines(answers: Iterable[Answer]) -> dict[str, tuple[int, datetime]]:
+    """Count how often each question was declined, and when last."""
+    counted: dict[str, tuple[int, datetime]] = {}
+    for one in answers:
+        if one.declined:
+            times, _ = counted.get(one.question, (0, one.answered_at))
+            counted[one.question] = (times + 1, one.answered_at)
+    return counted
+
+
+def _offered(session: Session, visitor: Visitor) -> dict[str, tuple[int, bool]]:
+    """Return, a newsletter, how often its box was offered here, and whether it was ticked."""
+    rows = session.execute(
+        sa.select(
+            Submission.newsletter,
+            sa.func.count(),
+            sa.func.max(sa.cast(Submission.newsletter_taken, sa.Integer)),
+        )
+        .where(Submission.visitor_id == visitor.id, Submission.newsletter.is_not(None))
+        .group_by(Submission.newsletter)
+    )
+    return {key: (times, bool(taken)) for key, times, taken in rows if key is not None}
+
+
+def _decided(session: Session, claim: Claim) -> set[str]:
+    """Return the newsletters a proven person has decided on."""
+    subjects = [subject_of_claim(claim.id)]
+    if claim.contact_id is not None:
+        subjects.append(subject_of_contact(claim.contact_id))
+    states = states_of(session, *subjects)
+    return {key for key, line in states.items() if line.state not in OPEN_AGAIN}
+
+
+def _taken(session: Session, visit_id: uuid.UUID) -> frozenset[str]:
+    """Return the assets taken in a visit."""
+    return frozenset(
+        session.scalars(
+            sa.select(Interaction.object).where(
+                Interaction.visit_id == visit_id, Interaction.type == "download"
+            )
+        )
+    )

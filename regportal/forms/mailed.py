@@ -1,0 +1,120 @@
+"""The page a mailed link opens: was this you? GET changes nothing, and it has no script."""
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
+
+from regportal.errors import NotHereError
+from regportal.forms import wire
+from regportal.forms.actions import Around
+from regportal.forms.after import SmallForm, decision_in
+from regportal.forms.asking import browser_of, csrf_token
+from regportal.forms.deciding import Decision, confirm, deny, find_proof, shown_claim
+from regportal.forms.pages import around_page
+from regportal.forms.schema import Gate
+from regportal.forms.visiting import bare_sender
+from regportal.identity import browser
+from regportal.identity.actions import proof_of
+from regportal.identity.models import Claim, ClaimState, Proof
+from regportal.identity.tokens import fresh_token
+from regportal.library.schema import Asset
+from regportal.store import current
+from regportal.store.documents import Published, Site, said
+
+bp = Blueprint("mailed", __name__)
+
+
+@bp.get("/m/<token>")
+def mailed(token: str) -> Response:
+    """Show what was claimed, and two buttons."""
+    now = datetime.now(UTC)
+    published = current.published()
+    with current.store().read() as session:
+        try:
+            proof, claim = find_proof(session, token, now=now)
+        except NotHereError:
+            return _used(session, token)
+        if claim.state == ClaimState.REJECTED:
+            shown = shown_claim(session, published, claim)
+            return _render("forms/denied.html", "Deleted", claim=shown)
+        if proof.used_at is not None or claim.state == ClaimState.EXPIRED:
+            return _used(session, token)
+        form = SmallForm(formdata=None)
+        form.csrf_token.data = csrf_token(
+            browser_of(browser.jar().token or ""), current.settings().keys
+        )
+        return _render(
+            "forms/confirm.html",
+            "Was this you?",
+            claim=shown_claim(session, published, claim, proof),
+            action=url_for("mailed.decide", token=token),
+            form=form,
+        )
+
+
+@bp.post("/m/<token>")
+def decide(token: str) -> BaseResponse:
+    """
+    Take the owner's yes or no.
+
+    The link is the secret here, and Origin says that our page was pressed; a cookie is not
+    needed, since mail programs open links in browsers that have none of ours.
+    """
+    wire.check_origin(request, current.site())
+    choice = decision_in(wire.read_form(request))
+    now = datetime.now(UTC)
+    published = current.published()
+    pepper = current.settings().pepper.get_secret_value()
+    try:
+        if choice is Decision.DENY:
+            current.store().write(
+                lambda session: deny(session, published, token, pepper=pepper, now=now)
+            )
+            current.wake("deliver", "weigh")
+            return redirect(url_for("mailed.mailed", token=token), 303)
+        with current.store().read() as session:
+            proof, claim = find_proof(session, token, now=now)
+            around = _around(published, proof, claim)
+        sender = bare_sender(browser.jar().token or fresh_token(), claim.locale)
+        confirmed = current.store().write(
+            lambda session: confirm(session, around, token, sender, pepper=pepper, now=now)
+        )
+    except NotHereError:
+        with current.store().read() as session:
+            return _used(session, token)
+    current.wake("settle", "weigh", "deliver")
+    response = redirect(url_for("forms.after.done", key=around.gate.key), 303)
+    browser.keep(response, confirmed.token, remembered=confirmed.remembered)
+    return response
+
+
+def _around(published: Published, proof: Proof, claim: Claim) -> Around:
+    """Return the documents around the gate a mail was about."""
+    gate = published.find(Gate, proof.gate) or published.one(Gate, claim.gate)
+    asset = published.one(Asset, gate.asset)
+    return Around(published, Site.of(published), gate, asset, current.settings().keys)
+
+
+def _used(session: Session, token: str) -> Response:
+    """Say that a link has been answered, is too old, or leads nowhere; and show a way on."""
+    proof = proof_of(session, token)
+    reason, gate = "unknown", None
+    if proof is not None:
+        reason = "used" if proof.used_at is not None else "expired"
+        gate = current.published().find(Gate, proof.gate)
+    return _render(
+        "forms/used.html",
+        "This link",
+        status=404 if proof is None else 410,
+        reason=reason,
+        gate_url=url_for("forms.gate", key=gate.key) if gate else None,
+        headline=said(gate.headline, current.site().locale) if gate else None,
+    )
+
+
+def _render(template: str, title: str, status: int = 200, **context: object) -> Response:
+    """Render a page that is never framed."""
+    page = render_template(template, title=title, **context, **around_page(current.site()))
+    return make_response(page, status)

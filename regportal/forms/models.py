@@ -1,0 +1,83 @@
+"""What was asked, and what was answered."""
+
+import enum
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from regportal.identity.models import Assurance
+from regportal.store.base import Base, Flag, Id, Json, MaybeMoment, Moment, choice
+
+
+class Outcome(enum.StrEnum):
+    """What became of a form that was shown."""
+
+    ANSWERED = "answered"
+    DECLINED = "declined"
+    PASSED = "passed"
+    """Nothing was asked; the button was pressed."""
+
+
+class Shown(Base):
+    """
+    A measurement: this form was shown, and perhaps sent. The funnel is counted from it.
+
+    No rule, score or webhook reads it. ``id`` is the nonce of the ask token.
+    """
+
+    __tablename__ = "shown"
+
+    id: Mapped[Id]
+    gate: Mapped[str] = mapped_column(index=True)
+    asked_email: Mapped[Flag]
+    question: Mapped[str | None]
+    wording: Mapped[str | None]
+    newsletter: Mapped[str | None]
+    visitor_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    shown_at: Mapped[Moment]
+    outcome: Mapped[Outcome | None] = mapped_column(choice(Outcome))
+    settled_at: Mapped[MaybeMoment]
+
+
+class Submission(Base):
+    """A form that was taken, by the nonce of its ask token: sent twice, it has one effect."""
+
+    __tablename__ = "submission"
+
+    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True)
+    gate: Mapped[str]
+    content: Mapped[bytes]
+    """SHA-256 of what was sent: the same again is the same answer, other content is refused."""
+    visitor_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("visitor.id"), index=True)
+    newsletter: Mapped[str | None]
+    newsletter_taken: Mapped[Flag]
+    at: Mapped[Moment]
+
+
+class Answer(Base):
+    """
+    One reply to one question, or "I would rather not say", with its wording and its time.
+
+    An answer of a claim has ``claim_id`` and assurance ``claimed`` until its owner says yes.
+    The newest that is not ``claimed`` is what we know of a contact.
+    """
+
+    __tablename__ = "answer"
+    __table_args__ = (sa.Index("ix_answer_contact", "contact_id", "question"),)
+    personal = frozenset({"value", "original"})
+
+    id: Mapped[Id]
+    question: Mapped[str]
+    value: Mapped[Any] = mapped_column(Json, nullable=True)
+    original: Mapped[str | None]
+    declined: Mapped[Flag]
+    wording: Mapped[str | None] = mapped_column(sa.ForeignKey("wording.digest"))
+    gate: Mapped[str | None]
+    visitor_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("visitor.id"), index=True)
+    visit_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("visit.id"), index=True)
+    claim_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("claim.id"), index=True)
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contact.id"))
+    assurance: Mapped[Assurance] = mapped_column(choice(Assurance))
+    answered_at: Mapped[Moment]

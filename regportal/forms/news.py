@@ -1,0 +1,120 @@
+"""What connectors are told about claims, contacts and consents (design.md 7)."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.consent.models import ConsentEvent
+from regportal.forms.models import Answer
+from regportal.forms.schema import Question
+from regportal.identity.actions import told
+from regportal.identity.models import Assurance, Claim, ClaimState, Contact
+from regportal.outbox.actions import FieldNews, News
+from regportal.store.documents import Published, Wording
+from regportal.store.ids import uuid7
+
+
+def answers_of_contact(session: Session, contact: Contact) -> dict[str, Answer]:
+    """Return the answer to each question that holds for a contact: the newest that is proven."""
+    answers = session.scalars(
+        sa.select(Answer)
+        .where(
+            Answer.contact_id == contact.id,
+            Answer.assurance != Assurance.CLAIMED,
+            Answer.declined.is_(False),
+        )
+        .order_by(Answer.answered_at)
+    )
+    return {answer.question: answer for answer in answers}
+
+
+def claimed_news(session: Session, published: Published, claim: Claim, *, now: datetime) -> News:
+    """Say that somebody claims an address: all a connector gets of a claim."""
+    answers = session.scalars(
+        sa.select(Answer)
+        .where(Answer.claim_id == claim.id, Answer.declined.is_(False))
+        .order_by(Answer.answered_at)
+    )
+    return News(
+        topic="contact.claimed",
+        subject=f"claim:{claim.id}",
+        payload={
+            "id": str(uuid7()),
+            "claim": {"id": str(claim.id), "email": claim.email},
+            "gate": claim.gate,
+        },
+        occurred_at=now,
+        merges="claim",
+        fields=_fields(published, {answer.question: answer for answer in answers}),
+    )
+
+
+def claim_ended_news(claim: Claim, state: ClaimState, *, now: datetime) -> News:
+    """Say what became of a claim."""
+    return News(
+        topic="contact.claim_ended",
+        subject=f"claim:{claim.id}",
+        payload={
+            "id": str(uuid7()),
+            "claim": {"id": str(claim.id), "email": claim.email},
+            "ended": state.value,
+        },
+        occurred_at=now,
+    )
+
+
+def contact_news(
+    session: Session, published: Published, contact: Contact, topic: str, *, now: datetime
+) -> News:
+    """Say what is known of a contact now; ``contact.identified`` creates it in the CRM."""
+    claims = session.scalars(
+        sa.select(Claim.id).where(Claim.contact_id == contact.id).order_by(Claim.opened_at)
+    )
+    return News(
+        topic=topic,
+        subject=f"contact:{contact.id}",
+        payload={
+            "id": str(uuid7()),
+            "contact": told(contact),
+            "claims": [str(claim) for claim in claims],
+            "account": None,
+        },
+        occurred_at=now,
+        merges="contact",
+        creates=topic == "contact.identified",
+        fields=_fields(published, answers_of_contact(session, contact)),
+    )
+
+
+def consent_news(contact: Contact, line: ConsentEvent, session: Session) -> News:
+    """Say what a contact allows one newsletter."""
+    wording = session.get_one(Wording, line.wording)
+    return News(
+        topic="consent.changed",
+        subject=f"contact:{contact.id}",
+        payload={
+            "id": str(line.id),
+            "contact": told(contact),
+            "newsletter": line.newsletter,
+            "state": line.state.value,
+            "wording": wording.text,
+            "evidence_id": str(line.id),
+        },
+        occurred_at=line.at,
+        merges=f"consent:{line.newsletter}",
+    )
+
+
+def _fields(published: Published, answers: dict[str, Answer]) -> dict[str, FieldNews]:
+    """Return the answers as connectors are given them."""
+    return {
+        key: FieldNews(
+            value=answer.value,
+            source=answer.assurance.value,
+            at=answer.answered_at,
+            crm_field=question.crm_field if question else None,
+        )
+        for key, answer in answers.items()
+        for question in [published.find(Question, key)]
+    }

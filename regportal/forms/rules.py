@@ -1,0 +1,182 @@
+"""Deciding what a gate asks: one question more at every return, never two at once."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from regportal.consent.schema import Newsletter
+from regportal.forms.schema import Gate, Question
+from regportal.library.schema import Asset
+from regportal.store.schema import span
+
+OFFERS = 3
+"""How often a newsletter is offered to somebody who leaves its box empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """
+    What may be taken into account about whoever stands before a gate.
+
+    For a claim it is built from what this browser itself did, and from nothing else.
+    """
+
+    addressed: bool = False
+    """Whether we have an address to go with this browser."""
+    answers: Mapping[str, tuple[Any, datetime]] = field(default_factory=dict)
+    """Question key → (value, when)."""
+    declines: Mapping[str, tuple[int, datetime]] = field(default_factory=dict)
+    """Question key → (how often, when last)."""
+    decided: Collection[str] = ()
+    """Newsletters he asked for, or stopped."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """Newsletter key → how often its box was left empty."""
+    settled: int = 0
+    """Questions answered or declined in this visit, over all gates."""
+    taken: Collection[str] = ()
+    """Assets taken in this visit."""
+
+
+NOBODY = Known()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a form asks: the address or one question, and at most one newsletter."""
+
+    email: bool = False
+    question: Question | None = None
+    newsletter: Newsletter | None = None
+
+
+def plan(
+    gate: Gate,
+    asset: Asset,
+    questions: Sequence[Question],
+    newsletters: Sequence[Newsletter],
+    known: Known,
+    now: datetime,
+) -> Plan:
+    """
+    Return what this gate asks of somebody of whom this is known.
+
+    Whoever has given no address is asked for it and nothing else. Whoever has is asked the
+    first open question, while the visit's budget lasts; the asset of this visit is one click.
+    """
+    if not known.addressed:
+        return Plan(email=True, newsletter=next_newsletter(asset, newsletters, known))
+    budget = known.settled < gate.per_visit and asset.key not in known.taken
+    return Plan(
+        question=next_question(questions, known, now) if budget else None,
+        newsletter=next_newsletter(asset, newsletters, known),
+    )
+
+
+def next_question(questions: Sequence[Question], known: Known, now: datetime) -> Question | None:
+    """
+    Return the first question that is open: not answered (or stale), not declined of late.
+
+    >>> country = Question(key="country", type="country", label="Which country?")
+    >>> company = Question(key="company", type="company", label="Which company?")
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> next_question([country, company], Known(answers={"country": ("DE", noon)}), noon).key
+    'company'
+    """
+    return next((one for one in questions if is_open(one, known, now)), None)
+
+
+def is_open(question: Question, known: Known, now: datetime) -> bool:
+    """Return whether a question may be asked at this moment."""
+    if question.when is not None:
+        condition = question.when.answer
+        value, _ = known.answers.get(condition.question, (None, now))
+        values = value if isinstance(value, list | tuple) else [value]
+        if not set(map(str, values)) & set(condition.values):
+            return False
+    answered = known.answers.get(question.key)
+    if answered is not None and not _is_stale(question, answered[1], now):
+        return False
+    declined = known.declines.get(question.key)
+    if declined is None or (answered is not None and answered[1] > declined[1]):
+        return True
+    times, last = declined
+    return times < question.declined.at_most and now - last >= span(question.declined.again_after)
+
+
+def next_newsletter(
+    asset: Asset, newsletters: Sequence[Newsletter], known: Known
+) -> Newsletter | None:
+    """
+    Return the first listed newsletter about the asset's topics that is not decided yet.
+
+    >>> prices = Newsletter(key="prices", title="Prices", topics=["pricing"], wording="Send me…")
+    >>> paper = Asset(key="paper", title="Paper", category="paper", topics=["pricing"], file="f")
+    >>> next_newsletter(paper, [prices], NOBODY).key
+    'prices'
+    >>> next_newsletter(paper, [prices], Known(passed_over={"prices": 3})) is None
+    True
+    """
+    topics = set(asset.topics)
+    return next(
+        (
+            one
+            for one in newsletters
+            if topics & set(one.topics)
+            and one.key not in known.decided
+            and known.passed_over.get(one.key, 0) < OFFERS
+        ),
+        None,
+    )
+
+
+def related(asset: Asset, offered: Sequence[Asset], taken: Collection[str]) -> list[Asset]:
+    """
+    Return the two assets that share the most topics with this one and were not taken yet.
+
+    Assets that share as much stay in the order the marketer wrote them.
+    """
+    topics = set(asset.topics)
+    others = [
+        one
+        for one in offered
+        if one.key != asset.key and one.key not in taken and topics & set(one.topics)
+    ]
+    return sorted(others, key=lambda one: -len(topics & set(one.topics)))[:2]
+
+
+def _is_stale(question: Question, answered_at: datetime, now: datetime) -> bool:
+    """Return whether an answer is old enough to be asked for again."""
+    if question.ask_again_after is None:
+        return False
+    return now - answered_at >= span(question.ask_again_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What was really asked, as the ask token carries it; a POST is judged against it."""
+
+    nonce: str
+    gate: str
+    email: bool
+    question: str | None
+    required: bool
+    wording: str | None
+    newsletter: str | None
+    newsletter_wording: str | None
+    visitor: str
+    """The hash of the browser's token, or of one it was given and may not have kept."""
+    locale: str
+    expires: int
+    """Unix seconds."""
+
+
+ASK_LIFE = timedelta(hours=24)
+LEEWAY = timedelta(seconds=120)
+"""How much a clock may have been set back between the page and the press."""
+
+
+def is_fresh(ask: Ask, now: datetime) -> bool:
+    """Return whether a form may still be sent: within 24 hours of being shown."""
+    return now.timestamp() <= ask.expires + LEEWAY.total_seconds()

@@ -1,0 +1,86 @@
+"""What marketers write down about gates and questions."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from regportal.store.schema import Document, Key, Span, Text
+
+QuestionType = Literal[
+    "text",
+    "choice",
+    "choices",
+    "yes-no",
+    "number",
+    "date",
+    "phone",
+    "company",
+    "job-title",
+    "country",
+    "region",
+    "timeframe",
+]
+Code = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Answered(BaseModel):
+    """That another question was answered with one of these values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    question: Key
+    values: Annotated[tuple[Code, ...], Field(alias="in", min_length=1)]
+
+
+class When(BaseModel):
+    """What must hold before a question is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    answer: Answered
+
+
+class Declined(BaseModel):
+    """What happens after somebody would rather not say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    again_after: Span = "90d"
+    at_most: Annotated[int, Field(ge=1, le=20)] = 3
+
+
+class Question(Document):
+    """One thing we may ask, at every gate that lists it."""
+
+    kind: ClassVar[str] = "question"
+    label: Text
+    type: QuestionType
+    why: Text | None = None
+    choices: dict[Code, Text] | None = None
+    ask_again_after: Span | None = None
+    sensitive: bool = False
+    declined: Declined = Declined()
+    crm_field: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")] | None = None
+    when: When | None = None
+
+    @model_validator(mode="after")
+    def _choices_where_they_belong(self) -> Self:
+        """Refuse a choice with nothing to choose from; other types bring their own."""
+        needs = self.type in {"choice", "choices"}
+        if needs and not self.choices:
+            raise ValueError(f"a question of type {self.type} needs choices")
+        if self.choices and not needs and self.type != "timeframe":
+            raise ValueError(f"a question of type {self.type} has no choices")
+        return self
+
+
+class Gate(Document):
+    """What stands before an asset."""
+
+    kind: ClassVar[str] = "gate"
+    asset: Key
+    headline: Text
+    text: Text | None = None
+    questions: tuple[Key, ...] = ()
+    newsletters: tuple[Key, ...] = ()
+    delivery: Literal["instant", "mail"] = "instant"
+    addresses: Literal["any", "business", "no-disposable"] = "any"
+    per_visit: Annotated[int, Field(ge=0, le=20)] = 1
+    answer: Literal["optional", "required"] = "optional"

@@ -1,0 +1,113 @@
+"""Who stands before which gate, and with which browser."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from flask import request
+from sqlalchemy.orm import Session
+
+from regportal.forms import wire
+from regportal.forms.actions import Around, Sender, Sent
+from regportal.forms.asking import browser_of
+from regportal.forms.known import known_of
+from regportal.forms.pages import Frame, frame, locale_of
+from regportal.forms.rules import Ask, Known
+from regportal.forms.schema import Gate
+from regportal.identity import browser
+from regportal.identity.actions import claim_of
+from regportal.identity.models import Claim, Visitor, VisitorState
+from regportal.identity.tokens import derived_token, fresh_token
+from regportal.library.schema import Asset
+from regportal.store import current
+from regportal.store.documents import Site
+
+SIGNALS = ("Sec-GPC", "Sec-Fetch-User")
+
+
+@dataclass(frozen=True, slots=True)
+class Visiting:
+    """Who stands before which gate, read once a request."""
+
+    around: Around
+    visitor: Visitor | None
+    claim: Claim | None
+    known: Known
+    token: str
+    is_new: bool
+    """Whether the browser has no token yet: the answer brings one."""
+    locale: str
+    frame: Frame
+    now: datetime
+
+    @property
+    def browser(self) -> str:
+        """Return how forms name this browser."""
+        return browser_of(self.token)
+
+
+def visiting_of(session: Session, key: str) -> Visiting:
+    """Read who stands before which gate."""
+    now = datetime.now(UTC)
+    published = current.published()
+    site = Site.of(published)
+    found = published.one(Gate, key)
+    around = Around(
+        published, site, found, published.one(Asset, found.asset), current.settings().keys
+    )
+    jar = browser.jar()
+    visitor = browser.visitor_of_request(session, now=now)
+    return Visiting(
+        around=around,
+        visitor=visitor,
+        claim=claim_of(session, visitor) if visitor else None,
+        known=known_of(session, visitor, site, now=now),
+        token=jar.token or fresh_token(),
+        is_new=jar.token is None,
+        locale=locale_of(site),
+        frame=frame(site),
+        now=now,
+    )
+
+
+def country_of(visiting: Visiting) -> str | None:
+    """Return the country this visitor told us, for regions and telephone numbers."""
+    for key, (value, _) in visiting.known.answers.items():
+        question = visiting.around.question(key)
+        if question is not None and question.type == "country" and isinstance(value, str):
+            return value
+    return None
+
+
+def is_proven(visiting: Visiting) -> bool:
+    """Return whether this browser's owner has proven his address."""
+    return visiting.visitor is not None and visiting.visitor.state == VisitorState.VERIFIED
+
+
+def sender_of(visiting: Visiting, ask: Ask, sent: Sent, honeypot: str) -> Sender:
+    """Say which browser a form came from."""
+    email = sent.address.email if sent.address else None
+    email = email or (visiting.claim.email if visiting.claim else None)
+    token = visiting.token
+    if visiting.is_new:  # it keeps no cookie; sent twice, it is still the same visitor
+        parts = (ask.nonce.encode(), ask.visitor.encode())
+        token = derived_token(current.settings().keys, "without cookies", *parts)
+    return replace(
+        bare_sender(token, visiting.locale),
+        keeps_cookies=not visiting.is_new,
+        machine=wire.machine_reason(request, visiting.around.site, honeypot, email),
+        referrer=wire.referrer_of(request),
+        parameters=wire.parameters_of(request),
+    )
+
+
+def bare_sender(token: str, locale: str) -> Sender:
+    """Say which browser a request came from, and nothing of why."""
+    return Sender(
+        token=token,
+        keeps_cookies=True,
+        browser=wire.browser_name(request),
+        locale=locale,
+        network=wire.network_of(request),
+        agent_hash=wire.agent_hash(request),
+        signals={name: request.headers[name] for name in SIGNALS if name in request.headers},
+    )

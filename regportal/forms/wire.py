@@ -1,0 +1,143 @@
+"""Reading what a browser sent, and refusing what no page of ours would send."""
+
+import hashlib
+import ipaddress
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from fnmatch import fnmatch
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from flask import Request
+
+from regportal.errors import BadRequestError, ForbiddenError
+from regportal.store import current
+from regportal.store.documents import Site
+
+MOST_FIELDS = 64
+FORM = "application/x-www-form-urlencoded"
+CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clid|gbraid|wbraid|li_fat_id)$")
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+SYSTEMS = (
+    ("iPhone", "an iPhone"),
+    ("iPad", "an iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS", "a Mac"),
+    ("Linux", "Linux"),
+)
+
+
+def read_form(sent: Request) -> dict[str, list[str]]:
+    """
+    Return every field of a form as it was sent.
+
+    Raises BadRequestError for another content type, bytes that are not UTF-8, NUL, or more
+    fields than any form of ours has.
+    """
+    if sent.mimetype != FORM:
+        raise BadRequestError("Please send the form as a browser does.")
+    try:
+        body = sent.get_data().decode("utf-8")
+        pairs = parse_qsl(body, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        raise BadRequestError("This form cannot be read.") from error
+    fields: dict[str, list[str]] = defaultdict(list)
+    for name, value in pairs:
+        if "\x00" in name + value:
+            raise BadRequestError("This form cannot be read.")
+        fields[name].append(value)
+    return dict(fields)
+
+
+def only(fields: Mapping[str, list[str]], name: str) -> str:
+    """Return a field that is sent once, empty where it is not sent; raise BadRequestError."""
+    values = fields.get(name, [])
+    if len(values) > 1:
+        raise BadRequestError("This form answers one thing twice.")
+    return values[0] if values else ""
+
+
+def check_origin(sent: Request, site: Site) -> None:
+    """
+    Refuse a form that was sent from a page that may not send it (security.md 3.4).
+
+    Raises ForbiddenError.
+    """
+    origin = sent.headers.get("Origin")
+    place = sent.headers.get("Sec-Fetch-Site")
+    own = {current.settings().origin, f"{sent.scheme}://{sent.host}"}
+    listed = origin in own or origin in site.origins
+    fine = listed if origin is not None else place in {"same-origin", "none"}
+    if place is not None and place not in {"same-origin", "none"} and not listed:
+        fine = False
+    if not fine:
+        raise ForbiddenError("This form was sent from a page that may not send it.")
+
+
+def parameters_of(sent: Request) -> dict[str, Any]:
+    """Return the query parameters that say where a visit came from."""
+    return {
+        name[:40]: value[:200]
+        for name, value in list(sent.args.items())[:20]
+        if CAMPAIGN.match(name)
+    }
+
+
+def referrer_of(sent: Request) -> str | None:
+    """Return the page a visitor came from, without its query; None where it is ours."""
+    referrer = (sent.args.get("rp_ref") or sent.headers.get("Referer") or "")[:500]
+    try:
+        parts = urlsplit(referrer)
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        return None
+    if f"{parts.scheme}://{parts.netloc}" == current.settings().origin:
+        return None
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def network_of(sent: Request) -> str | None:
+    """Return the visitor's network: /24 of IPv4, /48 of IPv6."""
+    try:
+        address = ipaddress.ip_address(sent.remote_addr or "")
+    except ValueError:
+        return None
+    length = 24 if address.version == 4 else 48  # noqa: PLR2004 - versions of IP
+    return str(ipaddress.ip_network(f"{address}/{length}", strict=False))
+
+
+def agent_hash(sent: Request) -> str:
+    """Return the hash of the browser's name."""
+    return hashlib.sha256(str(sent.user_agent).encode("utf-8", "replace")).hexdigest()
+
+
+def browser_name(sent: Request) -> str:
+    """Return the rough name of a browser, for "was this you?": Firefox on Linux."""
+    agent = str(sent.user_agent)
+    browser = next((name for mark, name in BROWSERS if mark in agent), "a browser")
+    system = next((name for mark, name in SYSTEMS if mark in agent), None)
+    return f"{browser} on {system}" if system else browser
+
+
+def machine_reason(sent: Request, site: Site, honeypot: str, email: str | None) -> str | None:
+    """Return why a form is taken for a machine's or for our own staff's, or None."""
+    if honeypot:
+        return "honeypot"
+    if email and any(fnmatch(email.lower(), one.lower()) for one in site.ignore.addresses):
+        return "own staff"
+    try:
+        address = ipaddress.ip_address(sent.remote_addr or "")
+        networks = [ipaddress.ip_network(one, strict=False) for one in site.ignore.networks]
+    except ValueError:
+        return None
+    return "own staff" if any(address in network for network in networks) else None
