@@ -1,0 +1,1 @@
+"""What it means: phases and opportunities; reads the log, writes the outbox."""

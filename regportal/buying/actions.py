@@ -1,0 +1,152 @@
+"""What the CRM tells of its opportunities, and of who has a part in them."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.buying.models import ContactRole, Opportunity, Snapshot
+from regportal.buying.reading import (
+    list_moves,
+    model_of,
+    moves_of,
+    opportunities_of_contact,
+    opportunity_shown,
+)
+from regportal.buying.rules import Part, Told
+from regportal.buying.weigher import weigh
+from regportal.identity.models import Contact
+from regportal.store.ids import uuid7
+from regportal.tracking.actions import log
+from regportal.tracking.models import EntryKind
+
+__all__ = [
+    "add_role",
+    "find_opportunity",
+    "list_moves",
+    "model_of",
+    "moves_of",
+    "opportunities_of_contact",
+    "opportunity_shown",
+    "remove_role",
+    "upsert_opportunity",
+    "weigh",
+]
+
+
+def find_opportunity(session: Session, connector: str, external_id: str) -> Opportunity | None:
+    """Return the opportunity of this name, held until the transaction ends, or None."""
+    return session.scalars(
+        sa.select(Opportunity)
+        .where(Opportunity.connector == connector, Opportunity.external_id == external_id)
+        .with_for_update()
+    ).first()
+
+
+def upsert_opportunity(
+    session: Session, connector: str, told: Told, *, start: str, now: datetime
+) -> Opportunity:
+    """
+    Keep what a CRM tells of an opportunity; a new one begins in the phase ``start``.
+
+    An older description is kept in the series, and never overwrites a newer one.
+    """
+    opportunity = find_opportunity(session, connector, told.external_id)
+    if opportunity is None:
+        opportunity = Opportunity(
+            id=uuid7(),
+            connector=connector,
+            external_id=told.external_id,
+            is_closed=False,
+            is_won=False,
+            told_at=told.told_at,
+            phase=start,
+            phase_since=now,
+        )
+        session.add(opportunity)
+    holds = opportunity.told_at <= told.told_at
+    if holds:
+        for column, value in told.columns.items():
+            setattr(opportunity, column, value)
+        opportunity.told_at = told.told_at
+    session.flush()
+    session.add(
+        Snapshot(
+            id=uuid7(),
+            opportunity_id=opportunity.id,
+            told_at=told.told_at,
+            received_at=now,
+            body=dict(told.body),
+        )
+    )
+    if holds:
+        log(session, EntryKind.OPPORTUNITY, opportunity.id, now=now)
+    return opportunity
+
+
+def add_role(
+    session: Session, opportunity: Opportunity, contact: Contact, part: Part, *, now: datetime
+) -> bool:
+    """Give a contact a part in an opportunity; return False where we know something newer."""
+    last = _last_part(session, opportunity, contact)
+    if last is not None and last.told_at > part.told_at:
+        return False
+    if last is not None and last.until is None:
+        last.told_at = part.told_at
+        if (last.role, last.is_primary) == (part.role, part.is_primary):
+            return True
+        last.until = now
+    _begin_part(session, opportunity, contact, part, now=now)
+    log(session, EntryKind.OPPORTUNITY, opportunity.id, now=now)
+    return True
+
+
+def remove_role(
+    session: Session, opportunity: Opportunity, contact: Contact, part: Part, *, now: datetime
+) -> bool:
+    """
+    End a contact's part in an opportunity; return False where we know something newer.
+
+    Of a part we never heard of it keeps the end, so that its late beginning changes nothing.
+    """
+    last = _last_part(session, opportunity, contact)
+    if last is not None and last.told_at > part.told_at:
+        return False
+    if last is None:
+        last = _begin_part(session, opportunity, contact, part, now=now)
+    last.told_at = part.told_at
+    if last.until is None:
+        last.until = now
+        log(session, EntryKind.OPPORTUNITY, opportunity.id, now=now)
+    return True
+
+
+def _last_part(session: Session, opportunity: Opportunity, contact: Contact) -> ContactRole | None:
+    """Return the last thing we were told of this contact's part."""
+    return session.scalars(
+        sa.select(ContactRole)
+        .where(
+            ContactRole.opportunity_id == opportunity.id,
+            ContactRole.contact_id == contact.id,
+        )
+        .order_by(ContactRole.since.desc(), ContactRole.id.desc())
+        .limit(1)
+    ).first()
+
+
+def _begin_part(
+    session: Session, opportunity: Opportunity, contact: Contact, part: Part, *, now: datetime
+) -> ContactRole:
+    """Write down that a contact has a part from now on."""
+    begun = ContactRole(
+        id=uuid7(),
+        opportunity_id=opportunity.id,
+        contact_id=contact.id,
+        role=part.role,
+        is_primary=part.is_primary,
+        since=now,
+        told_at=part.told_at,
+    )
+    session.add(begun)
+    session.flush()
+    return begun

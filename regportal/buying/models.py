@@ -1,0 +1,111 @@
+"""Opportunities, who has a part in them, and every move of their phase."""
+
+import uuid
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from regportal.store.base import Base, Flag, Id, Json, MaybeMoment, Moment, Sequence
+
+
+class Opportunity(Base):
+    """A purchase in the making, as the CRM last described it; the phase is ours."""
+
+    __tablename__ = "opportunity"
+    __table_args__ = (sa.UniqueConstraint("connector", "external_id"),)
+
+    id: Mapped[Id]
+    connector: Mapped[str]
+    external_id: Mapped[str]
+    name: Mapped[str | None]
+    stage: Mapped[str | None]
+    probability: Mapped[int | None]
+    amount: Mapped[str | None]
+    currency: Mapped[str | None]
+    close_date: Mapped[date | None]
+    is_closed: Mapped[Flag]
+    is_won: Mapped[Flag]
+    owner: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    account: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    told_at: Mapped[Moment]
+    """The CRM's own time of this description: an older one never overwrites it."""
+    phase: Mapped[str]
+    phase_since: Mapped[Moment]
+    personal = frozenset({"owner"})
+
+    @property
+    def key(self) -> str:
+        """Return our key for this opportunity."""
+        return str(self.id)
+
+
+class Snapshot(Base):
+    """How an opportunity stood when the CRM told us; never changed."""
+
+    __tablename__ = "opportunity_snapshot"
+    personal = frozenset({"body"})
+
+    id: Mapped[Id]
+    opportunity_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("opportunity.id"), index=True)
+    told_at: Mapped[Moment]
+    received_at: Mapped[Moment]
+    body: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class ContactRole(Base):
+    """One contact's part in one opportunity, from when until when (never deleted)."""
+
+    __tablename__ = "contact_role"
+    __table_args__ = (sa.Index("ix_contact_role_contact", "contact_id", "until"),)
+
+    id: Mapped[Id]
+    opportunity_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("opportunity.id"), index=True)
+    contact_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("contact.id"))
+    role: Mapped[str | None]
+    is_primary: Mapped[Flag]
+    since: Mapped[Moment]
+    until: Mapped[MaybeMoment]
+    told_at: Mapped[Moment]
+    """The CRM's own time of the last word on it: an older one changes nothing."""
+
+
+class Move(Base):
+    """A change of phase and its evidence; never changed. The sentence is made when read."""
+
+    __tablename__ = "move"
+    __table_args__ = (sa.Index("ix_move_opportunity", "opportunity_id", "at"),)
+
+    id: Mapped[Id]
+    opportunity_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("opportunity.id"))
+    from_phase: Mapped[str]
+    to_phase: Mapped[str]
+    at: Mapped[Moment]
+    cause: Mapped[str]
+    """event, timer, crm, override, merge or rules."""
+    evidence: Mapped[list[Any]] = mapped_column(Json)
+    """[{"event", "category", "at_least", "within", "interactions": [ids]}, …]"""
+    rules_version: Mapped[int]
+
+
+class KnownInteraction(Base):
+    """An interaction that was found to be a contact's own: the CRM is told of it once."""
+
+    __tablename__ = "known_interaction"
+
+    interaction_id: Mapped[uuid.UUID] = mapped_column(
+        sa.ForeignKey("interaction.id"), primary_key=True
+    )
+
+
+class LogPlace(Base):
+    """The place in the log to which a reader has read."""
+
+    __tablename__ = "log_place"
+
+    reader: Mapped[str] = mapped_column(primary_key=True)
+    transaction: Mapped[int] = mapped_column(Sequence)
+    number: Mapped[int] = mapped_column(Sequence)
+    at: Mapped[MaybeMoment]
+    """The latest moment read so far: the log's own clock, which never goes back."""

@@ -1,0 +1,1 @@
+"""What the CRM tells us: verified, kept raw, then understood."""

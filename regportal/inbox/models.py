@@ -1,0 +1,42 @@
+"""What the CRM told us, kept raw."""
+
+import enum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from regportal.store.base import Base, MaybeMoment, Moment, Ordinal, choice
+
+
+class NoticeState(enum.StrEnum):
+    """What became of a notice."""
+
+    TAKEN = "taken"
+    DONE = "done"
+    WAITING = "waiting"
+    """For something it speaks of and we have not heard of yet."""
+    UNKNOWN = "unknown"
+    """Verified, and not understood: a person must look."""
+
+
+class Notice(Base):
+    """One call of a CRM: verified, stored as it came, then understood."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        sa.UniqueConstraint("connector", "message_id"),
+        sa.Index("ix_notice_state", "state", "number"),
+    )
+    personal = frozenset({"body"})
+
+    number: Mapped[Ordinal]
+    connector: Mapped[str]
+    message_id: Mapped[str]
+    digest: Mapped[str]
+    body: Mapped[bytes]
+    received_at: Mapped[Moment]
+    state: Mapped[NoticeState] = mapped_column(choice(NoticeState), default=NoticeState.TAKEN)
+    because: Mapped[str | None]
+    waits_for: Mapped[str | None]
+    """The external id of the opportunity it waits for."""
+    settled_at: Mapped[MaybeMoment]
