@@ -1,0 +1,153 @@
+"""What kind of page each address is, and the headers that kind is answered with (security.md 4)."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from flask import Flask, Request, Response, g, request
+
+from regportal.forms.pages import frame
+from regportal.store import current
+
+PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), browsing-topics=()"
+YEARS = 63072000
+"""Two years, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageType:
+    """One row of the table of page types: its policy and the headers of its own."""
+
+    policy: str
+    headers: dict[str, str] = field(default_factory=dict)
+    may_be_framed: bool = False
+    has_script: bool = False
+
+
+NO_STORE = {"Cache-Control": "no-store", "Vary": "Cookie, Origin, Sec-Fetch-Site"}
+ALONE = {"X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin"}
+
+GATE = PageType(
+    "default-src 'none'; {script}style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors {ancestors}; base-uri 'none'; object-src 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    {"Referrer-Policy": "strict-origin", **NO_STORE},
+    may_be_framed=True,
+    has_script=True,
+)
+CONFIRM = PageType(
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'",
+    {
+        "Referrer-Policy": "same-origin",
+        "X-Robots-Tag": "noindex",
+        **ALONE,
+        **NO_STORE,
+    },
+)
+DOWNLOAD = PageType(
+    "default-src 'none'; sandbox; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    {
+        "Cross-Origin-Resource-Policy": "same-site",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "private, no-store",
+        "X-Robots-Tag": "noindex, noarchive",
+    },
+)
+STATIC = PageType(
+    "default-src 'none'",
+    {
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Access-Control-Allow-Origin": "*",
+        "Cache-Control": "public, max-age=300",
+    },
+)
+HOOK = PageType("default-src 'none'", {"Cache-Control": "no-store"})
+HEALTH = PageType(
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
+    {"Cache-Control": "no-store"},
+)
+ERROR = CONFIRM
+
+TYPES = {
+    "forms.gate": GATE,
+    "forms.open_the_gate": GATE,
+    "forms.after.done": GATE,
+    "forms.after.not_you": GATE,
+    "forms.after.resend": GATE,
+    "forms.after.change": GATE,
+    "forms.after.other": GATE,
+    "mailed.mailed": CONFIRM,
+    "mailed.decide": CONFIRM,
+    "downloads.download": DOWNLOAD,
+    "inbox.hook": HOOK,
+    "app.theme": STATIC,
+    "app.healthy": HEALTH,
+    "app.no_icon": STATIC,
+    "static": STATIC,
+}
+"""Which kind of page each endpoint answers with; a new one must find its place here."""
+
+
+def use(app: Flask) -> None:
+    """
+    Give every answer the headers of its page type.
+
+    Raises LookupError where an endpoint has none: without policy nothing is served.
+    """
+    missing = {rule.endpoint for rule in app.url_map.iter_rules()} - TYPES.keys()
+    if missing:
+        raise LookupError(f"no page type for {', '.join(sorted(missing))}")
+    app.context_processor(lambda: {"nonce": nonce()})
+    app.after_request(_with_headers)
+
+
+def nonce() -> str:
+    """Return the nonce of this answer's scripts."""
+    if "nonce" not in g:
+        g.nonce = secrets.token_urlsafe(16)
+    found: str = g.nonce
+    return found
+
+
+def speaks_json(sent: Request) -> bool:
+    """Return whether whoever asked reads problem+json rather than pages."""
+    kind = TYPES.get(sent.endpoint or "")
+    return kind in (HOOK, DOWNLOAD, HEALTH, STATIC)
+
+
+def _with_headers(response: Response) -> Response:
+    """Set the headers; what a view has set itself about its content stays."""
+    kind = ERROR if "failed" in g else TYPES.get(request.endpoint or "", ERROR)
+    common = {
+        "X-Content-Type-Options": "nosniff",
+        "Permissions-Policy": PERMISSIONS,
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+    settings = current.settings()
+    if not settings.development and not settings.path:
+        common["Strict-Transport-Security"] = f"max-age={YEARS}"
+    headers = common | kind.headers | _framing(kind)
+    headers["Content-Security-Policy"] = _policy(kind)
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _ancestor(kind: PageType) -> str | None:
+    """Return the one origin that may frame this answer."""
+    return frame(current.site()).origin if kind.may_be_framed else None
+
+
+def _framing(kind: PageType) -> dict[str, str]:
+    """Return what says who may show this page inside his own."""
+    if not kind.may_be_framed:
+        return {}
+    return {"Cross-Origin-Resource-Policy": "cross-origin"} if _ancestor(kind) else ALONE
+
+
+def _policy(kind: PageType) -> str:
+    """Return the Content-Security-Policy: one origin may frame it, one nonce may run."""
+    ancestor = _ancestor(kind)
+    script = f"script-src 'nonce-{nonce()}'; " if kind.has_script else ""
+    policy = kind.policy.replace("{script}", script)
+    return policy.replace("{ancestors}", ancestor or "'none'")

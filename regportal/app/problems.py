@@ -1,0 +1,106 @@
+"""What goes wrong, told once: as a page to people, as problem+json to programs."""
+
+import json
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, g, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from regportal.app.pages import speaks_json
+from regportal.errors import NotHereError, RequestError
+from regportal.forms.pages import around_page
+from regportal.store import current
+from regportal.store.ids import uuid7
+
+log = logging.getLogger(__name__)
+
+SENTENCES = {
+    400: "This request cannot be read.",
+    403: "This may not be sent from here.",
+    404: "There is nothing under this address (any more).",
+    405: "This address does not take that.",
+    413: "This is more than we take at once.",
+    414: "This address is too long.",
+    415: "This is not a form that we can read.",
+    416: "The file has no such part.",
+    429: "That was a lot at once. Please try again in a minute.",
+    500: "Something went wrong on our side. It has been written down.",
+    503: "We cannot take this at the moment. Please try again in a minute.",
+}
+
+
+def use(app: Flask) -> None:
+    """Let every error of ours, and every other, be told."""
+    app.register_error_handler(RequestError, _ours)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _ours(error: RequestError) -> ResponseReturnValue:
+    """Tell what could not be taken."""
+    return _problem(error.status, str(error))
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    """Tell what the framework found; answers it has made itself go through."""
+    status = error.code or 500
+    if error.response is not None or status < HTTPStatus.BAD_REQUEST:
+        return error.get_response(request.environ)
+    answer = _problem(status, SENTENCES.get(status, SENTENCES[400]))
+    for name, value in error.get_headers(request.environ):
+        if name.lower() in {"allow", "retry-after", "content-range"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _database(error: OperationalError) -> ResponseReturnValue:
+    """Tell that nothing can be stored now: it may be tried again."""
+    log.warning("database not available: %s", type(error.orig).__name__)
+    answer = _problem(503, SENTENCES[503])
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _unforeseen(error: Exception) -> ResponseReturnValue:
+    """Write down what nobody foresaw, without what was sent."""
+    answer = _problem(500, SENTENCES[500])
+    log.error("request %s failed", g.get("request_id"), exc_info=error)
+    return answer
+
+
+def _problem(status: int, sentence: str) -> Response:
+    """Return the answer a person or a program is given."""
+    g.failed = True
+    g.request_id = str(uuid7())
+    title = HTTPStatus(status).phrase
+    if speaks_json(request):
+        body = {"type": "about:blank", "title": title, "status": status, "detail": sentence}
+        answer = make_response(json.dumps(body), status)
+        answer.content_type = "application/problem+json"
+        return answer
+    return _page(status, title, sentence)
+
+
+def _page(status: int, title: str, sentence: str) -> Response:
+    """Return the page a person is given; plain text before there is a site."""
+    try:
+        around = around_page(current.site())
+    except NotHereError:
+        answer = make_response(f"{sentence}\n", status)
+        answer.content_type = "text/plain; charset=utf-8"
+        return answer
+    back = request.view_args.get("key") if request.view_args and status != 404 else None  # noqa: PLR2004 - HTTP's
+    page = render_template(
+        "errors/problem.html",
+        title=title,
+        status=status,
+        sentence=sentence,
+        request_id=g.request_id if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None,
+        back_url=url_for("forms.gate", key=back) if back else None,
+        **{**around, "framed": False, "parent": None},
+    )
+    return make_response(page, status)

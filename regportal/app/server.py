@@ -1,0 +1,150 @@
+"""Answering requests: one process that dies whole, and stops without dropping anybody."""
+
+import http.client
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer, create_server
+
+from regportal.app.logs import redacted
+from regportal.config import Settings
+from regportal.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+THREADS = 8
+BODY = 16 * 2**20
+"""Bytes of a body that are read at all. Every route has a far lower limit and answers 413; but
+who is cut off in the middle of sending never hears the answer."""
+PATIENCE = 6.0
+"""Seconds that requests and downloads under way get after we were asked to stop."""
+
+logger = logging.getLogger("regportal.requests")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens here; raise ConfigError in one sentence where it cannot."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"{host!r} is not an address to listen on ({error.strerror})") from error
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return listening
+
+
+class Server:
+    """The web server: waitress as security.md 10.1 tunes it, with a graceful end."""
+
+    def __init__(
+        self, app: "WSGIApplication", listening: socket.socket, settings: Settings
+    ) -> None:
+        """Take what answers, and the socket it answers on."""
+        self._map: dict[int, Any] = {}
+        self._ending = threading.Event()
+        server = create_server(
+            logged(app),
+            map=self._map,
+            sockets=[listening],
+            threads=THREADS,
+            connection_limit=2000,
+            channel_timeout=10,
+            cleanup_interval=5,
+            asyncore_use_poll=True,
+            ident=None,
+            expose_tracebacks=False,
+            max_request_body_size=BODY,
+            url_scheme=urlsplit(settings.base_url).scheme,
+            # Without proxies nobody may say where he comes from; with some, ProxyFix counts them.
+            clear_untrusted_proxy_headers=settings.proxy_hops == 0,
+        )
+        assert isinstance(server, TcpWSGIServer)  # noqa: S101 - one socket makes one server
+        self._server = server
+
+    def run(self) -> None:
+        """Answer requests until :meth:`stop`, then finish what is under way."""
+        while not self._ending.is_set():
+            self._turn(1.0)
+        wasyncore.dispatcher.close(self._server)  # nobody new is let in
+        deadline = time.monotonic() + PATIENCE
+        while self._is_busy() and time.monotonic() < deadline:
+            self._turn(0.05)
+        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
+        wasyncore.close_all(self._map, ignore_all=True)
+
+    def stop(self) -> None:
+        """Begin to stop; safe in a signal handler and from any thread."""
+        if not self._ending.is_set():
+            self._ending.set()
+            self._server.pull_trigger()
+
+    def _turn(self, seconds: float) -> None:
+        """Read and write what can be read and written."""
+        wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
+
+    def _is_busy(self) -> bool:
+        """Return whether somebody still waits for an answer, or for the rest of one."""
+        channels: dict[int, HTTPChannel] = self._server.active_channels  # type: ignore[assignment] # its stubs differ
+        return any(one.requests or one.total_outbufs_len for one in list(channels.values()))
+
+
+def answers(host: str, port: int, settings: Settings, *, within: float = 30.0) -> bool:
+    """Return whether the site answers, as soon as it does."""
+    if host in {"", "0.0.0.0"}:  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(host, port, timeout=within)
+        try:
+            connection.request(
+                "GET", f"{settings.path}/healthz", headers={"Host": settings.hosts[0]}
+            )
+            if connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR:
+                return True
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.05)
+    return False
+
+
+def logged(app: "WSGIApplication") -> "WSGIApplication":
+    """Return the application, with a line in the log for every request."""
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        began = time.perf_counter()
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        whole = environ.get("SCRIPT_NAME", "") + path
+
+        def started(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
+            took = (time.perf_counter() - began) * 1000
+            logger.info("%s %s %s %.1f ms", method, redacted(whole), status[:3], took)
+            return start_response(status, headers, *rest)
+
+        return app(environ, started)
+
+    return answer
+
+
+def refuse_debugging() -> None:
+    """Raise ConfigError where the environment asks for Flask's debugger."""
+    if os.environ.get("FLASK_DEBUG", "0").lower() not in {"", "0", "false", "no"}:
+        raise ConfigError("FLASK_DEBUG is set: regportal does not serve with a debugger")

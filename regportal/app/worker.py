@@ -1,0 +1,154 @@
+"""What happens after the answer: facts get their meaning, and the news goes out."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from flask import Flask
+
+from regportal.buying.weigher import weigh
+from regportal.config import Settings
+from regportal.connectors.base import Connector, Deliver, connector_for
+from regportal.connectors.schema import Connector as ConnectorDocument
+from regportal.engine import Clock, Engine, Task, utc_now
+from regportal.forms.letters import Post
+from regportal.forms.settling import settle
+from regportal.inbox.actions import understand
+from regportal.outbox.actions import drain
+from regportal.outbox.drain import take_back
+from regportal.store.documents import Shelf
+from regportal.store.sessions import Store
+
+Drain = Callable[[str, Deliver], datetime | None]
+
+NIGHTLY = "17 3 * * *"
+MAIL = "mail"
+"""What the outbox calls the one who sends letters; connectors are called by their keys."""
+
+
+class Worker:
+    """
+    The tasks of one installation, on the engine.
+
+    Facts flow one way: ``settle`` and ``understand`` write what ``weigh`` reads, and all three
+    owe what the tasks ``deliver:mail`` and ``deliver:<connector>`` send. ``wake`` may be called
+    in any process; what is woken runs wherever a worker was started.
+    """
+
+    def __init__(self, app: Flask, *, clock: Clock = utc_now) -> None:
+        """Take the installation and let its pages wake us; nothing runs yet."""
+        self._app, self._clock = app, clock
+        self._settings: Settings = app.extensions["regportal.settings"]
+        self._store: Store = app.extensions["regportal.store"]
+        self._shelf: Shelf = app.extensions["regportal.shelf"]
+        url = self._settings.database_url.get_secret_value()
+        self._engine = Engine(url, self._settings.instance, clock=clock)
+        app.extensions["regportal.wake"] = self.wake
+
+    def start(self) -> None:
+        """Begin: every task looks first for what was left waiting."""
+        self._engine.add("settle", self._before(self._settle, "weigh"))
+        self._engine.add("understand", self._before(self._understand, "weigh"))
+        self._engine.add("weigh", self._before(self._weigh))
+        self._engine.add(f"deliver:{MAIL}", self._post)
+        self._engine.every(NIGHTLY, "housekeeping", self._settle)
+        if self._settings.sqlite:
+            self._take_back()
+        self._engine.start()
+
+    def stop(self) -> None:
+        """End within ten seconds; what is not done by then is done after the next start."""
+        self._engine.stop()
+
+    def wake(self, name: str) -> None:
+        """Let a task run at once."""
+        self._engine.wake(name)
+
+    def _before(self, task: Task, *readers: str) -> Task:
+        """Return the task, followed by those who read what it wrote and those who send it."""
+
+        def run(now: datetime) -> datetime | None:
+            again = task(now)
+            self._meet_connectors()
+            for name in (*readers, "deliver"):
+                self._engine.wake(name)
+            return again
+
+        return run
+
+    def _settle(self, now: datetime) -> datetime | None:
+        """Work out what decided claims mean, and let old ones expire."""
+        return settle(self._store, self._shelf, now=now)
+
+    def _understand(self, now: datetime) -> datetime | None:
+        """Work out what the CRMs told us."""
+        return understand(self._store, self._shelf, now=now)
+
+    def _weigh(self, now: datetime) -> datetime | None:
+        """Work out what the log means for opportunities."""
+        return weigh(self._store, self._shelf, now=now)
+
+    def _post(self, now: datetime) -> datetime | None:
+        """Send the letters that are due."""
+        del now  # a letter takes its time: each is judged by the clock
+        post = Post(self._settings, self._store, self._shelf, self._app.jinja_env)
+        return self._drain(MAIL, post.deliver)
+
+    def _drain(self, key: str, deliver: Deliver) -> datetime | None:
+        """Send what one is owed, as long as we may."""
+        going = self._engine.is_running
+        return drain(self._store, key, deliver, clock=self._clock, going=going)
+
+    def _line(self, key: str) -> Task:
+        """Return the task that delivers to one connector."""
+        return _Line(key, self._settings, self._store, self._shelf, self._drain)
+
+    def _meet_connectors(self) -> None:
+        """Begin a task for every newly published connector."""
+        for document in self._connectors():
+            name = f"deliver:{document.key}"
+            self._engine.add(name, self._line(document.key))
+
+    def _take_back(self) -> None:
+        """Free what the process before us was delivering: on SQLite there is only one."""
+        now = self._clock()
+        for key in (MAIL, *(document.key for document in self._connectors())):
+            self._store.write(partial(take_back, connector=key, now=now))
+
+    def _connectors(self) -> tuple[ConnectorDocument, ...]:
+        """Return the connectors that are published now."""
+        with self._store.read() as session:
+            return self._shelf.published(session).all(ConnectorDocument)
+
+
+class _Line:
+    """The delivery to one CRM; keeps its connections from one time to the next."""
+
+    def __init__(
+        self, key: str, settings: Settings, store: Store, shelf: Shelf, drain: Drain
+    ) -> None:
+        """Take which CRM it is; what it is like is read every time."""
+        self._key, self._settings, self._store = key, settings, store
+        self._shelf, self._drain = shelf, drain
+        self._document: ConnectorDocument | None = None
+        self._connector: Connector | None = None
+
+    def __call__(self, now: datetime) -> datetime | None:
+        """Send what is due; nothing to a connector that was archived."""
+        del now  # a delivery takes its time: each is judged by the clock
+        connector = self._current()
+        if connector is None:
+            return None
+        return self._drain(self._key, connector.deliver)
+
+    def _current(self) -> Connector | None:
+        """Return the connector as it is published now."""
+        with self._store.read() as session:
+            document = self._shelf.published(session).find(ConnectorDocument, self._key)
+        if document != self._document and self._connector is not None:
+            self._connector.close()
+            self._connector = None
+        if document is not None and self._connector is None:
+            self._connector = connector_for(document, self._settings)
+        self._document = document
+        return self._connector

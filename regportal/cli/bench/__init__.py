@@ -1,0 +1,116 @@
+"""`regportal bench`: how fast it is here, beside something that does the same work."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from regportal.cli.bench.report import Report
+from regportal.errors import ConfigError
+
+ROUNDS = click.option("--rounds", "count", type=click.IntRange(3, 50), default=3, show_default=True)
+BUSY = click.option("--even-if-busy", is_flag=True, help="Count rounds that others disturbed.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
+
+
+def requests(default: int, most: int) -> Callable[..., Any]:
+    """Return the option that says how much is sent."""
+    kind = click.IntRange(64, most)
+    return click.option("--requests", type=kind, default=default, show_default=True)
+
+
+@click.group()
+def bench() -> None:
+    """Measure this machine; prints ratios to references that run in the same rounds."""
+
+
+@bench.command()
+@ROUNDS
+@requests(400, 100_000)
+@BUSY
+@JSON
+def gate(count: int, requests: int, *, even_if_busy: bool, as_json: bool) -> None:
+    """Measure showing the form, and taking what was sent."""
+    from regportal.cli.bench.gate import bench_gate
+
+    with _folder() as folder, _progress(3 * count) as progress:
+        found = bench_gate(folder, count, requests, even_if_busy=even_if_busy, progress=progress)
+    _print(found, as_json=as_json)
+
+
+@bench.command()
+@ROUNDS
+@requests(400, 100_000)
+@BUSY
+@JSON
+def download(count: int, requests: int, *, even_if_busy: bool, as_json: bool) -> None:
+    """Measure files of 100 kB and of 5 MB, fetched by grant."""
+    from regportal.cli.bench.download import bench_download
+
+    with _folder() as folder, _progress(3 * count) as progress:
+        found = bench_download(
+            folder, count, requests, even_if_busy=even_if_busy, progress=progress
+        )
+    _print(found, as_json=as_json)
+
+
+@bench.command()
+@ROUNDS
+@BUSY
+@JSON
+def start(count: int, *, even_if_busy: bool, as_json: bool) -> None:
+    """Measure from `regportal serve` to its first answer."""
+    from regportal.cli.bench.start import bench_start
+
+    with _folder() as folder, _progress(3 * count) as progress:
+        found = bench_start(folder, count, even_if_busy=even_if_busy, progress=progress)
+    _print(found, as_json=as_json)
+
+
+@bench.command()
+@requests(10_000, 1_000_000)
+@JSON
+def memory(requests: int, *, as_json: bool) -> None:
+    """Measure what the process holds after many requests."""
+    from regportal.cli.bench.memory import bench_memory
+
+    with _folder() as folder, _progress(requests // 1000) as progress:
+        found = bench_memory(folder, requests, progress=progress)
+    _print(found, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Give a folder for the run, gone after it."""
+    with tempfile.TemporaryDirectory(prefix="regportal-bench-") as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _progress(steps: int) -> Iterator[Callable[[str], None]]:
+    """Show how far it is, on standard error."""
+    if not Path("/proc/stat").exists():
+        raise ConfigError("the bench reads CPU and memory from /proc, which is not here")
+    with Progress(
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task("getting ready", total=steps)
+
+        def progress(says: str) -> None:
+            bar.update(task, advance=1, description=says)
+
+        yield progress
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    """Print a report; that a goal was not reached is no error."""
+    click.echo(json.dumps(report.told(), indent=2) if as_json else report.shown())

@@ -1,0 +1,170 @@
+"""Commands for what goes to a CRM and what comes from it."""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from regportal.cli.installation import Installation, opened
+from regportal.cli.reading import AS_JSON, printable
+from regportal.connectors.rules import stamp
+from regportal.connectors.schema import Connector
+from regportal.errors import ConfigError
+from regportal.outbox.models import Message, MessageState, Pause
+
+MAIL = "mail"  # what the outbox calls the one who sends letters
+MOST_LINES = 100
+
+CONNECTOR = click.option("--connector", metavar="KEY", help="Only what this connector is told.")
+
+
+@click.group()
+def outbox() -> None:
+    """See what is owed to CRMs, deliver it again, or hold it back."""
+
+
+@outbox.command("list")
+@CONNECTOR
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in MessageState]),
+    help="Only messages in this state.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help=f"How many (otherwise {MOST_LINES}).")
+@AS_JSON
+def list_messages(
+    connector: str | None, state: str | None, limit: int | None, *, as_json: bool
+) -> None:
+    """List messages: first those a person must look at, then what waits, then the newest."""
+    from regportal.outbox.actions import listing, pauses, waiting
+
+    if limit is None and not as_json:
+        limit = MOST_LINES
+    with opened() as installation, installation.store.read() as session:
+        wanted = MessageState(state) if state else None
+        messages = listing(session, connector=connector, state=wanted, limit=limit)
+        if as_json:
+            _echo_json(_message(message) for message in messages)
+            return
+        for message in messages:
+            click.echo(_line(_message(message)))
+        for key, counts in waiting(session).items():
+            click.echo(f"{key}: " + ", ".join(f"{counts[one]} {one}" for one in counts))
+        for pause in pauses(session):
+            click.echo(_paused(pause))
+
+
+@outbox.command("replay")
+@click.argument("ids", metavar="[ID]...", type=click.UUID, nargs=-1)
+@CONNECTOR
+def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None) -> None:
+    """Deliver messages again; without an ID every parked one. None has a second effect."""
+    from regportal.outbox.actions import replay
+
+    with opened() as installation:
+        now = datetime.now(UTC)
+        number = installation.store.write(
+            lambda session: replay(session, _known(session, ids), connector=connector, now=now)
+        )
+    click.echo(f"{number} {'message is' if number == 1 else 'messages are'} due again")
+
+
+@outbox.command("pause")
+@click.argument("connector")
+@click.option("--because", default="paused by hand", help="Why, for whoever looks next.")
+def pause_connector(connector: str, because: str) -> None:
+    """Tell a connector nothing until it is resumed; what happens meanwhile waits."""
+    from regportal.outbox.actions import pause
+
+    with opened() as installation:
+        _refuse_unknown(installation, connector)
+        installation.store.write(lambda session: pause(session, connector, because))
+    click.echo(f"{connector} is paused")
+
+
+@outbox.command("resume")
+@click.argument("connector")
+def resume_connector(connector: str) -> None:
+    """Speak to a connector again."""
+    from regportal.outbox.actions import resume
+
+    with opened() as installation:
+        _refuse_unknown(installation, connector)
+        was_paused = installation.store.write(lambda session: resume(session, connector))
+    click.echo(f"{connector} is resumed" if was_paused else f"{connector} was not paused")
+
+
+@click.group()
+def inbox() -> None:
+    """See what CRMs told us."""
+
+
+@inbox.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also what was understood.")
+@AS_JSON
+def list_notices(*, everything: bool, as_json: bool) -> None:
+    """List what CRMs told us and we could not (yet) understand, with the reason."""
+    from regportal.inbox.actions import list_notices as notices_of
+
+    with opened() as installation, installation.store.read() as session:
+        notices = notices_of(session, everything=everything)
+    if as_json:
+        _echo_json(notices)
+        return
+    for notice in notices:
+        click.echo(_line(notice))
+
+
+def _message(message: Message) -> dict[str, Any]:
+    """Return a message as it is listed; what it tells stays in the database."""
+    return {
+        "id": str(message.id),
+        "connector": message.connector,
+        "topic": message.topic,
+        "subject": message.subject,
+        "sequence": message.sequence,
+        "state": message.state.value,
+        "attempts": message.attempts,
+        "reason": message.trouble,
+        "occurred_at": stamp(message.occurred_at),
+        "due": stamp(message.due) if message.state is MessageState.DUE else None,
+        "sent_at": stamp(message.sent_at) if message.sent_at else None,
+    }
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """Write what a row says on one line."""
+    said = {name: value for name, value in row.items() if value is not None}
+    return "  ".join(f"{name}={printable(value)}" for name, value in said.items())
+
+
+def _paused(pause: Pause) -> str:
+    """Say that a connector is paused, how long and why."""
+    until = f"until {stamp(pause.until)}" if pause.until else "until it is resumed"
+    return f"{pause.connector} is paused {until}: {printable(pause.because)}"
+
+
+def _echo_json(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON array."""
+    click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
+
+
+def _known(session: Session, ids: tuple[uuid.UUID, ...]) -> tuple[uuid.UUID, ...] | None:
+    """Return the ids, None for none; raise ConfigError for one that names no message."""
+    for one in ids:
+        if session.get(Message, one) is None:
+            raise ConfigError(f"there is no message {one}")
+    return ids or None
+
+
+def _refuse_unknown(installation: Installation, key: str) -> None:
+    """Raise ConfigError where nothing is told to such a connector."""
+    with installation.store.read() as session:
+        published = installation.shelf.published(session)
+    if key != MAIL and published.find(Connector, key) is None:
+        known = ", ".join([*(one.key for one in published.all(Connector)), MAIL])
+        raise ConfigError(f"there is no connector {key!r}; there is {known}")

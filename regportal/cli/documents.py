@@ -1,0 +1,138 @@
+"""Commands for what marketers write down: see the difference, publish it, get it back."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from regportal.cli.installation import Installation, opened
+from regportal.documents.plans import Name, Plan
+from regportal.errors import DocumentError, Fault, Place
+
+SHOWN = 80
+DOCUMENT = click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE"
+)
+PRUNE = click.option("--prune", is_flag=True, help="Archive what the file leaves out.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of the file that plan and apply read."""
+    from regportal.documents.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@click.command()
+@DOCUMENT
+@PRUNE
+@AS_JSON
+def plan(file: Path, *, prune: bool, as_json: bool) -> None:
+    """Print what publishing FILE would change; change nothing."""
+    with opened() as installation:
+        planned = _planned(installation, file, prune=prune)
+    click.echo(_json(planned.told()) if as_json else "\n".join(_lines(planned)))
+
+
+@click.command()
+@DOCUMENT
+@PRUNE
+@click.option(
+    "--since",
+    type=click.IntRange(min=0),
+    metavar="NUMBER",
+    help="Refuse where another publication than this one holds now.",
+)
+@AS_JSON
+def apply(file: Path, *, prune: bool, since: int | None, as_json: bool) -> None:
+    """Publish FILE: all of it in one moment, or nothing."""
+    from regportal.documents import actions
+    from regportal.library.storage import open_storage
+
+    with opened() as installation:
+        planned = _planned(installation, file, prune=prune)
+        if since is not None and since != planned.publication:
+            says = f"somebody published since: {planned.publication} holds now, not {since}"
+            raise DocumentError(Fault(Place(file.name, 1, "file"), says))
+        if not as_json:
+            click.echo("\n".join(_lines(planned)))
+        storage = open_storage(installation.settings.storage_url)
+        number = actions.apply(installation.store, storage, planned, now=datetime.now(UTC))
+    if as_json:
+        click.echo(_json(planned.told() | {"published": number}))
+    elif number is not None:
+        click.echo(f"Published as number {number}.")
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+def export(folder: Path | None) -> None:
+    """Write what is published to FOLDER (regportal.yaml and files/), or print the YAML."""
+    from regportal.documents import actions
+    from regportal.library.storage import open_storage
+
+    with opened() as installation:
+        with installation.store.read() as session:
+            exported = actions.export(session)
+        if folder is None:
+            click.echo(exported.text, nl=False)
+            return
+        storage = open_storage(installation.settings.storage_url)
+        actions.write_to(folder, exported, storage)
+    click.echo(f"Wrote {folder / actions.FILE} and {len(exported.files)} files.")
+
+
+def _planned(installation: Installation, file: Path, *, prune: bool) -> Plan:
+    """Read a file and plan it."""
+    from regportal.documents import actions, reading
+
+    book = reading.read(file)
+    with installation.store.read() as session:
+        return actions.plan(session, book, prune=prune)
+
+
+def _json(value: Any) -> str:
+    """Write for programs."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    """Yield a plan as people read it."""
+    yield f"Against publication {plan.publication}:"
+    for added in plan.added:
+        yield f"  + {_called(added.name)}"
+    for changed in plan.changed:
+        yield f"  ~ {_called(changed.name)}"
+        for one in changed.differences:
+            yield f"      {one.key}: {_value(one.before)} -> {_value(one.after)}"
+    for kind in plan.reordered:
+        yield f"  ~ {kind}s stand in another order"
+    for name in plan.archived:
+        yield f"  - {_called(name)}: archived"
+    for name in plan.absent:
+        yield f"  ! {_called(name)}: not in the file, and stays (--prune archives it)"
+    if plan.unchanged:
+        yield f"  = {len(plan.unchanged)} unchanged"
+    for remark in plan.remarks:
+        yield f"  ? {remark}"
+    if plan.is_empty():
+        yield "Nothing to publish."
+
+
+def _called(name: Name) -> str:
+    """Return a document's kind and key."""
+    kind, key = name
+    return kind if kind in {"site", "buying"} else f"{kind} {key}"
+
+
+def _value(value: Any) -> str:
+    """Return a value on one line, cut where it is long."""
+    if value is None:
+        return "(nothing)"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

@@ -1,0 +1,259 @@
+"""What is known of people, as commands print it (design.md 8)."""
+
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.buying.reading import opportunities_of_contact
+from regportal.buying.rules import in_full
+from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
+from regportal.errors import NotHereError
+from regportal.forms.models import Answer
+from regportal.identity.addresses import read_address
+from regportal.identity.models import Assurance, Claim, Contact
+from regportal.store.documents import Wording
+from regportal.tracking.actions import Seen, seen_of_claim, seen_of_contacts
+from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
+
+PAGE = 500
+"""How many rows of a long list are read at a time."""
+
+Row = dict[str, Any]
+
+
+def contact_shown(session: Session, email: str) -> Row:
+    """
+    Return everything known under an address.
+
+    Where it is only claimed, ``key`` is None. Raises NotHereError for an address nobody gave.
+    """
+    unknown = NotHereError(f"nobody is known by the address {email!r}")
+    if not email.isprintable():  # no database takes it
+        raise unknown
+    match_key = _match_key(email)
+    contact = session.scalar(sa.select(Contact).where(Contact.match_key == match_key))
+    claims = _claims_of(session, contact, match_key)
+    if contact is None and not claims:
+        raise unknown
+    return {
+        "key": contact.key if contact else None,
+        "email": contact.email if contact else claims[-1].email,
+        "assurance": (contact.assurance if contact else Assurance.CLAIMED).value,
+        "account": None,
+        "answers": _answers_of(session, contact) if contact else [],
+        "claims": [_claim(session, claim) for claim in claims],
+        "consents": _consents(session, contact, claims),
+        "interactions": [_interaction(seen) for seen in seen_of_contacts(session, [contact.id])]
+        if contact
+        else [],
+        "opportunities": opportunities_of_contact(session, contact.id) if contact else [],
+    }
+
+
+def contacts(session: Session) -> Iterator[Row]:
+    """Yield every contact with what it answered, oldest first."""
+    questions = session.scalars(
+        sa.select(Answer.question)
+        .where(Answer.contact_id.is_not(None), Answer.assurance != Assurance.CLAIMED)
+        .distinct()
+        .order_by(Answer.question)
+    ).all()
+    for page in _pages(session, sa.select(Contact).order_by(Contact.first_seen, Contact.id)):
+        answers = _newest(session, [contact.id for contact in page])
+        for contact in page:
+            known = {answer.question: answer.value for answer in answers.get(contact.id, ())}
+            yield {
+                "key": contact.key,
+                "email": contact.email,
+                "assurance": contact.assurance.value,
+                "first_seen": in_full(contact.first_seen),
+                "locale": contact.locale,
+                "answers": {question: known.get(question) for question in questions},
+            }
+
+
+def claims(session: Session) -> Iterator[Row]:
+    """Yield every claim, one line each, oldest first; an open one is nobody's yet."""
+    done = (
+        sa.select(sa.func.count())
+        .where(Interaction.claim_id == Claim.id)
+        .correlate(Claim)
+        .scalar_subquery()
+    )
+    query = sa.select(Claim, done).order_by(Claim.opened_at, Claim.id)
+    for claim, interactions in session.execute(query).yield_per(PAGE):
+        yield {
+            "id": str(claim.id),
+            "email": claim.email,
+            "state": claim.state.value,
+            "gate": claim.gate,
+            "opened_at": in_full(claim.opened_at),
+            "decided_at": in_full(claim.decided_at) if claim.decided_at else None,
+            "interactions": interactions,
+        }
+
+
+def interactions(session: Session) -> Iterator[Row]:
+    """Yield every interaction as it is understood now, in the order it became known."""
+    query = sa.select(Interaction).order_by(Interaction.received_at, Interaction.id)
+    for page in _pages(session, query):
+        later = {
+            row.interaction_id: row
+            for row in session.scalars(
+                sa.select(Attribution)
+                .where(Attribution.interaction_id.in_([one.id for one in page]))
+                .order_by(Attribution.at, Attribution.id)
+            )
+        }
+        whose = {
+            one.id: later[one.id].contact_id if one.id in later else one.contact_id for one in page
+        }
+        emails = _emails(session, {owner for owner in whose.values() if owner is not None})
+        for one in page:
+            attributed = later[one.id].attribution if one.id in later else one.attribution
+            yield {
+                **_told(one, attributed, one.judged),
+                "received_at": in_full(one.received_at),
+                "contact": emails.get(owner) if (owner := whose[one.id]) else None,
+                "claim": str(one.claim_id) if one.claim_id else None,
+            }
+
+
+# --- one contact ---
+
+
+def _match_key(email: str) -> str:
+    """Return how an address is compared."""
+    try:
+        return read_address(email).match_key
+    except ValueError:
+        return email.strip().lower()
+
+
+def _claims_of(session: Session, contact: Contact | None, match_key: str) -> Sequence[Claim]:
+    """Return the claims of an address, and those a contact owns."""
+    theirs = Claim.match_key == match_key
+    if contact is not None:
+        theirs = sa.or_(theirs, Claim.contact_id == contact.id)
+    return session.scalars(sa.select(Claim).where(theirs).order_by(Claim.opened_at, Claim.id)).all()
+
+
+def _claim(session: Session, claim: Claim) -> Row:
+    """Return one claim with what was said and done under it."""
+    said = session.scalars(
+        sa.select(Answer)
+        .where(Answer.claim_id == claim.id, sa.not_(Answer.declined))
+        .order_by(Answer.answered_at, Answer.id)
+    ).all()
+    return {
+        "id": str(claim.id),
+        "state": claim.state.value,
+        "opened_at": in_full(claim.opened_at),
+        "answers": _answers(session, said),
+        "interactions": [_interaction(seen) for seen in seen_of_claim(session, claim.id)],
+    }
+
+
+def _answers_of(session: Session, contact: Contact) -> list[Row]:
+    """Return what we know of a contact, one answer a question."""
+    return _answers(session, _newest(session, [contact.id]).get(contact.id, ()))
+
+
+def _newest(session: Session, contacts: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Answer]]:
+    """Return the newest answer to each question that is more than claimed, by contact."""
+    rows = session.scalars(
+        sa.select(Answer)
+        .where(
+            Answer.contact_id.in_(contacts),
+            Answer.assurance != Assurance.CLAIMED,
+            sa.not_(Answer.declined),
+        )
+        .order_by(Answer.contact_id, Answer.answered_at, Answer.id)
+    )
+    return {
+        owner: list({answer.question: answer for answer in answers}.values())
+        for owner, answers in groupby(rows, key=lambda answer: answer.contact_id)
+        if owner is not None
+    }
+
+
+def _answers(session: Session, answers: Iterable[Answer]) -> list[Row]:
+    """Return answers with the wording people saw."""
+    answers = list(answers)
+    texts = _wordings(session, {answer.wording for answer in answers if answer.wording})
+    return [
+        {
+            "question": answer.question,
+            "value": answer.value,
+            "assurance": answer.assurance.value,
+            "wording": texts.get(answer.wording or ""),
+            "gate": answer.gate,
+            "answered_at": in_full(answer.answered_at),
+        }
+        for answer in answers
+    ]
+
+
+def _consents(session: Session, contact: Contact | None, claims: Sequence[Claim]) -> list[Row]:
+    """Return what a person allows: a contact under its own name, else what claims ask for."""
+    if contact is None:
+        subjects = [subject_of_claim(claim.id) for claim in claims]
+    else:
+        theirs = [claim.id for claim in claims if claim.contact_id == contact.id]
+        subjects = [*map(subject_of_claim, theirs), subject_of_contact(contact.id)]
+    lines = states_of(session, *subjects)
+    texts = _wordings(session, {line.wording for line in lines.values()})
+    return [
+        {
+            "newsletter": newsletter,
+            "state": line.state.value,
+            "wording": texts.get(line.wording),
+            "since": in_full(line.at),
+            "evidence_id": str(line.id),
+        }
+        for newsletter, line in sorted(lines.items())
+    ]
+
+
+def _wordings(session: Session, digests: Collection[str]) -> dict[str, str]:
+    """Return texts as people saw them, by their hash."""
+    rows = session.execute(
+        sa.select(Wording.digest, Wording.text).where(Wording.digest.in_(digests))
+    )
+    return dict(rows.all())
+
+
+def _interaction(seen: Seen) -> Row:
+    """Return one interaction as it is understood now."""
+    return _told(seen, seen.attribution, seen.judged)
+
+
+def _told(one: Seen | Interaction, attributed: Attributed, judged: Judged) -> Row:
+    """Return what is told of every interaction."""
+    return {
+        "id": str(one.id),
+        "type": one.type,
+        "object": one.object,
+        "category": one.category,
+        "occurred_at": in_full(one.occurred_at),
+        "attribution": attributed.value,
+        "judged": judged.value,
+    }
+
+
+# --- long lists ---
+
+
+def _pages(session: Session, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
+    """Yield the rows of a long list, so many at a time."""
+    yield from session.scalars(query.execution_options(yield_per=PAGE)).partitions()
+
+
+def _emails(session: Session, contacts: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Return the addresses of contacts."""
+    rows = session.execute(sa.select(Contact.id, Contact.email).where(Contact.id.in_(contacts)))
+    return dict(rows.all())

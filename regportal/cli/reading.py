@@ -1,0 +1,172 @@
+"""Commands for reading what is known: one contact, one opportunity, or lists of everything."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from regportal.cli.installation import opened
+from regportal.errors import NotHereError
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", *"\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet would compute, full-width signs too, or a reader of lines trips over."""
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
+
+Row = dict[str, Any]
+
+
+@click.group()
+def show() -> None:
+    """Show everything known of one contact or one opportunity."""
+
+
+@show.command("contact")
+@click.argument("email")
+@AS_JSON
+def contact(email: str, *, as_json: bool) -> None:
+    """Show a contact by the address: answers, claims, consents, interactions, opportunities."""
+    from regportal.cli.known import contact_shown
+
+    with opened() as installation, installation.store.read() as session:
+        _show(contact_shown(session, email), as_json=as_json)
+
+
+@show.command("opportunity")
+@click.argument("name", metavar="KEY")
+@AS_JSON
+def opportunity(name: str, *, as_json: bool) -> None:
+    """Show an opportunity by our key, or by <connector>:<external id>."""
+    from regportal.buying.reading import opportunity_shown
+
+    if not name.isprintable():  # no database takes it
+        raise NotHereError(f"there is no opportunity {name!r}")
+    with opened() as installation, installation.store.read() as session:
+        _show(opportunity_shown(session, name), as_json=as_json)
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["contacts", "claims", "interactions", "moves"]))
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets.")
+@AS_JSON
+def listing(what: str, *, as_csv: bool, as_json: bool) -> None:
+    """List contacts, claims, interactions or moves of phase, oldest first."""
+    if as_csv and as_json:
+        raise click.UsageError("choose one of --csv and --json")
+    from regportal.buying.reading import list_moves
+    from regportal.cli import known
+
+    lists: dict[str, Callable[[Session], Iterable[Row]]] = {
+        "contacts": known.contacts,
+        "claims": known.claims,
+        "interactions": known.interactions,
+        "moves": list_moves,
+    }
+    with opened() as installation, installation.store.read() as session:
+        rows = lists[what](session)
+        lines = _json_lines(rows) if as_json else _csv_lines(rows) if as_csv else _lines(rows)
+        for line in lines:
+            click.echo(line)
+
+
+def cell(value: Any) -> str:
+    """
+    Return a value as a cell that no spreadsheet computes.
+
+    >>> cell("=cmd|'/c calc'!A1"), cell(None), cell(True), cell(["a", "b"])
+    ("'=cmd|'/c calc'!A1", '', 'true', '["a", "b"]')
+    """
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def printable(value: Any) -> str:
+    r"""
+    Return a value on one line that no terminal obeys.
+
+    >>> printable("a\x1b[2Jb\n")
+    'a·[2Jb·'
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else "·" for sign in text)
+
+
+def _show(told: Row, *, as_json: bool) -> None:
+    """Print one thing."""
+    if as_json:
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for line in _told(told):
+        click.echo(line)
+
+
+def _told(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of one thing."""
+    for key, value in told.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            yield f"{key}:"
+            for one in value:
+                yield "  - " + _pairs(one)
+        else:
+            yield f"{key}: {_word(value)}"
+
+
+def _pairs(row: Mapping[str, Any]) -> str:
+    """Return the cells of a row that hold something, with their names."""
+    return "  ".join(
+        f"{key}={_word(value)}" for key, value in row.items() if value not in (None, [], {}, "")
+    )
+
+
+def _word(value: Any) -> str:
+    """Return a value as people read it."""
+    return "-" if value in (None, [], {}, "") else printable(value)
+
+
+def _lines(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield one line a row."""
+    for row in rows:
+        yield _pairs(row)
+
+
+def _json_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield one JSON array, a row a line, as the rows come."""
+    before = "["
+    for row in rows:
+        yield before + json.dumps(row, ensure_ascii=False)
+        before = ","
+    yield "[]" if before == "[" else "]"
+
+
+def _csv_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield RFC 4180 records; the first one names the columns."""
+    first = True
+    for row in rows:
+        flat = _flat(row)
+        if first:
+            yield _record(flat)
+            first = False
+        yield _record([cell(value) for value in flat.values()])
+
+
+def _flat(row: Row) -> Row:
+    """Give each answer a column of its own."""
+    flat: Row = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{name}": below for name, below in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _record(cells: Iterable[Any]) -> str:
+    """Write one record, without its end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r").writerow(cells)
+    return text.getvalue()

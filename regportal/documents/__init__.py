@@ -1,0 +1,1 @@
+"""What marketers write down: plan, apply, export, versions."""

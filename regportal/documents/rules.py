@@ -1,0 +1,358 @@
+"""What must hold between the documents of one site, and what the law asks of a wording."""
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from regportal.buying.schema import Buying, Condition
+from regportal.connectors.schema import Connector
+from regportal.consent.schema import Newsletter
+from regportal.documents.sentences import nearest, shown, there_is_no
+from regportal.forms.schema import Gate, Question
+from regportal.library.schema import Asset
+from regportal.store.schema import Document, Site
+
+OF_ASSETS = frozenset({"download", "video_watch"})
+"""Events whose category is that of an asset."""
+WELL_KNOWN = frozenset(
+    {
+        "brochure",
+        "case-study",
+        "catalogue",
+        "comparison",
+        "contract",
+        "data-sheet",
+        "demo",
+        "guide",
+        "manual",
+        "order-form",
+        "paper",
+        "price",
+        "price-list",
+        "pricing",
+        "product",
+        "quote",
+        "trial",
+        "video",
+        "webinar",
+        "white-paper",
+    }
+)
+"""Categories that rules may speak of before the first asset has them."""
+
+SENDINGS = r"(newsletters|mailings|e-?mails|communications|publications|mailing lists)"
+OTHERS = r"(partners|affiliates|sponsors|subsidiaries|group companies|third[\s-]part(y|ies))"
+BLANKET = (
+    rf"\b(all|other|further)\s+(of\s+)?(our\s+|the\s+|your\s+)?{SENDINGS}\b",
+    r"\bany\s+(of\s+)?(our\s+|the\s+)?(newsletters?|mailings?|communications?)\b",
+    rf"\b(and|or|our|its|their|selected|trusted|from|with)\s+(\w+\s+){{0,2}}{OTHERS}\b",
+    r"\b(alle|sämtliche|weitere)n?\s+(unserer?n?\s+)?(newsletter|mailings)n?\b",
+    r"\b(und|oder|unsere[rn]?|ausgewählte[rn]?)\s+(\w+\s+)?partnern?\b",
+)
+BUNDLED = (r"\bterms\s+(and\s+conditions|of\s+(use|service|business))\b", r"\bAGB\b")
+ASSUMED = (r"\bun(tick|check)\b", r"\balready\s+(ticked|checked|agreed)\b")
+
+SECRETS = (r"\bwhsec_", r"\b[a-z][a-z0-9+.-]*://[^/\s@]+@")
+
+Name = tuple[str, str]
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not hold: in which document, where in it, and what."""
+
+    name: Name
+    path: Path
+    says: str
+
+
+def check(
+    documents: Mapping[Name, Document], named: Collection[Name], countries: Collection[str]
+) -> list[Finding]:
+    """
+    Return everything that does not hold between these documents.
+
+    ``named`` are the documents that are written down, also those with faults of their own: a
+    reference to one of them is not another fault. ``countries`` are the codes of ISO 3166.
+    """
+    house = _House(documents, frozenset(named), frozenset(countries))
+    found = [] if ("site", "site") in named else [_no_site()]
+    for name, document in documents.items():
+        found += (Finding(name, path, says) for path, says in _of_one(document, house))
+        found += (Finding(name, path, says) for path, says in secrets_in(document))
+    return found
+
+
+def remarks(documents: Mapping[Name, Document]) -> list[str]:
+    """
+    Return what may be meant, and is worth a second look.
+
+    >>> remarks({("question", "size"): Question(key="size", label="Size?", type="number")})
+    ["no gate asks the question 'size'"]
+    """
+    gates = _all(documents, Gate)
+    questions = {key for kind, key in documents if kind == "question"}
+    asked = {key for gate in gates for key in gate.questions}
+    says = [f"no gate asks the question {shown(key)}" for key in questions - asked]
+    for letter in _all(documents, Newsletter):
+        offering = [gate.asset for gate in gates if letter.key in gate.newsletters]
+        assets = [documents.get(("asset", key)) for key in offering]
+        topics = {topic for asset in assets if isinstance(asset, Asset) for topic in asset.topics}
+        if not offering:
+            says.append(f"no gate offers the newsletter {shown(letter.key)}")
+        elif not topics & set(letter.topics):
+            says.append(
+                f"the newsletter {shown(letter.key)} is never offered:"
+                " it shares no topic with the asset of a gate that lists it"
+            )
+    for connector in _all(documents, Connector):
+        says += [
+            f"the connector {shown(connector.key)} maps {shown(key)}, which no question is called"
+            for key in connector.fields
+            if key not in questions
+        ]
+    return sorted(says)
+
+
+@dataclass(frozen=True, slots=True)
+class _House:
+    """All documents of a site, as a check of one of them sees them."""
+
+    documents: Mapping[Name, Document]
+    named: Collection[Name]
+    countries: Collection[str]
+
+    def keys(self, kind: str) -> list[str]:
+        """Return what documents of this kind are called."""
+        return sorted(key for name, key in self.named if name == kind)
+
+    def question(self, key: str) -> Question | None:
+        """Return a question that is written without faults."""
+        found = self.documents.get(("question", key))
+        return found if isinstance(found, Question) else None
+
+
+Finds = Iterator[tuple[Path, str]]
+
+
+def _no_site() -> Finding:
+    """Say that nothing can be published without a site."""
+    return Finding(
+        ("site", "site"),
+        (),
+        "is missing: say whose site this is (name, controller, privacy_notice)",
+    )
+
+
+def _all(documents: Mapping[Name, Document], kind: type[Any]) -> list[Any]:
+    """Return the documents of a kind."""
+    return [document for document in documents.values() if isinstance(document, kind)]
+
+
+def _of_one(document: Document, house: _House) -> Finds:
+    """Yield what does not hold of one document."""
+    match document:
+        case Site():
+            yield from _site(document)
+        case Newsletter():
+            yield from _newsletter(document)
+        case Question():
+            yield from _question(document, house)
+        case Gate():
+            yield from _gate(document, house)
+        case Buying():
+            yield from _buying(document, house)
+        case _:
+            return
+
+
+# --- the site ---
+
+
+def _site(site: Site) -> Finds:
+    """Own networks and addresses must be ones."""
+    for index, network in enumerate(site.ignore.networks):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            says = f"{shown(network)} is not a network like 192.0.2.0/24"
+            yield ("ignore", "networks", index), says
+    for index, address in enumerate(site.ignore.addresses):
+        if not re.fullmatch(r"(\*|[^\s@*]+)@[^\s@*]+\.[^\s@*]+", address):
+            says = f"{shown(address)} is not an address like *@acme.example"
+            yield ("ignore", "addresses", index), says
+
+
+# --- newsletters ---
+
+
+def _newsletter(letter: Newsletter) -> Finds:
+    """Each wording asks for one permission, and asks."""
+    if isinstance(letter.wording, str):
+        says = wording_fault(letter.wording)
+        if says:
+            yield ("wording",), says
+        return
+    for locale, text in letter.wording.items():
+        says = wording_fault(text)
+        if says:
+            yield ("wording", locale), says
+
+
+def wording_fault(text: str) -> str | None:
+    """
+    Return what is wrong with the wording of a permission, or None.
+
+    >>> wording_fault("Send me widget price alerts, about once a month.")
+    >>> wording_fault("Send me all newsletters.")
+    "a permission is for one newsletter: 'all newsletters' asks for more"
+    >>> wording_fault("Send me price alerts from Acme and partners.")
+    "a permission is for one newsletter: 'from Acme and partners' asks for more"
+    """
+    for expressions, says in (
+        (BLANKET, "a permission is for one newsletter: {} asks for more"),
+        (BUNDLED, "a permission stands alone: {} is another matter"),
+        (ASSUMED, "a permission is never assumed: {} says it is"),
+    ):
+        for expression in expressions:
+            found = re.search(expression, text, re.IGNORECASE)
+            if found:
+                return says.format(shown(found[0]))
+    return None
+
+
+# --- questions and gates ---
+
+
+def _question(question: Question, house: _House) -> Finds:
+    """Let a condition speak of another question, and of values it can have."""
+    if question.when is None:
+        if question.type == "region":
+            says = "is missing: a region is asked of those who named a country that has regions"
+            yield ("when",), says
+        return
+    asked = question.when.answer.question
+    path: Path = ("when", "answer", "question")
+    other = house.question(asked)
+    if ("question", asked) not in house.named:
+        yield path, there_is_no("question", asked, house.keys("question"))
+    elif _in_a_circle(question, house):
+        yield path, "leads back to this question: neither would ever be asked"
+    elif other and question.type == "region" and other.type != "country":
+        yield path, f"{shown(asked)} must be a question of type country"
+    if other is None:
+        return
+    for index, value in enumerate(question.when.answer.values):
+        fault = _impossible(other, value, house.countries)
+        if fault:
+            yield ("when", "answer", "in", index), fault
+
+
+def _in_a_circle(question: Question, house: _House) -> bool:
+    """Whether the conditions lead from this question back to it."""
+    passed: set[str] = set()
+    current: Question | None = question
+    while current and current.when and current.key not in passed:
+        passed.add(current.key)
+        current = house.question(current.when.answer.question)
+    return current is not None and current.key == question.key and bool(passed)
+
+
+def _impossible(question: Question, value: str, countries: Collection[str]) -> str | None:
+    """Return why nobody can answer this question with this value, or None."""
+    if question.choices:
+        known: Collection[str] = question.choices
+    elif question.type == "yes-no":
+        known = ("yes", "no")
+    elif question.type == "country":
+        known = countries
+    else:
+        return None
+    if value in known:
+        return None
+    if question.type == "country":
+        return f"{shown(value)} is not the code of a country, like GB or US"
+    meant = nearest(value, known)
+    says = f"{shown(question.key)} cannot be answered with {shown(value)}"
+    return f"{says}; did you mean {shown(meant)}?" if meant else says
+
+
+def _gate(gate: Gate, house: _House) -> Finds:
+    """Let a gate give, ask and offer what there is, each once."""
+    if ("asset", gate.asset) not in house.named:
+        yield ("asset",), there_is_no("asset", gate.asset, house.keys("asset"))
+    yield from _references("questions", "question", gate.questions, house)
+    yield from _references("newsletters", "newsletter", gate.newsletters, house)
+    for index, key in enumerate(gate.questions):
+        question = house.question(key)
+        before = question.when.answer.question if question and question.when else None
+        if before in gate.questions[index + 1 :]:
+            says = f"{shown(key)} depends on {shown(str(before))}, which is asked later"
+            yield ("questions", index), says
+
+
+def _references(field: str, kind: str, keys: Sequence[str], house: _House) -> Finds:
+    """Yield what is listed twice, or is not there."""
+    for index, key in enumerate(keys):
+        if (kind, key) not in house.named:
+            yield (field, index), there_is_no(kind, key, house.keys(kind))
+        elif key in keys[:index]:
+            yield (field, index), f"{shown(key)} is listed twice"
+
+
+# --- the buying model ---
+
+
+def _buying(buying: Buying, house: _House) -> Finds:
+    """Let every phase but the first be entered, by something that can happen."""
+    for index, phase in enumerate(buying.phases):
+        if phase.enter is None:
+            continue
+        path: Path = ("phases", index, "enter")
+        if index == 0:
+            yield path, "every opportunity begins in the first phase: it has no entry"
+        for field, conditions in (("any", phase.enter.any), ("all", phase.enter.all)):
+            for place, condition in enumerate(conditions):
+                for below, says in _condition(condition, house):
+                    yield (*path, field, place, *below), says
+
+
+def _condition(condition: Condition, house: _House) -> Finds:
+    """Let a condition count what some asset is, where assets are what is counted."""
+    all_read = all(("asset", key) in house.documents for key in house.keys("asset"))
+    if condition.event not in OF_ASSETS or not all_read:
+        return
+    known = WELL_KNOWN | {asset.category for asset in _all(house.documents, Asset)}
+    several = condition.where is not None and not isinstance(condition.where.category, str)
+    for index, category in enumerate(condition.categories):
+        if category not in known:
+            meant = nearest(category, known)
+            tip = f"; did you mean {shown(meant)}?" if meant else ""
+            below: Path = (index,) if several else ()
+            says = f"no asset has the category {shown(category)}{tip}"
+            yield ("where", "category", *below), says
+
+
+# --- secrets ---
+
+
+def secrets_in(document: Document) -> Finds:
+    """Yield every place of a document where a secret stands; what it is is not said."""
+    yield from _secrets((), document.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def _secrets(path: Path, value: Any) -> Finds:
+    """Look into a value."""
+    if isinstance(value, str):
+        if any(re.search(expression, value) for expression in SECRETS):
+            says = "there is a secret or a password here: nobody may write one into a file"
+            yield path, says
+    elif isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _secrets((*path, key), below)
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _secrets((*path, index), below)
