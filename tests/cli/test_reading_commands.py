@@ -1,0 +1,338 @@
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from regportal.buying.models import ContactRole, Move, Opportunity
+from regportal.consent.actions import Evidence, Said, append, subject_of_claim, subject_of_contact
+from regportal.consent.models import ConsentState
+from regportal.forms.models import Answer
+from regportal.identity.models import Assurance, Claim, ClaimState, Contact, Visitor, VisitorState
+from regportal.store.documents import keep_wording
+from regportal.store.ids import uuid7
+from regportal.store.schema import Site
+from regportal.tracking.actions import attribute, record
+from regportal.tracking.models import Attributed, Interaction, Judged
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SITE = Site(name="Acme", controller="Acme Ltd", privacy_notice="https://acme.example/p")
+LETTER = "Send me widget price alerts."
+
+
+class Town:
+    """Ann, who proved her address, and Bob, who did not."""
+
+    def __init__(self, session):
+        self.session = session
+        self.ann = self.add(
+            Contact,
+            email="Ann@example.com",
+            match_key="ann@example.com",
+            assurance=Assurance.VERIFIED,
+            first_seen=NOON,
+        )
+        self.label = keep_wording(session, "Which country?", "en", now=NOON)
+        self.ann_claim = self.claim("ann@example.com", ClaimState.CONFIRMED, self.ann)
+        self.bob_claim = self.claim("bob@example.com", ClaimState.OPEN)
+        session.flush()
+
+    def add(self, kind, **columns):
+        row = kind(id=uuid7(), **columns)
+        self.session.add(row)
+        self.session.flush()
+        return row
+
+    def claim(self, email, state, contact=None):
+        visitor = self.add(
+            Visitor, first_seen=NOON, last_seen=NOON, state=VisitorState.CLAIMED, remembered=False
+        )
+        return self.add(
+            Claim,
+            visitor_id=visitor.id,
+            typed=email,
+            email=email,
+            match_key=email,
+            gate="price-list",
+            browser="Firefox on Linux",
+            locale="en",
+            state=state,
+            opened_at=NOON,
+            decided_at=NOON + HOUR if contact else None,
+            contact_id=contact.id if contact else None,
+        )
+
+    def answer(self, value, at, *, claim=None, contact=None, assurance=Assurance.VERIFIED, **more):
+        return self.add(
+            Answer,
+            question="country",
+            value=value,
+            wording=self.label,
+            gate="price-list",
+            claim_id=claim.id if claim else None,
+            contact_id=contact.id if contact else None,
+            assurance=assurance,
+            answered_at=at,
+            **more,
+        )
+
+    def download(self, claim, at, name="price-list-2026"):
+        interaction = Interaction(
+            id=uuid7(),
+            type="download",
+            object=name,
+            category="price-list",
+            occurred_at=at,
+            received_at=at,
+            claim_id=claim.id,
+            attribution=Attributed.CLAIMED,
+            judged=Judged.PERSON,
+        )
+        return record(self.session, interaction, now=at)
+
+    def consent(self, subject, state, at):
+        said = Said(
+            subject=subject,
+            newsletter="widget-prices",
+            state=state,
+            method="gate",
+            wording=LETTER,
+            locale="en",
+            evidence=Evidence("ann@example.com"),
+        )
+        return append(self.session, SITE, said, now=at)
+
+
+@pytest.fixture
+def town(store, installed):
+    """What is told of Ann and Bob, in the database the command reads."""
+    told = {}
+
+    def settle(session):
+        town = Town(session)
+        town.answer("NO", NOON, contact=town.ann)
+        town.answer("GB", NOON + HOUR, contact=town.ann)
+        town.answer("US", NOON + 2 * HOUR, contact=town.ann, assurance=Assurance.CLAIMED)
+        town.answer("FR", NOON, claim=town.bob_claim, assurance=Assurance.CLAIMED)
+        town.answer(None, NOON, claim=town.bob_claim, assurance=Assurance.CLAIMED, declined=True)
+        first = town.download(town.ann_claim, NOON)
+        attribute(session, [first.id], town.ann.id, Attributed.VERIFIED, "Yes", now=NOON + HOUR)
+        second = town.download(town.bob_claim, NOON + HOUR, name="=cmd|'/c calc'!A1")
+        town.consent(subject_of_claim(town.ann_claim.id), ConsentState.PENDING, NOON)
+        line = town.consent(subject_of_contact(town.ann.id), ConsentState.CONFIRMED, NOON + HOUR)
+        town.consent(subject_of_claim(town.bob_claim.id), ConsentState.PENDING, NOON)
+        deal = town.add(
+            Opportunity,
+            connector="crm",
+            external_id="D-1",
+            name="Widgets",
+            told_at=NOON,
+            phase="comparison",
+            phase_since=NOON + HOUR,
+        )
+        town.add(
+            ContactRole,
+            opportunity_id=deal.id,
+            contact_id=town.ann.id,
+            role="buyer",
+            since=NOON,
+            told_at=NOON,
+        )
+        town.add(
+            Move,
+            opportunity_id=deal.id,
+            from_phase="unaware",
+            to_phase="comparison",
+            at=NOON + HOUR,
+            cause="event",
+            rules_version=0,
+            evidence=[
+                {
+                    "event": "download",
+                    "category": ["price-list"],
+                    "at_least": 1,
+                    "within": "45d",
+                    "interactions": [str(first.id)],
+                }
+            ],
+        )
+        told.update(
+            ann=town.ann.key,
+            ann_claim=str(town.ann_claim.id),
+            bob_claim=str(town.bob_claim.id),
+            first=str(first.id),
+            second=str(second.id),
+            line=str(line.id),
+            deal=deal.key,
+        )
+
+    store.write(settle)
+    return told
+
+
+def test_a_contact_is_shown_with_everything_known(installed, town):
+    interaction = {
+        "id": town["first"],
+        "type": "download",
+        "object": "price-list-2026",
+        "category": "price-list",
+        "occurred_at": "2026-03-04T12:00:00Z",
+        "attribution": "verified",
+        "judged": "person",
+    }
+
+    assert installed("show", "contact", "ANN@Example.com", "--json").json() == {
+        "key": town["ann"],
+        "email": "Ann@example.com",
+        "assurance": "verified",
+        "account": None,
+        "answers": [
+            {
+                "question": "country",
+                "value": "GB",
+                "assurance": "verified",
+                "wording": "Which country?",
+                "gate": "price-list",
+                "answered_at": "2026-03-04T13:00:00Z",
+            }
+        ],
+        "claims": [
+            {
+                "id": town["ann_claim"],
+                "state": "confirmed",
+                "opened_at": "2026-03-04T12:00:00Z",
+                "answers": [],
+                "interactions": [interaction],
+            }
+        ],
+        "consents": [
+            {
+                "newsletter": "widget-prices",
+                "state": "confirmed",
+                "wording": LETTER,
+                "since": "2026-03-04T13:00:00Z",
+                "evidence_id": town["line"],
+            }
+        ],
+        "interactions": [interaction],
+        "opportunities": [
+            {
+                "key": town["deal"],
+                "connector": "crm",
+                "external_id": "D-1",
+                "phase": "comparison",
+                "role": "buyer",
+            }
+        ],
+    }
+
+
+def test_an_address_that_is_only_claimed_has_no_key_and_its_claims(installed, town):
+    shown = installed("show", "contact", "bob@example.com", "--json").json()
+
+    assert (shown["key"], shown["assurance"]) == (None, "claimed")
+    assert (shown["answers"], shown["interactions"], shown["opportunities"]) == ([], [], [])
+    assert [claim["id"] for claim in shown["claims"]] == [town["bob_claim"]]
+    assert [answer["value"] for answer in shown["claims"][0]["answers"]] == ["FR"]
+    assert [one["id"] for one in shown["claims"][0]["interactions"]] == [town["second"]]
+    assert [consent["state"] for consent in shown["consents"]] == ["pending"]
+
+
+@pytest.mark.parametrize("email", ["eve@example.com", "nonsense", "", "a@b\x00", "\udcff"])
+def test_an_address_nobody_gave_is_refused(installed, town, email):
+    ran = installed("show", "contact", email)
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("nobody is known by the address")
+
+
+def test_an_opportunity_is_shown_by_either_of_its_names(installed, town):
+    shown = installed("show", "opportunity", "crm:D-1", "--json").json()
+
+    assert shown == installed("show", "opportunity", town["deal"], "--json").json()
+    assert (shown["phase"], shown["evidence"]) == ("comparison", [town["first"]])
+    assert shown["contacts"] == [{"email": "Ann@example.com", "role": "buyer"}]
+
+
+@pytest.mark.parametrize("name", ["crm:D-2", "nonsense", "a" * 32, "crm:\udcff", "crm:\x00"])
+def test_an_opportunity_nobody_told_of_is_refused(installed, town, name):
+    ran = installed("show", "opportunity", name)
+
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("there is no opportunity")
+
+
+def test_what_is_shown_to_people_says_the_same(installed, town):
+    told = installed("show", "contact", "ann@example.com").out
+
+    assert "email: Ann@example.com\n" in told
+    assert "answers:\n  - question=country  value=GB  assurance=verified" in told
+    assert "opportunities:\n" in told
+
+
+def test_contacts_are_listed_with_their_answers(installed, town):
+    assert installed("list", "contacts", "--json").json() == [
+        {
+            "key": town["ann"],
+            "email": "Ann@example.com",
+            "assurance": "verified",
+            "first_seen": "2026-03-04T12:00:00Z",
+            "locale": "en",
+            "answers": {"country": "GB"},
+        }
+    ]
+
+
+def test_claims_are_listed_one_line_each(installed, town):
+    rows = installed("list", "claims", "--json").json()
+
+    assert [(row["email"], row["state"], row["interactions"]) for row in rows] == [
+        ("ann@example.com", "confirmed", 1),
+        ("bob@example.com", "open", 1),
+    ]
+
+
+def test_interactions_are_listed_as_they_are_understood_now(installed, town):
+    rows = installed("list", "interactions", "--json").json()
+
+    assert [(row["id"], row["attribution"], row["contact"]) for row in rows] == [
+        (town["first"], "verified", "Ann@example.com"),
+        (town["second"], "claimed", None),
+    ]
+
+
+def test_moves_are_listed_with_their_reasons(installed, town):
+    rows = installed("list", "moves", "--json").json()
+
+    assert [(row["from"], row["to"]) for row in rows] == [("unaware", "comparison")]
+    assert "Ann@example.com" in rows[0]["reason"]
+
+
+@pytest.mark.parametrize("what", ["contacts", "claims", "interactions", "moves"])
+def test_a_csv_has_the_same_rows_and_no_formula(installed, town, what):
+    told = installed("list", what, "--csv").out
+    rows = list(csv.DictReader(io.StringIO(told, newline="")))
+
+    assert len(rows) == len(installed("list", what, "--json").json())
+    assert told.count("\r\n") == told.count("\n") == len(rows) + 1
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
+
+
+def test_a_csv_gives_each_answer_a_column(installed, town):
+    told = installed("list", "contacts", "--csv").out
+    rows = list(csv.DictReader(io.StringIO(told, newline="")))
+
+    assert rows[0]["answers.country"] == "GB"
+
+
+def test_csv_and_json_at_once_is_wrong_usage(installed):
+    assert installed("list", "contacts", "--csv", "--json").code == 2
+
+
+@pytest.mark.parametrize("what", ["contacts", "claims", "interactions", "moves"])
+def test_an_empty_list_is_an_empty_array(installed, what):
+    ran = installed("list", what, "--json")
+
+    assert (ran.code, json.loads(ran.out)) == (0, [])

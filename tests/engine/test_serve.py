@@ -1,0 +1,172 @@
+"""`regportal serve` and `regportal worker`, as an operator starts and stops them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+import requests
+
+
+@pytest.fixture
+def environment(tmp_path, database_url):
+    """An installation in the present shape, with nothing published."""
+    rest = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
+    return rest | {
+        "REGPORTAL_INSTANCE": str(tmp_path / "instance"),
+        "REGPORTAL_DATABASE_URL": database_url,
+    }
+
+
+def refused(arguments, environment, folder):
+    """Run a command that is to be refused; return its code and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "regportal", *arguments],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr.strip()
+
+
+@contextmanager
+def serving(environment, folder, *arguments):
+    """Run `serve` on a free port; give the process and the address it prints."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "regportal", "serve", "--port", "0", *arguments],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        said = child.stdout.readline()
+        assert said.startswith("regportal is ready at http://localhost:"), child.communicate()
+        yield child, said.split()[-1]
+    finally:
+        child.kill()
+        child.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_answers_when_it_says_so_and_ends_gracefully(environment, tmp_path, number):
+    with serving(environment, tmp_path) as (child, url):
+        assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
+
+        began = time.monotonic()
+        child.send_signal(number)
+        _, errors = child.communicate(timeout=15)
+
+    assert child.returncode == 0
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in errors
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=1)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_second_serve_on_one_sqlite_file_is_refused(environment, tmp_path):
+    with serving(environment, tmp_path):
+        code, says = refused(["serve", "--port", "0"], environment, tmp_path)
+
+    assert code == 1
+    assert says.startswith("another `regportal serve` already uses ")
+    assert "\n" not in says
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_unclean_stop_is_recovered(environment, tmp_path):
+    with serving(environment, tmp_path) as (child, _):
+        child.kill()
+        child.wait()
+    with serving(environment, tmp_path) as (child, _):
+        child.terminate()
+        _, errors = child.communicate(timeout=15)
+
+    assert child.returncode == 0
+    assert "recovered after an unclean stop" in errors
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_damaged_file_is_refused(environment, tmp_path):
+    (tmp_path / "regportal.db.running").touch()
+    with (tmp_path / "regportal.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * 4)
+
+    code, says = refused(["serve", "--port", "0"], environment, tmp_path)
+
+    assert code == 1
+    assert "is damaged" in says
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("arguments", "settings", "sentence"),
+    [
+        (["serve", "--port", "0"], {"FLASK_DEBUG": "1"}, "FLASK_DEBUG is set"),
+        (
+            ["serve"],
+            {"REGPORTAL_BASE_URL": "http://portal.acme.example"},
+            "REGPORTAL_BASE_URL must be https",
+        ),
+        (["serve", "--host", "300.1.1.1"], {}, "not an address to listen on"),
+        (["serve", "--without-worker"], {}, "on SQLite the worker is part of"),
+        (["worker"], {}, "on SQLite the worker is part of"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_one_sentence(
+    environment, tmp_path, arguments, settings, sentence
+):
+    code, says = refused(arguments, environment | settings, tmp_path)
+
+    assert code == 1
+    assert sentence in says
+    assert "\n" not in says
+
+
+def test_a_database_of_another_shape_is_refused(environment, tmp_path):
+    other = environment | {"REGPORTAL_DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"}
+
+    code, says = refused(["serve", "--port", "0"], other, tmp_path)
+
+    assert code == 1
+    assert says == "the database is not up to date: run `regportal upgrade` first"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_port_in_use_is_refused_in_one_sentence(environment, tmp_path):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        code, says = refused(["serve", "--port", str(port)], environment, tmp_path)
+
+    assert code == 1
+    assert says == f"cannot listen on 127.0.0.1 port {port}: Address already in use"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_worker_of_its_own_ends_gracefully(environment, tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-m", "regportal", "worker"],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = child.stdout.readline()
+    child.terminate()
+    _, errors = child.communicate(timeout=15)
+
+    assert said == "regportal works\n"
+    assert child.returncode == 0
+    assert "Traceback" not in errors

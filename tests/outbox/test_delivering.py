@@ -1,0 +1,394 @@
+"""Delivering: order, leases, the schedule, pauses, parking."""
+
+import random
+import threading
+from collections import defaultdict
+from datetime import timedelta
+
+import pytest
+
+from regportal.connectors.base import Outcome, Result
+from regportal.errors import UnreachableError
+from regportal.outbox.actions import pause, pauses, resume
+from regportal.outbox.drain import LEASE, Drain, take_back
+from regportal.outbox.models import MessageState
+from regportal.outbox.rules import WAITS, wait
+from tests.outbox.conftest import NOON, Crm
+
+HOUR = timedelta(hours=1)
+
+
+def test_everything_is_told_in_order_and_nothing_is_left(box, crm):
+    for number in range(40):
+        box.put(f"contact:{number % 4}")
+    again = box.drain(crm)
+
+    assert again is None
+    assert {row.state for row in box.rows()} == {MessageState.SENT}
+    assert len(crm.heard) == 40
+    for subject in range(4):
+        told = [number for name, number in crm.heard if name == f"contact:{subject}"]
+        assert told == list(range(1, 11))
+
+
+def test_a_batch_holds_each_subject_once(box):
+    for number in range(30):
+        box.put(f"contact:{number % 3}")
+    batches = []
+
+    def deliver(changes, *, now):
+        batches.append([change.subject for change in changes])
+        return [Result(change.id, Outcome.DONE) for change in changes]
+
+    box.drain(deliver, size=5)
+
+    assert len(batches) == 10
+    assert all(sorted(batch) == ["contact:0", "contact:1", "contact:2"] for batch in batches)
+
+
+def test_a_batch_is_no_larger_than_asked(box):
+    for number in range(7):
+        box.put(f"contact:{number}")
+    sizes = []
+
+    def deliver(changes, *, now):
+        sizes.append(len(changes))
+        return [Result(change.id, Outcome.DONE) for change in changes]
+
+    box.drain(deliver, size=3)
+
+    assert sizes == [3, 3, 1]
+
+
+def test_a_withdrawal_goes_ahead_of_others_and_takes_its_own_past_with_it(box, crm):
+    for number in range(20):
+        box.put(f"contact:{number}")
+    box.put("contact:19", "consent.changed", lane=0)
+    box.drain(crm, size=1)
+
+    assert crm.heard[:3] == [("contact:19", 1), ("contact:19", 2), ("contact:0", 1)]
+
+
+def test_other_connectors_are_left_alone(box, crm):
+    box.connector = "other"
+    box.put()
+    box.connector = "crm"
+    box.put()
+    box.drain(crm)
+
+    assert len(crm.got) == 1
+    assert sorted((row.connector, row.state.value) for row in box.rows()) == [
+        ("crm", "sent"),
+        ("other", "due"),
+    ]
+
+
+def test_a_message_is_tried_ten_times_by_the_schedule_and_then_parked(box, clock, crm):
+    message = box.put()
+    crm.answers["*"] = {"outcome": Outcome.RETRY, "says": "the receiver answered 503"}
+    tried = []
+    while True:
+        tried.append(clock() - NOON)
+        due = box.drain(crm)
+        if due is None:
+            break
+        clock.now = due - timedelta(seconds=1)
+        assert box.drain(crm) == due
+        clock.now = due
+
+    assert [round(at / HOUR, 2) for at in tried] == [
+        0, 0, 0.08, 0.58, 2.58, 7.58, 17.58, 31.58, 51.58, 75.58,
+    ]  # fmt: skip
+    row = box.row(message)
+    assert (row.state, row.attempts) == (MessageState.PARKED, len(WAITS))
+    assert row.trouble == "given up: the receiver answered 503"
+    assert [change.attempt for change in crm.got] == list(range(1, 11))
+    assert {change.id for change in crm.got} == {message}
+
+
+def test_a_thousand_timelines_keep_within_a_fifth_of_the_schedule(box):
+
+    draw = random.Random(1)
+    for _ in range(1000):
+        for attempts in range(1, len(WAITS)):
+            waits = wait(attempts, draw.random())
+            assert 0.8 * WAITS[attempts] <= waits <= 1.2 * WAITS[attempts]
+
+
+def test_a_message_that_waits_holds_its_subject_and_nobody_else(box, clock, crm):
+    box.put("contact:1")
+    box.put("contact:1")
+    box.put("contact:2")
+    crm.answers["contact:1"] = Outcome.RETRY
+    due = box.drain(crm)
+
+    assert crm.heard == [("contact:1", 1), ("contact:2", 1)]
+    assert due == clock() + timedelta(seconds=5)
+
+    crm.answers.clear()
+    clock.now = due
+    box.drain(crm)
+
+    assert crm.heard[2:] == [("contact:1", 1), ("contact:1", 2)]
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome.REJECTED, Outcome.AMBIGUOUS, Outcome.CONFLICT, Outcome.UNSUPPORTED]
+)
+def test_what_a_person_must_look_at_is_parked_and_does_not_hold_the_others(box, crm, outcome):
+    refused = box.put(payload={"id": "bad"})
+    box.put()
+    crm.answer = lambda change: Result(
+        change.id, outcome if change.sequence == 1 else Outcome.DONE, "no such newsletter"
+    )
+    box.drain(crm)
+    row = box.row(refused)
+
+    assert (row.state, row.trouble) == (MessageState.PARKED, "no such newsletter")
+    assert [row.state.value for row in box.rows()] == ["parked", "sent"]
+
+
+def test_a_parked_message_that_creates_the_contact_holds_its_subject(box, crm):
+    box.put(topic="contact.identified", creates=True)
+    box.put()
+    box.put("contact:2")
+    crm.answers["contact:1"] = Outcome.REJECTED
+    again = box.drain(crm)
+
+    assert again is None
+    assert [row.state.value for row in box.rows()] == ["parked", "due", "sent"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.AUTH, Outcome.GONE])
+def test_a_connector_that_does_not_let_us_in_waits_for_a_person(box, clock, crm, outcome):
+    message = box.put()
+    for number in range(20):
+        box.put(f"contact:{number + 2}")
+    crm.answers["*"] = {"outcome": outcome, "says": "the receiver answered 401"}
+    again = box.drain(crm, size=1)
+
+    assert again is None
+    assert len(crm.got) == 1
+    row = box.row(message)
+    assert (row.state, row.attempts, row.lease) == (MessageState.DUE, 0, None)
+    assert [(one.connector, one.until) for one in box.read(pauses)] == [("crm", None)]
+
+    crm.answers.clear()
+    clock.turn(days=10)
+    assert box.drain(crm) is None
+    assert box.write(resume, "crm") is True
+    assert box.write(resume, "crm") is False
+    box.drain(crm)
+
+    assert {row.state for row in box.rows()} == {MessageState.SENT}
+
+
+def test_a_connector_that_is_overrun_is_left_alone_as_long_as_it_asks(box, clock, crm):
+    message = box.put()
+    box.put("contact:2")
+    until = clock() + timedelta(minutes=10)
+    crm.answers["*"] = {"outcome": Outcome.THROTTLED, "retry_at": until, "says": "429"}
+
+    assert box.drain(crm, size=1) == until
+    assert box.drain(crm, size=1) == until
+    assert len(crm.got) == 1
+    assert box.row(message).attempts == 0
+
+    crm.answers.clear()
+    clock.now = until
+
+    assert box.drain(crm) is None
+    assert len(crm.got) == 3
+
+
+def test_a_longer_pause_stays(box, clock, crm):
+    until = clock() + timedelta(minutes=10)
+    box.put("contact:1")
+    box.put("contact:2")
+    crm.answers = {
+        "contact:1": {"outcome": Outcome.AUTH},
+        "contact:2": {"outcome": Outcome.THROTTLED, "retry_at": until},
+    }
+    box.drain(crm)
+
+    assert [one.until for one in box.read(pauses)] == [None]
+
+
+def test_later_costs_no_attempt_and_holds_only_its_subject(box, clock, crm):
+    until = clock() + timedelta(seconds=90)
+    first = box.put("address:1", "mail.claim")
+    box.put("address:1", "mail.claim")
+    box.put("address:2", "mail.claim")
+    crm.answers["address:1"] = {"outcome": Outcome.LATER, "retry_at": until}
+
+    assert box.drain(crm) == until
+    row = box.row(first)
+    assert (row.state, row.attempts, row.trouble) == (MessageState.DUE, 0, None)
+    assert crm.heard == [("address:1", 1), ("address:2", 1)]
+
+
+def test_a_pause_by_hand_holds_until_it_is_lifted(box, clock, crm):
+    box.put()
+    box.write(pause, "crm", "maintenance")
+
+    assert box.drain(crm) is None
+    assert crm.got == []
+
+    box.write(resume, "crm")
+    box.drain(crm)
+
+    assert len(crm.got) == 1
+
+
+def test_a_retry_after_on_one_message_is_kept(box, clock, crm):
+    asked = clock() + timedelta(hours=2)
+    box.put()
+    crm.answers["*"] = {"outcome": Outcome.RETRY, "retry_at": asked}
+
+    assert box.drain(crm) == asked
+
+
+def test_what_nobody_could_reach_is_tried_again(box, clock):
+    message = box.put()
+
+    def deliver(changes, *, now):
+        raise UnreachableError("crm.example could not be reached", after=600)
+
+    assert box.drain(deliver) == clock() + timedelta(seconds=600)
+    assert box.row(message).trouble == "crm.example could not be reached"
+
+
+def test_a_connector_with_a_fault_stops_nobody(box, clock):
+    message = box.put()
+
+    def deliver(changes, *, now):
+        raise ZeroDivisionError
+
+    assert box.drain(deliver) == clock() + timedelta(seconds=5)
+    assert box.row(message).trouble == "the connector failed: ZeroDivisionError"
+
+
+def test_a_change_without_a_result_is_tried_again(box, clock):
+    box.put("contact:1")
+    box.put("contact:2")
+    box.drain(lambda changes, *, now: [Result(changes[0].id, Outcome.DONE)], size=2)
+
+    assert sorted(row.state.value for row in box.rows()) == ["due", "sent"]
+
+
+def test_a_killed_worker_holds_its_messages_only_until_its_lease_ends(box, clock, crm):
+    message = box.put()
+    box.put()
+    box.write(Drain("crm").take, now=clock())
+
+    assert box.drain(crm) == clock() + LEASE
+    assert crm.got == []
+
+    clock.now += LEASE
+    box.drain(crm)
+
+    assert crm.heard == [("contact:1", 1), ("contact:1", 2)]
+    assert box.row(message).attempts == 1
+
+
+def test_what_a_killed_worker_held_can_be_taken_back_at_once(box, clock, crm):
+    message = box.put(topic="phase.changed", merges="phase")
+    box.write(Drain("crm").take, now=clock())
+    box.write(take_back, "crm", now=clock())
+    newer = box.put(topic="phase.changed", merges="phase")
+    box.drain(crm)
+
+    assert newer != message
+    assert len(crm.got) == 2
+
+
+def test_a_result_that_comes_after_the_lease_has_passed_on_counts_for_nothing(box, clock, crm):
+    message = box.put()
+    crm.answers["*"] = {"outcome": Outcome.RETRY}
+
+    def slow(changes, *, now):
+        clock.now += LEASE
+        box.drain(crm)
+        return [Result(change.id, Outcome.DONE) for change in changes]
+
+    box.drain(slow)
+    row = box.row(message)
+
+    assert (row.state, row.attempts) == (MessageState.DUE, 1)
+
+
+def test_a_clock_that_was_ten_years_ahead_delays_nothing(box, clock, crm):
+    clock.turn(days=3650)
+    box.put()
+    crm.answers["*"] = {"outcome": Outcome.RETRY}
+    box.drain(crm)
+    crm.answers["*"] = {"outcome": Outcome.THROTTLED}
+    clock.turn(seconds=10)
+    box.drain(crm)
+    clock.now = NOON
+    crm.answers.clear()
+
+    assert box.drain(crm) is None
+    assert [row.state for row in box.rows()] == [MessageState.SENT]
+
+
+def test_it_stops_between_two_batches_when_told_to(box, crm):
+    for number in range(10):
+        box.put(f"contact:{number}")
+    box.drain(crm, size=2, going=lambda: len(crm.got) < 4)
+
+    assert len(crm.got) == 4
+    assert sum(row.lease is not None for row in box.rows()) == 0
+
+
+def test_many_workers_never_tell_anything_twice_nor_out_of_order(box, clock):
+    for number in range(240):
+        box.put(f"contact:{number % 12}")
+    told, on_the_line, faults = defaultdict(list), set(), []
+    lock = threading.Lock()
+
+    def deliver(changes, *, now):
+        with lock:
+            faults.extend(change for change in changes if change.subject in on_the_line)
+            on_the_line.update(change.subject for change in changes)
+        for change in changes:
+            told[change.subject].append(change.sequence)
+        with lock:
+            on_the_line.difference_update(change.subject for change in changes)
+        return [Result(change.id, Outcome.DONE) for change in changes]
+
+    def work():
+        while box.drain(deliver, size=3) is not None:
+            pass
+
+    workers = [threading.Thread(target=work) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert faults == []
+    assert all(sequences == list(range(1, 21)) for sequences in told.values())
+    assert len(told) == 12
+
+
+def test_random_faults_change_neither_order_nor_number(box, clock):
+    draw = random.Random(7)
+    for number in range(60):
+        box.put(f"contact:{number % 5}")
+    kinds = [Outcome.DONE, Outcome.DONE, Outcome.RETRY, Outcome.THROTTLED, Outcome.LATER]
+    effects = defaultdict(list)
+
+    class Moody(Crm):
+        def answer(self, change):
+            outcome = draw.choice(kinds)
+            applied = outcome is Outcome.DONE or draw.random() < 0.3  # then the answer was lost
+            if applied and change.sequence not in effects[change.subject]:
+                effects[change.subject].append(change.sequence)
+            return Result(change.id, outcome)
+
+    while (due := box.drain(Moody(), chance=draw.random)) is not None:
+        clock.now = max(due, clock.now)
+
+    assert all(sequences == list(range(1, 13)) for sequences in effects.values())
+    assert len(effects) == 5
