@@ -160,9 +160,13 @@ class Engine:
             self._bell.listen(self._durable)
         self._durable.start()
 
-    def stop(self, within: float = 8.0) -> None:
-        """Let what is running come to its end, for so many seconds at most, and begin nothing."""
-        deadline = time.monotonic() + within
+    def stop(self, within: float = 8.0, hurry: Callable[[], None] = lambda: None) -> None:
+        """
+        Let what is running come to its end, for so many seconds at most, and begin nothing.
+
+        ``hurry`` is called after a fourth of them where something still runs, to cut it short.
+        """
+        begun = time.monotonic()
         with self._guard:
             self._running = False
             loops = [loop for loop in self._loops.values() if loop.is_alive()]
@@ -170,9 +174,17 @@ class Engine:
             loop.end()
         if self._bell is not None:
             self._bell.end()
+        _join(loops, begun + within / 4)
+        if any(loop.is_alive() for loop in loops):
+            hurry()
         self._durable.end(within / 2)
-        for loop in loops:
-            loop.join(max(0.0, deadline - time.monotonic()))
+        _join(loops, begun + within)
+
+
+def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
+    """Wait until all of them have ended, but not longer than until the deadline."""
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class _Loop(threading.Thread):

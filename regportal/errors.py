@@ -8,6 +8,8 @@ Everything that can go wrong, on one page.
     ├── DocumentError          a marketer's document cannot be published
     ├── RequestError           what a browser or a server sent cannot be taken (has a status)
     │   ├── BadRequestError    400: no or forged token, something that was not asked
+    │   │   └── JsonError      the body is not the JSON we take
+    │   ├── UnsignedError      401: not signed by who we think, or not now
     │   ├── ForbiddenError     403: another origin, or no CSRF token
     │   ├── NotHereError       404: nothing under this address
     │   ├── StaleError         409: too old, or used before with other content
@@ -76,6 +78,16 @@ class RequestError(RegportalError):
 
 class BadRequestError(RequestError):
     """No or forged token, or a field that was not asked."""
+
+
+class JsonError(BadRequestError):
+    """Bytes that are not the JSON we take; says what is wrong, never repeats it."""
+
+
+class UnsignedError(RequestError):
+    """Not signed by who we think, or not now; never says which."""
+
+    status = 401
 
 
 class ForbiddenError(RequestError):

@@ -1,8 +1,8 @@
 """What happens after the answer: facts get their meaning, and the news goes out."""
 
-from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 from flask import Flask
 
@@ -15,11 +15,12 @@ from regportal.forms.letters import Post
 from regportal.forms.settling import settle
 from regportal.inbox.actions import understand
 from regportal.outbox.actions import drain
-from regportal.outbox.drain import take_back
+from regportal.outbox.drain import LEASE, ROUNDS, take_back
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 
-Drain = Callable[[str, Deliver], datetime | None]
+SMTP_LEASE = timedelta(minutes=5)
+"""Longer than one letter may take: ten steps of a conversation, 15 s each (mail/postman.py)."""
 
 NIGHTLY = "17 3 * * *"
 MAIL = "mail"
@@ -43,6 +44,7 @@ class Worker:
         self._shelf: Shelf = app.extensions["regportal.shelf"]
         url = self._settings.database_url.get_secret_value()
         self._engine = Engine(url, self._settings.instance, clock=clock)
+        self._lines: dict[str, _Line] = {}
         app.extensions["regportal.wake"] = self.wake
 
     def start(self) -> None:
@@ -57,8 +59,18 @@ class Worker:
         self._engine.start()
 
     def stop(self) -> None:
-        """End within ten seconds; what is not done by then is done after the next start."""
-        self._engine.stop()
+        """
+        End within ten seconds; what is not done by then is done after the next start.
+
+        A CRM that is slow to answer is hung up on: what it took it may be told again.
+        """
+        self._engine.stop(hurry=self._hang_up)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Let go of every CRM, in the middle of a sentence if need be."""
+        for line in list(self._lines.values()):
+            line.close()
 
     def wake(self, name: str) -> None:
         """Let a task run at once."""
@@ -92,22 +104,22 @@ class Worker:
         """Send the letters that are due."""
         del now  # a letter takes its time: each is judged by the clock
         post = Post(self._settings, self._store, self._shelf, self._app.jinja_env)
-        return self._drain(MAIL, post.deliver)
+        return self._drain(MAIL, post.deliver, 1, SMTP_LEASE)
 
-    def _drain(self, key: str, deliver: Deliver) -> datetime | None:
-        """Send what one is owed, as long as we may."""
+    def _drain(self, key: str, deliver: Deliver, size: int, lease: timedelta) -> datetime | None:
+        """Send what one is owed, so many at a time, as long as we may."""
         going = self._engine.is_running
-        return drain(self._store, key, deliver, clock=self._clock, going=going)
-
-    def _line(self, key: str) -> Task:
-        """Return the task that delivers to one connector."""
-        return _Line(key, self._settings, self._store, self._shelf, self._drain)
+        return drain(
+            self._store, key, deliver, clock=self._clock, size=size, lease=lease, going=going
+        )
 
     def _meet_connectors(self) -> None:
         """Begin a task for every newly published connector."""
         for document in self._connectors():
-            name = f"deliver:{document.key}"
-            self._engine.add(name, self._line(document.key))
+            if document.key not in self._lines:
+                line = _Line(document.key, self._settings, self._store, self._shelf, self._drain)
+                self._lines[document.key] = line
+                self._engine.add(f"deliver:{document.key}", line)
 
     def _take_back(self) -> None:
         """Free what the process before us was delivering: on SQLite there is only one."""
@@ -121,11 +133,18 @@ class Worker:
             return self._shelf.published(session).all(ConnectorDocument)
 
 
+class _Drain(Protocol):
+    """Sends what one is owed, so many at a time."""
+
+    def __call__(self, key: str, deliver: Deliver, size: int, lease: timedelta) -> datetime | None:
+        """Return when to come back; None: when woken."""
+
+
 class _Line:
     """The delivery to one CRM; keeps its connections from one time to the next."""
 
     def __init__(
-        self, key: str, settings: Settings, store: Store, shelf: Shelf, drain: Drain
+        self, key: str, settings: Settings, store: Store, shelf: Shelf, drain: _Drain
     ) -> None:
         """Take which CRM it is; what it is like is read every time."""
         self._key, self._settings, self._store = key, settings, store
@@ -139,7 +158,13 @@ class _Line:
         connector = self._current()
         if connector is None:
             return None
-        return self._drain(self._key, connector.deliver)
+        size = ROUNDS * connector.capabilities.batch
+        return self._drain(self._key, connector.deliver, size, ROUNDS * LEASE)
+
+    def close(self) -> None:
+        """Hang up; whoever waits for an answer stops waiting."""
+        if self._connector is not None:
+            self._connector.close()
 
     def _current(self) -> Connector | None:
         """Return the connector as it is published now."""

@@ -1,18 +1,19 @@
 """
-What contacts did, as it was known at a moment.
+What contacts did themselves, and from when until when we knew it.
 
 Whose an interaction is may become known later than the interaction. The weigher asks what was
 known when a line of the log was written, so that reading the log late, or again, finds the same.
 """
 
 import uuid
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from regportal.buying.rules import Sign
 from regportal.buying.schema import Condition
@@ -33,13 +34,45 @@ COLUMNS = (
     Interaction.properties,
 )
 """What there is to know of an interaction, in the order of :class:`Seen`."""
+Proof = aliased(Attribution)
+AT_ONCE = 500
+"""Interactions asked for in one query: databases take only so many parameters."""
 
 
-def seen_at(session: Session, ids: Sequence[uuid.UUID], at: datetime) -> dict[uuid.UUID, Seen]:
-    """Return these interactions as they were known at a moment."""
-    if not ids:
-        return {}
-    return {seen.id: seen for seen in _read(session, Interaction.id.in_(ids), at)}
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """A sign that was a contact's own, as far as was known in [since, until)."""
+
+    sign: Sign
+    since: datetime
+    until: datetime | None
+
+    def holds(self, at: datetime) -> bool:
+        """Return whether it was known at a moment."""
+        return self.since <= at and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An interaction as it was taken, and whose own it was when; anonymous ones have no spell."""
+
+    taken: Seen
+    spells: tuple[Spell, ...]
+
+    def owner(self, at: datetime) -> uuid.UUID | None:
+        """Return the contact who did this himself, as it was known at a moment; else None."""
+        return next((spell.sign.contact for spell in self.spells if spell.holds(at)), None)
+
+    def as_done_by(self, contact: uuid.UUID) -> Seen:
+        """Return it as it is known while it is this contact's own."""
+        return replace(self.taken, attribution=Attributed.VERIFIED, contact_id=contact)
+
+
+def owned(session: Session, ids: Collection[uuid.UUID]) -> Iterator[Owned]:
+    """Yield those of these interactions that ever were somebody's own."""
+    every = sorted(ids)
+    for start in range(0, len(every), AT_ONCE):
+        yield from _read(session, Interaction.id.in_(every[start : start + AT_ONCE]))
 
 
 def done_by(
@@ -47,26 +80,22 @@ def done_by(
     contacts: Collection[uuid.UUID],
     conditions: Collection[Condition],
     *,
-    at: datetime,
-) -> list[Sign]:
+    first: datetime,
+    last: datetime,
+) -> Iterator[Owned]:
     """
-    Return what these contacts themselves did that counts for any of the conditions.
+    Yield what ever was the own of one of these contacts and can count for a condition.
 
-    As it was known at ``at``, and as far back as the longest condition looks.
+    At some moment from ``first`` to ``last``: as far back as the longest condition looks.
     """
     if not contacts or not conditions:
-        return []
-    since = at - max(condition.window for condition in conditions)
-    lately = sa.and_(Interaction.occurred_at > since, Interaction.occurred_at <= at)
+        return
+    since = first - max(condition.window for condition in conditions)
+    lately = sa.and_(Interaction.occurred_at > since, Interaction.occurred_at <= last)
     first_hand = sa.select(Interaction.id).where(Interaction.contact_id.in_(contacts), lately)
     later = sa.select(Attribution.interaction_id).where(Attribution.contact_id.in_(contacts))
     theirs = Interaction.id.in_(sa.union(first_hand, later))
-    rows = _read(session, sa.and_(theirs, lately, _concerns(conditions)), at)
-    return [
-        Sign(seen.id, contact, seen.type, seen.category, seen.occurred_at, seen.received_at)
-        for seen in rows
-        if (contact := own(seen)) in contacts and contact is not None
-    ]
+    yield from _read(session, sa.and_(theirs, lately, _concerns(conditions)))
 
 
 def _concerns(conditions: Collection[Condition]) -> sa.ColumnElement[bool]:
@@ -82,31 +111,40 @@ def _concerns(conditions: Collection[Condition]) -> sa.ColumnElement[bool]:
     )
 
 
-def own(seen: Seen) -> uuid.UUID | None:
-    """Return the contact who did this himself: proven, and not a machine; else None."""
-    counts = seen.attribution is Attributed.VERIFIED and seen.judged is Judged.PERSON
-    return seen.contact_id if counts else None
-
-
-def _read(session: Session, which: sa.ColumnElement[bool], at: datetime) -> list[Seen]:
-    """Read interactions, in the order they became known, the last attribution laid over each."""
-    rows = session.execute(
-        sa.select(*COLUMNS, Attribution.id, Attribution.attribution, Attribution.contact_id)
-        .outerjoin(
-            Attribution,
-            sa.and_(Attribution.interaction_id == Interaction.id, Attribution.at <= at),
-        )
-        .where(which, Interaction.received_at <= at)
-        .order_by(Interaction.received_at, Interaction.id, Attribution.at, Attribution.id)
+def _read(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Owned]:
+    """Read interactions of people who are known, with all that became known of them later."""
+    proven = sa.exists().where(
+        Proof.interaction_id == Interaction.id, Proof.attribution == Attributed.VERIFIED
     )
-    last = {row[0]: row for row in rows}
-    return [_seen(*row) for row in last.values()]
+    rows = session.execute(
+        sa.select(*COLUMNS, Attribution.at, Attribution.attribution, Attribution.contact_id)
+        .outerjoin(Attribution, Attribution.interaction_id == Interaction.id)
+        .where(
+            which,
+            Interaction.judged == Judged.PERSON,
+            sa.or_(Interaction.attribution == Attributed.VERIFIED, proven),
+        )
+        .order_by(Interaction.id, Attribution.at, Attribution.id)
+    )
+    for _, some in groupby(rows, key=lambda row: row[0]):
+        together: list[sa.Row[Any]] = list(some)
+        taken = Seen(*together[0][: len(COLUMNS)])
+        later = [row[len(COLUMNS) :] for row in together]
+        yield Owned(taken, tuple(_spells(taken, later)))
 
 
-def _seen(*row: Any) -> Seen:
-    """Lay the last attribution, if there is one, over an interaction."""
-    *columns, later, attribution, contact = row
-    seen = Seen(*columns)
-    if later is None:
-        return seen
-    return replace(seen, attribution=attribution, contact_id=contact)
+def _spells(taken: Seen, later: Sequence[Sequence[Any]]) -> Iterator[Spell]:
+    """Yield from when until when an interaction was whose own; of each moment the last word."""
+    said = [(taken.received_at, taken.attribution, taken.contact_id)]
+    said += [
+        (max(at, taken.received_at), attribution, contact)
+        for at, attribution, contact in later
+        if at is not None
+    ]
+    ends = [at for at, *_ in said[1:]]
+    for (since, attribution, contact), until in zip(said, [*ends, None], strict=True):
+        if attribution is Attributed.VERIFIED and contact is not None and since != until:
+            sign = Sign(
+                taken.id, contact, taken.type, taken.category, taken.occurred_at, taken.received_at
+            )
+            yield Spell(sign, since, until)

@@ -1,31 +1,31 @@
 """The weigher: reads the log in order, exactly once, and commits what it means."""
 
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from regportal.buying.models import ContactRole, KnownInteraction, LogPlace, Move, Opportunity
+from regportal.buying.batch import Batch, Line, look_up
+from regportal.buying.models import KnownInteraction, LogPlace, Move, Opportunity
 from regportal.buying.reading import interactions_of, model_of, reasons
-from regportal.buying.rules import Step, ahead, furthest, in_full, log_time
-from regportal.buying.signs import done_by, own, seen_at
+from regportal.buying.rules import Step, furthest, in_full, log_time
+from regportal.buying.signs import Owned
 from regportal.connectors.schema import Connector
 from regportal.identity.actions import told
 from regportal.identity.models import Contact
-from regportal.outbox.actions import News, owe
+from regportal.outbox.actions import News, owe, put_facts
 from regportal.store.documents import Published, Shelf
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
 from regportal.tracking.actions import Place, Seen, read_log
-from regportal.tracking.models import Attributed, Attribution, EntryKind, LogEntry
+from regportal.tracking.models import EntryKind, LogEntry
 
 READER = "weigher"
-BATCH = 200
+BATCH = 100
 """Lines weighed in one transaction; more would make other writers wait."""
 HELD = timedelta(milliseconds=200)
 """When to look again at lines that wait for a transaction still running before them."""
@@ -60,13 +60,24 @@ def _is_waiting(store: Store) -> bool:
 def _weigh_some(session: Session, published: Published, limit: int, *, now: datetime) -> int:
     """Weigh the next lines and keep the place; return how many there were."""
     place = _own_place(session)
-    lines = read_log(session, Place(place.transaction, place.number), limit)
-    weighing = Weighing(session, published, now)
-    for line in lines:
-        at = log_time(place.at, line.at)
+    read = read_log(session, Place(place.transaction, place.number), limit)
+    if not read:
+        return 0
+    lines = list(_timed(place.at, read))
+    weighing = Weighing(session, published, look_up(session, model_of(published)[0], lines), now)
+    for line, at in lines:
         weighing.weigh(line, at)
-        place.transaction, place.number, place.at = line.transaction, line.number, at
+    weighing.tell()
+    last, place.at = lines[-1]
+    place.transaction, place.number = last.transaction, last.number
     return len(lines)
+
+
+def _timed(last: datetime | None, read: Iterable[LogEntry]) -> Iterator[Line]:
+    """Yield each line with its time in the log's own order."""
+    for line in read:
+        last = log_time(last, line.at)
+        yield line, last
 
 
 def _own_place(session: Session) -> LogPlace:
@@ -85,155 +96,92 @@ def _own_place(session: Session) -> LogPlace:
 @dataclass(frozen=True, slots=True)
 class Weighing:
     """
-    What lines of the log mean, under one set of documents.
+    What a batch of lines means, under one set of documents.
 
-    ``at`` is the log's own time: only what was known then counts, however late it is read.
+    Line by line it only thinks; :meth:`tell` writes down all that was found.
     """
 
     session: Session
     published: Published
+    batch: Batch
     now: datetime
+    known: list[tuple[Connector, News]] = field(default_factory=list)
+    moves: list[tuple[Opportunity, Move]] = field(default_factory=list)
+    fresh: list[uuid.UUID] = field(default_factory=list)
+    """Interactions that were found to be somebody's own, and that no CRM was told of before."""
 
     def weigh(self, line: LogEntry, at: datetime) -> None:
-        """Tell what became known with a line, and settle what it touches."""
+        """
+        Find what became known with a line, and settle what it touches.
+
+        ``at`` is the log's own time: only what was known then counts, however late it is read.
+        """
         if line.kind is EntryKind.OPPORTUNITY:
-            opportunity = self.session.get(Opportunity, line.ref)
-            if opportunity is not None and not opportunity.is_closed:
-                self._settle(opportunity, at)
-            return
-        if line.kind is EntryKind.INTERACTION:
-            known = list(seen_at(self.session, [line.ref], at).values())
-            whose = [contact for each in known if (contact := own(each)) is not None]
+            opportunity = self.batch.opportunities.get(line.ref)
+            touched = [opportunity] if opportunity else []
         else:
-            known, whose = self._attributed(line.ref, at), [line.ref]
-        for contact in whose:
-            opportunities = self._open_opportunities(contact, at)
-            self._tell(contact, known, opportunities)
-            for opportunity in opportunities:
-                self._settle(opportunity, at)
+            whose, known = self.batch.became_known(line, at)
+            if whose is None:
+                return
+            touched = self.batch.open_opportunities(whose, at)
+            self._note(whose, known, touched)
+        for opportunity in touched:
+            self._settle(opportunity, at)
 
-    def _attributed(self, contact: uuid.UUID, at: datetime) -> list[Seen]:
-        """Return what became a contact's own later than it happened, and was not told yet."""
-        ids = self.session.scalars(
-            sa.select(Attribution.interaction_id)
-            .outerjoin(
-                KnownInteraction,
-                KnownInteraction.interaction_id == Attribution.interaction_id,
-            )
-            .where(
-                Attribution.contact_id == contact,
-                Attribution.attribution == Attributed.VERIFIED,
-                Attribution.at <= at,
-                KnownInteraction.interaction_id.is_(None),
-            )
-            .distinct()
-        ).all()
-        found: list[Seen] = []
-        for start in range(0, len(ids), BATCH):
-            found += seen_at(self.session, ids[start : start + BATCH], at).values()
-        mine = [each for each in found if own(each) == contact]
-        return sorted(mine, key=lambda each: (each.received_at, each.id))
+    def tell(self) -> None:
+        """Keep what was found, and owe the news of it."""
+        if self.fresh:
+            rows = [{"interaction_id": each} for each in self.fresh]
+            self.session.execute(sa.insert(KnownInteraction), rows)
+        put_facts(self.session, self.known, now=self.now)
+        if self.moves:
+            self._tell_moves()
 
-    def _tell(
-        self, whose: uuid.UUID, known: Iterable[Seen], opportunities: Sequence[Opportunity]
+    def _tell_moves(self) -> None:
+        """Keep the moves, and tell each the CRM whose opportunity moved."""
+        self.session.add_all(move for _, move in self.moves)
+        self.session.flush()
+        why = reasons(self.session, self.published, [move for _, move in self.moves])
+        for opportunity, move in self.moves:
+            connector = self.published.find(Connector, opportunity.connector)
+            if connector is not None:
+                news = phase_news(opportunity, move, why[move.id])
+                owe(self.session, [connector], news, now=self.now)
+
+    def _note(
+        self, whose: uuid.UUID, known: Iterable[Owned], opportunities: Sequence[Opportunity]
     ) -> None:
-        """Owe each connector what is a contact's own, once."""
-        for seen in known:
-            if not self._is_new(seen):
+        """Find out what each connector must be told of a contact's own interactions, once."""
+        for one in known:
+            if one.taken.id in self.batch.told:
                 continue
-            contact = self.session.get_one(Contact, whose)
+            self.batch.told.add(one.taken.id)
+            self.fresh.append(one.taken.id)
+            contact, seen = self.batch.contacts[whose], one.as_done_by(whose)
             for connector in self.published.all(Connector):
                 there = [
                     each.external_id for each in opportunities if each.connector == connector.key
                 ]
-                self._owe(connector, interaction_news(seen, contact, there))
-
-    def _is_new(self, seen: Seen) -> bool:
-        """Note that an interaction is a contact's own; return whether it was not known yet."""
-        dialect = self.session.get_bind().dialect.name
-        insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-        noted = self.session.execute(
-            insert(KnownInteraction)
-            .values(interaction_id=seen.id)
-            .on_conflict_do_nothing()
-            .returning(KnownInteraction.interaction_id)
-        )
-        return noted.first() is not None
-
-    def _open_opportunities(self, contact: uuid.UUID, at: datetime) -> Sequence[Opportunity]:
-        """Return the open opportunities in which a contact has a part."""
-        return self.session.scalars(
-            sa.select(Opportunity)
-            .where(
-                Opportunity.id.in_(
-                    sa.select(ContactRole.opportunity_id).where(
-                        ContactRole.contact_id == contact, *_holds(at)
-                    )
-                ),
-                Opportunity.is_closed.is_(False),
-            )
-            .order_by(Opportunity.connector, Opportunity.external_id)
-        ).all()
+                self.known.append((connector, interaction_news(seen, contact, there)))
 
     def _settle(self, opportunity: Opportunity, at: datetime) -> None:
         """Let an opportunity take the step its contacts' signs call for."""
         model, version = model_of(self.published)
-        contacts = self.session.scalars(
-            sa.select(ContactRole.contact_id).where(
-                ContactRole.opportunity_id == opportunity.id, *_holds(at)
-            )
-        ).all()
-        open_ways = ahead(model, opportunity.phase)
-        signs = done_by(self.session, set(contacts), open_ways, at=at)
-        step = furthest(model, opportunity.phase, signs, at)
-        if step is not None:
-            self._move(opportunity, step, version, at)
-
-    def _move(self, opportunity: Opportunity, step: Step, version: int, at: datetime) -> None:
-        """Move an opportunity if it still stands where the rules saw it, and say why."""
-        before = opportunity.phase
-        moved = self.session.execute(
-            sa.update(Opportunity)
-            .where(
-                Opportunity.id == opportunity.id,
-                Opportunity.phase == before,
-                Opportunity.is_closed.is_(False),
-            )
-            .values(phase=step.to, phase_since=at)
-            .returning(Opportunity.id)
-            .execution_options(synchronize_session=False)
-        ).first()
-        self.session.refresh(opportunity)
-        if moved is None:
+        step = furthest(model, opportunity.phase, self.batch.signs(opportunity, at), at)
+        if step is None:
             return
         move = Move(
             id=uuid7(),
             opportunity_id=opportunity.id,
-            from_phase=before,
+            from_phase=opportunity.phase,
             to_phase=step.to,
             at=at,
             cause="event",
             evidence=evidence(step),
             rules_version=version,
         )
-        self.session.add(move)
-        self.session.flush()
-        connector = self.published.find(Connector, opportunity.connector)
-        if connector is not None:
-            reason = reasons(self.session, self.published, [move])[move.id]
-            self._owe(connector, phase_news(opportunity, move, reason))
-
-    def _owe(self, connector: Connector, news: News) -> None:
-        """Owe one connector one piece of news."""
-        owe(self.session, [connector], news, now=self.now)
-
-
-def _holds(at: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    """Return what is true of a part that holds at a moment: [since, until)."""
-    return (
-        ContactRole.since <= at,
-        sa.or_(ContactRole.until.is_(None), ContactRole.until > at),
-    )
+        opportunity.phase, opportunity.phase_since = step.to, at
+        self.moves.append((opportunity, move))
 
 
 def evidence(step: Step) -> list[dict[str, Any]]:
@@ -296,4 +244,5 @@ def phase_news(opportunity: Opportunity, move: Move, reason: str) -> News:
         },
         occurred_at=move.at,
         merges="phase",
+        keeps=frozenset({"from"}),
     )

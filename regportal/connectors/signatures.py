@@ -7,9 +7,8 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
 
-from regportal.errors import ConfigError, RequestError
+from regportal.errors import ConfigError, UnsignedError
 
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
@@ -17,12 +16,6 @@ TOLERANCE = 300  # seconds, before and after
 MOST_SIGNATURES = 16
 MESSAGE_ID = re.compile(r"[!-\-/-~]{1,255}")  # visible ASCII, but no dot: it separates
 TIMESTAMP = re.compile(r"[0-9]{1,12}")
-
-
-class UnsignedError(RequestError):
-    """Not signed by who we think, or not now; never says which."""
-
-    status: ClassVar[int] = 401
 
 
 def keys_of(secret: str) -> tuple[bytes, ...]:

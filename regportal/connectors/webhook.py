@@ -24,8 +24,8 @@ from regportal.connectors.base import (
 from regportal.connectors.egress import AT_ONCE, Egress
 from regportal.connectors.rules import Outcome, outcome_of, retry_at, stamp
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.signatures import UnsignedError, keys_of, signed, verify
-from regportal.errors import UnreachableError
+from regportal.connectors.signatures import keys_of, signed, verify
+from regportal.errors import UnreachableError, UnsignedError
 
 MOST_INBOUND = 256 * 1024  # bytes of one call
 

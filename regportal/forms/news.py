@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.consent.models import ConsentEvent
+from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.forms.models import Answer
 from regportal.forms.schema import Question
 from regportal.identity.actions import told
@@ -13,6 +13,17 @@ from regportal.identity.models import Assurance, Claim, ClaimState, Contact
 from regportal.outbox.actions import FieldNews, News
 from regportal.store.documents import Published, Wording
 from regportal.store.ids import uuid7
+
+TAKEN_AWAY = frozenset(
+    {
+        ConsentState.PAUSED,
+        ConsentState.WITHDRAWN,
+        ConsentState.REFUSED,
+        ConsentState.SUPPRESSED,
+        ConsentState.ERASED,
+    }
+)
+"""What nobody may be written to after: the news of it goes ahead of all other."""
 
 
 def answers_of_contact(session: Session, contact: Contact) -> dict[str, Answer]:
@@ -103,6 +114,7 @@ def consent_news(contact: Contact, line: ConsentEvent, session: Session) -> News
         },
         occurred_at=line.at,
         merges=f"consent:{line.newsletter}",
+        lane=0 if line.state in TAKEN_AWAY else 1,
     )
 
 

@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from regportal.connectors.schema import Connector
-from regportal.connectors.signatures import UnsignedError, keys_of, verify
-from regportal.errors import ConfigError, RequestError
+from regportal.connectors.base import Connector, InboundRequest, connector_for
+from regportal.connectors.schema import Connector as Document
+from regportal.errors import ConfigError, RequestError, UnsignedError
 from regportal.inbox.actions import LARGEST, take
 from regportal.store.current import published, settings, store, wake
 
+Doors = dict[str, tuple[Document, Connector]]
+"""By key the connectors whose calls we took, and the documents they were made from."""
 AGAIN = 30  # seconds after which a CRM may try again what we could not store
 
 bp = Blueprint("inbox", __name__)
@@ -28,10 +30,12 @@ def hook(key: str) -> ResponseReturnValue:
     now = datetime.now(UTC)
     request.max_content_length = LARGEST
     try:
-        connector = published().one(Connector, key)
+        connector = published().one(Document, key)
         body = request.get_data(cache=False)
-        message_id = _signed_by(connector, body, now)
-        store().write(lambda session: take(session, key, message_id, body, now=now))
+        reply = _door(connector).accept(InboundRequest(dict(request.headers), body), now=now)
+        if reply.status != HTTPStatus.ACCEPTED.value:
+            return problem(reply.status, reply.says)
+        store().write(lambda session: take(session, key, reply.message_id, body, now=now))
     except RequestError as error:
         return problem(error.status, str(error))
     except HTTPException as error:  # too large, or cut off
@@ -52,11 +56,19 @@ def problem(status: int, detail: str) -> Response:
     return answer
 
 
-def _signed_by(connector: Connector, body: bytes, now: datetime) -> str:
-    """Return the id of a call this connector signed; raise UnsignedError for any other."""
+def _door(document: Document) -> Connector:
+    """Return the connector that knows its CRM's calls; made once, until it is published anew."""
+    made: Doors = current_app.extensions.setdefault("regportal.doors", {})
+    kept = made.get(document.key)
+    if kept is None or kept[0] != document:
+        kept = made[document.key] = (document, _connector(document))
+    return kept[1]
+
+
+def _connector(document: Document) -> Connector:
+    """Return the connector of a document; raise UnsignedError where we cannot verify for it."""
     try:
-        keys = keys_of(settings().secret(connector.inbound_secret or connector.secret))
+        return connector_for(document, settings())
     except ConfigError as error:  # ours to mend: the CRM hears no more than that, and tries again
-        logger.error("calls of %s cannot be verified: %s", connector.key, error)  # noqa: TRY400 - the sentence is all
+        logger.error("calls of %s cannot be verified: %s", document.key, error)  # noqa: TRY400 - the sentence is all
         raise UnsignedError("this call cannot be verified") from error
-    return verify(keys, dict(request.headers), body, now=now)

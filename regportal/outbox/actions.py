@@ -1,20 +1,25 @@
 """Owing the news of a fact, in the transaction of the fact; and what a person does about it."""
 
+import itertools
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from regportal.connectors.rules import stamp
 from regportal.connectors.schema import Connector
 from regportal.outbox.drain import SET_PAUSE, drain
-from regportal.outbox.models import Message, MessageState, Pause
+from regportal.outbox.models import Message, MessageState, Pause, Subject
 from regportal.outbox.rules import is_told
+from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
 
 __all__ = [
@@ -26,6 +31,7 @@ __all__ = [
     "pause",
     "pauses",
     "put",
+    "put_facts",
     "replay",
     "resume",
     "waiting",
@@ -33,11 +39,21 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-NEXT_NUMBER = sa.text(
-    "INSERT INTO subject (connector, subject, last) VALUES (:connector, :subject, 1) "
-    "ON CONFLICT (connector, subject) DO UPDATE SET last = subject.last + 1 RETURNING last"
+NEW = sa.insert(table_of(Message)).inline()
+WAITING_LIKE = (
+    sa.select(Message.id, Message.payload)
+    .where(
+        Message.connector == sa.bindparam("connector"),
+        Message.subject == sa.bindparam("subject"),
+        Message.merges == sa.bindparam("merges"),
+        Message.state == MessageState.DUE,
+        Message.attempts == 0,
+        Message.lease.is_(None),
+    )
+    .order_by(Message.sequence.desc())
+    .limit(1)
+    .with_for_update()
 )
-"""Both databases read it; on PostgreSQL it also lets one writer at a time number a subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +72,9 @@ class News:
     What is to be told about a subject. ``payload`` is JSON and has the fact's ``id``.
 
     ``merges`` names the state it tells, where it is state: news of the same name that still
-    waits takes this one in. ``creates``: nothing about the subject can be told before it.
-    ``lane`` 0 goes ahead of others. ``fields`` are by question; each connector has its own
-    names for them.
+    waits takes this one in, and ``keeps`` these names of its own payload: where a move began is
+    true of both. ``creates``: nothing about the subject can be told before it. ``lane`` 0 goes
+    ahead of others. ``fields`` are by question; each connector has its own names for them.
     """
 
     topic: str
@@ -66,6 +82,7 @@ class News:
     payload: Mapping[str, Any]
     occurred_at: datetime
     merges: str | None = None
+    keeps: frozenset[str] = frozenset()
     creates: bool = False
     lane: int = 1
     fields: Mapping[str, FieldNews] | None = None
@@ -87,28 +104,28 @@ def put(session: Session, connector: str, news: News, *, now: datetime) -> uuid.
         _hurry(session, connector, news.subject)
     waits = _waiting_like(session, connector, news)
     if waits is not None:
-        _take_in(session, waits, news)
-        return waits
-    number = session.scalar(NEXT_NUMBER, {"connector": connector, "subject": news.subject})
+        _take_in(session, *waits, news)
+        return waits[0]
+    (number,) = _numbers(session, [(connector, news.subject)])
     message_id = uuid7()
-    session.execute(
-        sa.insert(Message).values(
-            id=message_id,
-            connector=connector,
-            topic=news.topic,
-            subject=news.subject,
-            sequence=number,
-            lane=news.lane,
-            merges=news.merges,
-            creates=news.creates,
-            payload=dict(news.payload),
-            occurred_at=news.occurred_at,
-            state=MessageState.DUE,
-            attempts=0,
-            due=now,
-        )
-    )
+    session.connection().execute(NEW, [_row(message_id, connector, news, number, now)])
     return message_id
+
+
+def put_facts(session: Session, owed: Iterable[tuple[Connector, News]], *, now: datetime) -> None:
+    """Owe many facts, in this order, in a few statements; news that merges is not for this."""
+    told = [
+        (one.key, _named(news, one))
+        for one, news in owed
+        if is_told(news.topic, one.sends, one.claimed)
+    ]
+    if told:
+        numbers = _numbers(session, [(connector, news.subject) for connector, news in told])
+        rows = [
+            _row(uuid7(), connector, news, number, now)
+            for (connector, news), number in zip(told, numbers, strict=True)
+        ]
+        session.connection().execute(NEW, rows)
 
 
 def replay(
@@ -213,6 +230,61 @@ def _named(news: News, connector: Connector) -> News:
     return replace(news, payload={**news.payload, "fields": fields}, fields=None)
 
 
+def _numbers(session: Session, subjects: Sequence[tuple[str, str]]) -> Iterator[int]:
+    """
+    Return the next number of each of these (connector, subject), in their order.
+
+    On PostgreSQL it also lets one writer at a time number a subject; all take them in one order.
+    """
+    wanted = Counter(subjects)
+    connection = session.connection()
+    rows = connection.execute(
+        _numbering(connection.dialect.name),
+        [
+            {"connector": connector, "subject": subject, "last": count}
+            for (connector, subject), count in sorted(wanted.items())
+        ],
+    )
+    following = {
+        (connector, subject): itertools.count(last - wanted[connector, subject] + 1)
+        for connector, subject, last in rows
+    }
+    return (next(following[each]) for each in subjects)
+
+
+@cache
+def _numbering(dialect: str) -> Any:
+    """Return the upsert that counts on; the same one each time, so that it is compiled once."""
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    table = table_of(Subject)
+    asked = insert(table)
+    return asked.on_conflict_do_update(
+        index_elements=["connector", "subject"],
+        set_={"last": table.c.last + asked.excluded.last},
+    ).returning(table.c.connector, table.c.subject, table.c.last)
+
+
+def _row(
+    message_id: uuid.UUID, connector: str, news: News, number: int, now: datetime
+) -> dict[str, Any]:
+    """Return the row of a message that begins to be due."""
+    return {
+        "id": message_id,
+        "connector": connector,
+        "topic": news.topic,
+        "subject": news.subject,
+        "sequence": number,
+        "lane": news.lane,
+        "merges": news.merges,
+        "creates": news.creates,
+        "payload": dict(news.payload),
+        "occurred_at": news.occurred_at,
+        "state": MessageState.DUE,
+        "attempts": 0,
+        "due": now,
+    }
+
+
 def _hurry(session: Session, connector: str, subject: str) -> None:
     """Let what waits before a withdrawal go ahead with it: the order of a subject stays."""
     session.execute(
@@ -227,35 +299,27 @@ def _hurry(session: Session, connector: str, subject: str) -> None:
     )
 
 
-def _waiting_like(session: Session, connector: str, news: News) -> uuid.UUID | None:
+def _waiting_like(
+    session: Session, connector: str, news: News
+) -> tuple[uuid.UUID, dict[str, Any]] | None:
     """Return the waiting message that takes this news in: same state, never tried, not leased."""
     if news.merges is None:
         return None
-    return session.scalar(
-        sa.select(Message.id)
-        .where(
-            Message.connector == connector,
-            Message.subject == news.subject,
-            Message.state == MessageState.DUE,
-            Message.merges == news.merges,
-            Message.attempts == 0,
-            Message.lease.is_(None),
-        )
-        .order_by(Message.sequence.desc())
-        .limit(1)
-        .with_for_update()
-    )
+    like = {"connector": connector, "subject": news.subject, "merges": news.merges}
+    found = session.execute(WAITING_LIKE, like).first()
+    return (found.id, found.payload) if found else None
 
 
-def _take_in(session: Session, message_id: uuid.UUID, news: News) -> None:
+def _take_in(session: Session, message_id: uuid.UUID, waits: Mapping[str, Any], news: News) -> None:
     """Let a waiting message tell this news instead; what creates a contact stays what it is."""
+    kept = {name: waits[name] for name in news.keeps if name in waits}
     session.execute(
         sa.update(Message)
         .where(Message.id == message_id)
         .values(
             topic=sa.case((Message.creates, Message.topic), else_=news.topic),
             creates=sa.or_(Message.creates, sa.literal(news.creates)),
-            payload=dict(news.payload),
+            payload={**news.payload, **kept},
             occurred_at=news.occurred_at,
         )
         .execution_options(synchronize_session=False)

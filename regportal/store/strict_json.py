@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from regportal.errors import BadRequestError
+from regportal.errors import JsonError
 
 KIB = 1024
 DEEPEST = 16
@@ -15,10 +15,6 @@ DIGITS = 19  # of the longest integer kept; more are not even converted
 BOM = b"\xef\xbb\xbf"
 BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 """Strings (to step over what they contain) and brackets; never goes back, so it is linear."""
-
-
-class JsonError(BadRequestError):
-    """Bytes that are not the JSON we take; says what is wrong, never repeats it."""
 
 
 def read_json(body: bytes, *, most: int = 64 * KIB) -> Any:
@@ -33,7 +29,7 @@ def read_json(body: bytes, *, most: int = 64 * KIB) -> Any:
 
     >>> read_json(b'{"is_won": false, "is_won": true}')
     Traceback (most recent call last):
-    regportal.store.strict_json.JsonError: a key is there twice
+    regportal.errors.JsonError: a key is there twice
     """
     if len(body) > most:
         raise JsonError(f"more than {most // KIB} KiB")

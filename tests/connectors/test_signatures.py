@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from regportal.connectors.signatures import UnsignedError, keys_of, sign, signed, verify
-from regportal.errors import ConfigError
+from regportal.connectors.signatures import keys_of, sign, signed, verify
+from regportal.errors import ConfigError, UnsignedError
 
 NOW = datetime.now(UTC)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -3,21 +3,22 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from regportal.cli.demo.crm import Book, read
+from regportal.cli.demo.crm import read, sentence
 from regportal.cli.demo.notebook import Notebook
 from regportal.cli.demo.story import done
-from regportal.connectors.signatures import UnsignedError
-from regportal.errors import RefusedError, UnreachableError
+from regportal.errors import RefusedError, UnreachableError, UnsignedError
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ANN = {"key": "k1", "email": "ann@widgetworks.example", "assurance": "verified"}
 
 
+def message(topic, data):
+    says = {"type": topic, "data": data}
+    return {"kind": "message", "at": NOW.isoformat(), "message": says}
+
+
 def told(*messages):
-    return read(
-        {"kind": "message", "at": NOW.isoformat(), "message": {"type": topic, "data": data}}
-        for topic, data in messages
-    )
+    return read(message(topic, data) for topic, data in messages)
 
 
 def test_a_signed_message_is_believed_once(crm, notebook, sign):
@@ -74,14 +75,39 @@ def test_a_phase_is_shown_with_its_reason_and_a_strange_message_does_no_harm():
 
 
 def test_each_step_ticks_when_its_news_has_reached_the_crm():
-    claimed = ("contact.claimed", {"claim": {"id": "c", "email": "a@b.example"}})
-    identified = ("contact.identified", {"contact": ANN, "claims": ["c"]})
-    answered = ("contact.updated", {"contact": ANN, "fields": {"country": {"value": "GB"}}})
+    deal = {"kind": "deal", "external_id": "006-1", "name": "Q3", "email": ANN["email"]}
+    opportunity = {"external_id": "006-1", "name": "Q3"}
+    claim = {"id": "c", "email": ANN["email"]}
+    country = {"country": {"value": "GB"}}
+    moved = {"opportunity": opportunity, "from": "unaware", "to": "comparison"}
+    story = [
+        message("contact.claimed", {"claim": claim}),
+        deal,
+        message("contact.claimed", {"claim": claim, "fields": country}),
+        message("contact.claimed", {"claim": claim, "fields": country | {"company": "Widgets"}}),
+        message("phase.changed", moved),
+    ]
 
-    assert list(done(Book())) == [False] * 5
-    assert list(done(told(claimed))) == [True, False, False, False, False]
-    assert list(done(told(claimed, identified))) == [True, True, False, False, False]
-    assert list(done(told(claimed, identified, answered))) == [True, True, True, False, False]
+    for steps in range(6):
+        assert list(done(read(story[:steps]))) == [place < steps for place in range(5)]
+
+
+def test_who_declines_every_question_comes_to_the_end_of_the_story_too():
+    deal = {"kind": "deal", "external_id": "006-1", "name": "Q3", "email": ANN["email"]}
+    moved = {"opportunity": {"external_id": "006-1"}, "from": "unaware", "to": "comparison"}
+    told = [
+        message("contact.identified", {"contact": ANN, "claims": ["c"]}),
+        deal,
+        message("phase.changed", moved),
+    ]
+
+    assert all(done(read(told)))
+
+
+def test_an_answer_is_told_by_its_name():
+    news = {"contact": ANN, "fields": {"country": {"value": "GB"}}}
+
+    assert sentence("contact.updated", news) == f"{ANN['email']} is known better. country: GB."
 
 
 def test_an_opportunity_is_kept_only_when_regportal_has_heard_of_it(crm, notebook):

@@ -159,6 +159,30 @@ def test_a_failing_task_is_not_hurried_by_wakes(engine):
     assert len(failed) == 1
 
 
+def test_a_task_that_takes_long_is_cut_short_at_the_end(engine):
+    begun, cut = threading.Event(), threading.Event()
+
+    def task(now):
+        begun.set()
+        cut.wait(30)
+
+    engine.add("slow", task)
+    engine.start()
+    begun.wait(5)
+    stopped = time.monotonic()
+    engine.stop(within=8, hurry=cut.set)
+
+    assert time.monotonic() - stopped < 4
+
+
+def test_where_nothing_runs_nobody_is_hurried(engine):
+    hurried = []
+    engine.start()
+    engine.stop(hurry=lambda: hurried.append(1))
+
+    assert hurried == []
+
+
 def test_a_task_that_hangs_holds_up_no_other_and_not_the_stop(engine):
     stuck, ran = threading.Event(), []
     engine.add("hangs", lambda now: stuck.wait(30) and None)

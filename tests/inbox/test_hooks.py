@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from standardwebhooks.webhooks import Webhook
 
 from regportal.connectors.schema import Connector
+from tests.buying.scene import CRM
 from tests.inbox.crm import KEY, signature
 
 BODY = b'{"type": "opportunity.upserted", "data": {"external_id": "006"}}'
@@ -98,6 +99,16 @@ def test_calls_may_have_a_secret_of_their_own(crm, monkeypatch):
 
     assert crm.send(BODY, key=b"new" * 8).status_code == 202
     assert problem(crm.send(BODY, key=KEY)) == 401
+
+
+def test_a_new_secret_that_is_published_holds_from_the_next_call(crm, monkeypatch):
+    monkeypatch.setenv("CRM_IN", "whsec_" + "bmV3" * 8)
+    before = crm.send(BODY, key=KEY)
+    crm.publish(CRM.model_copy(update={"inbound_secret": "env:CRM_IN"}))
+
+    assert before.status_code == 202
+    assert problem(crm.send(BODY, key=KEY)) == 401
+    assert crm.send(BODY, key=b"new" * 8).status_code == 202
 
 
 def test_a_secret_the_operator_forgot_is_no_fault_of_the_server(crm, monkeypatch, caplog):

@@ -6,9 +6,13 @@ from collections import defaultdict
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from regportal.app.worker import SMTP_LEASE
 from regportal.connectors.base import Outcome, Result
+from regportal.connectors.egress import TOTAL
 from regportal.errors import UnreachableError
+from regportal.mail.postman import TIMEOUT
 from regportal.outbox.actions import pause, pauses, resume
 from regportal.outbox.drain import LEASE, Drain, take_back
 from regportal.outbox.models import MessageState
@@ -339,6 +343,37 @@ def test_it_stops_between_two_batches_when_told_to(box, crm):
 
     assert len(crm.got) == 4
     assert sum(row.lease is not None for row in box.rows()) == 0
+
+
+def test_what_is_cut_off_because_we_end_costs_no_attempt(box, clock):
+    going, taken, lost = [True], box.put("contact:1"), box.put("contact:2")
+
+    def hung_up(changes, *, now):
+        going.clear()
+        outcomes = {taken: Outcome.DONE, lost: Outcome.RETRY}
+        return [Result(change.id, outcomes[change.id]) for change in changes]
+
+    box.drain(hung_up, going=lambda: bool(going))
+
+    assert box.row(taken).state is MessageState.SENT
+    row = box.row(lost)
+    assert (row.state, row.attempts, row.due) == (MessageState.DUE, 0, clock())
+    assert (row.lease, row.trouble) == (None, None)
+
+
+def test_where_nothing_waits_nobody_is_kept_from_writing(box, crm):
+    begun = []
+    sa.event.listen(box.store.engine, "before_cursor_execute", lambda *seen: begun.append(seen[2]))
+
+    assert box.drain(crm) is None
+    assert [one.split()[0] for one in begun if one != "BEGIN"] == ["SELECT"]
+
+
+def test_a_lease_is_longer_than_what_it_is_for():
+    letter = 10 * TIMEOUT  # connect, greet, encrypt, greet, sign in, from, to, data, body, bye
+
+    assert LEASE.total_seconds() > TOTAL
+    assert SMTP_LEASE.total_seconds() > letter
 
 
 def test_many_workers_never_tell_anything_twice_nor_out_of_order(box, clock):

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.connectors.schema import Connector
-from regportal.outbox.actions import FieldNews, News, owe, put
+from regportal.outbox.actions import FieldNews, News, owe, put, put_facts
 from regportal.outbox.models import Message, MessageState, Subject
 
 
@@ -26,6 +26,26 @@ def test_a_subject_is_numbered_by_itself(box):
         ("contact:1", 3),
         ("contact:2", 1),
     ]
+
+
+def test_many_facts_at_once_are_numbered_as_one_by_one(box, clock):
+    def fact(number):
+        return News("interaction.recorded", f"contact:{number % 2}", {"id": number}, clock())
+
+    both = [connector("crm"), connector("other"), connector("quiet", sends=["phase"])]
+    box.put("contact:0")
+    box.write(put_facts, [(one, fact(n)) for n in range(5) for one in both], now=clock())
+    box.put("contact:1")
+    told = [(row.connector, row.subject, row.sequence) for row in box.rows()]
+    ids = {row.payload["id"]: row.sequence for row in box.rows() if row.connector == "other"}
+
+    assert sorted(told) == [
+        *(("crm", "contact:0", number) for number in range(1, 5)),
+        *(("crm", "contact:1", number) for number in range(1, 4)),
+        *(("other", "contact:0", number) for number in range(1, 4)),
+        *(("other", "contact:1", number) for number in range(1, 3)),
+    ]
+    assert ids == {0: 1, 1: 1, 2: 2, 3: 2, 4: 3}
 
 
 def test_what_is_rolled_back_leaves_no_gap(box):
@@ -69,6 +89,37 @@ def test_a_state_that_waits_takes_the_newer_one_in_and_keeps_its_place(box, crm)
     assert again == first
     assert (crm.got[0].sequence, crm.got[0].payload["id"]) == (1, "b")
     assert len(crm.got) == 2
+
+
+def test_two_moves_that_wait_are_told_as_one_from_where_the_first_began(box, crm):
+    def move(before, after):
+        payload = {"id": after, "from": before, "to": after, "reason": f"because {after}"}
+        keeps = frozenset({"from"})
+        return box.put(topic="phase.changed", merges="phase", keeps=keeps, payload=payload)
+
+    move("unaware", "interest")
+    move("interest", "exploration")
+    move("exploration", "comparison")
+    box.drain(crm)
+
+    assert [change.payload for change in crm.got] == [
+        {
+            "id": "comparison",
+            "from": "unaware",
+            "to": "comparison",
+            "reason": "because comparison",
+        }
+    ]
+
+
+def test_a_move_after_one_that_was_told_begins_where_that_one_ended(box, crm):
+    keeps = frozenset({"from"})
+    for before, after in (("unaware", "interest"), ("interest", "decision")):
+        payload = {"id": after, "from": before, "to": after}
+        box.put(topic="phase.changed", merges="phase", keeps=keeps, payload=payload)
+        box.drain(crm)
+
+    assert [change.payload["from"] for change in crm.got] == ["unaware", "interest"]
 
 
 def test_a_state_that_was_tried_once_takes_nothing_in(box, crm):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regportal.errors import BadRequestError
-from regportal.store.strict_json import DEEPEST, JsonError, read_json
+from regportal.errors import BadRequestError, JsonError
+from regportal.store.strict_json import DEEPEST, read_json
 
 values = st.recursive(
     st.none()

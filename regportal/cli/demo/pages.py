@@ -14,8 +14,7 @@ from regportal.cli.demo.crm import Crm
 from regportal.cli.demo.mailbox import mails
 from regportal.cli.demo.notebook import Notebook
 from regportal.cli.demo.story import STEPS, done
-from regportal.connectors.signatures import UnsignedError
-from regportal.errors import DeliveryError, RefusedError
+from regportal.errors import DeliveryError, RefusedError, UnsignedError
 
 LONGEST = 256 * 1024  # bytes of one message
 
