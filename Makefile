@@ -19,6 +19,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ifdef PYTHONDONTWRITEBYTECODE # then every start would compile every package again
 export UV_COMPILE_BYTECODE := 1
 endif
+# behind a TLS proxy the machine knows whom to trust
+export UV_SYSTEM_CERTS := 1
 export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help

@@ -8,11 +8,23 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from regportal.errors import ConfigError
 
+SCHEMES = {
+    "database_url": ("sqlite:///", "postgresql+psycopg://"),
+    "mail_url": ("smtp://", "smtps://", "file:///"),
+    "storage_url": ("file:///", "s3://"),
+}
 SHORTEST_KEY = 16  # characters
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -81,6 +93,16 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("database_url", "mail_url", "storage_url")
+    @classmethod
+    def _kind(cls, value: SecretStr | str, about: ValidationInfo) -> SecretStr | str:
+        """Refuse an address of a kind we do not speak."""
+        text = value if isinstance(value, str) else value.get_secret_value()
+        kinds = SCHEMES[about.field_name or ""]
+        if not text.startswith(kinds):
+            raise ValueError(f"must begin with {' or '.join(kinds)}")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -101,11 +123,11 @@ class Settings(BaseSettings):
         if not isinstance(values, dict):
             return values
         instance = Path(values.get("instance") or "instance")
-        folder = instance.resolve().as_posix()
+        folder = instance.resolve()
         derived = {
-            "database_url": f"sqlite:///{folder}/regportal.db",
-            "storage_url": f"file://{folder}/files",
-            "mail_url": f"file://{folder}/mail",
+            "database_url": f"sqlite:///{folder.as_posix()}/regportal.db",
+            "storage_url": (folder / "files").as_uri(),
+            "mail_url": (folder / "mail").as_uri(),
         }
         return values | {name: url for name, url in derived.items() if not values.get(name)}
 

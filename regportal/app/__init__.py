@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, make_response
-from flask_sqlalchemy_lite import SQLAlchemy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from regportal.app import pages, problems
+from regportal.app import pages, problems, reports
 from regportal.config import Settings, load
 from regportal.forms import downloads, mailed, views
 from regportal.inbox import views as inbox
 from regportal.library.storage import open_storage
 from regportal.store import current
 from regportal.store.documents import Shelf
-from regportal.store.sessions import Store, engine_options, ours
+from regportal.store.sessions import Store, make_engine
 
 LARGEST = 16 * 1024
 """Bytes of a form (security.md T-36); a route that takes more says so itself."""
@@ -47,17 +46,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         MAX_FORM_MEMORY_SIZE=LARGEST,
         TRUSTED_HOSTS=list(settings.hosts),
         APPLICATION_ROOT=settings.path or "/",
-        SQLALCHEMY_ENGINES={"default": engine_options(settings.database_url.get_secret_value())},
     )
-    database = SQLAlchemy(app)
-    with app.app_context():
-        store = Store(ours(database.engine))
     app.extensions["regportal.settings"] = settings
-    app.extensions["regportal.store"] = store
+    app.extensions["regportal.store"] = Store(make_engine(settings.database_url.get_secret_value()))
     app.extensions["regportal.shelf"] = Shelf()
     app.extensions["regportal.storage"] = open_storage(settings.storage_url)
     app.extensions["regportal.wake"] = lambda _task: None
-    for blueprint in (bp, views.bp, mailed.bp, downloads.bp, inbox.bp):
+    for blueprint in (bp, reports.bp, views.bp, mailed.bp, downloads.bp, inbox.bp):
         app.register_blueprint(blueprint)
     pages.use(app)
     problems.use(app)

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response, g, request, url_for
 
 from regportal.forms.pages import frame
 from regportal.store import current
@@ -29,7 +29,7 @@ ALONE = {"X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin
 GATE = PageType(
     "default-src 'none'; {script}style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors {ancestors}; base-uri 'none'; object-src 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "require-trusted-types-for 'script'; trusted-types 'none'; report-to csp",
     {"Referrer-Policy": "strict-origin", **NO_STORE},
     may_be_framed=True,
     has_script=True,
@@ -83,6 +83,7 @@ TYPES = {
     "app.theme": STATIC,
     "app.healthy": HEALTH,
     "app.no_icon": STATIC,
+    "reports.csp": HEALTH,
     "static": STATIC,
 }
 """Which kind of page each endpoint answers with; a new one must find its place here."""
@@ -122,6 +123,7 @@ def _with_headers(response: Response) -> Response:
         "X-Content-Type-Options": "nosniff",
         "Permissions-Policy": PERMISSIONS,
         "Cross-Origin-Opener-Policy": "same-origin",
+        "Reporting-Endpoints": f'csp="{url_for("reports.csp")}"',
     }
     settings = current.settings()
     if not settings.development and not settings.path:

@@ -3,11 +3,22 @@
 import json
 import logging
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, make_response, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    make_response,
+    render_template,
+    request,
+    url_for,
+)
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from regportal.app.pages import speaks_json
 from regportal.errors import NotHereError, RequestError
@@ -36,13 +47,24 @@ def use(app: Flask) -> None:
     """Let every error of ours, and every other, be told."""
     app.register_error_handler(RequestError, _ours)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(SecurityError, _stranger)
     app.register_error_handler(OperationalError, _database)
     app.register_error_handler(Exception, _unforeseen)
 
 
 def _ours(error: RequestError) -> ResponseReturnValue:
-    """Tell what could not be taken."""
+    """Tell what could not be taken; of what is not here not even its name is repeated."""
+    if isinstance(error, NotHereError):
+        return _problem(error.status, SENTENCES[error.status])
     return _problem(error.status, str(error))
+
+
+def _stranger(error: SecurityError) -> ResponseReturnValue:
+    """Refuse whoever calls us by a name that is not ours; what we answer names our own address."""
+    del error
+    ours = urlsplit(current.settings().base_url)
+    request_ctx.url_adapter = current_app.url_map.bind(ours.netloc, script_name=ours.path or "/")
+    return _problem(400, SENTENCES[400])
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -85,14 +107,19 @@ def _problem(status: int, sentence: str) -> Response:
     return _page(status, title, sentence)
 
 
+def _text(status: int, sentence: str) -> Response:
+    """Return the same without anything around it."""
+    answer = make_response(f"{sentence}\n", status)
+    answer.content_type = "text/plain; charset=utf-8"
+    return answer
+
+
 def _page(status: int, title: str, sentence: str) -> Response:
-    """Return the page a person is given; plain text before there is a site."""
+    """Return the page a person is given; plain text where there is no site, or no database."""
     try:
         around = around_page(current.site())
-    except NotHereError:
-        answer = make_response(f"{sentence}\n", status)
-        answer.content_type = "text/plain; charset=utf-8"
-        return answer
+    except (NotHereError, SQLAlchemyError):
+        return _text(status, sentence)
     back = request.view_args.get("key") if request.view_args and status != 404 else None  # noqa: PLR2004 - HTTP's
     page = render_template(
         "errors/problem.html",

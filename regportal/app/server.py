@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, create_server
+from waitress.task import ErrorTask
 
 from regportal.app.logs import redacted
 from regportal.config import Settings
@@ -27,6 +28,14 @@ BODY = 16 * 2**20
 who is cut off in the middle of sending never hears the answer."""
 PATIENCE = 6.0
 """Seconds that requests and downloads under way get after we were asked to stop."""
+REFUSAL = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+"""The headers of an error (security.md 4, P10) that the server itself has found."""
 
 logger = logging.getLogger("regportal.requests")
 
@@ -48,6 +57,21 @@ def listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror}") from error
     return listening
+
+
+class _Refusal(ErrorTask):
+    """What never reached a page of ours (no HTTP, too long) is refused as our pages refuse."""
+
+    def execute(self) -> None:
+        """Answer with the headers of an error, and hang up."""
+        self.response_headers = [*self.response_headers, *REFUSAL]
+        super().execute()
+
+
+class _Channel(HTTPChannel):
+    """One connection."""
+
+    error_task_class = _Refusal
 
 
 class Server:
@@ -76,6 +100,7 @@ class Server:
             clear_untrusted_proxy_headers=settings.proxy_hops == 0,
         )
         assert isinstance(server, TcpWSGIServer)  # noqa: S101 - one socket makes one server
+        server.channel_class = _Channel
         self._server = server
 
     def run(self) -> None:

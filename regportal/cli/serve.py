@@ -49,6 +49,8 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:  # noq
         if "base_url" not in settings.model_fields_set:
             settings = load(base_url=f"http://localhost:{port}")
         begin_logging(settings.log_level)
+        if settings.limits == "off":
+            logger.warning("REGPORTAL_LIMITS is off: no cap holds, which is for tests only")
         app = create_app(settings)
         store = app.extensions["regportal.store"]
         try:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentState
 from regportal.consent.rules import FIRST, PENDING_FOR, chained, may_follow
 from regportal.store.documents import Site, Wording, keep_wording
+from regportal.store.facts import add
 from regportal.store.ids import uuid7
 
 SCHEMA = 1
@@ -63,6 +64,23 @@ def states_of(session: Session, *subjects: str) -> dict[str, ConsentEvent]:
     return {line.newsletter: line for line in lines}
 
 
+BEFORE = sa.select(
+    sa.select(ConsentEvent.state)
+    .where(
+        ConsentEvent.subject == sa.bindparam("subject"),
+        ConsentEvent.newsletter == sa.bindparam("newsletter"),
+    )
+    .order_by(ConsentEvent.number.desc())
+    .limit(1)
+    .scalar_subquery(),
+    sa.select(ConsentEvent.row_hash)
+    .order_by(ConsentEvent.number.desc())
+    .limit(1)
+    .scalar_subquery(),
+)
+"""The state that holds for one subject and newsletter, and the hash of the ledger's last line."""
+
+
 def append(session: Session, site: Site, said: Said, *, now: datetime) -> ConsentEvent | None:
     """
     Add a line to the ledger; return None where the state may not follow the present one.
@@ -70,8 +88,9 @@ def append(session: Session, site: Site, said: Said, *, now: datetime) -> Consen
     The line holds keys, states, times and hashes; what names the person lies beside it.
     """
     _lock(session)
-    before = states_of(session, said.subject).get(said.newsletter)
-    if not may_follow(before.state.value if before else None, said.state.value):
+    asked = {"subject": said.subject, "newsletter": said.newsletter}
+    before, last = session.connection().execute(BEFORE, asked).one()
+    if not may_follow(before.value if before else None, said.state.value):
         return None
     salt = secrets.token_bytes(16)
     evidence = ConsentEvidence(
@@ -99,12 +118,11 @@ def append(session: Session, site: Site, said: Said, *, now: datetime) -> Consen
         form_version=said.form_version,
         box_default="unticked",
         evidence_hash=_evidence_hash(evidence),
-        previous_hash=_last_hash(session),
+        previous_hash=last or FIRST,
         row_hash="",
     )
     line.row_hash = chained(_content(line), line.previous_hash)
-    session.add_all([line, evidence])
-    session.flush()
+    add(session, line, evidence)
     return line
 
 
@@ -165,11 +183,17 @@ def run_out(session: Session, *, now: datetime, limit: int) -> list[ConsentEvent
 def broken_lines(session: Session) -> Iterator[int]:
     """Yield the number of every line of the ledger that is not as it was written."""
     previous = FIRST
-    for line in session.scalars(sa.select(ConsentEvent).order_by(ConsentEvent.number)):
+    lines: sa.Select[Any, Any] = (
+        sa.select(ConsentEvent, ConsentEvidence)
+        .outerjoin(ConsentEvidence, ConsentEvidence.id == ConsentEvent.id)
+        .order_by(ConsentEvent.number)
+    )
+    for line, evidence in session.execute(lines):
         whole = line.previous_hash == previous and line.row_hash == chained(
             _content(line), line.previous_hash
         )
-        if not whole:
+        kept = evidence is None or _evidence_hash(evidence) == line.evidence_hash
+        if not (whole and kept):
             yield line.number
         previous = line.row_hash
 
@@ -205,12 +229,6 @@ def _evidence_hash(evidence: ConsentEvidence) -> str:
         "signals": evidence.signals,
     }
     return chained(content, evidence.salt.hex())
-
-
-def _last_hash(session: Session) -> str:
-    """Return the hash of the newest line."""
-    newest = sa.select(ConsentEvent.row_hash).order_by(ConsentEvent.number.desc()).limit(1)
-    return session.scalar(newest) or FIRST
 
 
 def _lock(session: Session) -> None:

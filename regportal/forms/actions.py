@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from regportal.connectors.schema import Connector
@@ -27,7 +26,7 @@ from regportal.forms.news import claimed_news, consent_news, contact_news
 from regportal.forms.rules import Ask
 from regportal.forms.schema import Gate, Question
 from regportal.identity.actions import (
-    begin_visitor,
+    begin_claimant,
     claim_of,
     end_visitor,
     open_claim,
@@ -41,10 +40,16 @@ from regportal.library.actions import grant, live_grant, token_of
 from regportal.library.schema import Asset
 from regportal.outbox.actions import News, owe, put
 from regportal.store.documents import Published, Site, keep_wording, span
+from regportal.store.facts import add, add_once, table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.actions import record, visit_of
 from regportal.tracking.models import Attributed, Interaction, Judged, Visit
 
+SENT_BY = (
+    sa.update(table_of(Submission))
+    .where(Submission.id == sa.bindparam("nonce"))
+    .values(visitor_id=sa.bindparam("visitor"))
+)
 MAIL = "mail"
 """What the outbox calls the postman."""
 
@@ -126,32 +131,29 @@ def open_gate(
     comes with other content, or the form speaks of a visitor who is no more.
     """
     token = _next_token(around, sent, sender)
-    visitor = recognise(session, sender.token, now=now).visitor
+    found = recognise(session, sender.token, now=now).visitor
     if not _take(session, around, sent, now=now):
-        return _again(session, around, sent, token, visitor, now=now)
-    visitor = visitor or begin_visitor(session, sender.token, now=now)
-    visitor, claim, opened = _claim(session, visitor, around, sent, sender, token, now=now)
+        return _again(session, around, sent, token, found, now=now)
+    visitor, claim, opened = _claim(session, found, around, sent, sender, token, now=now)
     proven = visitor.state == VisitorState.VERIFIED
     visit = visit_of(
         session,
         visitor.id,
-        span(around.site.visit),
+        span(around.site.visit) if visitor is found else None,
         referrer=sender.referrer,
         parameters=sender.parameters,
         now=now,
     )
-    session.execute(
-        sa.update(Submission)
-        .where(Submission.id == uuid.UUID(sent.ask.nonce))
-        .values(visitor_id=visitor.id)
-    )
+    whose = {"nonce": uuid.UUID(sent.ask.nonce), "visitor": visitor.id}
+    session.connection().execute(SENT_BY, whose)
     answer = _answer(session, around, sent, visitor, claim, visit, now=now)
     waits = sent.wants_newsletter and _subscribe(
         session, around, sent, sender, visitor, claim, now=now
     )
     download = None
     if around.gate.delivery == "instant" or proven:
-        download = hand_over(session, around, visitor, claim, visit, sender, now=now)
+        first = visitor is not found
+        download = hand_over(session, around, visitor, claim, visit, sender, first=first, now=now)
     if not sender.machine:
         _tell(session, around, claim, proven=proven, news=opened or answer is not None, now=now)
         if opened or (not proven and around.gate.delivery == "mail"):
@@ -161,7 +163,7 @@ def open_gate(
     return Opened(token, visitor.remembered, download)
 
 
-def hand_over(
+def hand_over(  # noqa: PLR0913 - what is handed to whom; each is another room's
     session: Session,
     around: Around,
     visitor: Visitor,
@@ -169,9 +171,14 @@ def hand_over(
     visit: Visit,
     sender: Sender,
     *,
+    first: bool = False,
     now: datetime,
 ) -> str:
-    """Grant the asset to this browser and record the download; return the link's token."""
+    """
+    Grant the asset to this browser and record the download; return the link's token.
+
+    ``first`` says that this visitor and this claim have only just begun.
+    """
     granted = grant(
         session,
         gate=around.gate.key,
@@ -180,10 +187,11 @@ def hand_over(
         claim_id=claim.id,
         single=not sender.keeps_cookies,
         keys=around.keys,
+        first=first,
         now=now,
     )
     proven = visitor.state == VisitorState.VERIFIED
-    if not _has_download(session, around.asset, visitor, claim, visit):
+    if first or not _has_download(session, around.asset, visitor, claim, visit):
         record(
             session,
             Interaction(
@@ -242,21 +250,15 @@ def subject_of(claim: Claim) -> str:
 
 def _take(session: Session, around: Around, sent: Sent, *, now: datetime) -> bool:
     """Take a form's token; return False where it has been taken."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    taken = session.execute(
-        insert(Submission)
-        .values(
-            id=uuid.UUID(sent.ask.nonce),
-            gate=around.gate.key,
-            content=sent.content,
-            newsletter=sent.ask.newsletter,
-            newsletter_taken=sent.wants_newsletter,
-            at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(Submission.id)
+    taken = Submission(
+        id=uuid.UUID(sent.ask.nonce),
+        gate=around.gate.key,
+        content=sent.content,
+        newsletter=sent.ask.newsletter,
+        newsletter_taken=sent.wants_newsletter,
+        at=now,
     )
-    return taken.first() is not None
+    return add_once(session, taken)
 
 
 def _again(
@@ -290,7 +292,7 @@ def _next_token(around: Around, sent: Sent, sender: Sender) -> str:
 
 def _claim(
     session: Session,
-    visitor: Visitor,
+    visitor: Visitor | None,
     around: Around,
     sent: Sent,
     sender: Sender,
@@ -299,32 +301,27 @@ def _claim(
     now: datetime,
 ) -> tuple[Visitor, Claim, bool]:
     """Return the visitor, the claim this form belongs to, and whether it was opened by it."""
-    claim = claim_of(session, visitor)
-    address = sent.address
-    if claim is not None and address is not None and claim.match_key != address.match_key:
-        end_visitor(visitor, now=now)
-        visitor, claim = begin_visitor(session, token, now=now), None
-    if claim is not None:
-        session.refresh(claim, with_for_update=True)
-    proven = visitor.state == VisitorState.VERIFIED
-    if claim is not None and (claim.state == ClaimState.OPEN or proven):
+    claim, address, first_token = None, sent.address, sender.token
+    if visitor is not None:
+        claim = claim_of(session, visitor, for_update=True)
+        if claim is not None and address is not None and claim.match_key != address.match_key:
+            end_visitor(visitor, now=now)
+            visitor, claim, first_token = None, None, token
+    proven = visitor is not None and visitor.state == VisitorState.VERIFIED
+    if visitor is not None and claim is not None and (claim.state == ClaimState.OPEN or proven):
         return visitor, claim, False
     if address is None:
         if claim is None:
             raise StaleError("We no longer know who sent this. Here is the form anew.")
         address = Address(claim.typed, claim.email, claim.match_key)
+    said = {"gate": around.gate.key, "browser": sender.browser, "locale": sender.locale}
+    if visitor is None:
+        tokens = (first_token, token)
+        begun = begin_claimant(session, tokens, address, remembered=sent.remember, now=now, **said)
+        return *begun, True
     visitor.remembered = visitor.remembered or sent.remember
     rotate(session, visitor, sender.token, token, now=now)
-    fresh = open_claim(
-        session,
-        visitor,
-        address,
-        gate=around.gate.key,
-        browser=sender.browser,
-        locale=sender.locale,
-        now=now,
-    )
-    return visitor, fresh, True
+    return visitor, open_claim(session, visitor, address, now=now, **said), True
 
 
 def _answer(
@@ -357,8 +354,7 @@ def _answer(
         assurance=Assurance.VERIFIED if proven else Assurance.CLAIMED,
         answered_at=now,
     )
-    session.add(answer)
-    session.flush()
+    add(session, answer)
     return answer
 
 
@@ -429,6 +425,21 @@ def _tell(
         owe(session, around.connectors(), told, now=now)
 
 
+ELSEWHERE = sa.and_(
+    Interaction.claim_id == sa.bindparam("claim"),
+    Interaction.visitor_id != sa.bindparam("visitor"),
+)
+DOWNLOADED = (
+    sa.select(Interaction.id)
+    .where(
+        Interaction.type == "download",
+        Interaction.object == sa.bindparam("asset"),
+        sa.or_(Interaction.visit_id == sa.bindparam("visit"), ELSEWHERE),
+    )
+    .limit(1)
+)
+
+
 def _has_download(
     session: Session, asset: Asset, visitor: Visitor, claim: Claim, visit: Visit
 ) -> bool:
@@ -437,13 +448,8 @@ def _has_download(
 
     Whoever took it and now proves his claim, perhaps in another browser, took it once.
     """
-    elsewhere = sa.and_(Interaction.claim_id == claim.id, Interaction.visitor_id != visitor.id)
-    taken = sa.select(Interaction.id).where(
-        Interaction.type == "download",
-        Interaction.object == asset.key,
-        sa.or_(Interaction.visit_id == visit.id, elsewhere),
-    )
-    return session.scalar(taken.limit(1)) is not None
+    whose = {"asset": asset.key, "visitor": visitor.id, "claim": claim.id, "visit": visit.id}
+    return session.connection().scalar(DOWNLOADED, whose) is not None
 
 
 def content_of(fields: Mapping[str, list[str]]) -> bytes:

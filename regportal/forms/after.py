@@ -16,7 +16,7 @@ from regportal.forms.actions import Opened, Sender, Sent, content_of, open_gate,
 from regportal.forms.asking import csrf_token, hash_named, read_csrf_token
 from regportal.forms.deciding import Decision, decide_other, shown_claim
 from regportal.forms.fields import GateForm
-from regportal.forms.forming import address_from, ask_of
+from regportal.forms.forming import address_from, ask_of, complain
 from regportal.forms.pages import around_page, asset_shown
 from regportal.forms.rules import related
 from regportal.forms.schema import Gate
@@ -90,10 +90,13 @@ def change(key: str) -> BaseResponse:
     visiting, fields = _small_form(key)
     if visiting.claim is None or visiting.claim.state != ClaimState.OPEN:
         return _to_gate(visiting)
-    form = _small(visiting)
-    form.email.data = wire.only(fields, "email")
-    address = address_from(visiting.around.gate, form.email.data, form)
-    if address is None:
+    typed = wire.only(fields, "email")
+    try:
+        address = address_from(visiting.around.gate, typed)
+    except ValueError as fault:
+        form = _small(visiting)
+        form.email.data = typed
+        complain(form.email, str(fault))
         with current.store().read() as session:
             return _page(session, visiting, Handed(None), form, status=422)
     ask = ask_of(visiting, email=True)
@@ -145,10 +148,10 @@ def go_on(visiting: Visiting, opened: Opened, sender: Sender) -> BaseResponse:
 
 def _small_form(key: str) -> tuple[Visiting, dict[str, list[str]]]:
     """Read a form that has only buttons; raise ForbiddenError where it is not this browser's."""
-    wire.check_origin(request, current.site())
-    fields = wire.read_form(request)
-    named = read_csrf_token(wire.only(fields, "csrf_token"), current.settings().keys)
     with current.store().read() as session:
+        wire.check_origin(request, current.site(session))
+        fields = wire.read_form(request)
+        named = read_csrf_token(wire.only(fields, "csrf_token"), current.settings().keys)
         visiting = visiting_of(session, key)
         if named != visiting.browser and not holds(session, visiting.visitor, hash_named(named)):
             raise ForbiddenError("This form was not made for this browser. Please open it again.")

@@ -118,37 +118,41 @@ def confirm(
     Pressed again in the same browser it changes nothing. Raises NotHereError where the link
     is used up: it proves one browser, not whoever it is forwarded to.
     """
-    proof, claim = find_proof(session, token, now=now)
-    session.refresh(claim, with_for_update=True)
-    found = recognise(session, sender.token, now=now).visitor
+    proof, claim = _held(session, token, now=now)
+    next_token = derived_token(around.keys, "visitor", sender.token.encode(), proof.hash)
     if proof.used_at is not None or claim.state in {ClaimState.REJECTED, ClaimState.EXPIRED}:
-        mine = found is not None and found.state == VisitorState.VERIFIED
-        if not mine or found is None or found.claim_id != claim.id:
-            raise NotHereError("This link was used before.")
-        return Confirmed(proof.gate, sender.token, found.remembered)
+        for held in (sender.token, next_token):
+            before = recognise(session, held, now=now).visitor
+            if before is not None and _has_proven(before, claim):
+                return Confirmed(proof.gate, held, before.remembered)
+        raise NotHereError("This link was used before.")
     decide(session, claim, ClaimState.CONFIRMED, now=now)
     proof.used_at = now
     answered(session, claim.match_key, pepper=pepper, now=now)
-    visitor, next_token = _pressing(session, found, claim, around, proof, sender, now=now)
+    visitor = _pressing(session, claim, sender.token, next_token, now=now)
     verify(visitor, claim, now=now)
     if proof.newsletter is not None:
         _confirm_newsletter(session, around, proof.newsletter, claim, sender, now=now)
-    visit = visit_of(session, visitor.id, span(around.site.visit), now=now)
-    hand_over(session, around, visitor, claim, visit, sender, now=now)
+    else:
+        visit = visit_of(session, visitor.id, span(around.site.visit), now=now)
+        hand_over(session, around, visitor, claim, visit, sender, now=now)
     return Confirmed(proof.gate, next_token, visitor.remembered)
 
 
 def deny(session: Session, published: Published, token: str, *, pepper: str, now: datetime) -> None:
     """
-    Take a no, as :func:`reject` does it. Pressed again it changes nothing.
+    Take a no: to a newsletter where the link is about one, else as :func:`reject` does it.
 
-    Raises NotHereError where the link is used up.
+    Pressed again it changes nothing. Raises NotHereError where the link is used up.
     """
-    proof, claim = find_proof(session, token, now=now)
-    session.refresh(claim, with_for_update=True)
+    proof, claim = _held(session, token, now=now)
     if proof.used_at is not None and claim.state == ClaimState.CONFIRMED:
         raise NotHereError("This link was used before.")
-    reject(session, published, claim, pepper=pepper, now=now)
+    if proof.newsletter is not None:
+        answered(session, claim.match_key, pepper=pepper, now=now)
+        _refuse_newsletter(session, published, proof.newsletter, claim, now=now)
+    else:
+        reject(session, published, claim, pepper=pepper, now=now)
     proof.used_at = proof.used_at or now
 
 
@@ -178,6 +182,31 @@ def reject(
     claim.settled_at = now
 
 
+def _held(session: Session, token: str, *, now: datetime) -> tuple[Proof, Claim]:
+    """Return what a mailed link stands for, once whoever presses at the same time has done."""
+    proof, claim = find_proof(session, token, now=now)
+    session.refresh(claim, with_for_update=True)
+    session.refresh(proof)  # as it is behind the lock: another press may have used it
+    return proof, claim
+
+
+def _refuse_newsletter(
+    session: Session, published: Published, key: str, claim: Claim, *, now: datetime
+) -> None:
+    """Refuse the one newsletter a proof is about, while it waits for an answer."""
+    subject = subject_of(claim)
+    pending = states_of(session, subject_of_claim(claim.id), subject).get(key)
+    if pending is None or pending.state != ConsentState.PENDING:
+        return
+    site = Site.of(published)
+    line = follow(
+        session, site, pending, ConsentState.REFUSED, "confirm page", subject=subject, now=now
+    )
+    if line is not None and claim.contact_id is not None:
+        contact = session.get_one(Contact, claim.contact_id)
+        owe(session, published.all(Connector), consent_news(contact, line, session), now=now)
+
+
 def _refuse_pending(session: Session, site: Site, claim: Claim, *, now: datetime) -> None:
     """Refuse every newsletter that waits under a claim."""
     for line in states_of(session, subject_of_claim(claim.id)).values():
@@ -185,25 +214,21 @@ def _refuse_pending(session: Session, site: Site, claim: Claim, *, now: datetime
             follow(session, site, line, ConsentState.REFUSED, "confirm page", now=now)
 
 
-def _pressing(
-    session: Session,
-    found: Visitor | None,
-    claim: Claim,
-    around: Around,
-    proof: Proof,
-    sender: Sender,
-    *,
-    now: datetime,
-) -> tuple[Visitor, str]:
-    """Return the visitor in whose browser the button was pressed, and his next token."""
-    token = derived_token(around.keys, "visitor", sender.token.encode(), proof.hash)
+def _has_proven(visitor: Visitor, claim: Claim) -> bool:
+    """Return whether this visitor is the one whose browser proved a claim."""
+    return visitor.state == VisitorState.VERIFIED and visitor.claim_id == claim.id
+
+
+def _pressing(session: Session, claim: Claim, old: str, new: str, *, now: datetime) -> Visitor:
+    """Return the visitor in whose browser the button was pressed, holding a new token (R3)."""
+    found = recognise(session, old, now=now).visitor
     if found is not None:
         other = claim_of(session, found)
         if other is None or other.match_key == claim.match_key:
-            rotate(session, found, sender.token, token, now=now)
-            return found, token
+            rotate(session, found, old, new, now=now)
+            return found
         end_visitor(found, now=now)
-    return begin_visitor(session, token, now=now), token
+    return begin_visitor(session, new, now=now)
 
 
 def _confirm_newsletter(

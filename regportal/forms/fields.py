@@ -5,13 +5,15 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import phonenumbers
 import pycountry
-from babel import Locale, UnknownLocaleError
+from babel import Locale
+from babel.localedata import locale_identifiers
 from flask_wtf import FlaskForm
+from markupsafe import Markup
 from wtforms import (  # type: ignore[attr-defined] # SelectChoice is newer than the stubs
     BooleanField,
     EmailField,
@@ -23,7 +25,15 @@ from wtforms import (  # type: ignore[attr-defined] # SelectChoice is newer than
     SelectMultipleField,
     StringField,
 )
-from wtforms.widgets import CheckboxInput, DateInput, ListWidget, TelInput, TextInput
+from wtforms.widgets import (
+    CheckboxInput,
+    DateInput,
+    ListWidget,
+    Select,
+    TelInput,
+    TextInput,
+    html_params,
+)
 
 from regportal.forms.schema import Question
 from regportal.store.documents import said
@@ -36,7 +46,33 @@ TIMEFRAMES = {
     "6-12m": "In six to twelve months",
     "later": "Later",
 }
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What nobody types: controls, line separators, and what turns the direction of writing."""
+
+
+class LongSelect(Select):
+    """A list as long as that of all countries: its options are written once, not each time."""
+
+    def __call__(self, field: Any, **more: Any) -> Markup:
+        """Render the list, with what was chosen before."""
+        more.setdefault("id", field.id)
+        choices = tuple((one.value, one.label) for one in field.choices)
+        chosen = next((value for value, _ in choices if value == field.data), None)
+        options = _options(choices, chosen)
+        said = Markup(html_params(name=field.name, **more))  # noqa: S704 - it escapes
+        return Markup("<select {}>{}</select>").format(said, options)
+
+
+@lru_cache(maxsize=128)
+def _options(choices: tuple[tuple[str, str], ...], chosen: str | None) -> Markup:
+    """Write the options of a list, one of them chosen."""
+    option = Markup("<option {}>{}</option>")
+    return Markup("").join(
+        option.format(Markup(html_params(value=value, selected=value == chosen)), label)  # noqa: S704 - it escapes
+        for value, label in choices
+    )
 
 
 class GateForm(FlaskForm):
@@ -60,14 +96,17 @@ def language(wanted: str) -> str:
     """
     Return the nearest language CLDR has names in.
 
-    >>> language("de-AT"), language("xx")
-    ('de', 'en')
+    >>> language("de-AT"), language("en_US"), language("xx")
+    ('de', 'en', 'en')
     """
-    code = wanted.partition("-")[0].lower()
-    try:
-        return Locale(code).language
-    except (UnknownLocaleError, ValueError):
-        return "en"
+    code = re.split("[-_]", wanted, maxsplit=1)[0].lower()
+    return code if code in _languages() else "en"
+
+
+@cache
+def _languages() -> frozenset[str]:
+    """Return every language CLDR has names in."""
+    return frozenset(name for name in locale_identifiers() if "_" not in name)
 
 
 @lru_cache(maxsize=64)
@@ -132,6 +171,7 @@ def answer_field(question: Question, locale: str, country: str | None) -> Any:
             label,
             name=name,
             choices=[SelectChoice("", "Please choose"), *choices],
+            widget=LongSelect(),
             validate_choice=False,
         )
     typed = {"date": DateInput, "phone": TelInput}.get(question.type, TextInput)

@@ -2,8 +2,11 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
+import sqlalchemy as sa
 from flask import request
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
@@ -22,7 +25,8 @@ from regportal.forms.wire import only
 from regportal.identity import browser
 from regportal.identity.addresses import Address, read_address
 from regportal.store import current
-from regportal.store.documents import said
+from regportal.store.documents import Published, said
+from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
 
 
@@ -54,8 +58,8 @@ def fresh_form(visiting: Visiting, says: str | None = None) -> tuple[Ask, GateFo
         shown_at=visiting.now,
     )
     if request.method != "HEAD" and "Sec-Purpose" not in request.headers:
-        current.store().note(lambda session: session.add(shown))
-    form = form_for(visiting, ask, None)
+        current.store().note(lambda session: add(session, shown))
+    form = form_for(visiting, ask)
     if says:
         form.form_errors.append(says)
     return ask, form
@@ -94,64 +98,91 @@ def ask_of(
     )
 
 
-def form_for(visiting: Visiting, ask: Ask, given: Mapping[str, Sequence[str]] | None) -> GateForm:
-    """Make the form that asks this, with what was typed where it comes back."""
-    question = visiting.around.question(ask.question)
-    newsletter = visiting.around.newsletter(ask.newsletter)
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What has to be put right first, and in which field of the form."""
 
-    class Asking(GateForm):
-        """The one form of this request."""
+    field: str
+    says: str
 
-    if ask.email:
-        Asking.email = EmailField("Your e-mail address", render_kw={"maxlength": 254})
-    if question is not None:
-        Asking.question = answer_field(question, ask.locale, country_of(visiting))
-    if newsletter is not None:
-        Asking.newsletter = BooleanField(name=f"n-{newsletter.key}")
+
+def form_for(
+    visiting: Visiting,
+    ask: Ask,
+    given: Mapping[str, Sequence[str]] | None = None,
+    fault: Fault | None = None,
+) -> GateForm:
+    """Make the form that asks this, with what was typed and what is wrong with it."""
+    country = country_of(visiting) if ask.question else None
+    kind = _kind_of_form(
+        visiting.around.published, ask.email, ask.question, ask.newsletter, ask.locale, country
+    )
     data = MultiDict([(name, one) for name, many in (given or {}).items() for one in many])
-    form = Asking(formdata=data if given else None)
+    form = kind(formdata=data if given else None)
     keys = current.settings().keys
     form.ask.data = write_ask(ask, keys)
     form.csrf_token.data = csrf_token(visiting.browser, keys)
+    if fault is not None:
+        complain(form[fault.field], fault.says)
     return form
+
+
+@lru_cache(maxsize=256)
+def _kind_of_form(
+    published: Published,
+    email: bool,  # noqa: FBT001 - the ask says so
+    question: str | None,
+    newsletter: str | None,
+    locale: str,
+    country: str | None,
+) -> type[GateForm]:
+    """Return the class of forms that ask this: made once a publication, for it is slow."""
+
+    class Asking(GateForm):
+        """What every form that asks this has."""
+
+    asked = published.find(Question, question) if question else None
+    if email:
+        Asking.email = EmailField("Your e-mail address", render_kw={"maxlength": 254})
+    if asked is not None:
+        Asking.question = answer_field(asked, locale, country)
+    if newsletter is not None and published.find(Newsletter, newsletter):
+        Asking.newsletter = BooleanField(name=f"n-{newsletter}")
+    return Asking
 
 
 def check_asked(fields: Mapping[str, list[str]], ask: Ask) -> None:
     """Refuse an answer to what was not asked; raise BadRequestError."""
-    asked = {f"q-{ask.question}", f"n-{ask.newsletter}"}
+    asked = {f"q-{ask.question}"} if ask.question else set()
+    asked |= {f"n-{ask.newsletter}"} if ask.newsletter else set()
     unasked = [name for name in fields if name.startswith(("q-", "n-")) and name not in asked]
     if unasked or ("email" in fields and not ask.email):
         raise BadRequestError("This form answers something that was not asked.")
 
 
-def read_sent(
-    visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]
-) -> tuple[GateForm, Sent | None]:
-    """Read a form against what was asked; None where something has to be put right first."""
-    form = form_for(visiting, ask, fields)
+def read_sent(visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]) -> Sent | Fault:
+    """Read a form against what was asked; say what has to be put right first."""
     address = value = None
     declined = False
     given = fields.get(f"q-{ask.question}", [])
     if ask.email:
-        address = address_from(visiting.around.gate, only(fields, "email"), form)
+        try:
+            address = address_from(visiting.around.gate, only(fields, "email"))
+        except ValueError as error:
+            return Fault("email", str(error))
     question = visiting.around.question(ask.question)
     if question is not None:
-        declined = "decline" in fields
         try:
-            if not declined:
+            if "decline" not in fields:
                 value = value_of(question, given, ask.locale, country_of(visiting))
-        except ValueError as fault:
-            complain(form.question, str(fault))
-            return form, None
+        except ValueError as error:
+            return Fault("question", str(error))
         declined = value is None
         if declined and ask.required:
-            complain(form.question, "Please answer this one.")
-            return form, None
-    if ask.email and address is None:
-        return form, None
+            return Fault("question", "Please answer this one.")
     site = visiting.around.site
     may_remember = site.remember == "ask" and not browser.jar().objects
-    return form, Sent(
+    return Sent(
         ask=ask,
         content=content_of(fields),
         address=address,
@@ -163,28 +194,20 @@ def read_sent(
     )
 
 
-def complain(field: Field | None, says: str) -> None:
+def complain(field: Field, says: str) -> None:
     """Say beside a field why it cannot be taken."""
-    if field is not None:
-        field.errors = [*field.errors, says]
+    field.errors = [*field.errors, says]
 
 
-def address_from(gate: Gate, typed: str, form: GateForm) -> Address | None:
-    """Read the address; where it cannot be taken, say so beside its field."""
+def address_from(gate: Gate, typed: str) -> Address:
+    """Read the address; raise ValueError with one sentence where it cannot be taken."""
     if not typed.strip():
-        fault = "Please give your e-mail address."
-    else:
-        try:
-            address = read_address(typed)
-        except ValueError as error:
-            fault = str(error)
-        else:
-            unfit = _unfit(gate, address)
-            if unfit is None:
-                return address
-            fault = unfit
-    complain(form.email, fault)
-    return None
+        raise ValueError("Please give your e-mail address.")
+    address = read_address(typed)
+    fault = _unfit(gate, address)
+    if fault is not None:
+        raise ValueError(fault)
+    return address
 
 
 def _unfit(gate: Gate, address: Address) -> str | None:
@@ -196,17 +219,19 @@ def _unfit(gate: Gate, address: Address) -> str | None:
     return None
 
 
-def settle_shown(ask: Ask, sent: Sent, *, now: datetime) -> None:
-    """Count what became of the form."""
-    outcome = Outcome.PASSED
+SETTLE = (
+    sa.update(table_of(Shown))
+    .where(Shown.id == sa.bindparam("nonce"), Shown.outcome.is_(None))
+    .values(outcome=sa.bindparam("became"), settled_at=sa.bindparam("now"))
+)
+
+
+def settle_shown(session: Session, sent: Sent, *, now: datetime) -> None:
+    """Count what became of the form, once."""
+    ask, outcome = sent.ask, Outcome.PASSED
     if ask.question is not None:
         outcome = Outcome.DECLINED if sent.declined else Outcome.ANSWERED
     elif ask.email:
         outcome = Outcome.ANSWERED
-
-    def settle(session: Session) -> None:
-        shown = session.get(Shown, uuid.UUID(ask.nonce))
-        if shown is not None and shown.outcome is None:
-            shown.outcome, shown.settled_at = outcome, now
-
-    current.store().note(settle)
+    became = {"nonce": uuid.UUID(ask.nonce), "became": outcome, "now": now}
+    session.connection().execute(SETTLE, became)

@@ -71,17 +71,20 @@ def _declines(answers: Iterable[Answer]) -> dict[str, tuple[int, datetime]]:
     return counted
 
 
+OFFERED = (
+    sa.select(
+        Submission.newsletter,
+        sa.func.count(),
+        sa.func.max(sa.cast(Submission.newsletter_taken, sa.Integer)),
+    )
+    .where(Submission.visitor_id == sa.bindparam("visitor"), Submission.newsletter.is_not(None))
+    .group_by(Submission.newsletter)
+)
+
+
 def _offered(session: Session, visitor: Visitor) -> dict[str, tuple[int, bool]]:
     """Return, a newsletter, how often its box was offered here, and whether it was ticked."""
-    rows = session.execute(
-        sa.select(
-            Submission.newsletter,
-            sa.func.count(),
-            sa.func.max(sa.cast(Submission.newsletter_taken, sa.Integer)),
-        )
-        .where(Submission.visitor_id == visitor.id, Submission.newsletter.is_not(None))
-        .group_by(Submission.newsletter)
-    )
+    rows = session.execute(OFFERED, {"visitor": visitor.id})
     return {key: (times, bool(taken)) for key, times, taken in rows if key is not None}
 
 
@@ -94,12 +97,11 @@ def _decided(session: Session, claim: Claim) -> set[str]:
     return {key for key, line in states.items() if line.state not in OPEN_AGAIN}
 
 
+TAKEN = sa.select(Interaction.object).where(
+    Interaction.visit_id == sa.bindparam("visit"), Interaction.type == "download"
+)
+
+
 def _taken(session: Session, visit_id: uuid.UUID) -> frozenset[str]:
     """Return the assets taken in a visit."""
-    return frozenset(
-        session.scalars(
-            sa.select(Interaction.object).where(
-                Interaction.visit_id == visit_id, Interaction.type == "download"
-            )
-        )
-    )
+    return frozenset(session.scalars(TAKEN, {"visit": visit_id}))

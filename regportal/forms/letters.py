@@ -1,5 +1,6 @@
 """The letters about a gate: was this you, and here is your link."""
 
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from regportal.mail.actions import stamp
 from regportal.mail.postman import letter, postman_for
 from regportal.store.documents import Published, Shelf, Site, said
 from regportal.store.sessions import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,11 @@ class Post:
             if ready.when is None:
                 return Result(change.id, Outcome.NOOP, "not sent: answered, or over the limit")
             return Result(change.id, Outcome.LATER, "two minutes between two", ready.when)
-        message = self._compose(published, ready.claim, change.payload, ready.token, now=now)
+        try:
+            message = self._compose(published, ready.claim, change.payload, ready.token, now=now)
+        except Exception:
+            log.exception("a letter cannot be composed")
+            return Result(change.id, Outcome.REJECTED, "the letter cannot be composed")
         try:
             self._postman.post(message, change.id, now=now)
         except UnreachableError as error:
@@ -123,8 +130,9 @@ class Post:
             self._pages.get_template(f"mail/{kind}.{part}").render(about)
             for part in ("txt", "html")
         )
+        asks = "Your link:" if about["mail_delivery"] else "Was this you?"
         subjects = {
-            "claim": f"Was this you? {about['headline']}",
+            "claim": f"{asks} {about['headline']}",
             "consent": f"Please confirm: {about['newsletter']}",
         }
         return letter(

@@ -41,17 +41,20 @@ def mailed(token: str) -> Response:
             return _render("forms/denied.html", "Deleted", claim=shown)
         if proof.used_at is not None or claim.state == ClaimState.EXPIRED:
             return _used(session, token)
+        kept = browser.jar().token
+        holding = kept or fresh_token()  # pressed twice, it is still the same browser
         form = SmallForm(formdata=None)
-        form.csrf_token.data = csrf_token(
-            browser_of(browser.jar().token or ""), current.settings().keys
-        )
-        return _render(
+        form.csrf_token.data = csrf_token(browser_of(holding), current.settings().keys)
+        response = _render(
             "forms/confirm.html",
             "Was this you?",
             claim=shown_claim(session, published, claim, proof),
             action=url_for("mailed.decide", token=token),
             form=form,
         )
+    if kept is None:
+        browser.keep(response, holding, remembered=False)
+    return response
 
 
 @bp.post("/m/<token>")

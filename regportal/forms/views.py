@@ -10,10 +10,17 @@ from werkzeug.wrappers import Response as BaseResponse
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError, ForbiddenError, StaleError
 from regportal.forms import after, wire
-from regportal.forms.actions import open_gate
+from regportal.forms.actions import Opened, open_gate
 from regportal.forms.asking import hash_named, read_ask, read_csrf_token
 from regportal.forms.fields import HONEYPOT, GateForm
-from regportal.forms.forming import check_asked, fresh_form, read_sent, settle_shown
+from regportal.forms.forming import (
+    Fault,
+    check_asked,
+    form_for,
+    fresh_form,
+    read_sent,
+    settle_shown,
+)
 from regportal.forms.pages import around_page, asset_shown
 from regportal.forms.rules import Ask, is_fresh
 from regportal.forms.schema import Question
@@ -39,9 +46,9 @@ def gate(key: str) -> Response:
 @bp.post("/g/<key>")
 def open_the_gate(key: str) -> BaseResponse:
     """Take the form and hand over the asset, or say what is wrong with it."""
-    wire.check_origin(request, current.site())
-    fields = wire.read_form(request)
     with current.store().read() as session:
+        wire.check_origin(request, current.site(session))
+        fields = wire.read_form(request)
         visiting = visiting_of(session, key)
         ask = read_ask(wire.only(fields, "ask"), current.settings().keys)
         if ask.gate != key:
@@ -50,17 +57,20 @@ def open_the_gate(key: str) -> BaseResponse:
         mine = visiting.is_new or _is_mine(session, visiting, fields, ask)
     if not mine or not is_fresh(ask, visiting.now):
         return _anew(key, "This page had been open for too long. Here it is anew.")
-    form, sent = read_sent(visiting, ask, fields)
-    if sent is None:
-        return _page(visiting, ask, form, status=422)
+    sent = read_sent(visiting, ask, fields)
+    if isinstance(sent, Fault):
+        return _page(visiting, ask, form_for(visiting, ask, fields, sent), status=422)
     sender = sender_of(visiting, ask, sent, wire.only(fields, HONEYPOT))
+
+    def take(writing: Session) -> Opened:
+        opened = open_gate(writing, visiting.around, sent, sender, now=visiting.now)
+        settle_shown(writing, sent, now=visiting.now)
+        return opened
+
     try:
-        opened = current.store().write(
-            lambda writing: open_gate(writing, visiting.around, sent, sender, now=visiting.now)
-        )
+        opened = current.store().write(take)
     except StaleError as stale:
         return _anew(key, str(stale))
-    settle_shown(ask, sent, now=visiting.now)
     current.wake("weigh", "deliver")
     return after.go_on(visiting, opened, sender)
 

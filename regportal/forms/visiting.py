@@ -21,8 +21,6 @@ from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Site
 
-SIGNALS = ("Sec-GPC", "Sec-Fetch-User")
-
 
 @dataclass(frozen=True, slots=True)
 class Visiting:
@@ -48,7 +46,7 @@ class Visiting:
 def visiting_of(session: Session, key: str) -> Visiting:
     """Read who stands before which gate."""
     now = datetime.now(UTC)
-    published = current.published()
+    published = current.published(session)
     site = Site.of(published)
     found = published.one(Gate, key)
     around = Around(
@@ -109,5 +107,5 @@ def bare_sender(token: str, locale: str) -> Sender:
         locale=locale,
         network=wire.network_of(request),
         agent_hash=wire.agent_hash(request),
-        signals={name: request.headers[name] for name in SIGNALS if name in request.headers},
+        signals=wire.signals_of(request),
     )

@@ -17,6 +17,7 @@ from regportal.store.documents import Site
 
 MOST_FIELDS = 64
 FORM = "application/x-www-form-urlencoded"
+SIGNALS = ("Sec-GPC", "Sec-Fetch-User")
 CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clid|gbraid|wbraid|li_fat_id)$")
 BROWSERS = (
     ("Edg", "Edge"),
@@ -83,10 +84,20 @@ def check_origin(sent: Request, site: Site) -> None:
         raise ForbiddenError("This form was sent from a page that may not send it.")
 
 
+def clean(text: str, most: int) -> str:
+    """
+    Return what of a text can be stored and shown: no control characters, nothing endless.
+
+    >>> clean("spring" + chr(0) + chr(10) + "fair", 8)
+    'springfa'
+    """
+    return "".join(sign for sign in text if sign.isprintable())[:most]
+
+
 def parameters_of(sent: Request) -> dict[str, Any]:
     """Return the query parameters that say where a visit came from."""
     return {
-        name[:40]: value[:200]
+        name[:40]: clean(value, 200)
         for name, value in list(sent.args.items())[:20]
         if CAMPAIGN.match(name)
     }
@@ -94,7 +105,7 @@ def parameters_of(sent: Request) -> dict[str, Any]:
 
 def referrer_of(sent: Request) -> str | None:
     """Return the page a visitor came from, without its query; None where it is ours."""
-    referrer = (sent.args.get("rp_ref") or sent.headers.get("Referer") or "")[:500]
+    referrer = clean(sent.args.get("rp_ref") or sent.headers.get("Referer") or "", 500)
     try:
         parts = urlsplit(referrer)
     except ValueError:
@@ -119,6 +130,11 @@ def network_of(sent: Request) -> str | None:
 def agent_hash(sent: Request) -> str:
     """Return the hash of the browser's name."""
     return hashlib.sha256(str(sent.user_agent).encode("utf-8", "replace")).hexdigest()
+
+
+def signals_of(sent: Request) -> dict[str, str]:
+    """Return what the browser says of the person's wishes."""
+    return {name: clean(sent.headers[name], 16) for name in SIGNALS if name in sent.headers}
 
 
 def browser_name(sent: Request) -> str:

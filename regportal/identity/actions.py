@@ -22,6 +22,7 @@ from regportal.identity.models import (
 )
 from regportal.identity.rules import LINK, Standing, is_alive, is_good
 from regportal.identity.tokens import hash_of
+from regportal.store.facts import add, add_once, watch
 from regportal.store.ids import uuid7
 
 NOTED_EVERY = timedelta(minutes=5)
@@ -40,18 +41,22 @@ class Recognised:
 NOBODY = Recognised(None, worth_noting=False)
 
 
+IS_KNOWN = sa.select(VisitorToken.visitor_id).where(VisitorToken.hash == sa.bindparam("hash"))
+OWNER = (
+    sa.select(VisitorToken, Visitor)
+    .join(Visitor, Visitor.id == VisitorToken.visitor_id)
+    .where(VisitorToken.hash == sa.bindparam("hash"))
+)
+
+
 def recognise(session: Session, token: str | None, *, now: datetime) -> Recognised:
     """Return whose token this is."""
     if token is None:
         return NOBODY
-    row = session.execute(
-        sa.select(VisitorToken, Visitor)
-        .join(Visitor, Visitor.id == VisitorToken.visitor_id)
-        .where(VisitorToken.hash == hash_of(token))
-    ).first()
-    if row is None:
+    asked = {"hash": hash_of(token)}
+    if session.connection().scalar(IS_KNOWN, asked) is None:  # as most are: new to us
         return NOBODY
-    kept, visitor = row
+    kept, visitor = session.execute(OWNER, asked).one()
     if not is_alive(_standing(visitor), now):
         return NOBODY
     if not is_good(kept.replaced_at, now):
@@ -84,18 +89,38 @@ def see(session: Session, token: str, *, now: datetime) -> None:
 
 def begin_visitor(session: Session, token: str, *, now: datetime) -> Visitor:
     """Begin a visitor for a browser that holds this token."""
-    visitor = Visitor(
-        id=uuid7(),
-        first_seen=now,
-        last_seen=now,
-        state=VisitorState.ANONYMOUS,
-        remembered=False,
-    )
-    session.add(visitor)
-    session.flush()
-    session.add(VisitorToken(hash=hash_of(token), visitor_id=visitor.id, made_at=now))
-    session.flush()
+    visitor = _new_visitor(now)
+    add(session, visitor, _new_token(visitor, token, now))
+    watch(session, visitor)
     return visitor
+
+
+def begin_claimant(  # noqa: PLR0913 - what begins at once; all by name
+    session: Session,
+    tokens: tuple[str, str],
+    address: Address,
+    *,
+    remembered: bool,
+    gate: str,
+    browser: str,
+    locale: str,
+    now: datetime,
+) -> tuple[Visitor, Claim]:
+    """
+    Begin a visitor who claims an address at once: what almost every first form does.
+
+    ``tokens`` are the one his browser sent and the one it is to keep. It leaves the same rows
+    as :func:`begin_visitor`, :func:`rotate` and :func:`open_claim`.
+    """
+    visitor = _new_visitor(now)
+    visitor.remembered = remembered
+    claim = _new_claim(visitor, address, gate, browser, locale, now)
+    old, new = tokens
+    add(session, visitor)
+    if new != old:  # the old one may be that of a visitor who has ended: it stays his
+        add_once(session, _new_token(visitor, old, now))
+    add(session, _new_token(visitor, new, now, replaces=hash_of(old)), claim)
+    return visitor, claim
 
 
 def holds(session: Session, visitor: Visitor | None, token_hash: bytes) -> bool:
@@ -106,12 +131,7 @@ def holds(session: Session, visitor: Visitor | None, token_hash: bytes) -> bool:
 
 def rotate(session: Session, visitor: Visitor, old: str, new: str, *, now: datetime) -> None:
     """Give the visitor a new token; the old one ends once the new one has been seen."""
-    if session.get(VisitorToken, hash_of(new)) is None:
-        session.add(
-            VisitorToken(
-                hash=hash_of(new), visitor_id=visitor.id, made_at=now, replaces=hash_of(old)
-            )
-        )
+    add_once(session, _new_token(visitor, new, now, replaces=hash_of(old)))
 
 
 def end_visitor(visitor: Visitor, *, now: datetime) -> None:
@@ -119,9 +139,11 @@ def end_visitor(visitor: Visitor, *, now: datetime) -> None:
     visitor.ended_at = now
 
 
-def claim_of(session: Session, visitor: Visitor) -> Claim | None:
+def claim_of(session: Session, visitor: Visitor, *, for_update: bool = False) -> Claim | None:
     """Return the claim a visitor made or proved last, unless its owner rejected it."""
-    claim = session.get(Claim, visitor.claim_id) if visitor.claim_id else None
+    if visitor.claim_id is None:
+        return None
+    claim = session.get(Claim, visitor.claim_id, with_for_update=for_update or None)
     if claim is None or claim.state in {ClaimState.REJECTED, ClaimState.EXPIRED}:
         return None
     return claim
@@ -138,22 +160,9 @@ def open_claim(
     now: datetime,
 ) -> Claim:
     """Open a claim: this visitor says that this address is his. It proves nothing."""
-    claim = Claim(
-        id=uuid7(),
-        visitor_id=visitor.id,
-        typed=address.typed,
-        email=address.email,
-        match_key=address.match_key,
-        gate=gate,
-        browser=browser,
-        locale=locale,
-        state=ClaimState.OPEN,
-        opened_at=now,
-    )
-    session.add(claim)
-    session.flush()
-    visitor.claim_id = claim.id
-    visitor.state = VisitorState.CLAIMED
+    claim = _new_claim(visitor, address, gate, browser, locale, now)
+    add(session, claim)
+    watch(session, claim)
     return claim
 
 
@@ -269,6 +278,45 @@ def _contact(
 def _insert(dialect: str) -> Any:
     """Return the dialect's INSERT, which knows ON CONFLICT."""
     return postgresql.insert if dialect == "postgresql" else sqlite.insert
+
+
+def _new_visitor(now: datetime) -> Visitor:
+    """Return somebody new."""
+    return Visitor(
+        id=uuid7(),
+        first_seen=now,
+        last_seen=now,
+        state=VisitorState.ANONYMOUS,
+        remembered=False,
+    )
+
+
+def _new_token(
+    visitor: Visitor, token: str, now: datetime, replaces: bytes | None = None
+) -> VisitorToken:
+    """Return what is kept of a visitor's token."""
+    return VisitorToken(hash=hash_of(token), visitor_id=visitor.id, made_at=now, replaces=replaces)
+
+
+def _new_claim(
+    visitor: Visitor, address: Address, gate: str, browser: str, locale: str, now: datetime
+) -> Claim:
+    """Return a claim, and let it be the visitor's."""
+    claim = Claim(
+        id=uuid7(),
+        visitor_id=visitor.id,
+        typed=address.typed,
+        email=address.email,
+        match_key=address.match_key,
+        gate=gate,
+        browser=browser,
+        locale=locale,
+        state=ClaimState.OPEN,
+        opened_at=now,
+    )
+    visitor.claim_id = claim.id
+    visitor.state = VisitorState.CLAIMED
+    return claim
 
 
 def _standing(visitor: Visitor) -> Standing:

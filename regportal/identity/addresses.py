@@ -1,11 +1,16 @@
 """Reading an e-mail address (security.md 2.5)."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 from disposable_email_domains import blocklist
 from email_validator import EmailNotValidError, validate_email
+
+NO_ADDRESS = "This does not look like an e-mail address."
+ENCODED = re.compile(r"=\?[^?]*\?[^?]*\?.*\?=")
+"""An encoded word of RFC 2047. Its signs may all stand before an @, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,15 @@ def read_address(typed: str) -> Address:
 
     >>> read_address(" Ann@Example.COM ").match_key
     'ann@example.com'
+
+    What mail programs would read as an encoded word is refused: the letter would go elsewhere.
+
+    >>> read_address("=?utf-8?q?eve=40evil.example=2C?=@acme.example")
+    Traceback (most recent call last):
+    ValueError: This does not look like an e-mail address.
     """
+    if ENCODED.search(typed):
+        raise ValueError(NO_ADDRESS)
     try:
         found = validate_email(
             typed.strip(),
@@ -49,7 +62,7 @@ def read_address(typed: str) -> Address:
             allow_domain_literal=False,
         )
     except EmailNotValidError as error:
-        raise ValueError("This does not look like an e-mail address.") from error
+        raise ValueError(NO_ADDRESS) from error
     local, domain = found.local_part, found.ascii_domain.lower()
     return Address(typed.strip(), found.normalized, f"{local.lower()}@{domain}")
 

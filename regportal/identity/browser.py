@@ -1,5 +1,6 @@
 """The cookie: which visitor a request comes from, and what its browser is to keep."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +22,10 @@ FRAME_COOKIE = "rp_p"
 """The same inside another site's page, in that site's own jar (security.md 3.2, M3)."""
 
 
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""How every token of ours looks; another cookie is not worth a question to the database."""
+
+
 @dataclass(frozen=True, slots=True)
 class Jar:
     """What a browser sent."""
@@ -40,7 +45,7 @@ def jar(sent: Request | None = None) -> Jar:
     framed = sent.headers.get("Sec-Fetch-Site") == "cross-site" and sent.args.get("in") == "frame"
     names = (FRAME_COOKIE,) if framed else (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
     found = (sent.cookies.get(cookie_name(settings, name)) for name in names)
-    token = next((token for token in found if token), None)
+    token = next((token for token in found if token and TOKEN.fullmatch(token)), None)
     return Jar(token, framed, sent.headers.get("Sec-GPC") == "1")
 
 

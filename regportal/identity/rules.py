@@ -33,6 +33,10 @@ COMMON_DOMAINS = (
 )
 
 
+ALSO_COMMON = frozenset({"mail.com", "email.com", "ymail.com", "rocketmail.com", "mail.ru"})
+"""Near the common ones, and meant all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What decides whether a browser is still somebody's."""
@@ -100,7 +104,8 @@ def typo_hint(email: str, common: Collection[str] = COMMON_DOMAINS) -> str | Non
     (True, True)
     """
     local, _, domain = email.rpartition("@")
-    if domain in common:
+    abroad = any(domain.startswith(f"{one.partition('.')[0]}.") for one in common)
+    if abroad or domain in ALSO_COMMON:
         return None
     near = get_close_matches(domain, common, n=1, cutoff=0.85)
     return f"{local}@{near[0]}" if near else None

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from regportal.errors import ConfigError
 from regportal.library.models import Grant, Serving
 from regportal.library.rules import FINISH, START, START_SINGLE, may_be_given_again
+from regportal.store.facts import add
 from regportal.store.ids import uuid7
 
 PURPOSE = b"regportal: the link of a grant"
@@ -29,15 +30,17 @@ def grant(  # noqa: PLR0913 - what a grant is of; all by name
     claim_id: uuid.UUID | None,
     single: bool,
     keys: Sequence[bytes],
+    first: bool = False,
     now: datetime,
 ) -> Grant:
     """
     Return the visitor's leave to fetch this asset.
 
     It is the one given before, hence the same link, while that can still be started; asking
-    again gives it its 15 minutes anew (not to a browser without cookies).
+    again gives it its 15 minutes anew (not to a browser without cookies). ``first`` says that
+    none was given before.
     """
-    for before in _live(session, visitor_id, asset, now):
+    for before in () if first else _live(session, visitor_id, asset, now):
         alike = before.claim_id == claim_id and before.single == single
         if alike and _token_of(before, keys):
             if not single:
@@ -56,8 +59,7 @@ def grant(  # noqa: PLR0913 - what a grant is of; all by name
         start_by=now + (START_SINGLE if single else START),
         finish_by=now + FINISH,
     )
-    session.add(given)
-    session.flush()
+    add(session, given)
     return given
 
 
@@ -151,18 +153,21 @@ def measure(
     )
 
 
+LIVE = (
+    sa.select(Grant)
+    .where(
+        Grant.visitor_id == sa.bindparam("visitor"),
+        Grant.asset == sa.bindparam("asset"),
+        Grant.ended_at.is_(None),
+        Grant.start_by > sa.bindparam("now"),
+    )
+    .order_by(Grant.issued_at.desc(), Grant.id.desc())
+)
+
+
 def _live(session: Session, visitor_id: uuid.UUID, asset: str, now: datetime) -> Iterator[Grant]:
     """Return the grants of this visitor that can still be started, the newest first."""
-    found = session.scalars(
-        sa.select(Grant)
-        .where(
-            Grant.visitor_id == visitor_id,
-            Grant.asset == asset,
-            Grant.ended_at.is_(None),
-            Grant.start_by > now,
-        )
-        .order_by(Grant.issued_at.desc(), Grant.id.desc())
-    )
+    found = session.scalars(LIVE, {"visitor": visitor_id, "asset": asset, "now": now})
     return (one for one in found if may_be_given_again(one, now))
 
 

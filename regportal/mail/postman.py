@@ -1,5 +1,6 @@
 """Handing letters over: to an SMTP server, or into a folder, one file a mail."""
 
+import contextlib
 import os
 import smtplib
 import ssl
@@ -7,14 +8,17 @@ import uuid
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, getaddresses
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from email_validator import validate_email
 
 from regportal.errors import ConfigError, RefusedError, UnreachableError
 
 TIMEOUT = 15  # seconds for each step of the conversation
+UNWRITABLE = "no letter can be written to this address"
 
 
 class Postman(Protocol):
@@ -51,17 +55,44 @@ def postman_for(url: str, host: str) -> Postman:
 def letter(
     *, sender: str, to: str, subject: str, kind: str, text: str, html: str, now: datetime
 ) -> EmailMessage:
-    """Compose a letter with a text and an HTML part."""
+    """
+    Compose a letter with a text and an HTML part, to this one address and no other.
+
+    Raises RefusedError where the address cannot be written into a letter as it is.
+    """
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
-    message["To"] = to
-    message["Subject"] = subject
+    try:
+        message["To"] = recipient = _in_ascii(to)
+    except ValueError as error:  # it would break out of its line
+        raise RefusedError(UNWRITABLE) from error
+    if getaddresses([str(message["To"])]) != [("", recipient)]:
+        raise RefusedError(UNWRITABLE)
+    message["Subject"] = " ".join(subject.split())  # a title of several lines is one here
     message["Date"] = format_datetime(now)
     message["X-Regportal-Kind"] = kind
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(text, cte="7bit" if text.isascii() else "quoted-printable")
-    message.add_alternative(html, subtype="html")
+    message.set_content(text, cte=_encoding(text))
+    message.add_alternative(html, subtype="html", cte=_encoding(html))
     return message
+
+
+def _encoding(text: str) -> Literal["7bit", "quoted-printable"]:
+    """Return how a text goes through servers that know ASCII only; a link stays on its line."""
+    return "7bit" if text.isascii() else "quoted-printable"
+
+
+def _in_ascii(address: str) -> str:
+    """
+    Return an address as every mail server understands it: the domain as DNS knows it.
+
+    Raises ValueError where it is none.
+
+    >>> _in_ascii("ann@bücher.example")
+    'ann@xn--bcher-kva.example'
+    """
+    found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+    return f"{found.local_part}@{found.ascii_domain}"
 
 
 class Folder:
@@ -119,19 +150,23 @@ class Smtp:
 
     def _connect(self) -> smtplib.SMTP:
         """Open a connection, encrypted and signed in as far as the account asks."""
-        context = ssl.create_default_context()
-        if self._tls:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.host, self.port, timeout=TIMEOUT, context=context
-            )
-        else:
-            server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT)
+        with contextlib.ExitStack() as undo:
+            server = self._dial()
+            undo.callback(server.close)  # unless all of it succeeds
             server.ehlo()
-            if server.has_extn("starttls"):
-                server.starttls(context=context)
-        if self._user:
-            server.login(self._user, self._password)
+            if not self._tls and server.has_extn("starttls"):
+                server.starttls(context=ssl.create_default_context())
+            if self._user:
+                server.login(self._user, self._password)
+            undo.pop_all()
         return server
+
+    def _dial(self) -> smtplib.SMTP:
+        """Open a bare connection."""
+        if self._tls:
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=TIMEOUT, context=context)
+        return smtplib.SMTP(self.host, self.port, timeout=TIMEOUT)
 
     def _tell(self, code: int, what: str, error: Exception) -> None:
         """Say again (4xx) or never (5xx)."""

@@ -1,8 +1,10 @@
 """What a view may reach of the installation it runs in."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from flask import current_app, g
+from sqlalchemy.orm import Session
 
 from regportal.config import Settings
 from regportal.store.documents import Published, Shelf, Site
@@ -21,19 +23,19 @@ def store() -> Store:
     return found
 
 
-def published() -> Published:
-    """Return the documents that hold during this request (read once a request)."""
+def published(session: Session | None = None) -> Published:
+    """Return the documents that hold during this request (read once, here where it is open)."""
     if "published" not in g:
         shelf: Shelf = current_app.extensions["regportal.shelf"]
-        with store().read() as session:
-            g.published = shelf.published(session)
+        with nullcontext(session) if session else store().read() as reading:
+            g.published = shelf.published(reading)
     found: Published = g.published
     return found
 
 
-def site() -> Site:
+def site(session: Session | None = None) -> Site:
     """Return the site; raise NotHereError before the first publication."""
-    return Site.of(published())
+    return Site.of(published(session))
 
 
 def wake(*tasks: str) -> None:

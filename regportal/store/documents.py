@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from regportal.errors import NotHereError
 from regportal.store.base import Base, Id, Moment, Ordinal
+from regportal.store.facts import add_once
 from regportal.store.schema import D, Document, Key, Site, Span, Text, said, span
 
 __all__ = [
@@ -123,6 +124,9 @@ class Published:
         return self._numbers[kind.kind, key]
 
 
+NEWEST = sa.select(sa.func.max(Publication.number))
+
+
 class Shelf:
     """Hands out the published set, reading it anew only after a publication."""
 
@@ -132,7 +136,7 @@ class Shelf:
 
     def published(self, session: Session) -> Published:
         """Return the set that holds now; one small query when nothing changed."""
-        number = session.scalar(sa.select(sa.func.max(Publication.number))) or 0
+        number = session.connection().scalar(NEWEST) or 0
         held = self._held
         if held is None or held.number != number:
             held = self._held = read_published(session, number)
@@ -157,7 +161,5 @@ def read_published(session: Session, number: int) -> Published:
 def keep_wording(session: Session, text: str, locale: str, *, now: datetime) -> str:
     """Keep a text as people saw it and return its digest (SHA-256 of locale and text)."""
     digest = hashlib.sha256(f"{locale}\n{text}".encode()).hexdigest()
-    if session.get(Wording, digest) is None:
-        session.add(Wording(digest=digest, locale=locale, text=text, first_used=now))
-        session.flush()
+    add_once(session, Wording(digest=digest, locale=locale, text=text, first_used=now))
     return digest

@@ -1,6 +1,7 @@
 """Reading what is known, and writing facts: one transaction, durable before the answer."""
 
 import contextlib
+import logging
 import queue
 import random
 import threading
@@ -19,28 +20,20 @@ T = TypeVar("T")
 Work = Callable[[Session], T]
 
 GROUP = 64  # writes that share one commit; more would only make the first wait longer
+SOON = 0.05  # seconds that a note waits for a write whose commit it can share
 TRIES = 5  # of a write that another one on PostgreSQL got in the way of
 IN_THE_WAY = {"40001", "40P01"}  # serialization failure, deadlock
 
-
-def engine_options(url: str) -> dict[str, Any]:
-    """Return the options with which this database is opened."""
-    options: dict[str, Any] = {"url": url}
-    if not url.startswith("sqlite"):
-        options |= {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-    return options
+logger = logging.getLogger(__name__)
 
 
 def make_engine(url: str) -> sa.Engine:
     """Open a database as regportal opens it everywhere."""
-    return ours(sa.create_engine(**engine_options(url)))
-
-
-def ours(engine: sa.Engine) -> sa.Engine:
-    """Let an engine that has not been used yet open and begin as ours do; return it."""
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare)
-        sa.event.listen(engine, "begin", _begin)
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    engine = sa.create_engine(url)
+    sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -70,6 +63,12 @@ class _Owed:
 
     work: Work[Any]
     answer: Future[Any] = field(default_factory=Future)
+    is_note: bool = False
+    """Whether nobody waits for it."""
+
+
+Line = queue.SimpleQueue[_Owed | None]
+"""Writes in the order in which they came; None ends the writer."""
 
 
 class Store:
@@ -83,10 +82,10 @@ class Store:
     """
 
     def __init__(self, engine: sa.Engine) -> None:
-        """Take an engine made with :func:`engine_options`; starts no thread yet."""
+        """Take an engine made with :func:`make_engine`; starts no thread yet."""
         self.engine = engine
         self._writing = engine.execution_options(regportal_writes=True)
-        self._owed: queue.SimpleQueue[_Owed | None] = queue.SimpleQueue()
+        self._owed: Line = queue.SimpleQueue()
         self._start = threading.Lock()
         self._writer: threading.Thread | None = None
         path = engine.url.database if engine.dialect.name == "sqlite" else None
@@ -103,39 +102,36 @@ class Store:
         """
         Return ``work(session)`` once it is committed.
 
-        Whatever it raises is raised here, with nothing of it kept. It may run again after a
-        conflict on PostgreSQL, so it must not do anything outside the session.
+        Whatever it raises is raised here, with nothing of it kept. It may run again: after a
+        conflict on PostgreSQL, or on SQLite where another write of its group failed. So it must
+        not do anything outside the session.
         """
         if not self._grouped:
             return self._alone(work)
-        owed = _Owed(work)
-        self._ensure_writer()
-        self._owed.put(owed)
-        result: T = owed.answer.result()
+        result: T = self._owe(_Owed(work)).answer.result()
         return result
 
     def note(self, work: Work[Any]) -> None:
         """
         Let ``work(session)`` be committed soon, and do not wait for it.
 
-        For measurements only: what must not be lost is written with :meth:`write`.
+        For measurements only: what must not be lost is written with :meth:`write`. Notes are
+        kept before any write that comes after them, and share its commit.
         """
-        self._ensure_writer()
-        self._owed.put(_Owed(work))
+        self._owe(_Owed(work, is_note=True))
 
     def catch_up(self) -> None:
         """Wait until everything that was noted before is kept."""
-        barrier = _Owed(lambda _session: None)
-        self._ensure_writer()
-        self._owed.put(barrier)
-        barrier.answer.result()
+        self._owe(_Owed(lambda _session: None)).answer.result()
 
     def close(self) -> None:
-        """Finish what is waiting and let go of the database."""
+        """Finish what is waiting and let go of the database; a later write opens it anew."""
         with self._start:
             writer, self._writer = self._writer, None
+            if writer:
+                self._owed.put(None)
+                self._owed = queue.SimpleQueue()
         if writer:
-            self._owed.put(None)
             writer.join()
         self.engine.dispose()
 
@@ -156,44 +152,109 @@ class Store:
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - not a secret
         raise AssertionError("unreachable")
 
-    def _ensure_writer(self) -> None:
-        """Start the writer with the first write (after a fork, not before)."""
-        if self._writer is None:
-            with self._start:
-                if self._writer is None:
-                    self._writer = threading.Thread(
-                        target=self._write_for_ever, name="writer", daemon=True
-                    )
-                    self._writer.start()
+    def _owe(self, owed: _Owed) -> _Owed:
+        """Put a write in line; the first one starts the writer (after a fork, not before)."""
+        with self._start:
+            self._owed.put(owed)
+            if self._writer is None:
+                self._writer = threading.Thread(
+                    target=self._write_for_ever, args=(self._owed,), name="writer", daemon=True
+                )
+                self._writer.start()
+        return owed
 
-    def _write_for_ever(self) -> None:
+    def _write_for_ever(self, line: Line) -> None:
         """Take what is waiting, commit it together, answer."""
         going = True
         while going:
-            group = [self._owed.get()]
-            while len(group) < GROUP and not self._owed.empty():
-                group.append(self._owed.get())
+            group = _next_group(line)
             going = None not in group
             self._write_group([owed for owed in group if owed])
 
     def _write_group(self, group: list[_Owed]) -> None:
+        """
+        Commit these writes together, then answer.
+
+        Where one fails, nothing was kept; then all are done again, each in a savepoint, so that
+        only the bad ones hear it. Savepoints from the start would cost every write a tenth.
+        """
+        try:
+            results = self._together(group)
+        except BaseException:  # noqa: BLE001 - the second time tells whose it is
+            self._one_by_one(group)
+        else:
+            for owed, result in zip(group, results, strict=True):
+                owed.answer.set_result(result)
+
+    def _together(self, group: list[_Owed]) -> list[Any]:
+        """Return what each write returned, after their commit."""
+        results = []
+        with self._turn(), self._open() as session, session.begin():
+            for owed in group:
+                results.append(owed.work(session))
+                session.flush()
+                session.expunge_all()
+        return results
+
+    def _one_by_one(self, group: list[_Owed]) -> None:
         """Run each write in a savepoint of one transaction; answer after its commit."""
         done: list[tuple[_Owed, Any]] = []
         try:
-            with self._lock or contextlib.nullcontext(), self._open() as session, session.begin():
+            with self._turn(), self._open() as session, session.begin():
                 for owed in group:
                     try:
                         with session.begin_nested():
                             result = owed.work(session)
                         done.append((owed, result))
-                    except Exception as error:  # noqa: BLE001 - it is its caller's to handle
-                        owed.answer.set_exception(error)
+                    except BaseException as error:
+                        if not _has_transaction(session):
+                            raise
+                        _refuse(owed, error)
                     finally:
                         session.expunge_all()
-        except Exception as error:  # noqa: BLE001 - nothing of the group was kept: all hear it
+        except BaseException as error:  # noqa: BLE001 - nothing of the group was kept: all hear it
             for owed in group:
                 if not owed.answer.done():
-                    owed.answer.set_exception(error)
+                    _refuse(owed, error)
             return
         for owed, result in done:
             owed.answer.set_result(result)
+
+    def _turn(self) -> contextlib.AbstractContextManager[Any]:
+        """Wait until no other process writes."""
+        return self._lock or contextlib.nullcontext()
+
+
+def _next_group(line: Line) -> list[_Owed | None]:
+    """Wait for a write and return it with those behind it; notes alone wait a little for one."""
+    group: list[_Owed | None] = []
+    owed = line.get()
+    until = time.monotonic() + SOON
+    only_notes = True
+    with contextlib.suppress(queue.Empty):
+        while True:
+            group.append(owed)
+            if len(group) == GROUP:
+                break
+            only_notes = only_notes and owed is not None and owed.is_note
+            patience = until - time.monotonic() if only_notes else 0
+            owed = line.get(timeout=patience) if patience > 0 else line.get_nowait()
+    return group
+
+
+def _refuse(owed: _Owed, error: BaseException) -> None:
+    """Let whoever waits hear why nothing was kept; where nobody does, the log."""
+    if owed.is_note:
+        logger.warning("a note was not kept", exc_info=error)
+    owed.answer.set_exception(error)
+
+
+def _has_transaction(session: Session) -> bool:
+    """
+    Return whether a write that failed left the transaction of its group as it was.
+
+    SQLite gives up all of it where the disk is full or broken: what the group wrote before is
+    gone, and what comes after would be kept without it.
+    """
+    raw = session.connection().connection.dbapi_connection
+    return bool(getattr(raw, "in_transaction", True))  # PostgreSQL refuses whatever comes after

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.models import (
     Attributed,
@@ -48,11 +49,20 @@ class Seen:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
+LINE = {
+    "sqlite": sa.insert(table_of(LogEntry)).values(transaction=0).inline(),
+    "postgresql": sa.insert(table_of(LogEntry))
+    .values(transaction=sa.text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)"))
+    .inline(),
+}
+
+
 def log(session: Session, kind: EntryKind, ref: uuid.UUID, *, now: datetime) -> None:
     """Write one line of the log; the weigher reads it after the commit."""
-    postgres = session.get_bind().dialect.name == "postgresql"
-    number = sa.text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)") if postgres else 0
-    session.execute(sa.insert(LogEntry).values(transaction=number, kind=kind, ref=ref, at=now))
+    session.flush()
+    connection = session.connection()
+    line = {"kind": kind, "ref": ref, "at": now}
+    connection.execute(LINE[connection.dialect.name], line)
 
 
 def read_log(session: Session, after: Place, limit: int) -> Sequence[LogEntry]:
@@ -81,8 +91,7 @@ def read_log(session: Session, after: Place, limit: int) -> Sequence[LogEntry]:
 
 def record(session: Session, interaction: Interaction, *, now: datetime) -> Interaction:
     """Add an interaction to the log."""
-    session.add(interaction)
-    session.flush()
+    add(session, interaction)
     log(session, EntryKind.INTERACTION, interaction.id, now=now)
     return interaction
 
@@ -180,43 +189,47 @@ def seen_of_claim(session: Session, claim_id: uuid.UUID) -> list[Seen]:
     return [Seen(*raw) for raw in session.execute(_seen().where(Interaction.claim_id == claim_id))]
 
 
+LAST_VISIT = (
+    sa.select(Visit)
+    .where(Visit.visitor_id == sa.bindparam("visitor"))
+    .order_by(Visit.last_at.desc())
+    .limit(1)
+)
+
+
 def visit_going_on(
     session: Session, visitor_id: uuid.UUID, idle: timedelta, *, now: datetime
 ) -> Visit | None:
     """Return the visitor's visit, or None where the last one has ended."""
-    last = session.scalars(
-        sa.select(Visit)
-        .where(Visit.visitor_id == visitor_id)
-        .order_by(Visit.last_at.desc())
-        .limit(1)
-    ).first()
+    last = session.scalars(LAST_VISIT, {"visitor": visitor_id}).first()
     return last if last is not None and goes_on(last.last_at, now, idle) else None
 
 
 def visit_of(
     session: Session,
     visitor_id: uuid.UUID,
-    idle: timedelta,
+    idle: timedelta | None,
     *,
     referrer: str | None = None,
     parameters: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Visit:
-    """Continue the visitor's visit, or begin one and keep where it came from."""
-    visit = visit_going_on(session, visitor_id, idle, now=now)
-    if visit is None:
-        visit = Visit(id=uuid7(), visitor_id=visitor_id, started_at=now, last_at=now)
-        session.add(visit)
-        session.flush()
-        session.add(
-            Touch(
-                id=uuid7(),
-                visit_id=visit.id,
-                at=now,
-                referrer=referrer,
-                parameters=dict(parameters or {}),
-            )
-        )
-    else:
-        visit.last_at = now
+    """
+    Continue the visitor's visit, or begin one and keep where it came from.
+
+    Without ``idle`` it is the first visit: nothing is looked for.
+    """
+    before = visit_going_on(session, visitor_id, idle, now=now) if idle is not None else None
+    if before is not None:
+        before.last_at = now
+        return before
+    visit = Visit(id=uuid7(), visitor_id=visitor_id, started_at=now, last_at=now)
+    touch = Touch(
+        id=uuid7(),
+        visit_id=visit.id,
+        at=now,
+        referrer=referrer,
+        parameters=dict(parameters or {}),
+    )
+    add(session, visit, touch)
     return visit

@@ -18,4 +18,8 @@ const watch = new ResizeObserver(() => {
 watch.observe(root)
 tell({ type: 'state', state })
 
+// Browsers leave the focus alone in a frame of another origin; a form that came back has it already.
+const wrong = document.querySelector('[autofocus]')
+if (wrong instanceof HTMLElement && document.hasFocus()) wrong.focus()
+
 export {}

@@ -36,6 +36,16 @@ class Browser(FlaskClient):
         return super().open(*args, buffered=buffered, **kwargs)
 
 
+def token_of(name):
+    """Return the token in somebody's cookie: as long as ours are, and easy to know again."""
+    return name.replace(" ", "_").ljust(43, "_")
+
+
+def cookie_of(name):
+    """Return the header with which somebody's browser sends it."""
+    return {"Cookie": f"{SESSION_COOKIE}={token_of(name)}"}
+
+
 @dataclass
 class Library:
     app: Flask
@@ -78,8 +88,8 @@ class Library:
         self.publish(asset, Gate(key=f"{key}-gate", asset=key, headline="Prices"))
         return content
 
-    def visitor(self, token):
-        """Let somebody come whose cookie holds this token."""
+    def visitor(self, name):
+        """Let somebody come whose cookie holds his token."""
 
         def work(session):
             now = datetime.now(UTC)
@@ -88,7 +98,9 @@ class Library:
             )
             session.add(visitor)
             session.flush()
-            session.add(VisitorToken(hash=hash_of(token), visitor_id=visitor.id, made_at=now))
+            session.add(
+                VisitorToken(hash=hash_of(token_of(name)), visitor_id=visitor.id, made_at=now)
+            )
             return visitor.id
 
         return self.store.write(work)
@@ -111,11 +123,11 @@ class Library:
 
         return f"/d/{self.store.write(work)}"
 
-    def browser(self, token=None):
+    def browser(self, name=None):
         """Return a client, with the cookie of a visitor if there is one."""
         client = Browser(self.app, self.app.response_class)
-        if token:
-            client.set_cookie(SESSION_COOKIE, token)
+        if name:
+            client.set_cookie(SESSION_COOKIE, token_of(name))
         return client
 
     def settle(self):

@@ -12,9 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from regportal.identity.browser import SESSION_COOKIE
 from regportal.library.schema import Content
-from tests.library.library import make_library
+from tests.library.library import cookie_of, make_library
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -74,7 +73,7 @@ class Served:
         """Send a GET; return the connection and the answer, still unread."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("GET", link, headers=sent | {"Cookie": f"{SESSION_COOKIE}=ann"})
+        connection.request("GET", link, headers=sent | cookie_of("ann"))
         return connection, connection.getresponse()
 
     def fetch(self, link, **headers):
@@ -154,7 +153,7 @@ def test_readers_who_do_not_read_hold_up_nobody_and_take_no_memory(served):
         for token, theirs in links * 4:
             connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
             waiting.callback(connection.close)
-            connection.request("GET", theirs, headers={"Cookie": f"{SESSION_COOKIE}={token}"})
+            connection.request("GET", theirs, headers=cookie_of(token))
             assert connection.getresponse().status == 200
         began = time.monotonic()
         status, _ = served.fetch(link, Range="bytes=1000-1999")

@@ -16,14 +16,15 @@ from regportal.errors import DeliveryError, RefusedError, UnreachableError
 
 PHASES = ("unaware", "interest", "exploration", "comparison", "decision")
 SENTENCES = {
-    "contact.claimed": "Somebody says: I am {who}. Not proven yet.",
-    "contact.claim_ended": "The claim to be {who} has ended.",
-    "contact.identified": "{who} is proven: the owner of the address said so.",
-    "contact.updated": "{who}: {answers}",
-    "consent.changed": "{who} and {newsletter}: {state}",
-    "interaction.recorded": "{who}: {did}",
+    "contact.claimed": "Somebody says: I am {who}. Not proven yet.{answers}",
+    "contact.claim_ended": "The claim to be {who} is {ended}.",
+    "contact.identified": "{who} is proven: the owner of the address said so.{answers}",
+    "contact.updated": "{who} is known better.{answers}",
+    "consent.changed": "{who} and the newsletter {newsletter}: {state}",
+    "interaction.recorded": "{who} {did} {object}",
     "phase.changed": "{deal} moved from {from} to {to}",
 }
+DID = {"download": "downloaded"}
 FREE = {"gmail", "outlook", "hotmail", "yahoo", "icloud", "gmx", "proton"}
 PATIENCE = 10  # seconds
 
@@ -228,8 +229,10 @@ def sentence(topic: str, data: Mapping[str, Any]) -> str:
         {
             "who": contact.get("email") or claim.get("email") or "Somebody",
             "deal": deal.get("name") or deal.get("external_id"),
-            "answers": ", ".join(_fields(data).values()) or "something changed",
-            "did": f"{did.get('type')} of {did.get('object')}",
+            "answers": "".join(f" {name}: {value}." for name, value in _fields(data).items()),
+            "ended": data.get("ended"),
+            "did": DID.get(str(did.get("type")), f"{did.get('type')}:"),
+            "object": did.get("object"),
             "from": data.get("from"),
             "to": data.get("to"),
             "newsletter": data.get("newsletter"),

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import string
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -154,7 +155,13 @@ def _invite(site: str, settings: Settings) -> None:
     click.echo()
     for number, step in enumerate(STEPS, start=1):
         click.echo(f"  {number}. {step.title}")
-    click.echo("\n  Ctrl-C ends it. `regportal demo --fresh` begins anew.\n")
+    click.echo(f"\n  Ctrl-C ends it. `{_command()} --fresh` begins anew.\n")
+
+
+def _command() -> str:
+    """Return how the demo was called: `make demo` leaves no `regportal` on the path."""
+    called = Path(sys.argv[0])
+    return f"{called if called.name == 'regportal' else 'regportal'} demo"
 
 
 @contextlib.contextmanager

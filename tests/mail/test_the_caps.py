@@ -1,0 +1,195 @@
+"""How many mails an address gets that nobody answers (design.md 4)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from regportal.mail.actions import address_hash, answered, stamp
+from regportal.mail.models import Letter
+from regportal.mail.rules import may_send_at
+from regportal.store.ids import uuid7
+from tests.portal import SECRET, Portal
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+ANN = "ann@acme.example"
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def owed(store, at, address=ANN, *, id=None, limits=True):
+    """Ask when a letter that is owed at this time may go."""
+    return store.write(
+        lambda session: stamp(
+            session, address, "claim", id or uuid7(), pepper="pepper", limits=limits, now=at
+        )
+    )
+
+
+def sent(store, *times, address=ANN):
+    """Return which of the letters owed at these times go at once."""
+    return [owed(store, at, address) == at for at in times]
+
+
+def test_three_a_day_and_no_more(store):
+    times = [NOON + hours * HOUR for hours in (0, 1, 2, 3, 12, 23.9, 24, 24.5, 25, 26)]
+
+    assert sent(store, *times) == [
+        *(True, True, True),
+        *(False, False, False),
+        *(True, False, True, True),
+    ]
+
+
+def test_ten_in_thirty_days_and_no_more(store):
+    days = [owed(store, NOON + day * DAY) == NOON + day * DAY for day in range(40)]
+
+    assert days == [True] * 10 + [False] * 20 + [True] * 10
+
+
+def test_never_means_never_and_counts_nothing(store):
+    for hours in range(3):
+        owed(store, NOON + hours * HOUR)
+
+    assert owed(store, NOON + 3 * HOUR) is None
+    with store.read() as session:
+        assert session.query(Letter).count() == 3
+
+
+def test_two_minutes_later_means_come_back_then(store):
+    owed(store, NOON)
+    soon = owed(store, NOON + timedelta(seconds=30))
+
+    assert soon == NOON + timedelta(minutes=2)
+    assert owed(store, soon) == soon
+
+
+def test_a_press_clears_the_count(store):
+    for hours in range(3):
+        owed(store, NOON + hours * HOUR)
+    full = owed(store, NOON + 3 * HOUR)
+    store.write(lambda session: answered(session, ANN, pepper="pepper", now=NOON + 3 * HOUR))
+
+    assert full is None
+    assert sent(store, NOON + 3 * HOUR, NOON + 4 * HOUR, NOON + 5 * HOUR, NOON + 6 * HOUR) == [
+        *(True, True, True),
+        False,
+    ]
+
+
+def test_addresses_do_not_count_for_each_other(store):
+    for hours in range(4):
+        owed(store, NOON + hours * HOUR)
+
+    assert sent(store, NOON + 4 * HOUR, address="bob@acme.example") == [True]
+
+
+def test_the_same_letter_is_counted_once(store):
+    id = uuid7()
+    tries = [owed(store, NOON + timedelta(minutes=minutes), id=id) for minutes in range(5)]
+
+    assert tries == [NOON + timedelta(minutes=minutes) for minutes in range(5)]
+    assert sent(store, NOON + HOUR, NOON + 2 * HOUR, NOON + 3 * HOUR) == [True, True, False]
+
+
+def test_limits_off_lifts_every_cap(store):
+    assert [owed(store, NOON, limits=False) for _ in range(20)] == [NOON] * 20
+
+
+def test_no_address_is_kept(store):
+    owed(store, NOON)
+    with store.read() as session:
+        [kept] = session.query(Letter.address_hash).one()
+
+    assert kept == address_hash(ANN, "pepper")
+    assert kept != address_hash(ANN, "another pepper")
+    assert ANN.encode() not in kept
+
+
+def test_many_at_once_do_not_slip_through_together(store):
+    with ThreadPoolExecutor(8) as threads:
+        times = list(threads.map(lambda _: owed(store, NOON), range(16)))
+
+    assert times.count(NOON) == 1
+    assert set(times) == {NOON, NOON + timedelta(minutes=2)}
+
+
+def test_a_clock_that_was_set_back_sends_no_flood():
+    ahead = [NOON + DAY * 2]
+
+    assert may_send_at(ahead, NOON) == ahead[0] + timedelta(minutes=2)
+
+
+@pytest.fixture
+def capped(database_url, tmp_path, monkeypatch):
+    """An installation whose caps hold."""
+    monkeypatch.setenv("CRM_SECRET", SECRET)
+    made = Portal(database_url, tmp_path)
+    made.publish()
+    yield made
+    made.close()
+
+
+def test_however_many_type_an_address_it_gets_three_mails_a_day(capped):
+    with time_machine.travel(NOON, tick=False) as clock:
+        pages = []
+        for _ in range(8):
+            pages.append(capped.browser().claim(ANN, "prices").status)
+            capped.work()
+            clock.shift(HOUR)
+        first_day = len(capped.mails())
+        clock.shift(17 * HOUR)
+        capped.browser().claim(ANN, "prices")
+        capped.work()
+
+    assert pages == [303] * 8
+    assert first_day == 3
+    assert len(capped.mails()) == 4
+
+
+def test_the_page_says_the_same_whether_a_mail_went_or_not(capped):
+    with time_machine.travel(NOON, tick=False) as clock:
+        texts = []
+        for _ in range(5):
+            browser = capped.browser()
+            browser.claim(ANN, "prices")
+            capped.work()
+            text = browser.get("/g/prices/done").text
+            texts.append(text)
+            clock.shift(HOUR)
+
+    assert len(capped.mails()) == 3
+    assert all("We send at most three such mails a day" in text for text in texts)
+    assert {len(text) for text in texts} == {len(texts[0])}
+
+
+def test_a_second_mail_within_two_minutes_comes_when_they_are_over(capped):
+    with time_machine.travel(NOON, tick=False) as clock:
+        ann = capped.browser()
+        ann.claim(ANN, "prices")
+        capped.work()
+        clock.shift(10)
+        capped.browser().claim(ANN, "prices")
+        capped.work()
+        at_once = len(capped.mails())
+        clock.shift(109)
+        capped.work()
+        too_soon = len(capped.mails())
+        clock.shift(1)
+        capped.work()
+
+    assert (at_once, too_soon, len(capped.mails())) == (1, 1, 2)
+
+
+def test_a_press_in_one_mail_lets_the_next_one_go(capped):
+    with time_machine.travel(NOON, tick=False) as clock:
+        for _ in range(3):
+            capped.browser().claim(ANN, "prices")
+            capped.work()
+            clock.shift(HOUR)
+        capped.browser().prove(capped)
+        capped.browser().claim(ANN, "prices")
+        capped.work()
+
+    assert len(capped.mails()) == 4

@@ -1,0 +1,73 @@
+"""The database's shape: what the migrations make is what the models say."""
+
+import importlib
+import pkgutil
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import regportal
+from regportal.store.base import Base
+from regportal.store.migrate import is_current, upgrade
+from regportal.store.sessions import make_engine
+
+
+@pytest.fixture
+def models():
+    """Every table that some room declares."""
+    for module in pkgutil.walk_packages(regportal.__path__, "regportal."):
+        if module.name.endswith((".models", ".documents")):
+            importlib.import_module(module.name)
+    return Base.metadata
+
+
+@pytest.fixture
+def engine(database_url):
+    opened = make_engine(database_url)
+    yield opened
+    opened.dispose()
+
+
+def test_migrating_an_empty_database_gives_exactly_the_models(engine, models):
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        differences = compare_metadata(context, models)
+
+    assert differences == []
+    assert len(models.tables) > 20
+
+
+def test_every_constraint_has_the_name_the_models_give_it(engine, models):
+    found = sa.inspect(engine)
+    made, said = set(), set()
+    for table in models.sorted_tables:
+        made |= {one["name"] for one in found.get_unique_constraints(table.name)}
+        made |= {one["name"] for one in found.get_foreign_keys(table.name)}
+        said |= {
+            one.name
+            for one in table.constraints
+            if isinstance(one, sa.UniqueConstraint | sa.ForeignKeyConstraint)
+        }
+
+    assert made == said
+
+
+def test_upgrading_what_is_in_shape_does_nothing(engine, database_url):
+    before = sorted(sa.inspect(engine).get_table_names())
+    upgrade(database_url)
+
+    assert sorted(sa.inspect(engine).get_table_names()) == before
+    assert is_current(engine)
+
+
+def test_a_database_with_nothing_in_it_is_not_in_shape(tmp_path):
+    engine = make_engine(f"sqlite:///{tmp_path}/empty.db")
+    fresh = is_current(engine)
+    upgrade(f"sqlite:///{tmp_path}/empty.db")
+
+    assert (fresh, is_current(engine)) == (False, True)
+    engine.dispose()
