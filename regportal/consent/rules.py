@@ -40,7 +40,7 @@ def canonical(line: Mapping[str, Any]) -> bytes:
     Return a line as the bytes that are hashed: sorted keys, no spaces, ASCII.
 
     >>> canonical({"b": 1, "a": "ü"})
-    b'{"a":"\\\\u00fc","b":1}'
+    b'{"a":"\\u00fc","b":1}'
     """
     return json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError, ForbiddenError, StaleError
 from regportal.forms import after, wire
-from regportal.forms.actions import Opened, open_gate
+from regportal.forms.actions import open_gate
 from regportal.forms.asking import hash_named, read_ask, read_csrf_token
 from regportal.forms.fields import HONEYPOT, GateForm
 from regportal.forms.forming import (
@@ -61,16 +61,13 @@ def open_the_gate(key: str) -> BaseResponse:
     if isinstance(sent, Fault):
         return _page(visiting, ask, form_for(visiting, ask, fields, sent), status=422)
     sender = sender_of(visiting, ask, sent, wire.only(fields, HONEYPOT))
-
-    def take(writing: Session) -> Opened:
-        opened = open_gate(writing, visiting.around, sent, sender, now=visiting.now)
-        settle_shown(writing, sent, now=visiting.now)
-        return opened
-
     try:
-        opened = current.store().write(take)
+        opened = current.store().write(
+            lambda writing: open_gate(writing, visiting.around, sent, sender, now=visiting.now)
+        )
     except StaleError as stale:
         return _anew(key, str(stale))
+    current.store().note(lambda writing: settle_shown(writing, sent, now=visiting.now))
     current.wake("weigh", "deliver")
     return after.go_on(visiting, opened, sender)
 
