@@ -112,6 +112,8 @@ class Server:
         while self._is_busy() and time.monotonic() < deadline:
             self._turn(0.05)
         self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
+        for channel in self._channels():
+            channel.handle_close()  # with what it had still to send, which may lie in a file
         wasyncore.close_all(self._map, ignore_all=True)
 
     def stop(self) -> None:
@@ -126,8 +128,12 @@ class Server:
 
     def _is_busy(self) -> bool:
         """Return whether somebody still waits for an answer, or for the rest of one."""
+        return any(one.requests or one.total_outbufs_len for one in self._channels())
+
+    def _channels(self) -> list[HTTPChannel]:
+        """Return every open connection."""
         channels: dict[int, HTTPChannel] = self._server.active_channels  # type: ignore[assignment] # its stubs differ
-        return any(one.requests or one.total_outbufs_len for one in list(channels.values()))
+        return list(channels.values())
 
 
 def answers(host: str, port: int, settings: Settings, *, within: float = 30.0) -> bool:

@@ -15,12 +15,12 @@ from regportal.forms.letters import Post
 from regportal.forms.settling import settle
 from regportal.inbox.actions import understand
 from regportal.outbox.actions import drain
-from regportal.outbox.drain import LEASE, ROUNDS, take_back
+from regportal.outbox.drain import LEASE, take_back
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 
-SMTP_LEASE = timedelta(minutes=5)
-"""Longer than one letter may take: ten steps of a conversation, 15 s each (mail/postman.py)."""
+SMTP_LEASE = timedelta(minutes=2)
+"""Longer than one letter may take: ten steps of a conversation, 10 s each (mail/postman.py)."""
 
 NIGHTLY = "17 3 * * *"
 MAIL = "mail"
@@ -158,8 +158,7 @@ class _Line:
         connector = self._current()
         if connector is None:
             return None
-        size = ROUNDS * connector.capabilities.batch
-        return self._drain(self._key, connector.deliver, size, ROUNDS * LEASE)
+        return self._drain(self._key, connector.deliver, connector.capabilities.batch, LEASE)
 
     def close(self) -> None:
         """Hang up; whoever waits for an answer stops waiting."""

@@ -17,7 +17,7 @@ from email_validator import validate_email
 
 from regportal.errors import ConfigError, RefusedError, UnreachableError
 
-TIMEOUT = 15  # seconds for each step of the conversation
+TIMEOUT = 10  # seconds for each step of the conversation
 UNWRITABLE = "no letter can be written to this address"
 
 

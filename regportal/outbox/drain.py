@@ -22,9 +22,6 @@ log = logging.getLogger(__name__)
 
 BATCH = 8
 LEASE = timedelta(minutes=1)  # longer than any delivery may take (connectors/egress.py: TOTAL)
-ROUNDS = 4
-"""How many times what a connector takes at once it is given at a time: a fourth of the
-transactions, and still not much to hold for a worker that is killed."""
 LANES = (0, 1)
 
 TOLD = (

@@ -134,25 +134,25 @@ def nginx(folder: Path) -> Iterator[Contestant | None]:
 def _running(
     command: Sequence[str], port: int, folder: Path, environment: dict[str, str]
 ) -> Iterator[Contestant]:
-    """Run a server until it is no longer needed."""
-    child = subprocess.Popen(  # noqa: S603 - our own commands, and nginx
-        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    try:
-        if not first_answer(port, child):
-            child.kill()
-            says = (child.stderr.read() if child.stderr else b"").decode("utf-8", "replace")
-            raise ConfigError(f"{' '.join(command[:4])} did not answer: {says.strip()[-500:]}")
-        yield Contestant(child.pid, port)
-    finally:
-        child.terminate()
+    """Run a server until it is no longer needed; what it says goes to a file, not into a pipe."""
+    with (folder / f"said-{port}.log").open("w+b") as said:
+        child = subprocess.Popen(  # noqa: S603 - our own commands, and nginx
+            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=said
+        )
         try:
-            child.wait(12)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        if child.stderr:
-            child.stderr.close()
+            if not first_answer(port, child):
+                child.kill()
+                said.seek(0)
+                says = said.read().decode("utf-8", "replace").strip()[-500:]
+                raise ConfigError(f"{' '.join(command[:4])} did not answer: {says}")
+            yield Contestant(child.pid, port)
+        finally:
+            child.terminate()
+            try:
+                child.wait(12)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
 
 
 def first_answer(port: int, child: "subprocess.Popen[bytes]", within: float = 30.0) -> bool:
