@@ -13,6 +13,7 @@ from regportal.buying.rules import in_full
 from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
 from regportal.errors import NotHereError
 from regportal.forms.models import Answer
+from regportal.identity.actions import find_contact
 from regportal.identity.addresses import read_address
 from regportal.identity.models import Assurance, Claim, Contact
 from regportal.store.documents import Wording
@@ -35,7 +36,7 @@ def contact_shown(session: Session, email: str) -> Row:
     if not email.isprintable():  # no database takes it
         raise unknown
     match_key = _match_key(email)
-    contact = session.scalar(sa.select(Contact).where(Contact.match_key == match_key))
+    contact = find_contact(session, email)
     claims = _claims_of(session, contact, match_key)
     if contact is None and not claims:
         raise unknown
