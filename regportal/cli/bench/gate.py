@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from regportal.cli.bench.contestants import Contestant, Place, install, reference, serving
-from regportal.cli.bench.measure import Figures, Goal, Measured, figures, ratio, rounds, send
+from regportal.cli.bench.measure import Figures, Goal, Measured, figures, ratio, rest, rounds, send
 from regportal.cli.bench.report import Report
 from regportal.cli.bench.visits import WrongAnswerError, sent, shown
 
@@ -32,6 +32,7 @@ def bench_gate(
         def one() -> Measured:
             measured: Measured = {}
             for name, contestant in running.items():
+                rest([each.pid for each in running.values()])
                 show, take = _measure(contestant, requests)
                 measured |= {f"GET {name}": show, f"POST {name}": take}
                 kept[name] = kept.get(name, 0) + requests

@@ -17,6 +17,12 @@ from regportal.errors import RegportalError
 TICK = os.sysconf("SC_CLK_TCK")
 BUSY = 0.25
 """Cores that something else may use in a round that counts."""
+IDLE = 0.05
+"""Cores that servers at rest use."""
+GLANCE = 0.5
+"""Seconds we look at them to see whether they rest."""
+PATIENCE = 120
+"""Seconds they may take to come to rest; a round that is disturbed then does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,20 @@ class Watch:
         cpu = cpu_of(self._pid) - self._cpu
         others = (_busy() - self._all) - cpu - (_ours() - self._own)
         return cpu, max(0.0, others / seconds)
+
+
+def rest(pids: Sequence[int]) -> None:
+    """
+    Wait until these servers have done what they were still doing after their answers.
+
+    Ours writes letters by then, which would be somebody else's load in the next run.
+    """
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        before = sum(map(cpu_of, pids))
+        time.sleep(GLANCE)
+        if (sum(map(cpu_of, pids)) - before) / GLANCE <= IDLE:
+            return
 
 
 def send(
