@@ -19,9 +19,10 @@ from regportal.connectors.schema import Connector
 from regportal.connectors.signatures import keys_of, signed
 from regportal.documents import actions as documents
 from regportal.documents import reading
-from regportal.forms.letters import Post
+from regportal.forms.letters import LETTERS
 from regportal.forms.settling import settle
 from regportal.inbox.actions import understand
+from regportal.mail.post import Post
 from regportal.outbox.drain import drain
 from regportal.store.ids import uuid7
 
@@ -72,7 +73,7 @@ class Portal:
         """Let the worker do everything that is due."""
         for task in (understand, settle, weigh):
             patiently(lambda task=task: self._soon(task))
-        post = Post(self.settings, self.store, self.shelf, self.app.jinja_env)
+        post = Post(self.settings, self.store, self.shelf, self.app.jinja_env, LETTERS)
         self._drain("mail", post.deliver)
         with self.store.read() as session:
             for connector in self.shelf.published(session).all(Connector):

@@ -12,7 +12,7 @@ from regportal.config import Settings, load
 from regportal.forms import downloads, mailed, views
 from regportal.inbox import views as inbox
 from regportal.library.storage import open_storage
-from regportal.store import current
+from regportal.store import current, words
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store, make_engine
 
@@ -54,6 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["regportal.wake"] = lambda _task: None
     for blueprint in (bp, reports.bp, views.bp, mailed.bp, downloads.bp, inbox.bp):
         app.register_blueprint(blueprint)
+    words.use(app.jinja_env)
     pages.use(app)
     problems.use(app)
     wsgi: WSGIApplication = _Below(app.wsgi_app, settings.path)

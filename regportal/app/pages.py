@@ -7,6 +7,7 @@ from flask import Flask, Request, Response, g, request, url_for
 
 from regportal.forms.pages import frame
 from regportal.store import current
+from regportal.store.words import speaking
 
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), browsing-topics=()"
 YEARS = 63072000
@@ -98,7 +99,7 @@ def use(app: Flask) -> None:
     missing = {rule.endpoint for rule in app.url_map.iter_rules()} - TYPES.keys()
     if missing:
         raise LookupError(f"no page type for {', '.join(sorted(missing))}")
-    app.context_processor(lambda: {"nonce": nonce()})
+    app.context_processor(lambda: {"nonce": nonce(), **speaking("en")})
     app.after_request(_with_headers)
 
 

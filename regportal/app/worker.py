@@ -11,9 +11,10 @@ from regportal.config import Settings
 from regportal.connectors.base import Connector, Deliver, connector_for
 from regportal.connectors.schema import Connector as ConnectorDocument
 from regportal.engine import Clock, Engine, Task, utc_now
-from regportal.forms.letters import Post
+from regportal.forms.letters import LETTERS
 from regportal.forms.settling import settle
 from regportal.inbox.actions import understand
+from regportal.mail.post import Post
 from regportal.outbox.actions import drain
 from regportal.outbox.drain import LEASE, take_back
 from regportal.store.documents import Shelf
@@ -103,7 +104,7 @@ class Worker:
     def _post(self, now: datetime) -> datetime | None:
         """Send the letters that are due."""
         del now  # a letter takes its time: each is judged by the clock
-        post = Post(self._settings, self._store, self._shelf, self._app.jinja_env)
+        post = Post(self._settings, self._store, self._shelf, self._app.jinja_env, LETTERS)
         return self._drain(MAIL, post.deliver, 1, SMTP_LEASE)
 
     def _drain(self, key: str, deliver: Deliver, size: int, lease: timedelta) -> datetime | None:

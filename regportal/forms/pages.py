@@ -44,20 +44,11 @@ def locale_of(site: Site) -> str:
     return language(wanted) if wanted and wanted != "*" else language(site.locale)
 
 
-def site_shown(site: Site) -> dict[str, str]:
-    """Return what pages and mails say about the site."""
-    return {
-        "name": said(site.name, site.locale),
-        "controller": site.controller,
-        "privacy_notice": site.privacy_notice,
-    }
-
-
 def around_page(site: Site) -> dict[str, Any]:
     """Return what every page is rendered with."""
     parent = frame(site).origin
     return {
-        "site": site_shown(site),
+        "site": site.shown(site.locale),
         "lang": site.locale,
         "dir": Locale.parse(site.locale, sep="-").text_direction,
         "framed": parent is not None,

@@ -129,3 +129,11 @@ class Site(Document):
     def of(cls, published: Documents) -> Self:
         """Return the site; raise NotHereError before the first publication."""
         return published.one(cls, "site")
+
+    def shown(self, locale: str) -> dict[str, str]:
+        """Return what pages and letters say about the site."""
+        return {
+            "name": said(self.name, locale),
+            "controller": self.controller,
+            "privacy_notice": self.privacy_notice,
+        }

@@ -10,8 +10,9 @@ from regportal.app.worker import Worker
 from regportal.buying.weigher import weigh
 from regportal.connectors.base import connector_for
 from regportal.connectors.schema import Connector
-from regportal.forms.letters import Post
+from regportal.forms.letters import LETTERS
 from regportal.forms.settling import settle
+from regportal.mail.post import Post
 from regportal.outbox.drain import drain
 from tests.portal import SITE
 
@@ -56,7 +57,7 @@ class Watch:
 
 def send(portal, key):
     """Let the worker send what one is owed: the mails, or what a CRM is told."""
-    post = Post(portal.settings, portal.store, portal.shelf, portal.app.jinja_env)
+    post = Post(portal.settings, portal.store, portal.shelf, portal.app.jinja_env, LETTERS)
     with portal.store.read() as session:
         crm = portal.shelf.published(session).one(Connector, "crm")
     to = post if key == "mail" else connector_for(crm, portal.settings)
