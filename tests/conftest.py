@@ -120,17 +120,31 @@ def _sqlite_template(tmp_path_factory):
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path):
-    """A database of this test's own, in the present shape, with nothing in it."""
-    if request.param == "sqlite":
-        path = tmp_path / "regportal.db"
-        shutil.copyfile(request.getfixturevalue("_sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    server = request.getfixturevalue("_postgres")
-    template = request.getfixturevalue("_postgres_template")
-    with _database(server, "test", template) as url:
-        yield url
+def new_database(request, tmp_path):
+    """Makes databases in the present shape, with nothing in them; each call gives one more."""
+    with contextlib.ExitStack() as made:
+        if request.param == "sqlite":
+            template = request.getfixturevalue("_sqlite_template")
+
+            def make():
+                taken = len(list(tmp_path.glob("regportal*.db"))) or ""
+                path = tmp_path / f"regportal{taken}.db"
+                shutil.copyfile(template, path)
+                return f"sqlite:///{path}"
+        else:
+            server = request.getfixturevalue("_postgres")
+            template = request.getfixturevalue("_postgres_template")
+
+            def make():
+                return made.enter_context(_database(server, "test", template))
+
+        yield make
+
+
+@pytest.fixture
+def database_url(new_database):
+    """A database of this test's own."""
+    return new_database()
 
 
 class _database:  # noqa: N801 - reads as a verb where it is used
