@@ -37,7 +37,7 @@ hypothesis.settings.load_profile("house")
 def _no_settings_of_the_developer(monkeypatch):
     """A test sees the settings that it makes itself."""
     for name in [name for name in os.environ if name.startswith("REGPORTAL_")]:
-        if name not in {"REGPORTAL_BROWSER", "REGPORTAL_TEST_POSTGRES"}:
+        if name not in {"REGPORTAL_BROWSER", "REGPORTAL_FIREFOX", "REGPORTAL_TEST_POSTGRES"}:
             monkeypatch.delenv(name)
 
 

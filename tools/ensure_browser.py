@@ -1,8 +1,9 @@
 """
-Find a Chromium to test with, or install one; print where it is.
+Find the browsers to test with, or install them; print where they are.
 
-In this order: the one named by REGPORTAL_BROWSER, one that is installed already, Playwright's
-own download, Debian's package. Exit 1 with everything that was tried when none of them works.
+In this order: the one named by REGPORTAL_BROWSER (Chromium) or REGPORTAL_FIREFOX, one that is
+installed already, Playwright's own download (of Chromium; its Firefox is not the one people
+have), Debian's package. Exit 1 with everything that was tried when none of them works.
 """
 
 import os
@@ -10,14 +11,46 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-INSTALLED = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
-APPLICATIONS = (
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "~/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "~/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+
+@dataclass(eq=False)
+class Kind:
+    """A browser, and where it may be."""
+
+    name: str
+    says: str
+    """A word of what it says its version is."""
+    variable: str
+    installed: tuple[str, ...]
+    applications: tuple[str, ...]
+    package: str
+
+
+CHROMIUM = Kind(
+    "Chromium",
+    "chrom",
+    "REGPORTAL_BROWSER",
+    ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"),
+    (
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "~/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "~/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ),
+    "chromium",
+)
+FIREFOX = Kind(
+    "Firefox",
+    "firefox",
+    "REGPORTAL_FIREFOX",
+    ("firefox", "firefox-esr"),
+    (
+        "/Applications/Firefox.app/Contents/MacOS/firefox",
+        "~/Applications/Firefox.app/Contents/MacOS/firefox",
+    ),
+    "firefox-esr",
 )
 DOWNLOADED = ("chrome-headless-shell", "headless_shell", "chrome", "Chromium")
 PATIENCE = 600.0
@@ -29,21 +62,21 @@ class MissingBrowserError(Exception):
     """No rung of the ladder led to a browser; ``str(error)`` says which were tried."""
 
 
-def ensure() -> str:
+def ensure(kind: Kind = CHROMIUM) -> str:
     """Return the path of a browser that starts, installing one where none is there."""
     tried: list[str] = []
     for rung in (named, installed, downloaded, packaged):
-        for path, what in rung(tried.append):
-            if starts(path):
+        for path, what in rung(kind, tried.append):
+            if starts(kind, path):
                 return path
             tried.append(f"{what}: {path} does not start")
     raise MissingBrowserError(
-        "No browser to test with. Install Chromium, or name one in REGPORTAL_BROWSER. Tried:\n"
+        f"No {kind.name} to test with. Install it, or name one in {kind.variable}. Tried:\n"
         + "\n".join(f"  - {line}" for line in tried)
     )
 
 
-def starts(path: str) -> bool:
+def starts(kind: Kind, path: str) -> bool:
     """Tell whether this is a browser: it says its version."""
     try:
         said = subprocess.run(
@@ -51,31 +84,33 @@ def starts(path: str) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return said.returncode == 0 and "chrom" in said.stdout.lower()
+    return said.returncode == 0 and kind.says in said.stdout.lower()
 
 
-def named(tell: Callable[[str], None]) -> Iterator[Candidate]:
+def named(kind: Kind, tell: Callable[[str], None]) -> Iterator[Candidate]:
     """Offer the one the developer names."""
-    path = os.environ.get("REGPORTAL_BROWSER")
+    path = os.environ.get(kind.variable)
     if path:
-        yield path, "REGPORTAL_BROWSER"
+        yield path, kind.variable
     else:
-        tell("REGPORTAL_BROWSER: not set")
+        tell(f"{kind.variable}: not set")
 
 
-def installed(tell: Callable[[str], None]) -> Iterator[Candidate]:
+def installed(kind: Kind, tell: Callable[[str], None]) -> Iterator[Candidate]:
     """Offer those this machine has."""
-    applications = [Path(name).expanduser() for name in APPLICATIONS]
-    found = [path for name in INSTALLED if (path := shutil.which(name))]
+    applications = [Path(name).expanduser() for name in kind.applications]
+    found = [path for name in kind.installed if (path := shutil.which(name))]
     found += [str(path) for path in applications if path.exists()]
     if not found:
-        tell(f"installed: none of {', '.join(INSTALLED)}, and no application")
+        tell(f"installed: none of {', '.join(kind.installed)}, and no application")
     for path in found:
         yield path, "installed"
 
 
-def downloaded(tell: Callable[[str], None]) -> Iterator[Candidate]:
+def downloaded(kind: Kind, tell: Callable[[str], None]) -> Iterator[Candidate]:
     """Offer Playwright's own, which it downloads."""
+    if kind is not CHROMIUM:
+        return
     folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or _playwright_folder())
     if not _has(folder):
         command = [sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]
@@ -90,22 +125,23 @@ def downloaded(tell: Callable[[str], None]) -> Iterator[Candidate]:
         yield path, "playwright"
 
 
-def packaged(tell: Callable[[str], None]) -> Iterator[Candidate]:
+def packaged(kind: Kind, tell: Callable[[str], None]) -> Iterator[Candidate]:
     """Offer Debian's, which only root may install."""
     if shutil.which("apt-get") is None:
-        tell("apt-get install chromium: there is no apt-get")
+        tell(f"apt-get install {kind.package}: there is no apt-get")
         return
     if os.geteuid() != 0:
-        tell("apt-get install chromium: only root may; try: sudo apt-get install chromium")
+        wanted = f"apt-get install {kind.package}"
+        tell(f"{wanted}: only root may; try: sudo {wanted}")
         return
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     _run(["apt-get", "update", "-qq"], quiet)
     trouble = _run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"], quiet
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", kind.package], quiet
     )
     if trouble:
-        tell(f"apt-get install chromium: {trouble}")
-    elif path := shutil.which("chromium"):
+        tell(f"apt-get install {kind.package}: {trouble}")
+    elif path := shutil.which(kind.package):
         yield path, "apt-get"
 
 
@@ -148,6 +184,7 @@ def _run(command: list[str], more: dict[str, str] | None = None) -> str | None:
 
 if __name__ == "__main__":
     try:
-        print(ensure())
+        for kind in (CHROMIUM, FIREFOX):
+            print(ensure(kind))
     except MissingBrowserError as missing:
         sys.exit(str(missing))

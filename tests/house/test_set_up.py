@@ -89,7 +89,7 @@ def bare_machine(monkeypatch, tmp_path):
 
     commands = []
     monkeypatch.setattr(ensure_browser.shutil, "which", lambda _: None)
-    monkeypatch.setattr(ensure_browser, "APPLICATIONS", ())
+    monkeypatch.setattr(ensure_browser.CHROMIUM, "applications", ())
     monkeypatch.setattr(ensure_browser, "_run", lambda *told: commands.append(told[0]) or "no")
     monkeypatch.delenv("REGPORTAL_BROWSER", raising=False)
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "playwright"))

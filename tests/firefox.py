@@ -1,0 +1,134 @@
+"""A real Firefox, driven by WebDriver BiDi: just enough of it to fill forms and press buttons."""
+
+import contextlib
+import itertools
+import json
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from websockets.sync.client import ClientConnection, connect
+
+from tools.ensure_browser import FIREFOX, ensure
+
+PATIENCE = 60.0
+"""Seconds for a start, and for each answer."""
+PREFERENCES = {
+    "browser.shell.checkDefaultBrowser": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "app.normandy.enabled": False,
+    "app.update.enabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "network.dns.disablePrefetch": True,
+    "services.settings.server": "http://127.0.0.1:9/",
+    "toolkit.telemetry.enabled": False,
+    "browser.safebrowsing.update.enabled": False,
+    "network.proxy.type": 1,
+    "network.proxy.http": "127.0.0.1",
+    "network.proxy.http_port": 9,
+    "network.proxy.ssl": "127.0.0.1",
+    "network.proxy.ssl_port": 9,
+    "network.proxy.no_proxies_on": "localhost, 127.0.0.1",
+}
+"""It reaches nothing but this machine: all other hosts lie behind a proxy that is not there."""
+
+
+class Firefox:
+    """One Firefox with one tab."""
+
+    def __init__(self, wire: ClientConnection) -> None:
+        self._wire, self._number = wire, itertools.count(1)
+        self._ask("session.new", capabilities={})
+        self._tab = self._ask("browsingContext.getTree")["contexts"][0]["context"]
+
+    def open(self, url: str) -> None:
+        """Go to an address, and wait until the page is there."""
+        self._ask("browsingContext.navigate", context=self._tab, url=url, wait="complete")
+
+    def read(self, expression: str):
+        """Return what a JavaScript expression gives on the page."""
+        done = self._ask(
+            "script.evaluate",
+            expression=expression,
+            target={"context": self._tab},
+            awaitPromise=True,
+            userActivation=True,
+        )
+        assert done["type"] == "success", done
+        return done["result"].get("value")
+
+    def has(self, selector: str) -> bool:
+        """Tell whether the page has such an element."""
+        return bool(self.read(f"document.querySelector({json.dumps(selector)}) !== null"))
+
+    def fill(self, selector: str, value: str) -> None:
+        """Type into a field."""
+        self.read(
+            f"document.querySelector({json.dumps(selector)}).value = {json.dumps(value)}; null"
+        )
+
+    def press(self, selector: str) -> None:
+        """Press a button, and wait until the next page is there."""
+        self.read("window.rpOld = true; null")
+        self.read(f"document.querySelector({json.dumps(selector)}).click(); null")
+        until = time.monotonic() + PATIENCE
+        while self.read("Boolean(window.rpOld) || document.readyState !== 'complete'"):
+            assert time.monotonic() < until, "the next page does not come"
+            time.sleep(0.01)
+
+    @property
+    def text(self) -> str:
+        """Return what the page says."""
+        return self.read("document.documentElement.outerHTML") or ""
+
+    def cookies(self) -> list[dict[str, str]]:
+        """Return every cookie it keeps, as ``name`` and ``value``."""
+        kept = self._ask("storage.getCookies")["cookies"]
+        return [{"name": one["name"], "value": one["value"]["value"]} for one in kept]
+
+    def forget(self) -> None:
+        """Drop every cookie."""
+        self._ask("storage.deleteCookies")
+
+    def _ask(self, method: str, **params: object) -> dict:
+        number = next(self._number)
+        self._wire.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            told = json.loads(self._wire.recv(timeout=PATIENCE))
+            if told.get("id") == number:
+                assert told["type"] == "success", f"{method}: {told}"
+                return told["result"]
+
+
+@contextlib.contextmanager
+def firefox() -> Iterator[Firefox]:
+    """Start a Firefox nobody has used; end it."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in PREFERENCES.items()]
+        (Path(profile) / "user.js").write_text("\n".join(lines), encoding="utf-8")
+        process = subprocess.Popen(
+            [ensure(FIREFOX), "--headless", "--remote-debugging-port=0", "--profile", profile],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            listening = None
+            while listening is None:
+                line = process.stderr.readline()
+                assert line, "Firefox ended before it listened"
+                listening = re.search(r"WebDriver BiDi listening on (ws://\S+)", line)
+            with connect(f"{listening[1]}/session", max_size=None, proxy=None) as wire:
+                yield Firefox(wire)
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stderr.close()
