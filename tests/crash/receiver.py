@@ -23,7 +23,10 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed in the middle of it
+                    return
                 status = receiver.take(dict(self.headers.items()), body)
                 time.sleep(random.uniform(0, 0.02))  # a kill may fall between effect and answer
                 self.send_response(status)
