@@ -191,7 +191,7 @@ class Settings(BaseSettings):
         """
         store, _, name = reference.partition(":")
         if store != "env" or not name:
-            raise ConfigError(f"{reference!r} is not a secret's name; write env:NAME")
+            raise ConfigError(f"{reference!r} is not a secret's name; write env:NAME or vault:KEY")
         value = os.environ.get(name) or dotenv_values(".env").get(name)
         if not value:
             raise ConfigError(f"the environment variable {name} is not set")

@@ -109,9 +109,14 @@ class StaleError(RequestError):
 
 
 class TooManyError(RequestError):
-    """More than a limit allows."""
+    """More than a limit allows; ``after`` is how many seconds it lasts."""
 
     status = 429
+
+    def __init__(self, says: str, after: int = 60) -> None:
+        """Keep the wait beside the sentence."""
+        super().__init__(says)
+        self.after = after
 
 
 class DeliveryError(RegportalError):

@@ -1,10 +1,10 @@
-"""What every row shares: keys, moments, and which columns are personal."""
+"""What every row shares: keys, moments, and what it says about people."""
 
 import enum
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -59,10 +59,48 @@ Ordinal = Annotated[int, mapped_column(Sequence, primary_key=True, autoincrement
 JsonObject = Annotated[Mapping[str, Any], mapped_column(Json, default=dict)]
 
 
-class Base(DeclarativeBase):
-    """A table. ``personal`` names the columns that say something about a person."""
+Clock = Literal[
+    "claims", "anonymous", "network", "contacts", "ledger", "letters", "webhooks", "security"
+]
+"""Which span of time ends a row; ``site.keep`` and privacy/clocks.py say how long each is."""
 
-    personal: ClassVar[frozenset[str]] = frozenset()
+SPECIAL_KEYS = frozenset({"subject", "address", "address_hash", "mention"})
+"""Ways to find a person's rows other than a column of another table; see ``Base.person``."""
+
+
+class Base(DeclarativeBase):
+    """
+    A table, and what a data protection officer must know of it.
+
+    Every column is declared in ``personal`` or in ``plain``; export, erasure, retention and
+    docs/privacy.md follow these declarations, so that no column can be overlooked
+    (tests/store/test_declarations.py fails for a column in neither).
+    """
+
+    personal: ClassVar[Mapping[str, str]] = {}
+    """Column → why we keep it, in words for the person it is about."""
+    plain: ClassVar[frozenset[str]] = frozenset()
+    """Every other column: says nothing of a person by itself."""
+    person: ClassVar[Mapping[str, str]] = {}
+    """
+    How a row is found for a person: column → what of his it holds; one that fits is enough.
+
+    ``contact.id``, ``claim.id``, ``visitor.id``, ``visit.id``, ``interaction.id``… (a column of
+    another table that is his); ``subject`` (``contact:<id>`` or ``claim:<id>``); ``address``
+    (his match key); ``address_hash`` (as mail/actions.py hashes it); ``mention`` (foreign text
+    or JSON that names his address somewhere).
+    """
+    clock: ClassVar[Clock | None] = None
+    """Which clock ends a row, unless it belongs to a contact, which is kept or erased whole."""
+    aged_by: ClassVar[str | None] = None
+    """The column with the moment at which the clock starts; NULL: it has not started."""
+    emptied: ClassVar[str | None] = None
+    """Why the row stays when its person goes; its columns that named him are emptied then."""
+    when_emptied: ClassVar[Mapping[str, Any]] = {}
+    """What other columns hold from then on."""
+    outlives: ClassVar[str | None] = None
+    """Why the row stays whole when its person goes: keys, states, times and hashes only."""
+
     metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from regportal.config import Settings
 from regportal.store.documents import Published, Shelf, Site
 from regportal.store.sessions import Store
+from regportal.store.vault import Vault
 
 
 def settings() -> Settings:
@@ -20,6 +21,12 @@ def settings() -> Settings:
 def store() -> Store:
     """Return the database of this installation."""
     found: Store = current_app.extensions["regportal.store"]
+    return found
+
+
+def vault() -> Vault:
+    """Return the secrets of this installation."""
+    found: Vault = current_app.extensions["regportal.vault"]
     return found
 
 

@@ -43,6 +43,7 @@ class DocumentVersion(Base):
     """One published wording of one document; never changed."""
 
     __tablename__ = "document_version"
+    plain = frozenset({"id", "kind", "key", "number", "body", "digest", "published_at"})
     __table_args__ = (sa.UniqueConstraint("kind", "key", "number"),)
 
     id: Mapped[Id]
@@ -59,6 +60,7 @@ class Publication(Base):
     """One moment at which the published set changed; the newest number names the set."""
 
     __tablename__ = "publication"
+    plain = frozenset({"number", "at"})
 
     number: Mapped[Ordinal]
     at: Mapped[Moment]
@@ -68,6 +70,7 @@ class CurrentDocument(Base):
     """The version of a document that holds now; no row when it is archived."""
 
     __tablename__ = "current_document"
+    plain = frozenset({"kind", "key", "position", "version_id"})
 
     kind: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
@@ -79,6 +82,7 @@ class Wording(Base):
     """A text exactly as people saw it, by its hash; never changed (security.md R15)."""
 
     __tablename__ = "wording"
+    plain = frozenset({"digest", "locale", "text", "first_used"})
 
     digest: Mapped[str] = mapped_column(primary_key=True)
     locale: Mapped[str]

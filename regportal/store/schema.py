@@ -1,9 +1,9 @@
 """What all documents share: keys, texts, lengths of time; and the site itself."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, ClassVar, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,14 +22,16 @@ Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Span = Annotated[str, Field(pattern=SPAN.pattern, examples=["30m", "540d", "24mo"])]
 """A length of time: 30s, 30m, 2h, 540d, 24mo (a month is 30 days)."""
 
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")]
+"""A language, or a country's kind of it: de, de-AT."""
+
 Text = (
     Annotated[str, Field(min_length=1, max_length=2000)]
-    | Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")], str],
-        Field(min_length=1),
-    ]
+    | Annotated[dict[Language, str], Field(min_length=1)]
 )
 """What people read: one text, or one a language."""
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
 
 def span(text: str) -> timedelta:
@@ -60,6 +62,49 @@ def said(text: str | Mapping[str, str], locale: str = "en") -> str:
         return text
     parent = locale.partition("-")[0]
     return text.get(locale) or text.get(parent) or next(iter(text.values()))
+
+
+def texts_in(document: BaseModel, path: str = "") -> Iterator[tuple[str, str | Mapping[str, str]]]:
+    """
+    Yield everything in a document that is (or may be) written in several languages.
+
+    >>> acme = Site(
+    ...     name={"en": "Acme", "de": "Acme"}, controller="Acme", privacy_notice="https://a.example"
+    ... )
+    >>> dict(texts_in(acme))
+    {'name': {'en': 'Acme', 'de': 'Acme'}, 'privacy_notice': 'https://a.example'}
+    """
+    for name, field in type(document).model_fields.items():
+        value, place = getattr(document, name), f"{path}{name}"
+        if value is None:
+            continue
+        if _is_text(field.annotation):
+            yield place, value
+        elif isinstance(value, BaseModel):
+            yield from texts_in(value, f"{place}.")
+        elif isinstance(value, Mapping) and _is_text_by_key(field.annotation):
+            yield from ((f"{place}.{key}", text) for key, text in value.items())
+        elif isinstance(value, tuple):
+            for index, one in enumerate(value):
+                if isinstance(one, BaseModel):
+                    yield from texts_in(one, f"{place}[{index}].")
+
+
+def _is_text(annotation: Any) -> bool:
+    """Return whether a field may say one thing a language."""
+    return any(_by_language(one) for one in get_args(annotation))
+
+
+def _by_language(annotation: Any) -> bool:
+    """Return whether this is a map from languages."""
+    inner = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return get_origin(inner) is dict and get_args(inner)[0] == Language
+
+
+def _is_text_by_key(annotation: Any) -> bool:
+    """Return whether a field names several texts, as the choices of a question."""
+    kinds = (annotation, *get_args(annotation))
+    return any(get_origin(one) is dict and _is_text(get_args(one)[1]) for one in kinds)
 
 
 class Document(BaseModel):
@@ -116,11 +161,16 @@ class Site(Document):
     key: Key = "site"
     name: Text
     controller: Annotated[str, Field(min_length=1, max_length=500)]
-    privacy_notice: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    privacy_notice: Url | Annotated[dict[Language, Url], Field(min_length=1)]
+    privacy_notice_version: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    privacy_notice_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    valid_for: Span | None = None
     origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")], ...] = ()
     locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
     visit: Span = "30m"
     remember: Annotated[str, Field(pattern="^(ask|never)$")] = "ask"
+    kiosk: bool = False
+    do_not_track: Annotated[str, Field(pattern="^(honour|ignore)$")] = "ignore"
     theme: Theme = Theme()
     keep: Keep = Keep()
     ignore: Ignore = Ignore()
@@ -130,10 +180,14 @@ class Site(Document):
         """Return the site; raise NotHereError before the first publication."""
         return published.one(cls, "site")
 
+    def notice(self, locale: str) -> str:
+        """Return where it is written what becomes of people's data."""
+        return said(self.privacy_notice, locale)
+
     def shown(self, locale: str) -> dict[str, str]:
         """Return what pages and letters say about the site."""
         return {
             "name": said(self.name, locale),
             "controller": self.controller,
-            "privacy_notice": self.privacy_notice,
+            "privacy_notice": self.notice(locale),
         }

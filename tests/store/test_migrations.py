@@ -18,7 +18,7 @@ from regportal.store.sessions import make_engine
 def models():
     """Every table that some room declares."""
     for module in pkgutil.walk_packages(regportal.__path__, "regportal."):
-        if module.name.endswith((".models", ".documents")):
+        if module.name.endswith((".models", ".documents", ".vault")):
             importlib.import_module(module.name)
     return Base.metadata
 
