@@ -15,6 +15,7 @@ from regportal.buying.rules import Sign, ahead
 from regportal.buying.schema import Buying
 from regportal.buying.signs import AT_ONCE, Owned, Spell, done_by, owned
 from regportal.identity.models import Contact
+from regportal.identity.people import Kin, kin_of
 from regportal.tracking.models import Attributed, Attribution, EntryKind, LogEntry
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ class Batch:
     """By opportunity."""
     spells: Mapping[uuid.UUID, Sequence[Spell]]
     """By contact: what he did that may count."""
+    kin: Kin
+    """Which of these contacts were one person, and when."""
 
     def became_known(self, line: LogEntry, at: datetime) -> tuple[uuid.UUID | None, list[Owned]]:
         """Return whom a line is about, if anybody, and what became known to be his own."""
@@ -70,14 +73,28 @@ class Batch:
         return line.ref, sorted(mine, key=lambda one: (one.taken.received_at, one.taken.id))
 
     def open_opportunities(self, contact: uuid.UUID, at: datetime) -> list[Opportunity]:
-        """Return the open opportunities in which a contact has a part at a moment."""
-        theirs = {role.opportunity for role in self.roles_of.get(contact, ()) if role.holds(at)}
+        """Return the open opportunities in which a person has a part at a moment."""
+        theirs = {
+            role.opportunity
+            for one in self.kin.together(contact, at)
+            for role in self.roles_of.get(one, ())
+            if role.holds(at)
+        }
         found = [self.opportunities[each] for each in theirs]
         return sorted(found, key=lambda each: (each.connector, each.external_id))
 
     def signs(self, opportunity: Opportunity, at: datetime) -> list[Sign]:
-        """Return what those who have a part in an opportunity did, as it was known at a moment."""
-        whose = {role.contact for role in self.roles_in.get(opportunity.id, ()) if role.holds(at)}
+        """
+        Return what those who have a part in an opportunity did, as it was known at a moment.
+
+        Whatever a person did counts, under whichever of his addresses he has the part.
+        """
+        whose = {
+            one
+            for role in self.roles_in.get(opportunity.id, ())
+            if role.holds(at)
+            for one in self.kin.together(role.contact, at)
+        }
         return [
             spell.sign
             for contact in whose
@@ -100,13 +117,15 @@ def look_up(session: Session, model: Buying, lines: Sequence[Line]) -> Batch:
     touched |= {each for said in later.values() for each in said}
     interactions = {one.taken.id: one for one in owned(session, touched)}
     people |= {spell.sign.contact for one in interactions.values() for spell in one.spells}
-    opportunities = _open(session, people, roused)
+    opportunities = _open(session, kin_of(session, people).everybody(people), roused)
     roles = _roles(session, opportunities)
+    parts = {role.contact for role in roles}
+    kin = kin_of(session, people | parts)
     conditions = {each for one in opportunities.values() for each in ahead(model, one.phase)}
     times = [at for _, at in lines]
     done = done_by(
         session,
-        {role.contact for role in roles},
+        kin.everybody(parts),
         conditions,
         first=min(times),
         last=max(times),
@@ -122,6 +141,7 @@ def look_up(session: Session, model: Buying, lines: Sequence[Line]) -> Batch:
         spells=_by(
             (spell for one in done for spell in one.spells), lambda spell: spell.sign.contact
         ),
+        kin=kin,
     )
 
 

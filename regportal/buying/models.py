@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,6 +14,20 @@ class Opportunity(Base):
     """A purchase in the making, as the CRM last described it; the phase is ours."""
 
     __tablename__ = "opportunity"
+    personal: ClassVar = {
+        "owner": "Who at the company looks after a purchase: a colleague's name and address.",
+        "name": "What the company's system calls a purchase; some name it after a person.",
+        "account": "Whose purchase it is, as the company's system describes them.",
+    }
+    plain = frozenset(
+        {
+            *("id", "connector", "external_id", "stage", "probability", "amount", "currency"),
+            *("close_date", "is_closed", "is_won", "told_at", "phase", "phase_since"),
+        }
+    )
+    person: ClassVar = {"owner": "mention", "name": "mention", "account": "mention"}
+    clock = "contacts"
+    emptied = "A purchase is the company's; only the name of who looks after it goes."
     __table_args__ = (sa.UniqueConstraint("connector", "external_id"),)
 
     id: Mapped[Id]
@@ -33,7 +47,6 @@ class Opportunity(Base):
     """The CRM's own time of this description: an older one never overwrites it."""
     phase: Mapped[str]
     phase_since: Mapped[Moment]
-    personal = frozenset({"owner"})
 
     @property
     def key(self) -> str:
@@ -45,7 +58,13 @@ class Snapshot(Base):
     """How an opportunity stood when the CRM told us; never changed."""
 
     __tablename__ = "opportunity_snapshot"
-    personal = frozenset({"body"})
+    personal: ClassVar = {
+        "body": "How a purchase stood when the company's system told us, with who looked after it.",
+    }
+    plain = frozenset({"id", "opportunity_id", "told_at", "received_at"})
+    person: ClassVar = {"body": "mention"}
+    clock = "contacts"
+    emptied = "That the purchase changed then stays; what named somebody goes."
 
     id: Mapped[Id]
     opportunity_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("opportunity.id"), index=True)
@@ -58,6 +77,15 @@ class ContactRole(Base):
     """One contact's part in one opportunity, from when until when (never deleted)."""
 
     __tablename__ = "contact_role"
+    personal: ClassVar = {
+        "role": "Your part in a purchase of your company, as the company's system knows it.",
+        "is_primary": "Whether you are the one to talk to.",
+        "since": "Since when you have this part.",
+        "until": "Until when you had it.",
+    }
+    plain = frozenset({"id", "opportunity_id", "contact_id", "told_at"})
+    person: ClassVar = {"contact_id": "contact.id"}
+    clock = "contacts"
     __table_args__ = (sa.Index("ix_contact_role_contact", "contact_id", "until"),)
 
     id: Mapped[Id]
@@ -75,6 +103,18 @@ class Move(Base):
     """A change of phase and its evidence; never changed. The sentence is made when read."""
 
     __tablename__ = "move"
+    plain = frozenset(
+        {
+            "id",
+            "opportunity_id",
+            "from_phase",
+            "to_phase",
+            "at",
+            "cause",
+            "evidence",
+            "rules_version",
+        }
+    )
     __table_args__ = (sa.Index("ix_move_opportunity", "opportunity_id", "at"),)
 
     id: Mapped[Id]
@@ -93,6 +133,8 @@ class KnownInteraction(Base):
     """An interaction that was found to be a contact's own: the CRM is told of it once."""
 
     __tablename__ = "known_interaction"
+    plain = frozenset({"interaction_id"})
+    person: ClassVar = {"interaction_id": "interaction.id"}
 
     interaction_id: Mapped[uuid.UUID] = mapped_column(
         sa.ForeignKey("interaction.id"), primary_key=True
@@ -103,6 +145,7 @@ class LogPlace(Base):
     """The place in the log to which a reader has read."""
 
     __tablename__ = "log_place"
+    plain = frozenset({"reader", "transaction", "number", "at"})
 
     reader: Mapped[str] = mapped_column(primary_key=True)
     transaction: Mapped[int] = mapped_column(Sequence)

@@ -2,59 +2,52 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
-from sqlalchemy.orm import Session
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
-from wtforms import EmailField
 
 from regportal.errors import BadRequestError, ForbiddenError
 from regportal.forms import wire
 from regportal.forms.actions import Opened, Sender, Sent, content_of, open_gate, owe_mail
-from regportal.forms.asking import csrf_token, hash_named, read_csrf_token
-from regportal.forms.deciding import Decision, decide_other, shown_claim
-from regportal.forms.fields import GateForm
+from regportal.forms.asking import hash_named, read_csrf_token
+from regportal.forms.deciding import Decision, decide_other
 from regportal.forms.forming import address_from, ask_of, complain
-from regportal.forms.pages import around_page, asset_shown
-from regportal.forms.rules import related
-from regportal.forms.schema import Gate
-from regportal.forms.visiting import Visiting, is_proven, sender_of, visiting_of
-from regportal.identity import browser
-from regportal.identity.actions import end_visitor, holds, open_claims_of
-from regportal.identity.models import Claim, ClaimState, Visitor, VisitorState
-from regportal.identity.rules import masked, typo_hint
-from regportal.library.actions import live_grant, token_of
-from regportal.library.schema import Asset
+from regportal.forms.handing import (
+    Handed,
+    SmallForm,
+    done_page,
+    handed_over,
+    kiosk_page,
+    small_buttons,
+)
+from regportal.forms.proving import prove_by_code
+from regportal.forms.visiting import (
+    Visiting,
+    bare_sender,
+    is_proven,
+    sender_of,
+    visiting_of,
+)
+from regportal.identity import browser, limits
+from regportal.identity.actions import end_visitor, holds
+from regportal.identity.models import Claim, ClaimState, Visitor
 from regportal.store import current
-from regportal.store.documents import said
+from regportal.store.words import N_
+
+__all__ = ["SmallForm", "bp", "decision_in", "go_on"]
 
 bp = Blueprint("after", __name__)
 
-REFRESH = 1  # seconds until the file starts by itself
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """What the page after the gate hands over: a download, or word of a mail."""
-
-    download: str | None
-
-
-class SmallForm(GateForm):
-    """The buttons after the gate, and another address."""
-
-    email = EmailField("Another address")
+NO_CODE = N_("This code does not fit, or is no longer good. The link in the mail still is.")
 
 
 @bp.get("/g/<key>/done")
 def done(key: str) -> BaseResponse:
     """Hand the file over, or say that a mail is on its way."""
     with current.store().read() as session:
-        visiting = visiting_of(session, key)
-        handed = _handed_over(session, visiting)
-        return _page(session, visiting, handed) if handed else _to_gate(visiting)
+        visiting = visiting_of(session, key, after=True)
+        handed = handed_over(session, visiting)
+        return done_page(session, visiting, handed) if handed else _to_gate(visiting)
 
 
 @bp.post("/g/<key>/not-you")
@@ -77,11 +70,37 @@ def resend(key: str) -> BaseResponse:
     visiting, _ = _small_form(key)
     if visiting.claim is not None and visiting.claim.state == ClaimState.OPEN:
         claim = visiting.claim.id
+        limits.check("claims", now=visiting.now)
         current.store().write(
             lambda session: owe_mail(session, session.get_one(Claim, claim), key, now=visiting.now)
         )
         current.wake("deliver")
     return _to_done(visiting)
+
+
+@bp.post("/g/<key>/code")
+def code(key: str) -> BaseResponse:
+    """Take the code of the mail: it proves this browser, and decides the claim."""
+    visiting, fields = _small_form(key)
+    if visiting.visitor is None or visiting.claim is None:
+        return _to_gate(visiting)
+    typed = wire.only(fields, "code")
+    limits.check("codes", now=visiting.now)
+    sender = bare_sender(visiting.token, visiting.locale)
+    pepper = current.settings().pepper.get_secret_value()
+    around = visiting.around
+    proven = current.store().write(
+        lambda session: prove_by_code(
+            session, around, typed, sender, pepper=pepper, now=visiting.now
+        )
+    )
+    if proven is None:
+        return _again(key, typed)
+    current.wake("settle", "weigh", "deliver")
+    url = url_for("forms.after.done", key=proven.gate, **visiting.frame.query)
+    response = redirect(url, 303)
+    browser.keep(response, proven.token, remembered=proven.remembered)
+    return response
 
 
 @bp.post("/g/<key>/change")
@@ -94,11 +113,12 @@ def change(key: str) -> BaseResponse:
     try:
         address = address_from(visiting.around.gate, typed)
     except ValueError as fault:
-        form = _small(visiting)
+        form = small_buttons(visiting)
         form.email.data = typed
         complain(form.email, str(fault))
         with current.store().read() as session:
-            return _page(session, visiting, Handed(None), form, status=422)
+            return done_page(session, visiting, Handed(None), form, status=422)
+    limits.check("claims", now=visiting.now)
     ask = ask_of(visiting, email=True)
     sent = Sent(ask, content_of(fields), address)
     sender = sender_of(visiting, ask, sent, "")
@@ -106,7 +126,7 @@ def change(key: str) -> BaseResponse:
         lambda session: open_gate(session, visiting.around, sent, sender, now=visiting.now)
     )
     current.wake("deliver")
-    return go_on(visiting, opened, sender)
+    return go_on(visiting, opened, sent, sender)
 
 
 @bp.post("/g/<key>/others/<uuid:claim>")
@@ -114,7 +134,8 @@ def other(key: str, claim: uuid.UUID) -> BaseResponse:
     """Let a proven owner decide another open claim of the same address."""
     visiting, fields = _small_form(key)
     choice = decision_in(fields)
-    mine = visiting.visitor.id if visiting.visitor else None
+    limits.check("decisions", now=visiting.now)
+    mine = visiting.visitor.id if visiting.visitor and is_proven(visiting) else None
     pepper = current.settings().pepper.get_secret_value()
     published = visiting.around.published
     current.store().write(
@@ -131,17 +152,19 @@ def decision_in(fields: Mapping[str, list[str]]) -> Decision:
     try:
         return Decision(wire.only(fields, "choice"))
     except ValueError as error:
-        raise BadRequestError("Please press one of the two buttons.") from error
+        raise BadRequestError(N_("Please press one of the two buttons.")) from error
 
 
-def go_on(visiting: Visiting, opened: Opened, sender: Sender) -> BaseResponse:
+def go_on(visiting: Visiting, opened: Opened, sent: Sent, sender: Sender) -> BaseResponse:
     """Go on to the page with the file; a browser without cookies is handed it right here."""
     response: BaseResponse
+    if visiting.around.kiosk:
+        return kiosk_page(visiting, sent)
     if sender.keeps_cookies:
         response = _to_done(visiting)
     else:
         with current.store().read() as session:
-            response = _page(session, visiting, Handed(opened.download))
+            response = done_page(session, visiting, Handed(opened.download))
     browser.keep(response, opened.token, remembered=opened.remembered)
     return response
 
@@ -152,23 +175,12 @@ def _small_form(key: str) -> tuple[Visiting, dict[str, list[str]]]:
         wire.check_origin(request, current.site(session))
         fields = wire.read_form(request)
         named = read_csrf_token(wire.only(fields, "csrf_token"), current.settings().keys)
-        visiting = visiting_of(session, key)
+        visiting = visiting_of(session, key, after=True)
         if named != visiting.browser and not holds(session, visiting.visitor, hash_named(named)):
-            raise ForbiddenError("This form was not made for this browser. Please open it again.")
+            raise ForbiddenError(
+                N_("This form was not made for this browser. Please open it again.")
+            )
     return visiting, fields
-
-
-def _handed_over(session: Session, visiting: Visiting) -> Handed | None:
-    """Return what this visitor was given at this gate, or None where nothing (any more)."""
-    visitor = visiting.visitor
-    if visitor is None or visiting.claim is None:
-        return None
-    asset = visiting.around.asset.key
-    granted = live_grant(session, visitor_id=visitor.id, asset=asset, now=visiting.now)
-    if granted is not None:
-        return Handed(token_of(granted, visiting.around.keys))
-    waits = visitor.state == VisitorState.CLAIMED and visiting.around.gate.delivery == "mail"
-    return Handed(None) if waits else None
 
 
 def _to_gate(visiting: Visiting) -> BaseResponse:
@@ -183,87 +195,14 @@ def _to_done(visiting: Visiting) -> BaseResponse:
     return redirect(url_for("forms.after.done", key=key, **visiting.frame.query), 303)
 
 
-def _page(
-    session: Session,
-    visiting: Visiting,
-    handed: Handed,
-    form: SmallForm | None = None,
-    status: int = 200,
-) -> Response:
-    """Render the page after the gate."""
-    asset, claim, locale = visiting.around.asset, visiting.claim, visiting.locale
-    download = None
-    if handed.download and asset.content:
-        url = url_for("downloads.download", token=handed.download)
-        download = {"url": url, "name": asset.content.name, "size": asset.content.size}
-    page = render_template(
-        "forms/done.html",
-        title=said(asset.title, locale),
-        asset=asset_shown(asset, locale),
-        download=download,
-        external_url=asset.url if handed.download else None,
-        mailed=None if handed.download else _mailed(visiting),
-        form=form or _small(visiting),
-        recognised=claim is not None,
-        masked=masked(claim.email) if claim else None,
-        not_you_url=_url("not_you", visiting),
-        others=_others(session, visiting),
-        related=_related(visiting),
-        **around_page(visiting.around.site),
-    )
-    response = make_response(page, status)
-    if download:
-        response.headers["Refresh"] = f"{REFRESH}; url={download['url']}"
-    return response
-
-
-def _small(visiting: Visiting) -> SmallForm:
-    """Make the small forms of the page after the gate."""
-    form = SmallForm(formdata=None)
-    form.csrf_token.data = csrf_token(visiting.browser, current.settings().keys)
-    return form
-
-
-def _mailed(visiting: Visiting) -> dict[str, str | None]:
-    """Return what the page says of the mail that is on its way."""
-    email = visiting.claim.email if visiting.claim else ""
-    return {
-        "masked": masked(email) if email else "your address",
-        "hint": typo_hint(email) if email else None,
-        "resend_url": _url("resend", visiting),
-        "change_url": _url("change", visiting),
-    }
-
-
-def _others(session: Session, visiting: Visiting) -> list[dict[str, object]]:
-    """Return the other open claims of a proven address, each with where it is decided."""
-    if visiting.claim is None or not is_proven(visiting):
-        return []
-    return [
-        {
-            "claim": shown_claim(session, visiting.around.published, claim),
-            "action": _url("other", visiting, claim=claim.id),
-        }
-        for claim in open_claims_of(session, visiting.claim.match_key)
-    ]
-
-
-def _related(visiting: Visiting) -> list[dict[str, str]]:
-    """Return two other assets of the same topics, with the gates they stand behind."""
-    published, locale = visiting.around.published, visiting.locale
-    gates = {one.asset: one.key for one in reversed(published.all(Gate))}
-    offered = [one for one in published.all(Asset) if one.key in gates]
-    return [
-        {
-            "title": said(one.title, locale),
-            "category": one.category,
-            "url": url_for("forms.gate", key=gates[one.key]),
-        }
-        for one in related(visiting.around.asset, offered, visiting.known.taken)
-    ]
-
-
-def _url(endpoint: str, visiting: Visiting, **values: Any) -> str:
-    """Return an address beside this gate, framed where we are."""
-    values = {**values, **visiting.frame.query}
-    return url_for(f"forms.after.{endpoint}", key=visiting.around.gate.key, **values)
+def _again(key: str, typed: str) -> BaseResponse:
+    """Show the page once more: the code is not good here, and the page never says why."""
+    with current.store().read() as session:
+        visiting = visiting_of(session, key, after=True)
+        form = small_buttons(visiting)
+        form.code.data = typed
+        complain(form.code, NO_CODE)
+        handed = handed_over(session, visiting)
+        if handed is None:
+            return _to_gate(visiting)
+        return done_page(session, visiting, handed, form, status=422)

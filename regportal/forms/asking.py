@@ -11,6 +11,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from regportal.errors import BadRequestError, ForbiddenError
 from regportal.forms.rules import Ask
 from regportal.identity.tokens import hash_of
+from regportal.store.words import N_
 
 
 def write_ask(ask: Ask, keys: Sequence[bytes]) -> str:
@@ -23,7 +24,7 @@ def read_ask(token: str, keys: Sequence[bytes]) -> Ask:
     try:
         return Ask(*_serializer(keys).loads(token))
     except (BadSignature, TypeError, ValueError, UnicodeError) as error:
-        says = "This form is not one of ours. Please open the page again."
+        says = N_("This form is not one of ours. Please open the page again.")
         raise BadRequestError(says) from error
 
 
@@ -36,7 +37,7 @@ def read_csrf_token(given: str, keys: Sequence[bytes]) -> str:
     """Return the browser a form was rendered for; raise ForbiddenError for a forged token."""
     browser, _, seal = given.partition(".")
     if not any(hmac.compare_digest(seal.encode(), _seal(browser, key).encode()) for key in keys):
-        raise ForbiddenError("This form did not come from our page. Please open it again.")
+        raise ForbiddenError(N_("This form did not come from our page. Please open it again."))
     return browser
 
 

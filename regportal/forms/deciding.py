@@ -11,17 +11,23 @@ from sqlalchemy.orm import Session
 from regportal.connectors.schema import Connector
 from regportal.consent.actions import (
     follow,
+    refused,
     states_of,
     subject_of_claim,
+    subject_of_contact,
 )
 from regportal.consent.models import ConsentState
+from regportal.consent.rules import LOCKED_FOR
 from regportal.consent.schema import Newsletter
 from regportal.errors import NotHereError
 from regportal.forms.actions import Around, Sender, evidence_of, hand_over, subject_of
 from regportal.forms.fields import shown_value
+from regportal.forms.history import join_history
 from regportal.forms.models import Answer
 from regportal.forms.news import claim_ended_news, consent_news
+from regportal.forms.pages import frequency_shown
 from regportal.forms.schema import Gate, Question
+from regportal.forms.wire import browser_shown
 from regportal.identity.actions import (
     begin_visitor,
     claim_of,
@@ -32,12 +38,14 @@ from regportal.identity.actions import (
     rotate,
     verify,
 )
+from regportal.identity.codes import lengthen
 from regportal.identity.models import Claim, ClaimState, Contact, Proof, Visitor, VisitorState
 from regportal.identity.tokens import derived_token
 from regportal.library.actions import revoke
 from regportal.mail.actions import answered
 from regportal.outbox.actions import owe
 from regportal.store.documents import Published, Site, Wording, said, span
+from regportal.store.words import N_, moment_shown
 from regportal.tracking.actions import attribute, seen_of_claim, visit_of
 from regportal.tracking.models import Attributed
 
@@ -73,14 +81,23 @@ def find_proof(session: Session, token: str, *, now: datetime) -> tuple[Proof, C
     """Return what a mailed link stands for; raise NotHereError where it is (now) nothing."""
     proof = proof_of(session, token)
     if proof is None or proof.expires_at <= now:
-        raise NotHereError("This link is no longer valid.")
+        raise NotHereError(N_("This link is no longer valid."))
     return proof, session.get_one(Claim, proof.claim_id)
 
 
 def shown_claim(
-    session: Session, published: Published, claim: Claim, proof: Proof | None = None
+    session: Session,
+    published: Published,
+    claim: Claim,
+    proof: Proof | None = None,
+    *,
+    locale: str,
 ) -> Shown:
-    """Return what a claim's owner is shown of it before the two buttons."""
+    """
+    Return what a claim's owner is shown of it before the two buttons, in his language.
+
+    What was agreed to stays in the words that were seen.
+    """
     gate = published.find(Gate, proof.gate if proof else claim.gate)
     answers = session.scalars(
         sa.select(Answer)
@@ -88,15 +105,16 @@ def shown_claim(
         .order_by(Answer.answered_at)
     )
     return Shown(
-        opened_at=f"{claim.opened_at:%d %B %Y, %H:%M} UTC",
-        browser=claim.browser,
-        headline=said(gate.headline, claim.locale) if gate else claim.gate,
-        answers=[_answer_shown(session, published, answer, claim) for answer in answers],
+        opened_at=moment_shown(claim.opened_at, locale),
+        browser=browser_shown(claim.browser, locale),
+        headline=said(gate.headline, locale) if gate else claim.gate,
+        answers=[_answer_shown(session, published, answer, locale) for answer in answers],
         newsletters=[
             {
-                "title": said(newsletter.title, claim.locale),
+                "title": said(newsletter.title, locale),
                 "wording": said(newsletter.wording, claim.locale),
-                "frequency": newsletter.frequency,
+                "lang": claim.locale,
+                "frequency": frequency_shown(newsletter, locale),
             }
             for newsletter in _asked_for(session, published, claim, proof)
         ],
@@ -122,7 +140,8 @@ def confirm(
     next_token = derived_token(around.keys, "visitor", sender.token.encode(), proof.hash)
     if proof.used_at is not None or claim.state in {ClaimState.REJECTED, ClaimState.EXPIRED}:
         for held in (sender.token, next_token):
-            before = recognise(session, held, now=now).visitor
+            found = recognise(session, held, sender.browser, now=now)
+            before = found.visitor if found.doubt is None else None
             if before is not None and _has_proven(before, claim):
                 return Confirmed(proof.gate, held, before.remembered)
         raise NotHereError("This link was used before.")
@@ -130,9 +149,12 @@ def confirm(
     proof.used_at = now
     answered(session, claim.match_key, pepper=pepper, now=now)
     visitor = _pressing(session, claim, sender.token, next_token, now=now)
-    verify(visitor, claim, now=now)
+    verify(visitor, claim, sender.browser, now=now)
+    join_history(session, claim, visitor, now=now)
+    if visitor.id != proof.visitor_id:
+        lengthen(proof, now=now)
     if proof.newsletter is not None:
-        _confirm_newsletter(session, around, proof.newsletter, claim, sender, now=now)
+        confirm_newsletter(session, around, proof.newsletter, claim, sender, now=now)
     else:
         visit = visit_of(session, visitor.id, span(around.site.visit), now=now)
         hand_over(session, around, visitor, claim, visit, sender, now=now)
@@ -182,6 +204,26 @@ def reject(
     claim.settled_at = now
 
 
+def asked_in_vain(session: Session, claim: Claim) -> frozenset[str]:
+    """
+    Return the newsletters a claim asks for in vain.
+
+    Whoever said "that was not me" is left alone with that newsletter for 90 days: the page says
+    the same as ever, the letter does not speak of it, and a yes to the rest does not order it.
+    """
+    return refused_by(session, claim.match_key, since=claim.opened_at - LOCKED_FOR)
+
+
+def refused_by(
+    session: Session, match_key: str, *, since: datetime | None = None
+) -> frozenset[str]:
+    """Return the newsletters the owner of an address refused, and did not want later."""
+    claims = session.scalars(sa.select(Claim.id).where(Claim.match_key == match_key))
+    contacts = session.scalars(sa.select(Contact.id).where(Contact.match_key == match_key))
+    subjects = [*map(subject_of_claim, claims), *map(subject_of_contact, contacts)]
+    return refused(session, subjects, since=since)
+
+
 def _held(session: Session, token: str, *, now: datetime) -> tuple[Proof, Claim]:
     """Return what a mailed link stands for, once whoever presses at the same time has done."""
     proof, claim = find_proof(session, token, now=now)
@@ -221,8 +263,9 @@ def _has_proven(visitor: Visitor, claim: Claim) -> bool:
 
 def _pressing(session: Session, claim: Claim, old: str, new: str, *, now: datetime) -> Visitor:
     """Return the visitor in whose browser the button was pressed, holding a new token (R3)."""
-    found = recognise(session, old, now=now).visitor
-    if found is not None:
+    known = recognise(session, old, now=now)
+    found = known.visitor
+    if found is not None and known.doubt is None:
         other = claim_of(session, found)
         if other is None or other.match_key == claim.match_key:
             rotate(session, found, old, new, now=now)
@@ -231,7 +274,7 @@ def _pressing(session: Session, claim: Claim, old: str, new: str, *, now: dateti
     return begin_visitor(session, new, now=now)
 
 
-def _confirm_newsletter(
+def confirm_newsletter(
     session: Session,
     around: Around,
     key: str,
@@ -268,19 +311,24 @@ def _asked_for(
         keys = [proof.newsletter]
     else:
         waiting = states_of(session, subject_of_claim(claim.id)).values()
-        keys = [line.newsletter for line in waiting if line.state == ConsentState.PENDING]
+        in_vain = asked_in_vain(session, claim)
+        keys = [
+            line.newsletter
+            for line in waiting
+            if line.state == ConsentState.PENDING and line.newsletter not in in_vain
+        ]
     found = (published.find(Newsletter, key) for key in keys)
     return [newsletter for newsletter in found if newsletter is not None]
 
 
 def _answer_shown(
-    session: Session, published: Published, answer: Answer, claim: Claim
+    session: Session, published: Published, answer: Answer, locale: str
 ) -> dict[str, str]:
     """Return an answer as its wording and its value."""
     question = published.find(Question, answer.question)
     wording = session.get(Wording, answer.wording) if answer.wording else None
     label = wording.text if wording else answer.question
-    return {"label": label, "value": shown_value(question, answer.value, claim.locale)[:80]}
+    return {"label": label, "value": shown_value(question, answer.value, locale)[:80]}
 
 
 def decide_other(
@@ -303,7 +351,7 @@ def decide_other(
     claim = session.get(Claim, claim_id)
     proven = visitor is not None and visitor.state == VisitorState.VERIFIED
     if not proven or mine is None or claim is None or claim.match_key != mine.match_key:
-        raise NotHereError("There is nothing to decide here.")
+        raise NotHereError(N_("There is nothing to decide here."))
     if choice is Decision.DENY:
         reject(session, published, claim, pepper=pepper, now=now)
     else:

@@ -14,6 +14,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from regportal.errors import NotHereError
 from regportal.forms.schema import Gate
+from regportal.identity import limits
 from regportal.identity.browser import visitor_of_request
 from regportal.library import actions, serving
 from regportal.library.models import Grant
@@ -78,6 +79,8 @@ def _send(
             raise NotHereError(f"the storage has no bytes of {content.sha256!r}")
         return serving.response(request, content, wanted, None)
 
+    if wanted.first == 0:
+        limits.look("downloads", now=now)
     lanes: serving.Lanes = current_app.extensions["regportal.lanes"]
     if not lanes.enter(grant.id):
         return _problem(429, "This download already runs several times at once.", after=5)
@@ -102,6 +105,8 @@ def _start_alone(grant_id: uuid.UUID, now: datetime) -> bool:
 def _note(grant: Grant, sent: Part, now: datetime) -> None:
     """Measure what is sent, and when a grant was started; nobody waits for it."""
     grant_id, begins = grant.id, starts(grant, sent.first)
+    if sent.first == 0:
+        limits.note("downloads", now=now)
 
     def work(session: Session) -> None:
         if begins:

@@ -1,17 +1,16 @@
 """The fields of a form, and what people type turned into values (features B7)."""
 
+import gettext
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import phonenumbers
 import pycountry
-from babel import Locale
-from babel.localedata import locale_identifiers
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 from wtforms import (  # type: ignore[attr-defined] # SelectChoice is newer than the stubs
@@ -37,15 +36,17 @@ from wtforms.widgets import (
 
 from regportal.forms.schema import Question
 from regportal.store.documents import said
+from regportal.store.words import N_, Sentence, locale_known, translated
 
 LONGEST = 400  # characters of an answer; people type less
 HONEYPOT = "website"
 TIMEFRAMES = {
-    "0-3m": "Within three months",
-    "3-6m": "In three to six months",
-    "6-12m": "In six to twelve months",
-    "later": "Later",
+    "0-3m": N_("Within three months"),
+    "3-6m": N_("In three to six months"),
+    "6-12m": N_("In six to twelve months"),
+    "later": N_("Later"),
 }
+YES_OR_NO = {"yes": N_("Yes"), "no": N_("No")}
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -92,23 +93,6 @@ class GateForm(FlaskForm):
     newsletter: BooleanField | None = None
 
 
-def language(wanted: str) -> str:
-    """
-    Return the nearest language CLDR has names in.
-
-    >>> language("de-AT"), language("en_US"), language("xx")
-    ('de', 'en', 'en')
-    """
-    code = re.split("[-_]", wanted, maxsplit=1)[0].lower()
-    return code if code in _languages() else "en"
-
-
-@cache
-def _languages() -> frozenset[str]:
-    """Return every language CLDR has names in."""
-    return frozenset(name for name in locale_identifiers() if "_" not in name)
-
-
 @lru_cache(maxsize=64)
 def countries(locale: str) -> tuple[tuple[str, str], ...]:
     """
@@ -117,23 +101,34 @@ def countries(locale: str) -> tuple[tuple[str, str], ...]:
     >>> dict(countries("de"))["AT"]
     'Österreich'
     """
-    names = Locale(language(locale)).territories
+    names = locale_known(locale).territories
     known = ((country.alpha_2, names.get(country.alpha_2)) for country in pycountry.countries)
     return tuple(sorted(((code, name) for code, name in known if name), key=_by_name))
 
 
 @lru_cache(maxsize=512)
-def regions(country: str) -> tuple[tuple[str, str], ...]:
+def regions(country: str, locale: str) -> tuple[tuple[str, str], ...]:
     """
     Return a country's first-level regions as (ISO 3166-2 code, name), sorted by name.
 
-    >>> dict(regions("US"))["US-CA"]
-    'California'
+    >>> dict(regions("US", "en"))["US-CA"], dict(regions("US", "de"))["US-CA"]
+    ('California', 'Kalifornien')
     """
     found = pycountry.subdivisions.get(country_code=country) or []
-    return tuple(
-        sorted(((one.code, one.name) for one in found if not one.parent_code), key=_by_name)
-    )
+    named = ((one.code, region_name(one, locale)) for one in found if not one.parent_code)
+    return tuple(sorted(named, key=_by_name))
+
+
+def region_name(region: Any, locale: str) -> str:
+    """Return what a region is called in this language, or else in its own."""
+    return _region_names(locale_known(locale).language).gettext(region.name)
+
+
+@lru_cache(maxsize=16)
+def _region_names(language: str) -> gettext.NullTranslations:
+    """Return the names of regions in a language, as far as ISO's lists are translated into it."""
+    place = pycountry.LOCALES_DIR
+    return gettext.translation("iso3166-2", place, languages=[language], fallback=True)
 
 
 def choices_of(question: Question, locale: str, country: str | None) -> list[tuple[str, str]]:
@@ -141,12 +136,13 @@ def choices_of(question: Question, locale: str, country: str | None) -> list[tup
     if question.type == "country":
         return list(countries(locale))
     if question.type == "region":
-        return list(regions(country)) if country else []
+        return list(regions(country, locale)) if country else []
     if question.type == "yes-no":
-        return [("yes", "Yes"), ("no", "No")]
+        return [(code, translated(says, locale)) for code, says in YES_OR_NO.items()]
     if question.choices:
         return [(code, said(text, locale)) for code, text in question.choices.items()]
-    return list(TIMEFRAMES.items()) if question.type == "timeframe" else []
+    frames = TIMEFRAMES if question.type == "timeframe" else {}
+    return [(code, translated(says, locale)) for code, says in frames.items()]
 
 
 def answer_field(question: Question, locale: str, country: str | None) -> Any:
@@ -170,7 +166,7 @@ def answer_field(question: Question, locale: str, country: str | None) -> Any:
         return SelectField(
             label,
             name=name,
-            choices=[SelectChoice("", "Please choose"), *choices],
+            choices=[SelectChoice("", translated(N_("Please choose"), locale)), *choices],
             widget=LongSelect(),
             validate_choice=False,
         )
@@ -194,12 +190,12 @@ def value_of(question: Question, given: Sequence[str], locale: str, country: str
     if question.type == "choices":
         return [_chosen(question, text, locale, country) for text in dict.fromkeys(texts)]
     if len(texts) > 1:
-        raise ValueError("Please give one answer.")
+        raise ValueError(N_("Please give one answer."))
     text = texts[0]
     if len(text) > LONGEST:
-        raise ValueError(f"Please use at most {LONGEST} characters.")
+        raise ValueError(Sentence("Please use at most %(most)d characters.", most=LONGEST))
     if CONTROL.search(text):
-        raise ValueError("Please use letters, digits and punctuation only.")
+        raise ValueError(N_("Please use letters, digits and punctuation only."))
     reader = READERS.get(question.type)
     if reader is not None:
         return reader(text, country)
@@ -220,7 +216,7 @@ def shown_value(question: Question | None, value: Any, locale: str) -> str:
         return ", ".join(str(one) for one in values)
     if question.type == "region":
         found = (pycountry.subdivisions.get(code=str(one)) for one in values)
-        return ", ".join(one.name if one else str(value) for one in found)
+        return ", ".join(region_name(one, locale) if one else str(value) for one in found)
     names = dict(choices_of(question, locale, None))
     return ", ".join(names.get(str(one), str(one)) for one in values)
 
@@ -228,9 +224,9 @@ def shown_value(question: Question | None, value: Any, locale: str) -> str:
 def _chosen(question: Question, text: str, locale: str, country: str | None) -> str:
     """Return a code that was really offered."""
     if question.type == "region" and country is None:
-        raise ValueError("Please tell us your country first.")
+        raise ValueError(N_("Please tell us your country first."))
     if text not in dict(choices_of(question, locale, country)):
-        raise ValueError("Please choose one of the answers in the list.")
+        raise ValueError(N_("Please choose one of the answers in the list."))
     return text
 
 
@@ -245,11 +241,11 @@ def _number(text: str, country: str | None) -> int | float:
     else:
         plain = plain.replace(",", ".")
     if not re.fullmatch(r"[+-]?\d{1,15}(\.\d{1,6})?", plain):
-        raise ValueError("Please give a number, like 250.")
+        raise ValueError(N_("Please give a number, like 250."))
     try:
         number = Decimal(plain)
     except InvalidOperation as error:
-        raise ValueError("Please give a number, like 250.") from error
+        raise ValueError(N_("Please give a number, like 250.")) from error
     return int(number) if number == number.to_integral() else float(number)
 
 
@@ -259,7 +255,7 @@ def _date(text: str, country: str | None) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError as error:
-        raise ValueError("Please give a date, like 2026-11-30.") from error
+        raise ValueError(N_("Please give a date, like 2026-11-30.")) from error
 
 
 def _phone(text: str, country: str | None) -> str:
@@ -268,10 +264,10 @@ def _phone(text: str, country: str | None) -> str:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException as error:
         raise ValueError(
-            "Please give your number with its country code, like +44 113 496 0000."
+            N_("Please give your number with its country code, like +44 113 496 0000.")
         ) from error
     if not phonenumbers.is_possible_number(number):
-        raise ValueError("This telephone number has too few or too many digits.")
+        raise ValueError(N_("This telephone number has too few or too many digits."))
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

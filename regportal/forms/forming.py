@@ -22,12 +22,12 @@ from regportal.forms.rules import ASK_LIFE, Ask, Known, plan
 from regportal.forms.schema import Gate, Question
 from regportal.forms.visiting import Visiting, country_of
 from regportal.forms.wire import only
-from regportal.identity import browser
 from regportal.identity.addresses import Address, read_address
 from regportal.store import current
 from regportal.store.documents import Published, said
 from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
+from regportal.store.words import N_
 
 
 def fresh_form(visiting: Visiting, says: str | None = None) -> tuple[Ask, GateForm]:
@@ -121,7 +121,7 @@ def form_for(
     form = kind(formdata=data if given else None)
     keys = current.settings().keys
     form.ask.data = write_ask(ask, keys)
-    form.csrf_token.data = csrf_token(visiting.browser, keys)
+    form.csrf_token.data = csrf_token(ask.visitor, keys)
     if fault is not None:
         complain(form[fault.field], fault.says)
     return form
@@ -143,7 +143,7 @@ def _kind_of_form(
 
     asked = published.find(Question, question) if question else None
     if email:
-        Asking.email = EmailField("Your e-mail address", render_kw={"maxlength": 254})
+        Asking.email = EmailField(N_("Your e-mail address"), render_kw={"maxlength": 254})
     if asked is not None:
         Asking.question = answer_field(asked, locale, country)
     if newsletter is not None and published.find(Newsletter, newsletter):
@@ -157,7 +157,7 @@ def check_asked(fields: Mapping[str, list[str]], ask: Ask) -> None:
     asked |= {f"n-{ask.newsletter}"} if ask.newsletter else set()
     unasked = [name for name in fields if name.startswith(("q-", "n-")) and name not in asked]
     if unasked or ("email" in fields and not ask.email):
-        raise BadRequestError("This form answers something that was not asked.")
+        raise BadRequestError(N_("This form answers something that was not asked."))
 
 
 def read_sent(visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]) -> Sent | Fault:
@@ -179,9 +179,7 @@ def read_sent(visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]) -> 
             return Fault("question", str(error))
         declined = value is None
         if declined and ask.required:
-            return Fault("question", "Please answer this one.")
-    site = visiting.around.site
-    may_remember = site.remember == "ask" and not browser.jar().objects
+            return Fault("question", N_("Please answer this one."))
     return Sent(
         ask=ask,
         content=content_of(fields),
@@ -190,7 +188,7 @@ def read_sent(visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]) -> 
         original=" | ".join(given)[:LONGEST] if value is not None else None,
         declined=declined,
         wants_newsletter=only(fields, f"n-{ask.newsletter}") == "yes",
-        remember=may_remember and only(fields, "remember") == "yes",
+        remember=visiting.may_remember and only(fields, "remember") == "yes",
     )
 
 
@@ -202,7 +200,7 @@ def complain(field: Field, says: str) -> None:
 def address_from(gate: Gate, typed: str) -> Address:
     """Read the address; raise ValueError with one sentence where it cannot be taken."""
     if not typed.strip():
-        raise ValueError("Please give your e-mail address.")
+        raise ValueError(N_("Please give your e-mail address."))
     address = read_address(typed)
     fault = _unfit(gate, address)
     if fault is not None:
@@ -213,9 +211,9 @@ def address_from(gate: Gate, typed: str) -> Address:
 def _unfit(gate: Gate, address: Address) -> str | None:
     """Say why a gate does not take an address; a function of what was typed, of nothing else."""
     if gate.addresses == "business" and not address.is_business:
-        return "Please give the address you use at work."
+        return N_("Please give the address you use at work.")
     if gate.addresses == "no-disposable" and address.is_disposable:
-        return "Please give an address that will still be yours next month."
+        return N_("Please give an address that will still be yours next month.")
     return None
 
 

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
 from regportal.consent.models import ConsentState
-from regportal.forms.models import Answer, Submission
+from regportal.forms.models import Answer, NeverAsk, Submission
 from regportal.forms.rules import NOBODY, Known
 from regportal.identity.actions import claim_of
 from regportal.identity.models import Assurance, Claim, Visitor, VisitorState
+from regportal.identity.people import ids_of_person
 from regportal.store.documents import Site, span
 from regportal.tracking.actions import visit_going_on
 from regportal.tracking.models import Interaction
@@ -24,7 +25,8 @@ def known_of(session: Session, visitor: Visitor | None, site: Site, *, now: date
     """
     Return what may be taken into account about this visitor.
 
-    For a claim only what this very browser did; for a proven visitor what we know of the person.
+    For a claim only what this very browser did; for a proven visitor what we know of the person,
+    under whichever address.
     """
     if visitor is None:
         return NOBODY
@@ -47,7 +49,14 @@ def known_of(session: Session, visitor: Visitor | None, site: Site, *, now: date
         passed_over=passed_over,
         settled=sum(one.visit_id == visit.id for one in answers) if visit else 0,
         taken=_taken(session, visit.id) if visit else (),
+        never=never_asked(session, proven.contact_id) if proven and proven.contact_id else (),
     )
+
+
+def never_asked(session: Session, contact_id: uuid.UUID) -> frozenset[str]:
+    """Return what a proven person does not want to be asked again, said under any address."""
+    theirs = NeverAsk.contact_id.in_(ids_of_person(contact_id))
+    return frozenset(session.scalars(sa.select(NeverAsk.question).where(theirs)))
 
 
 def _answers(session: Session, visitor: Visitor, proven: Claim | None) -> Iterable[Answer]:
@@ -55,7 +64,8 @@ def _answers(session: Session, visitor: Visitor, proven: Claim | None) -> Iterab
     theirs = Answer.visitor_id == visitor.id
     if proven is not None and proven.contact_id is not None:
         known = sa.and_(
-            Answer.contact_id == proven.contact_id, Answer.assurance != Assurance.CLAIMED
+            Answer.contact_id.in_(ids_of_person(proven.contact_id)),
+            Answer.assurance != Assurance.CLAIMED,
         )
         theirs = sa.or_(known, sa.and_(theirs, Answer.claim_id == proven.id))
     return session.scalars(sa.select(Answer).where(theirs).order_by(Answer.answered_at))
@@ -92,7 +102,7 @@ def _decided(session: Session, claim: Claim) -> set[str]:
     """Return the newsletters a proven person has decided on."""
     subjects = [subject_of_claim(claim.id)]
     if claim.contact_id is not None:
-        subjects.append(subject_of_contact(claim.contact_id))
+        subjects += map(subject_of_contact, session.scalars(ids_of_person(claim.contact_id)))
     states = states_of(session, *subjects)
     return {key for key, line in states.items() if line.state not in OPEN_AGAIN}
 

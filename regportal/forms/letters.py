@@ -9,11 +9,15 @@ from sqlalchemy.orm import Session
 from regportal.consent.schema import Newsletter
 from regportal.forms.schema import Gate
 from regportal.identity.actions import add_proof
+from regportal.identity.codes import code_of
+from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token, unsubscribe_headers
 from regportal.identity.models import Claim, ClaimState
-from regportal.identity.rules import LINK
+from regportal.identity.rules import CODE, LINK
+from regportal.identity.suppression import has_bounced
 from regportal.identity.tokens import derived_token
 from regportal.mail.post import Draft, Kind, Owed, Recipient
-from regportal.store.documents import said
+from regportal.store.documents import Site, said
+from regportal.store.words import N_, moment_shown, translated
 
 
 class ClaimLetter:
@@ -28,6 +32,8 @@ class ClaimLetter:
         claim = session.get(Claim, uuid.UUID(owed.payload["claim"]))
         if claim is None or claim.state not in self.waits:
             return None
+        if has_bounced(session, claim.match_key, owed.settings.pepper.get_secret_value()):
+            return None
         return Recipient(claim.email, claim.match_key, claim.locale)
 
     def draft(self, session: Session, owed: Owed, recipient: Recipient, *, now: datetime) -> Draft:
@@ -35,26 +41,50 @@ class ClaimLetter:
         claim = session.get_one(Claim, uuid.UUID(owed.payload["claim"]))
         token = derived_token(owed.settings.keys, "mail", owed.id.bytes)
         newsletter = owed.payload.get("newsletter")
-        add_proof(session, claim, owed.payload["gate"], token, newsletter, now=now)
+        proof = add_proof(
+            session,
+            claim,
+            owed.payload["gate"],
+            token,
+            newsletter,
+            visitor_id=self._asked_by(owed, claim),
+            now=now,
+        )
         about = {
             "link": f"{owed.settings.base_url}/m/{token}",
-            "valid_until": f"{now + LINK:%d %B %Y, %H:%M} UTC",
+            "code": code_of(proof, owed.settings.keys),
+            "code_minutes": int(CODE.total_seconds() / 60),
+            "valid_until": moment_shown(now + LINK, recipient.locale),
             **self._about(owed, recipient.locale),
         }
-        return Draft(self._subject(about), self.name, about)
+        headers = self._headers(session, owed, claim, now=now)
+        return Draft(self._subject(about, recipient.locale), self.name, about, headers)
+
+    def _headers(
+        self, session: Session, owed: Owed, claim: Claim, *, now: datetime
+    ) -> dict[str, str]:
+        """Return headers of its own: none."""
+        del session, owed, claim, now
+        return {}
+
+    def _asked_by(self, owed: Owed, claim: Claim) -> uuid.UUID | None:
+        """Return whose browser may type the code; nobody's at a kiosk."""
+        gate, site = owed.published.find(Gate, owed.payload["gate"]), Site.of(owed.published)
+        if gate is not None and gate.stands_at_kiosk(site):
+            return None
+        named = owed.payload.get("visitor")  # a debt from before codes names nobody
+        return uuid.UUID(named) if named else claim.visitor_id
 
     def _about(self, owed: Owed, locale: str) -> dict[str, Any]:
         """Return what the letter says of the gate."""
-        gate = owed.published.find(Gate, owed.payload["gate"])
-        return {
-            "headline": said(gate.headline, locale) if gate else "",
-            "mail_delivery": gate is not None and gate.delivery == "mail",
-        }
+        gate, site = owed.published.find(Gate, owed.payload["gate"]), Site.of(owed.published)
+        by_mail = gate is not None and (gate.delivery == "mail" or gate.stands_at_kiosk(site))
+        return {"headline": said(gate.headline, locale) if gate else "", "mail_delivery": by_mail}
 
-    def _subject(self, about: dict[str, Any]) -> str:
+    def _subject(self, about: dict[str, Any], locale: str) -> str:
         """Return the letter's subject: the same for a known and an unknown address (R10)."""
-        asks = "Your link:" if about["mail_delivery"] else "Was this you?"
-        return f"{asks} {about['headline']}"
+        link, asks = N_("Your link: %(headline)s"), N_("Was this you? %(headline)s")
+        return translated(link if about["mail_delivery"] else asks, locale) % about
 
 
 class ConsentLetter(ClaimLetter):
@@ -63,14 +93,25 @@ class ConsentLetter(ClaimLetter):
     name: ClassVar[str] = "consent"
     waits: ClassVar[frozenset[ClaimState]] = frozenset({ClaimState.CONFIRMED})
 
+    def _headers(
+        self, session: Session, owed: Owed, claim: Claim, *, now: datetime
+    ) -> dict[str, str]:
+        """Return how mail programs take the request back, with one press (RFC 8058)."""
+        newsletter = owed.payload.get("newsletter")
+        if claim.contact_id is None or newsletter is None:
+            return {}
+        keys, contact = owed.settings.keys, claim.contact_id
+        token = contact_token(session, keys, contact, UNSUBSCRIBE, newsletter, now=now)
+        return unsubscribe_headers(f"{owed.settings.base_url}/u/{token}")
+
     def _about(self, owed: Owed, locale: str) -> dict[str, Any]:
         """Return what the letter says of the newsletter."""
         newsletter = owed.published.find(Newsletter, owed.payload.get("newsletter") or "")
         return {"newsletter": said(newsletter.title, locale) if newsletter else ""}
 
-    def _subject(self, about: dict[str, Any]) -> str:
+    def _subject(self, about: dict[str, Any], locale: str) -> str:
         """Return the letter's subject."""
-        return f"Please confirm: {about['newsletter']}"
+        return translated(N_("Please confirm: %(newsletter)s"), locale) % about
 
 
 LETTERS: dict[str, Kind] = {"mail.claim": ClaimLetter(), "mail.consent": ConsentLetter()}

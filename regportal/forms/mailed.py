@@ -12,16 +12,17 @@ from regportal.forms.actions import Around
 from regportal.forms.after import SmallForm, decision_in
 from regportal.forms.asking import browser_of, csrf_token
 from regportal.forms.deciding import Decision, confirm, deny, find_proof, shown_claim
-from regportal.forms.pages import around_page
+from regportal.forms.pages import around_page, locale_of
 from regportal.forms.schema import Gate
 from regportal.forms.visiting import bare_sender
-from regportal.identity import browser
+from regportal.identity import browser, limits
 from regportal.identity.actions import proof_of
 from regportal.identity.models import Claim, ClaimState, Proof
 from regportal.identity.tokens import fresh_token
 from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Published, Site, said
+from regportal.store.words import N_
 
 bp = Blueprint("mailed", __name__)
 
@@ -37,8 +38,8 @@ def mailed(token: str) -> Response:
         except NotHereError:
             return _used(session, token)
         if claim.state == ClaimState.REJECTED:
-            shown = shown_claim(session, published, claim)
-            return _render("forms/denied.html", "Deleted", claim=shown)
+            shown = shown_claim(session, published, claim, locale=locale_of(current.site()))
+            return _render("forms/denied.html", N_("Deleted"), claim=shown)
         if proof.used_at is not None or claim.state == ClaimState.EXPIRED:
             return _used(session, token)
         kept = browser.jar().token
@@ -47,8 +48,8 @@ def mailed(token: str) -> Response:
         form.csrf_token.data = csrf_token(browser_of(holding), current.settings().keys)
         response = _render(
             "forms/confirm.html",
-            "Was this you?",
-            claim=shown_claim(session, published, claim, proof),
+            N_("Was this you?"),
+            claim=shown_claim(session, published, claim, proof, locale=locale_of(current.site())),
             action=url_for("mailed.decide", token=token),
             form=form,
         )
@@ -68,6 +69,7 @@ def decide(token: str) -> BaseResponse:
     wire.check_origin(request, current.site())
     choice = decision_in(wire.read_form(request))
     now = datetime.now(UTC)
+    limits.check("decisions", now=now)
     published = current.published()
     pepper = current.settings().pepper.get_secret_value()
     try:
@@ -109,15 +111,16 @@ def _used(session: Session, token: str) -> Response:
         gate = current.published().find(Gate, proof.gate)
     return _render(
         "forms/used.html",
-        "This link",
+        N_("This link"),
         status=404 if proof is None else 410,
         reason=reason,
         gate_url=url_for("forms.gate", key=gate.key) if gate else None,
-        headline=said(gate.headline, current.site().locale) if gate else None,
+        headline=said(gate.headline, locale_of(current.site())) if gate else None,
     )
 
 
 def _render(template: str, title: str, status: int = 200, **context: object) -> Response:
     """Render a page that is never framed."""
-    page = render_template(template, title=title, **context, **around_page(current.site()))
+    around = around_page(current.site())
+    page = render_template(template, title=around["_"](title), **context, **around)
     return make_response(page, status)

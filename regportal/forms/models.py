@@ -2,7 +2,7 @@
 
 import enum
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -28,6 +28,25 @@ class Shown(Base):
     """
 
     __tablename__ = "shown"
+    personal: ClassVar = {
+        "shown_at": "To count which question puts people off; no rule reads it.",
+    }
+    plain = frozenset(
+        {
+            "id",
+            "gate",
+            "asked_email",
+            "question",
+            "wording",
+            "newsletter",
+            "visitor_id",
+            "outcome",
+            "settled_at",
+        }
+    )
+    person: ClassVar = {"visitor_id": "visitor.id"}
+    clock = "anonymous"
+    aged_by = "shown_at"
 
     id: Mapped[Id]
     gate: Mapped[str] = mapped_column(index=True)
@@ -45,6 +64,16 @@ class Submission(Base):
     """A form that was taken, by the nonce of its ask token: sent twice, it has one effect."""
 
     __tablename__ = "submission"
+    personal: ClassVar = {
+        "gate": "Which form was sent: sent twice, it has one effect.",
+        "newsletter": "Which newsletter was offered, so that it is not offered for ever.",
+        "newsletter_taken": "Whether its box was ticked.",
+        "at": "When the form was sent.",
+    }
+    plain = frozenset({"id", "content", "visitor_id"})
+    person: ClassVar = {"visitor_id": "visitor.id"}
+    clock = "anonymous"
+    aged_by = "at"
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True)
     gate: Mapped[str]
@@ -65,8 +94,25 @@ class Answer(Base):
     """
 
     __tablename__ = "answer"
+    personal: ClassVar = {
+        "value": "Your answer: to give you what fits you, and not to ask again.",
+        "original": "Your answer as you typed it, in case we read it wrongly.",
+        "declined": "That you would rather not say, so that we do not ask again soon.",
+        "question": "What you were asked.",
+        "wording": "The exact words you were asked in.",
+        "gate": "Where you were asked.",
+        "assurance": "How sure we are that the answer is yours.",
+        "answered_at": "When you answered: old answers are asked for anew, or deleted.",
+    }
+    plain = frozenset({"id", "visitor_id", "visit_id", "claim_id", "contact_id"})
+    person: ClassVar = {
+        "contact_id": "contact.id",
+        "claim_id": "claim.id",
+        "visitor_id": "visitor.id",
+    }
+    clock = "contacts"
+    aged_by = "answered_at"
     __table_args__ = (sa.Index("ix_answer_contact", "contact_id", "question"),)
-    personal = frozenset({"value", "original"})
 
     id: Mapped[Id]
     question: Mapped[str]
@@ -81,3 +127,20 @@ class Answer(Base):
     contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contact.id"))
     assurance: Mapped[Assurance] = mapped_column(choice(Assurance))
     answered_at: Mapped[Moment]
+
+
+class NeverAsk(Base):
+    """A question somebody does not want to be asked again, at any gate."""
+
+    __tablename__ = "never_ask"
+    personal: ClassVar = {
+        "question": "What you do not want to be asked again.",
+        "at": "When you told us.",
+    }
+    plain = frozenset({"contact_id"})
+    person: ClassVar = {"contact_id": "contact.id"}
+    clock = "contacts"
+
+    contact_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("contact.id"), primary_key=True)
+    question: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[Moment]

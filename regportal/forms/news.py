@@ -1,15 +1,19 @@
 """What connectors are told about claims, contacts and consents (design.md 7)."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.connectors.rules import stamp
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.forms.models import Answer
 from regportal.forms.schema import Question
 from regportal.identity.actions import told
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact
+from regportal.identity.people import ids_of_person
 from regportal.outbox.actions import FieldNews, News
 from regportal.store.documents import Published, Wording
 from regportal.store.ids import uuid7
@@ -19,6 +23,7 @@ TAKEN_AWAY = frozenset(
         ConsentState.PAUSED,
         ConsentState.WITHDRAWN,
         ConsentState.REFUSED,
+        ConsentState.EXPIRED,
         ConsentState.SUPPRESSED,
         ConsentState.ERASED,
     }
@@ -27,11 +32,15 @@ TAKEN_AWAY = frozenset(
 
 
 def answers_of_contact(session: Session, contact: Contact) -> dict[str, Answer]:
-    """Return the answer to each question that holds for a contact: the newest that is proven."""
+    """
+    Return the answer to each question that holds for a contact: the newest that is proven.
+
+    Whatever was answered under another address of the same person counts as well.
+    """
     answers = session.scalars(
         sa.select(Answer)
         .where(
-            Answer.contact_id == contact.id,
+            Answer.contact_id.in_(ids_of_person(contact.id)),
             Answer.assurance != Assurance.CLAIMED,
             Answer.declined.is_(False),
         )
@@ -98,6 +107,25 @@ def contact_news(
     )
 
 
+def joined_news(
+    session: Session,
+    published: Published,
+    kept: Contact,
+    joined: Sequence[Contact],
+    topic: str,
+    *,
+    now: datetime,
+) -> News:
+    """
+    Say that other addresses are (``contact.merged``), or are no longer, this contact's, too.
+
+    Every address keeps its key: what is told of it later is told under its own.
+    """
+    about = contact_news(session, published, kept, topic, now=now)
+    names = [{"key": one.key, "email": one.email} for one in joined]
+    return replace(about, payload={**about.payload, "joined": names}, merges=None)
+
+
 def consent_news(contact: Contact, line: ConsentEvent, session: Session) -> News:
     """Say what a contact allows one newsletter."""
     wording = session.get_one(Wording, line.wording)
@@ -111,6 +139,8 @@ def consent_news(contact: Contact, line: ConsentEvent, session: Session) -> News
             "state": line.state.value,
             "wording": wording.text,
             "evidence_id": str(line.id),
+            "frequency": line.rhythm,
+            "until": stamp(line.until) if line.until else None,
         },
         occurred_at=line.at,
         merges=f"consent:{line.newsletter}",

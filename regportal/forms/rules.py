@@ -36,6 +36,8 @@ class Known:
     """Questions answered or declined in this visit, over all gates."""
     taken: Collection[str] = ()
     """Assets taken in this visit."""
+    never: Collection[str] = ()
+    """Questions he does not want to be asked again."""
 
 
 NOBODY = Known()
@@ -89,6 +91,8 @@ def next_question(questions: Sequence[Question], known: Known, now: datetime) ->
 
 def is_open(question: Question, known: Known, now: datetime) -> bool:
     """Return whether a question may be asked at this moment."""
+    if question.key in known.never:
+        return False
     if question.when is not None:
         condition = question.when.answer
         value, _ = known.answers.get(condition.question, (None, now))

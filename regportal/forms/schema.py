@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from regportal.store.schema import Document, Key, Span, Text
+from regportal.store.schema import Document, Key, Site, Span, Text
 
 QuestionType = Literal[
     "text",
@@ -84,3 +84,8 @@ class Gate(Document):
     addresses: Literal["any", "business", "no-disposable"] = "any"
     per_visit: Annotated[int, Field(ge=0, le=20)] = 1
     answer: Literal["optional", "required"] = "optional"
+    kiosk: bool | None = None
+
+    def stands_at_kiosk(self, site: Site) -> bool:
+        """Return whether it stands open to passers-by: no cookies, and the file goes by mail."""
+        return site.kiosk if self.kiosk is None else self.kiosk

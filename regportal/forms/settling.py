@@ -16,6 +16,8 @@ from regportal.consent.actions import (
     subject_of_contact,
 )
 from regportal.consent.models import ConsentState
+from regportal.forms.deciding import asked_in_vain
+from regportal.forms.history import join_histories
 from regportal.forms.models import Answer
 from regportal.forms.news import (
     answers_of_contact,
@@ -71,8 +73,9 @@ def settle_claim(
     Its answers fill what is empty, its interactions and newsletters become the contact's.
     Nothing where another worker was first.
     """
-    claim = session.scalars(sa.select(Claim).where(Claim.id == claim_id).with_for_update()).one()
-    if claim.settled_at is not None:
+    held = sa.select(Claim).where(Claim.id == claim_id).with_for_update()
+    claim = session.scalars(held).first()
+    if claim is None or claim.settled_at is not None:  # erased meanwhile, or settled
         return
     connectors = published.all(Connector)
     new = not _is_proven(session, claim.match_key)
@@ -85,6 +88,7 @@ def settle_claim(
     _promote_consents(session, published, contact, claim, now=now)
     done = [one.id for one in seen_of_claim(session, claim.id) if one.contact_id != contact.id]
     attribute(session, done, contact.id, Attributed.VERIFIED, "claim confirmed", now=now)
+    join_histories(session, claim, now=now)
     claim.settled_at = now
 
 
@@ -149,8 +153,13 @@ def _promote_consents(
     """Confirm the newsletters that waited for the address to be proven, and tell of them."""
     site, theirs = Site.of(published), subject_of_contact(contact.id)
     say_yes = partial(follow, state=ConsentState.CONFIRMED, method="confirm page", now=now)
+    decided = claim.decided_at or now
+    in_vain = asked_in_vain(session, claim)
+    later = {key for key, line in states_of(session, theirs).items() if line.at > decided}
     for line in states_of(session, subject_of_claim(claim.id)).values():
-        waited = line.state == ConsentState.PENDING and line.at <= (claim.decided_at or now)
+        if line.newsletter in in_vain | later:  # what he said of it since holds
+            continue
+        waited = line.state == ConsentState.PENDING and line.at <= decided
         if waited:
             say_yes(session, site, line)
         if waited or line.state == ConsentState.CONFIRMED:

@@ -36,6 +36,14 @@ class Visiting:
     locale: str
     frame: Frame
     now: datetime
+    may_remember: bool
+    """Whether we may ask to know this browser again."""
+
+    @property
+    def by_mail(self) -> bool:
+        """Whether the file goes by mail: the gate says so, or stands at a kiosk."""
+        by_mail = self.around.kiosk or self.around.gate.delivery == "mail"
+        return by_mail and not is_proven(self)
 
     @property
     def browser(self) -> str:
@@ -43,8 +51,13 @@ class Visiting:
         return browser_of(self.token)
 
 
-def visiting_of(session: Session, key: str) -> Visiting:
-    """Read who stands before which gate."""
+def visiting_of(session: Session, key: str, *, after: bool = False) -> Visiting:
+    """
+    Read who stands before which gate.
+
+    At a kiosk nobody is known. Only ``after`` the gate a proven owner is: with the link of the
+    mail, in a browser of his own.
+    """
     now = datetime.now(UTC)
     published = current.published(session)
     site = Site.of(published)
@@ -52,18 +65,21 @@ def visiting_of(session: Session, key: str) -> Visiting:
     around = Around(
         published, site, found, published.one(Asset, found.asset), current.settings().keys
     )
-    jar = browser.jar()
-    visitor = browser.visitor_of_request(session, now=now)
+    token = browser.jar().token
+    visitor = browser.visitor_of_request(session, now=now) if after or not around.kiosk else None
+    if around.kiosk and (visitor is None or visitor.state != VisitorState.VERIFIED):
+        token = visitor = None
     return Visiting(
         around=around,
         visitor=visitor,
         claim=claim_of(session, visitor) if visitor else None,
         known=known_of(session, visitor, site, now=now),
-        token=jar.token or fresh_token(),
-        is_new=jar.token is None,
+        token=token or fresh_token(),
+        is_new=token is None,
         locale=locale_of(site),
         frame=frame(site),
         now=now,
+        may_remember=site.remember == "ask" and not around.kiosk and not browser.objects(site),
     )
 
 
@@ -90,7 +106,7 @@ def sender_of(visiting: Visiting, ask: Ask, sent: Sent, honeypot: str) -> Sender
         parts = (ask.nonce.encode(), ask.visitor.encode())
         token = derived_token(current.settings().keys, "without cookies", *parts)
     return replace(
-        bare_sender(token, visiting.locale),
+        bare_sender(token, ask.locale),
         keeps_cookies=not visiting.is_new,
         machine=wire.machine_reason(request, visiting.around.site, honeypot, email),
         referrer=wire.referrer_of(request),
@@ -103,7 +119,7 @@ def bare_sender(token: str, locale: str) -> Sender:
     return Sender(
         token=token,
         keeps_cookies=True,
-        browser=wire.browser_name(request),
+        browser=browser.browser_name(request),
         locale=locale,
         network=wire.network_of(request),
         agent_hash=wire.agent_hash(request),

@@ -12,29 +12,15 @@ from urllib.parse import parse_qsl, urlsplit
 from flask import Request
 
 from regportal.errors import BadRequestError, ForbiddenError
+from regportal.identity.browser import SYSTEMS
 from regportal.store import current
 from regportal.store.documents import Site
+from regportal.store.words import N_, translated
 
 MOST_FIELDS = 64
 FORM = "application/x-www-form-urlencoded"
 SIGNALS = ("Sec-GPC", "Sec-Fetch-User")
 CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clid|gbraid|wbraid|li_fat_id)$")
-BROWSERS = (
-    ("Edg", "Edge"),
-    ("OPR", "Opera"),
-    ("SamsungBrowser", "Samsung Internet"),
-    ("Firefox", "Firefox"),
-    ("Chrome", "Chrome"),
-    ("Safari", "Safari"),
-)
-SYSTEMS = (
-    ("iPhone", "an iPhone"),
-    ("iPad", "an iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS", "a Mac"),
-    ("Linux", "Linux"),
-)
 
 
 def read_form(sent: Request) -> dict[str, list[str]]:
@@ -45,16 +31,16 @@ def read_form(sent: Request) -> dict[str, list[str]]:
     fields than any form of ours has.
     """
     if sent.mimetype != FORM:
-        raise BadRequestError("Please send the form as a browser does.")
+        raise BadRequestError(N_("Please send the form as a browser does."))
     try:
         body = sent.get_data().decode("utf-8")
         pairs = parse_qsl(body, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError as error:  # UnicodeDecodeError is one, too
-        raise BadRequestError("This form cannot be read.") from error
+        raise BadRequestError(N_("This form cannot be read.")) from error
     fields: dict[str, list[str]] = defaultdict(list)
     for name, value in pairs:
         if "\x00" in name + value:
-            raise BadRequestError("This form cannot be read.")
+            raise BadRequestError(N_("This form cannot be read."))
         fields[name].append(value)
     return dict(fields)
 
@@ -63,7 +49,7 @@ def only(fields: Mapping[str, list[str]], name: str) -> str:
     """Return a field that is sent once, empty where it is not sent; raise BadRequestError."""
     values = fields.get(name, [])
     if len(values) > 1:
-        raise BadRequestError("This form answers one thing twice.")
+        raise BadRequestError(N_("This form answers one thing twice."))
     return values[0] if values else ""
 
 
@@ -81,7 +67,7 @@ def check_origin(sent: Request, site: Site) -> None:
     if place is not None and place not in {"same-origin", "none"} and not listed:
         fine = False
     if not fine:
-        raise ForbiddenError("This form was sent from a page that may not send it.")
+        raise ForbiddenError(N_("This form was sent from a page that may not send it."))
 
 
 def clean(text: str, most: int) -> str:
@@ -137,12 +123,19 @@ def signals_of(sent: Request) -> dict[str, str]:
     return {name: clean(sent.headers[name], 16) for name in SIGNALS if name in sent.headers}
 
 
-def browser_name(sent: Request) -> str:
-    """Return the rough name of a browser, for "was this you?": Firefox on Linux."""
-    agent = str(sent.user_agent)
-    browser = next((name for mark, name in BROWSERS if mark in agent), "a browser")
-    system = next((name for mark, name in SYSTEMS if mark in agent), None)
-    return f"{browser} on {system}" if system else browser
+def browser_shown(name: str, locale: str) -> str:
+    """
+    Return the rough name of a browser in a language.
+
+    >>> browser_shown("Firefox on Linux", "de"), browser_shown("a browser", "de")
+    ('Firefox unter Linux', 'ein Browser')
+    """
+    for says in (*(says for _, says in SYSTEMS), "%(browser)s"):
+        before, after = says.split("%(browser)s")
+        if name.startswith(before) and name.endswith(after):
+            browser = name.removeprefix(before).removesuffix(after)
+            return translated(says, locale) % {"browser": translated(browser, locale)}
+    return name
 
 
 def machine_reason(sent: Request, site: Site, honeypot: str, email: str | None) -> str | None:

@@ -1,6 +1,8 @@
 """Visitors, their claims, and the contacts who proved them."""
 
-from collections.abc import Sequence
+import enum
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,9 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from regportal.errors import StaleError
 from regportal.identity.addresses import Address, read_address
 from regportal.identity.models import (
     Assurance,
+    Choice,
     Claim,
     ClaimState,
     Contact,
@@ -20,13 +24,25 @@ from regportal.identity.models import (
     VisitorState,
     VisitorToken,
 )
-from regportal.identity.rules import LINK, Standing, is_alive, is_good
+from regportal.identity.people import contacts_of
+from regportal.identity.rules import CODE, LINK, Standing, holds_proof, is_alive, is_good
 from regportal.identity.tokens import hash_of
+from regportal.outbox.actions import News, put
 from regportal.store.facts import add, add_once, watch
 from regportal.store.ids import uuid7
+from regportal.store.words import N_
 
 NOTED_EVERY = timedelta(minutes=5)
 """How exactly ``last_seen`` is kept: a read is not worth a write each time."""
+
+
+class Doubt(enum.StrEnum):
+    """Why what was proven does not count for whoever holds a token (security.md T-05)."""
+
+    BROWSER = "browser"
+    """It is sent by another kind of browser than the one that proved the address."""
+    TOKEN = "token"  # noqa: S105 - not a secret
+    """It is older than the proof: it may have been planted, or copied, before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,10 @@ class Recognised:
     visitor: Visitor | None
     worth_noting: bool
     """Whether :func:`see` has something to write."""
+    doubt: Doubt | None = None
+    """Why he is to be taken for no more than claimed, though he has proven his address."""
+    alarm: bool = False
+    """Whether an old token was used: two hold this family."""
 
 
 NOBODY = Recognised(None, worth_noting=False)
@@ -49,8 +69,10 @@ OWNER = (
 )
 
 
-def recognise(session: Session, token: str | None, *, now: datetime) -> Recognised:
-    """Return whose token this is."""
+def recognise(
+    session: Session, token: str | None, family: str | None = None, *, now: datetime
+) -> Recognised:
+    """Return whose token this is; ``family`` is the rough name of the browser that sent it."""
     if token is None:
         return NOBODY
     asked = {"hash": hash_of(token)}
@@ -60,25 +82,43 @@ def recognise(session: Session, token: str | None, *, now: datetime) -> Recognis
     if not is_alive(_standing(visitor), now):
         return NOBODY
     if not is_good(kept.replaced_at, now):
-        return Recognised(None, worth_noting=True)
+        return Recognised(None, worth_noting=True, alarm=True)
+    doubt = _doubt(visitor, kept, family)
     news = kept.replaces is not None or now - visitor.last_seen > NOTED_EVERY
-    return Recognised(visitor, worth_noting=news)
+    return Recognised(visitor, worth_noting=news or doubt is Doubt.BROWSER, doubt=doubt)
 
 
-def see(session: Session, token: str, *, now: datetime) -> None:
+def present(session: Session, token: str, family: str, *, now: datetime) -> Visitor | None:
+    """
+    Return who sends a form; in another browser a proven one drops to claimed.
+
+    Raises StaleError where his token is older than what he has proven since.
+    """
+    found = recognise(session, token, family, now=now)
+    if found.doubt is Doubt.TOKEN:
+        raise StaleError(N_("This page had been open for too long. Here it is anew."))
+    if found.doubt is Doubt.BROWSER and found.visitor is not None:
+        found.visitor.state = VisitorState.CLAIMED
+    return found.visitor
+
+
+def see(session: Session, token: str, family: str | None = None, *, now: datetime) -> None:
     """
     Note that a token was used.
 
     The first use of a new token begins the end of the one before; an old one that is used
-    after its end means that two hold the family, and ends the visitor (security.md R3).
+    after its end means that two hold the family, and ends the visitor (security.md R3). Where he
+    was proven, a letter tells him. In another browser a proven one drops to claimed.
     """
     kept = session.get(VisitorToken, hash_of(token))
     if kept is None:
         return
     visitor = session.get_one(Visitor, kept.visitor_id)
     if not is_good(kept.replaced_at, now):
-        end_visitor(visitor, now=now)
+        _alarm(session, visitor, now=now)
         return
+    if _doubt(visitor, kept, family) is Doubt.BROWSER:
+        visitor.state = VisitorState.CLAIMED
     visitor.last_seen = max(visitor.last_seen, now)
     if kept.replaces is not None:
         before = session.get(VisitorToken, kept.replaces)
@@ -139,6 +179,43 @@ def end_visitor(visitor: Visitor, *, now: datetime) -> None:
     visitor.ended_at = now
 
 
+def sign_out_everywhere(session: Session, person_id: uuid.UUID, now: datetime) -> int:
+    """End every browser that is a person's, under any of his addresses; return how many."""
+    keys = [contact.match_key for contact in contacts_of(session, person_id)]
+    theirs = sa.select(Claim.id).where(
+        Claim.match_key.in_(keys), Claim.state == ClaimState.CONFIRMED
+    )
+    visitors = session.scalars(
+        sa.select(Visitor).where(Visitor.claim_id.in_(theirs), Visitor.ended_at.is_(None))
+    ).all()
+    for visitor in visitors:
+        end_visitor(visitor, now=now)
+    return len(visitors)
+
+
+def choose(
+    session: Session,
+    visitor: Visitor,
+    *,
+    recognise_later: bool,
+    track: bool,
+    signals: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Keep what somebody chose for this browser; the newest choice holds."""
+    session.add(
+        Choice(
+            id=uuid7(),
+            visitor_id=visitor.id,
+            recognise=recognise_later,
+            track=track,
+            at=now,
+            signals=dict(signals),
+        )
+    )
+    visitor.remembered, visitor.tracks = recognise_later, track
+
+
 def claim_of(session: Session, visitor: Visitor, *, for_update: bool = False) -> Claim | None:
     """Return the claim a visitor made or proved last, unless its owner rejected it."""
     if visitor.claim_id is None:
@@ -178,8 +255,13 @@ def decide(session: Session, claim: Claim, state: ClaimState, *, now: datetime) 
     return decided is not None
 
 
-def verify(visitor: Visitor, claim: Claim, *, now: datetime) -> None:
-    """Let this browser be the proven owner of a claim's address (security.md R1)."""
+def verify(visitor: Visitor, claim: Claim, family: str | None = None, *, now: datetime) -> None:
+    """
+    Let this browser be the proven owner of a claim's address (security.md R1).
+
+    ``family`` is its rough name: in another one its cookie proves nothing.
+    """
+    visitor.family = family
     visitor.claim_id = claim.id
     visitor.state = VisitorState.VERIFIED
     visitor.verified_at = now
@@ -192,20 +274,29 @@ def add_proof(
     token: str,
     newsletter: str | None = None,
     *,
+    visitor_id: uuid.UUID | None = None,
     now: datetime,
-) -> None:
-    """Keep the link we are about to mail; making the same one again changes nothing."""
-    if session.get(Proof, hash_of(token)) is None:
-        session.add(
-            Proof(
-                hash=hash_of(token),
-                claim_id=claim.id,
-                gate=gate,
-                newsletter=newsletter,
-                made_at=now,
-                expires_at=now + LINK,
-            )
+) -> Proof:
+    """
+    Keep the link we are about to mail; making the same one again changes nothing.
+
+    ``visitor_id`` is whose browser may prove itself by the code beside it, if any.
+    """
+    kept = session.get(Proof, hash_of(token))
+    if kept is None:
+        kept = Proof(
+            hash=hash_of(token),
+            claim_id=claim.id,
+            gate=gate,
+            newsletter=newsletter,
+            made_at=now,
+            expires_at=now + LINK,
+            visitor_id=visitor_id,
+            tries=0,
+            code_until=now + CODE if visitor_id else None,
         )
+        session.add(kept)
+    return kept
 
 
 def proof_of(session: Session, token: str) -> Proof | None:
@@ -235,6 +326,14 @@ def contact_from_crm(session: Session, email: str, *, now: datetime) -> Contact:
     """Return the contact the CRM speaks of, made with assurance ``crm`` if new."""
     address = read_address(email)
     return _contact(session, address.email, address.match_key, Assurance.CRM, "en", now=now)
+
+
+def contact_from_import(
+    session: Session, address: Address, locale: str, *, now: datetime
+) -> Contact:
+    """Return the contact an imported list speaks of, made with assurance ``imported`` if new."""
+    imported = Assurance.IMPORTED
+    return _contact(session, address.email, address.match_key, imported, locale, now=now)
 
 
 def contact_of_claim(session: Session, claim: Claim, *, now: datetime) -> Contact:
@@ -317,6 +416,32 @@ def _new_claim(
     visitor.claim_id = claim.id
     visitor.state = VisitorState.CLAIMED
     return claim
+
+
+def _doubt(visitor: Visitor, kept: VisitorToken, family: str | None) -> Doubt | None:
+    """Return why what a visitor has proven does not count here, or None where it does."""
+    if visitor.state != VisitorState.VERIFIED or visitor.verified_at is None:
+        return None
+    if not holds_proof(visitor.verified_at, kept.made_at):
+        return Doubt.TOKEN
+    if None not in {family, visitor.family} and family != visitor.family:
+        return Doubt.BROWSER
+    return None
+
+
+def _alarm(session: Session, visitor: Visitor, *, now: datetime) -> None:
+    """End a visitor whose token two hold, and tell him where he was proven."""
+    if visitor.ended_at is not None:
+        return
+    end_visitor(visitor, now=now)
+    if visitor.state == VisitorState.VERIFIED and visitor.claim_id is not None:
+        news = News(
+            topic="mail.alert",
+            subject=f"claim:{visitor.claim_id}",
+            payload={"claim": str(visitor.claim_id)},
+            occurred_at=now,
+        )
+        put(session, "mail", news, now=now)
 
 
 def _standing(visitor: Visitor) -> Standing:

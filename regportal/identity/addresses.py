@@ -8,7 +8,9 @@ from importlib import resources
 from disposable_email_domains import blocklist
 from email_validator import EmailNotValidError, validate_email
 
-NO_ADDRESS = "This does not look like an e-mail address."
+from regportal.store.words import N_
+
+NO_ADDRESS = N_("This does not look like an e-mail address.")
 ENCODED = re.compile(r"=\?[^?]*\?[^?]*\?.*\?=")
 """An encoded word of RFC 2047. Its signs may all stand before an @, too."""
 

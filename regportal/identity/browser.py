@@ -10,9 +10,11 @@ from werkzeug.wrappers import Response
 
 from regportal.config import Settings
 from regportal.identity.actions import recognise, see
-from regportal.identity.models import Visitor
+from regportal.identity.models import Visitor, VisitorState
 from regportal.identity.rules import REMEMBERED
 from regportal.store import current
+from regportal.store.documents import Site
+from regportal.store.words import N_
 
 SESSION_COOKIE = "rp_s"
 """Gate state, CSRF, grants: strictly necessary; ends with the browser."""
@@ -26,6 +28,25 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 """How every token of ours looks; another cookie is not worth a question to the database."""
 
 
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+SYSTEMS = (
+    ("iPhone", N_("%(browser)s on an iPhone")),
+    ("iPad", N_("%(browser)s on an iPad")),
+    ("Android", N_("%(browser)s on Android")),
+    ("Windows", N_("%(browser)s on Windows")),
+    ("Mac OS", N_("%(browser)s on a Mac")),
+    ("Linux", N_("%(browser)s on Linux")),
+)
+SOME_BROWSER = N_("a browser")
+
+
 @dataclass(frozen=True, slots=True)
 class Jar:
     """What a browser sent."""
@@ -34,8 +55,6 @@ class Jar:
     """Its token, or None where it keeps no cookie (yet)."""
     framed: bool
     """Whether we are inside another site's page."""
-    objects: bool
-    """Whether it says Global Privacy Control: no recognition later."""
 
 
 def jar(sent: Request | None = None) -> Jar:
@@ -46,21 +65,37 @@ def jar(sent: Request | None = None) -> Jar:
     names = (FRAME_COOKIE,) if framed else (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
     found = (sent.cookies.get(cookie_name(settings, name)) for name in names)
     token = next((token for token in found if token and TOKEN.fullmatch(token)), None)
-    return Jar(token, framed, sent.headers.get("Sec-GPC") == "1")
+    return Jar(token, framed)
 
 
 def visitor_of_request(session: Session, *, now: datetime) -> Visitor | None:
-    """Return the visitor whose browser sent the current request, or None."""
-    token = jar().token
-    found = recognise(session, token, now=now)
-    if found.worth_noting and token:
-        current.store().note(lambda writing: see(writing, token, now=now))
+    """
+    Return the visitor whose browser sent the current request, or None.
+
+    Where his proof does not count for this request he is shown as claimed, to this request alone;
+    an old token that two hold ends him, and a letter tells him so.
+    """
+    token, family = jar().token, browser_name(request)
+    found = recognise(session, token, family, now=now)
+    if token and found.alarm:
+        current.store().write(lambda writing: see(writing, token, family, now=now))
+        current.wake("deliver")
+    elif token and found.worth_noting:
+        current.store().note(lambda writing: see(writing, token, family, now=now))
+    if found.visitor is not None and found.doubt is not None:
+        session.expunge(found.visitor)
+        found.visitor.state = VisitorState.CLAIMED
     return found.visitor
 
 
 def keep(response: Response, token: str, *, remembered: bool) -> None:
-    """Let the browser keep a token: for 180 days where it is to be remembered, else a while."""
+    """
+    Let the browser keep a token: for 180 days where it is to be remembered, else a while.
+
+    Where the browser objects to being known again, never longer than a session.
+    """
     settings = current.settings()
+    remembered = remembered and not objects(current.site())
     secure = not settings.development
     if jar().framed and secure:
         response.set_cookie(
@@ -114,3 +149,24 @@ def _drop(response: Response, settings: Settings, name: str) -> None:
         samesite="None" if partitioned else "Lax",
         partitioned=partitioned,
     )
+
+
+def objects(site: Site, sent: Request | None = None) -> bool:
+    """
+    Return whether a browser says that its person is not to be known again, or followed.
+
+    Global Privacy Control always counts; DNT where the site honours it.
+    """
+    sent = sent or request
+    signals = [sent.headers.get("Sec-GPC", "")]
+    if site.do_not_track == "honour":
+        signals.append(sent.headers.get("DNT", ""))
+    return any("1" in signal.replace(" ", "").split(",") for signal in signals)
+
+
+def browser_name(sent: Request) -> str:
+    """Return the rough name of a browser, for "was this you?": Firefox on Linux."""
+    agent = str(sent.user_agent)
+    browser = next((name for mark, name in BROWSERS if mark in agent), SOME_BROWSER)
+    on_system = next((says for mark, says in SYSTEMS if mark in agent), "%(browser)s")
+    return on_system % {"browser": browser}

@@ -1,4 +1,4 @@
-"""How long a browser is somebody's, and how an address is shown to whom."""
+"""How long a browser is somebody's, who is one person, and how an address is shown to whom."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,6 +15,15 @@ GRACE = timedelta(seconds=60)
 """How long an old token stays good once the new one was seen (design.md 4)."""
 LINK = timedelta(hours=72)
 """How long a mailed link can be pressed."""
+CODE = timedelta(minutes=10)
+"""How long the code beside it can be typed…"""
+TRIES = 5
+"""…and how often wrongly (security.md R4)."""
+FRESH = timedelta(minutes=15)
+"""How long after a proof its owner may see, change and take what we know."""
+
+ADMINISTRATOR, PROOF = "administrator", "proof"
+"""Who may join two proven people: somebody we trust with it, or they themselves."""
 
 COMMON_DOMAINS = (
     "gmail.com",
@@ -68,6 +77,54 @@ def is_alive(standing: Standing, now: datetime) -> bool:
     if standing.remembered:
         return now - standing.last_seen < REMEMBERED
     return now - standing.last_seen < IDLE and now - standing.first_seen < SESSION
+
+
+def is_fresh(verified_at: datetime | None, now: datetime) -> bool:
+    """
+    Return whether an address was proven a moment ago: within 15 minutes.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> is_fresh(noon, noon + timedelta(minutes=14)), is_fresh(noon, noon + FRESH)
+    (True, False)
+    >>> is_fresh(None, noon)
+    False
+    """
+    return verified_at is not None and now - verified_at < FRESH
+
+
+def holds_proof(verified_at: datetime, token_made_at: datetime) -> bool:
+    """
+    Return whether a token came with the proof or after it.
+
+    One from before may have been planted or copied: it is never more than a claim
+    (security.md T-05).
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> holds_proof(noon, noon), holds_proof(noon, noon - timedelta(seconds=1))
+    (True, False)
+    """
+    return token_made_at >= verified_at
+
+
+def why_not_joined(kept: Collection[str], joined: Collection[str], *, by: str) -> str | None:
+    """
+    Return why two people may not be taken for one, or None where they may.
+
+    ``kept`` and ``joined`` are the assurances of their addresses. A CRM may say so of whom it
+    brought itself; two who proved their addresses are told apart until somebody decides.
+
+    >>> why_not_joined({"verified"}, {"crm"}, by="crm:sales") is None
+    True
+    >>> why_not_joined({"verified"}, {"verified"}, by="crm:sales")
+    'both have proven their addresses: a person must decide with `regportal contact join`'
+    >>> why_not_joined({"verified"}, {"verified"}, by=ADMINISTRATOR) is None
+    True
+    """
+    if by in {ADMINISTRATOR, PROOF} or not ("verified" in kept and "verified" in joined):
+        return None
+    return "both have proven their addresses: a person must decide with `regportal contact join`"
 
 
 def is_good(replaced_at: datetime | None, now: datetime) -> bool:

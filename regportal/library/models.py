@@ -1,6 +1,7 @@
 """Grants: who may fetch which bytes, and until when."""
 
 import uuid
+from typing import ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,6 +18,18 @@ class Grant(Base):
     """
 
     __tablename__ = "grant"
+    personal: ClassVar = {
+        "asset": "Which file you may fetch.",
+        "gate": "Where you asked for it.",
+        "issued_at": "To let the link end in time.",
+        "started_at": "Whether the link was used: it can be started for 15 minutes only.",
+    }
+    plain = frozenset(
+        {"id", "hash", "visitor_id", "claim_id", "single", "start_by", "finish_by", "ended_at"}
+    )
+    person: ClassVar = {"claim_id": "claim.id", "visitor_id": "visitor.id"}
+    clock = "anonymous"
+    aged_by = "issued_at"
 
     id: Mapped[Id]
     hash: Mapped[bytes] = mapped_column(unique=True)
@@ -37,6 +50,13 @@ class Serving(Base):
     """A measurement: bytes were sent for a grant. No rule, score or webhook reads it."""
 
     __tablename__ = "serving"
+    personal: ClassVar = {
+        "at": "To see whether files arrive whole; no rule reads it.",
+    }
+    plain = frozenset({"id", "grant_id", "status", "first_byte", "length"})
+    person: ClassVar = {"grant_id": "grant.id"}
+    clock = "anonymous"
+    aged_by = "at"
 
     id: Mapped[Id]
     grant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("grant.id"), index=True)

@@ -2,7 +2,7 @@
 
 import enum
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -32,7 +32,11 @@ class EntryKind(enum.StrEnum):
     INTERACTION = "interaction"
     """New interactions; ``ref`` is the interaction."""
     ATTRIBUTION = "attribution"
-    """Interactions became somebody's, or nobody's; ``ref`` is the contact, or the claim."""
+    """
+    Interactions became somebody's, or nobody's; ``ref`` is the contact, or the claim.
+
+    Also where a contact was joined to a person or split off: what was theirs changed, too.
+    """
     OPPORTUNITY = "opportunity"
     """An opportunity or its contact roles changed; ``ref`` is the opportunity."""
 
@@ -47,6 +51,7 @@ class LogEntry(Base):
     """
 
     __tablename__ = "log_entry"
+    plain = frozenset({"number", "transaction", "kind", "ref", "at"})
     __table_args__ = (sa.Index("ix_log_entry_order", "transaction", "number"),)
 
     number: Mapped[Ordinal]
@@ -60,7 +65,15 @@ class Touch(Base):
     """Where a visit came from: query parameters and referrer, kept as they arrived."""
 
     __tablename__ = "touch"
-    personal = frozenset({"referrer", "parameters"})
+    personal: ClassVar = {
+        "referrer": "The page a visit came from, to see which of our pages and campaigns help.",
+        "parameters": "The campaign named in the address of a visit.",
+        "at": "When the visit began.",
+    }
+    plain = frozenset({"id", "visit_id"})
+    person: ClassVar = {"visit_id": "visit.id"}
+    clock = "anonymous"
+    aged_by = "at"
 
     id: Mapped[Id]
     visit_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("visit.id"), index=True)
@@ -73,6 +86,14 @@ class Visit(Base):
     """What one visitor did without a long pause (``site.visit`` of idle time ends it)."""
 
     __tablename__ = "visit"
+    personal: ClassVar = {
+        "started_at": "To ask one thing a visit, not more.",
+        "last_at": "To know when a visit has ended.",
+    }
+    plain = frozenset({"id", "visitor_id"})
+    person: ClassVar = {"visitor_id": "visitor.id"}
+    clock = "anonymous"
+    aged_by = "last_at"
     __table_args__ = (sa.Index("ix_visit_newest", "visitor_id", "last_at"),)
 
     id: Mapped[Id]
@@ -90,11 +111,30 @@ class Interaction(Base):
     """
 
     __tablename__ = "interaction"
+    personal: ClassVar = {
+        "type": "What you did: to offer what fits, and to tell the people who serve you.",
+        "object": "The paper, page or file it was about.",
+        "category": "What kind of paper, page or file it was.",
+        "properties": "Details of what you did, such as the seconds of a film you watched.",
+        "occurred_at": "When you did it.",
+        "received_at": "When we heard of it.",
+        "attribution": "How sure we were that it was you when we heard of it.",
+        "judged": "Whether a person did it, or a machine.",
+        "judged_because": "Why we took it for a machine's.",
+    }
+    plain = frozenset({"id", "visitor_id", "visit_id", "claim_id", "contact_id"})
+    person: ClassVar = {
+        "id": "attribution.interaction_id",
+        "contact_id": "contact.id",
+        "claim_id": "claim.id",
+        "visitor_id": "visitor.id",
+    }
+    clock = "anonymous"
+    aged_by = "received_at"
     __table_args__ = (
         sa.Index("ix_interaction_contact", "contact_id", "occurred_at"),
         sa.Index("ix_interaction_once", "visitor_id", "type", "object", "visit_id"),
     )
-    personal = frozenset({"properties"})
 
     id: Mapped[Id]
     type: Mapped[str]
@@ -116,6 +156,15 @@ class Attribution(Base):
     """A later fact: this interaction is (no longer) this contact's. The newest holds."""
 
     __tablename__ = "attribution"
+    personal: ClassVar = {
+        "attribution": "That something was done by you, or was not, as it became known later.",
+        "at": "When that became known.",
+        "because": "How that became known.",
+    }
+    plain = frozenset({"id", "interaction_id", "contact_id"})
+    person: ClassVar = {"contact_id": "contact.id", "interaction_id": "interaction.id"}
+    clock = "anonymous"
+    aged_by = "at"
     __table_args__ = (sa.Index("ix_attribution_contact", "contact_id"),)
 
     id: Mapped[Id]

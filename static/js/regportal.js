@@ -27,8 +27,9 @@ export function portalOf(script) {
  * @param {string} gate
  * @param {{ origin: string, search: string }} page around it
  * @param {string} referrer of that page
+ * @param {string} language it asks the gate to speak; empty where the visitor's browser decides
  */
-export function frameAddress(portal, gate, page, referrer) {
+export function frameAddress(portal, gate, page, referrer, language = '') {
   if (!KEY.test(gate)) return null
   const address = new URL(`g/${gate}`, portal)
   address.searchParams.set('in', 'frame')
@@ -37,6 +38,7 @@ export function frameAddress(portal, gate, page, referrer) {
     if (CAMPAIGN.test(name)) address.searchParams.set(name, value.slice(0, 200))
   }
   if (referrer) address.searchParams.set('rp_ref', referrer.slice(0, 500))
+  if (language) address.searchParams.set('lang', language)
   return address.href
 }
 
@@ -125,7 +127,7 @@ export class GateElement extends Element {
   /** Ask for the gate; the link inside stays until the gate is there. */
   load() {
     const gate = this.getAttribute('gate') ?? ''
-    const address = frameAddress(this.portal, gate, location, document.referrer)
+    const address = frameAddress(this.portal, gate, location, document.referrer, this.lang)
     this.#leave()
     if (!address) return
     const frame = document.createElement('iframe')

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 
+from tests.portal import SITE
+
 
 @pytest.fixture
 def ann(portal):
@@ -148,9 +150,12 @@ def test_what_is_typed_becomes_a_value(portal, question, typed, kept):
         assert [one["value"] for one in fields.values()] == [kept]
 
 
-def test_countries_are_named_in_the_language_of_the_browser(ann):
+def test_countries_are_named_in_the_language_of_the_page(portal, ann):
+    headline = "{key: study, asset: study, headline: {en: A case study, de: Eine Fallstudie}"
+    portal.publish(SITE.replace("{key: study, asset: study, headline: A case study", headline))
     page = ann.gate("study", **{"Accept-Language": "de-AT,de;q=0.9"})
 
+    assert "Eine Fallstudie" in page.text
     assert "Österreich" in page.text
 
 

@@ -15,7 +15,7 @@ from regportal.store.documents import keep_wording
 from regportal.store.ids import uuid7
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-TAKES_AWAY = {"paused", "withdrawn", "refused", "suppressed", "erased"}
+TAKES_AWAY = {"paused", "withdrawn", "refused", "expired", "suppressed", "erased"}
 
 
 def told(session, state, email="ann@example.com"):
@@ -26,6 +26,8 @@ def told(session, state, email="ann@example.com"):
         state=state,
         wording=keep_wording(session, "Send me widget prices.", "en", now=NOON),
         at=NOON,
+        rhythm=None,
+        until=None,
     )
     return consent_news(contact_from_crm(session, email, now=NOON), line, session)
 

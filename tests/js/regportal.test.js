@@ -53,6 +53,14 @@ test('campaign and referrer go along; nothing else of the page does', () => {
   assert.equal(address.searchParams.get('rp_ref'), 'https://news.example/a')
 })
 
+test('a page that knows its language asks for it; another leaves it to the browser', () => {
+  const asking = read(frameAddress(portal, 'g', page('?lang=fr'), '', 'de'))
+  const silent = read(frameAddress(portal, 'g', page('?lang=fr'), ''))
+
+  assert.deepEqual(asking.searchParams.getAll('lang'), ['de'])
+  assert.equal(silent.searchParams.get('lang'), null)
+})
+
 test('a campaign cannot take the place of what the frame needs', () => {
   const search = `?in=page&host=https://evil.example&utm_term=${'x'.repeat(5000)}`
   const address = read(frameAddress(portal, 'g', page(search), ''))

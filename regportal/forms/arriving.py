@@ -1,0 +1,114 @@
+"""Counting a form before it is taken: one of too many, perhaps, or a machine's."""
+
+import enum
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from regportal.forms.actions import Around, Opened, Sender, Sent, open_gate
+from regportal.forms.effort import is_done
+from regportal.forms.models import Submission
+from regportal.forms.rules import ASK_LIFE, Ask
+from regportal.identity import limits
+from regportal.identity.limits import LIMITS, MINUTE
+from regportal.store import current
+
+QUICK = timedelta(seconds=2)
+"""Nobody reads a form and types an address faster…"""
+QUICK_BURST = 10
+"""…but browsers fill in forms: only so many such ones within a minute are a machine's."""
+BURST = 30
+"""So many addresses from one place within a minute are a machine's, however slowly typed."""
+
+
+class Verdict(enum.Enum):
+    """Why a form is not taken."""
+
+    WORK = enum.auto()
+    """Too many from this place: its browser has to do a small calculation first."""
+    LATER = enum.auto()
+    """Far too many, with the calculation done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is counted of one form; read from the request, judged where it is written."""
+
+    keys: tuple[bytes, ...]
+    """Under which keys it is counted; none where limits are off."""
+    asks_email: bool
+    worked: bool
+    age: timedelta
+    """How long the page had been open."""
+
+
+def arrival_of(ask: Ask, effort: str, *, now: datetime) -> Arrival:
+    """Return what is to be counted of the form in the current request."""
+    names: tuple[str, ...] = ()
+    worked = ask.email and effort != "" and is_done(ask.nonce, effort, current.settings().keys)
+    if limits.is_on():
+        names = ("claims", "burst") if ask.email else ("answers",)
+        names += ("claims-with-work",) if worked else ()
+    place = limits.place_of()
+    shown = datetime.fromtimestamp(ask.expires, now.tzinfo) - ASK_LIFE
+    keys = tuple(limits.key_of(name, place) for name in names)
+    return Arrival(keys, ask.email, worked, now - shown)
+
+
+def take_form(
+    session: Session,
+    arrival: Arrival,
+    around: Around,
+    sent: Sent,
+    sender: Sender,
+    *,
+    now: datetime,
+) -> Opened | Verdict:
+    """
+    Count a form and open the gate for it, or return why not.
+
+    A form that was taken before is answered as it was then, however many came since.
+    """
+    verdict, machine = _judged(session, arrival, now=now)
+    if verdict is not None and session.get(Submission, uuid.UUID(sent.ask.nonce)) is None:
+        return verdict
+    sender = replace(sender, machine=sender.machine or machine)
+    return open_gate(session, around, sent, sender, now=now)
+
+
+def _judged(
+    session: Session, arrival: Arrival, *, now: datetime
+) -> tuple[Verdict | None, str | None]:
+    """Count a form; return why it is not taken, and why it is taken for a machine's."""
+    if not arrival.keys:
+        return None, None
+    hour = LIMITS["claims"].window
+    if not arrival.asks_email:
+        answers = LIMITS["answers"]
+        within = limits.take(session, arrival.keys[0], answers.most, answers.window, now)
+        return (None if within else Verdict.LATER), None
+    windows = (hour, MINUTE, hour)
+    claims, burst, *worked = limits.count(
+        session, list(zip(arrival.keys, windows, strict=False)), now=now
+    )
+    machine = None if arrival.worked else _machine(burst, arrival.age)
+    if claims <= LIMITS["claims"].most:
+        return None, machine
+    if not worked:
+        return Verdict.WORK, machine
+    return (None if worked[0] <= LIMITS["claims-with-work"].most else Verdict.LATER), machine
+
+
+def _machine(burst: int, age: timedelta) -> str | None:
+    """
+    Return why a form is taken for a machine's, or None: speed alone is no reason.
+
+    >>> _machine(1, timedelta(seconds=1)), _machine(11, timedelta(seconds=1))
+    (None, 'burst')
+    >>> _machine(11, timedelta(seconds=20)), _machine(31, timedelta(seconds=20))
+    (None, 'burst')
+    """
+    most = QUICK_BURST if age < QUICK else BURST
+    return "burst" if burst > most else None

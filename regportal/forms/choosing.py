@@ -1,0 +1,123 @@
+"""What somebody chooses for one browser: may we know it again, may we link what it does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, jsonify, make_response, request
+from sqlalchemy.orm import Session
+
+from regportal.errors import BadRequestError
+from regportal.forms import wire
+from regportal.identity import browser
+from regportal.identity.actions import begin_visitor, choose, recognise, rotate
+from regportal.identity.models import Visitor, VisitorToken
+from regportal.identity.tokens import fresh_token, hash_of
+from regportal.store import current
+from regportal.store.strict_json import KIB, read_json
+
+bp = Blueprint("choosing", __name__)
+
+HEADER = "X-RP-Visitor"
+"""Carries the token of a page's script, which keeps no cookie of ours (security.md 3.2, M4)."""
+SIGNALS = ("Sec-GPC", "DNT")
+CHOICES = ("recognise", "track")
+SINCE = "2026-11-21"
+"""Since when we do what Global Privacy Control asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Who chooses, read from the request."""
+
+    token: str | None
+    family: str
+    signals: Mapping[str, str]
+
+
+@bp.post("/api/v1/choice")
+def choice() -> Response:
+    """Keep a choice, and say what holds: the browser's own objection goes before it."""
+    site = current.site()
+    wire.check_origin(request, site)
+    asked = _asked()
+    may = not site.kiosk and not browser.objects(site)
+    holds = {name: asked[name] and may for name in CHOICES}
+    holds["recognise"] = holds["recognise"] and site.remember == "ask"
+    sent = Sent(
+        token=_token_sent(),
+        family=browser.browser_name(request),
+        signals={name: request.headers[name][:16] for name in SIGNALS if name in request.headers},
+    )
+    now = datetime.now(UTC)
+    token = current.store().write(lambda session: _keep(session, sent, holds, now=now))
+    response = make_response(jsonify(holds))
+    if token is not None and HEADER in request.headers:
+        response.headers[HEADER] = token
+    elif token is not None:
+        browser.keep(response, token, remembered=holds["recognise"])
+    return response
+
+
+@bp.get("/.well-known/gpc.json")
+def gpc() -> Response:
+    """Say that Global Privacy Control is honoured here."""
+    return make_response(jsonify({"gpc": True, "lastUpdate": SINCE}))
+
+
+def _asked() -> dict[str, bool]:
+    """Return what was chosen; raise BadRequestError where it is anything else."""
+    if request.mimetype != "application/json":
+        raise BadRequestError("Please send application/json.")
+    said = read_json(request.get_data(cache=False), most=KIB)
+    if not isinstance(said, dict) or set(said) != set(CHOICES):
+        raise BadRequestError("Please send recognise and track, and nothing else.")
+    if not all(isinstance(said[name], bool) for name in CHOICES):
+        raise BadRequestError("recognise and track are true or false.")
+    return said
+
+
+def _keep(session: Session, sent: Sent, holds: Mapping[str, bool], *, now: datetime) -> str | None:
+    """
+    Write the choice down; return the token the browser is to keep.
+
+    None where nothing is kept: whoever is unknown and refuses everything stays unknown.
+    """
+    token = sent.token
+    visitor = recognise(session, token, sent.family, now=now).visitor
+    if visitor is None:
+        if not any(holds.values()):
+            return None
+        visitor, token = _begin(session, token, now=now)
+    choose(
+        session,
+        visitor,
+        recognise_later=holds["recognise"],
+        track=holds["track"],
+        signals=sent.signals,
+        now=now,
+    )
+    return token
+
+
+def _token_sent() -> str | None:
+    """Return the token of the page's script, or the cookie's where it sends none."""
+    if HEADER not in request.headers:
+        return browser.jar().token
+    token = request.headers[HEADER]
+    return token if browser.TOKEN.fullmatch(token) else None
+
+
+def _begin(session: Session, sent: str | None, *, now: datetime) -> tuple[Visitor, str]:
+    """Begin a visitor, always with a token of ours; what he sent stays his for open pages."""
+    token = fresh_token()
+    if sent is None or _is_taken(session, sent):
+        return begin_visitor(session, token, now=now), token
+    visitor = begin_visitor(session, sent, now=now)
+    rotate(session, visitor, sent, token, now=now)
+    return visitor, token
+
+
+def _is_taken(session: Session, token: str) -> bool:
+    """Return whether a token was somebody's before."""
+    return session.get(VisitorToken, hash_of(token)) is not None

@@ -1,0 +1,104 @@
+"""
+The six digits beside a mailed link: whoever types them holds the mailbox (security.md R1, R4).
+
+Nothing is kept from which a code could be read. It is made anew from the keys each time, for one
+letter, one claim and one visitor; in another browser it is six digits that mean nothing.
+"""
+
+import hmac
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.identity.models import Claim, Proof, Visitor
+from regportal.identity.rules import CODE, TRIES
+from regportal.identity.tokens import derived_code
+
+
+def code_of(proof: Proof, keys: Sequence[bytes]) -> str | None:
+    """Return the code of a letter, or None where nobody can prove himself by it (any more)."""
+    if proof.visitor_id is None or proof.code_until is None or proof.tries >= TRIES:
+        return None
+    return _code(proof, proof.visitor_id, keys[0])
+
+
+def show_again(
+    session: Session, claim: Claim, visitor: Visitor, keys: Sequence[bytes], *, now: datetime
+) -> str | None:
+    """
+    Return the code that proves the browser which made a claim, for its owner in another one.
+
+    None where there is nothing to prove (any more), or where the claim was made right here.
+    """
+    asked = session.get(Visitor, claim.visitor_id)
+    if asked is None or asked.id == visitor.id or asked.ended_at or asked.claim_id != claim.id:
+        return None
+    codes = (
+        code_of(proof, keys)
+        for proof in _proofs(session, claim, asked)
+        if proof.code_until is not None and proof.code_until > now
+    )
+    return next((code for code in codes if code), None)
+
+
+def try_code(
+    session: Session,
+    claim: Claim,
+    visitor: Visitor,
+    typed: str,
+    keys: Sequence[bytes],
+    *,
+    now: datetime,
+) -> Proof | None:
+    """
+    Return the letter whose code this is, or None; a wrong one is counted against all of them.
+
+    The claim must be locked, so that a hundred tries at once are still only five. What was used
+    before is returned with ``code_until`` None: its caller says whether that is fine.
+    """
+    proofs = _proofs(session, claim, visitor, for_update=True)
+    given = "".join(typed.split()).replace("-", "").encode()
+    fitting = [
+        proof
+        for proof in proofs
+        if sum(  # every key is compared, so that time tells nothing
+            hmac.compare_digest(given, _code(proof, visitor.id, key).encode()) for key in keys
+        )
+    ]
+    good = [one for one in fitting if one.code_until is None or one.code_until > now]
+    if not good:
+        for proof in proofs:
+            proof.tries += 1
+    return good[0] if good else None
+
+
+def lengthen(proof: Proof, *, now: datetime) -> None:
+    """Let an unused code be typed for ten more minutes; its tries stay what they are."""
+    if proof.code_until is not None:
+        proof.code_until = now + CODE
+
+
+def _proofs(
+    session: Session, claim: Claim, visitor: Visitor, *, for_update: bool = False
+) -> Sequence[Proof]:
+    """Return the letters about a claim that this visitor may answer by code, the newest first."""
+    found = (
+        sa.select(Proof)
+        .where(
+            Proof.claim_id == claim.id,
+            Proof.visitor_id == visitor.id,
+            Proof.tries < TRIES,
+        )
+        .order_by(Proof.made_at.desc())
+    )
+    if for_update:
+        found = found.with_for_update().execution_options(populate_existing=True)
+    return session.scalars(found).all()
+
+
+def _code(proof: Proof, visitor: uuid.UUID, key: bytes) -> str:
+    """Return the code one key makes for one letter and one visitor."""
+    return derived_code(key, "code", proof.hash, proof.claim_id.bytes, visitor.bytes)

@@ -1,0 +1,195 @@
+"""
+How much one place may do: counted in the database, so that it holds over all processes.
+
+A place is an IPv4 address or an IPv6 /64, known by a keyed hash only. What a limit answers never
+depends on whether an address is known to us.
+"""
+
+import hmac
+import ipaddress
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Request, request
+from sqlalchemy.orm import Session
+
+from regportal.errors import TooManyError
+from regportal.identity.models import Tally
+from regportal.store import current
+from regportal.store.facts import table_of
+from regportal.store.words import N_
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+IPV6_PLACE = 64  # bits that belong to one connection; the rest its owner chooses
+TOO_MANY = N_("That was a lot at once. Please try again later.")
+ONE_MORE = (
+    "INSERT INTO tally (key, began_at, number) VALUES {values}"
+    " ON CONFLICT (key, began_at) DO UPDATE SET number = tally.number + 1 RETURNING key, number"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many within a window; the windows of a limit begin at the full minute or hour."""
+
+    most: int
+    window: timedelta
+
+
+LIMITS = {
+    "claims": Limit(60, HOUR),  # forms with an address, resends and changes: each owes a mail
+    "claims-with-work": Limit(600, HOUR),  # the same with a calculation done; an office, not more
+    "answers": Limit(600, HOUR),  # forms without an address: an office behind one address
+    "codes": Limit(60, HOUR),  # six digits typed; each claim has five tries of its own
+    "decisions": Limit(120, HOUR),  # yes and no on the page a mail leads to
+    "own-page": Limit(20, HOUR),  # letters with the link to one's own page
+    "changes": Limit(300, HOUR),  # what a person changes or takes there
+    "unsubscribes": Limit(1_200, HOUR),  # mail providers press these for many people
+    "downloads": Limit(600, HOUR),  # files begun
+    "may-mail": Limit(6_000, MINUTE),  # a key; a mailer asks once a letter
+    "bounces": Limit(1_200, MINUTE),  # a key; a mailer tells them in heaps
+    "keys": Limit(300, HOUR),  # API calls with a key that is none
+    "hooks": Limit(20_000, HOUR),  # calls of a CRM that are not signed as they must be
+}
+"""What is limited a place (a key where it says so), and why so: docs/security.md shows it."""
+
+
+def take(session: Session, key: bytes, limit: int, window: timedelta, now: datetime) -> bool:
+    """Count one more under a key and return whether it is within the limit of this window."""
+    [counted] = count(session, [(key, window)], now=now)
+    return counted <= limit
+
+
+def count(session: Session, keys: Sequence[tuple[bytes, timedelta]], *, now: datetime) -> list[int]:
+    """
+    Count one more under each key, in one statement, and return how many each has in its window.
+
+    The keys must differ. Two that count at once wait for each other, and both are counted.
+    """
+    values: dict[str, Any] = {}
+    for row, (key, window) in enumerate(keys):
+        values |= {f"key_{row}": key, f"began_at_{row}": began(now, window)}
+    told = session.connection().execute(_count(len(keys)), values)
+    counted = {bytes(key): number for key, number in told}
+    return [counted[key] for key, _ in keys]
+
+
+def began(now: datetime, window: timedelta) -> datetime:
+    """
+    Return when the window began that holds a moment.
+
+    >>> began(datetime(2026, 3, 4, 12, 34, 56, tzinfo=UTC), HOUR)
+    datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+    seconds = int(window.total_seconds())
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
+
+
+def retry_after(window: timedelta, now: datetime) -> int:
+    """
+    Return in how many seconds the next window begins.
+
+    >>> retry_after(HOUR, datetime(2026, 3, 4, 12, 59, 30, tzinfo=UTC))
+    30
+    """
+    return math.ceil((began(now, window) + window - now).total_seconds())
+
+
+def is_on() -> bool:
+    """Return whether this installation has limits at all."""
+    return current.settings().limits == "on"
+
+
+def key_of(name: str, whom: str) -> bytes:
+    """Return what a limit counts somebody under: nobody can say from it who it is."""
+    pepper = current.settings().pepper.get_secret_value().encode()
+    return hmac.digest(pepper, f"limit\n{name}\n{whom}".encode(), "sha256")
+
+
+def place_of(sent: Request | None = None) -> str:
+    """Return the place a request comes from."""
+    return place((sent or request).remote_addr or "")
+
+
+def place(address: str) -> str:
+    """
+    Return the place an address belongs to: itself, or for IPv6 its /64.
+
+    >>> place("203.0.113.9"), place("::ffff:203.0.113.9")
+    ('203.0.113.9', '203.0.113.9')
+    >>> place("2001:db8:1:2:3:4:5:6"), place("2001:db8:1:2:ffff::1")
+    ('2001:db8:1:2::', '2001:db8:1:2::')
+    >>> place("unix:")
+    'nowhere'
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "nowhere"
+    if found.version == 4:  # noqa: PLR2004 - versions of IP
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network(f"{found}/{IPV6_PLACE}", strict=False).network_address)
+
+
+def check(name: str, whom: str | None = None, *, now: datetime | None = None) -> None:
+    """
+    Count one more against a limit of :data:`LIMITS`; raise TooManyError where it is too many.
+
+    ``whom`` is the key of a caller; without it the place of the current request is counted.
+    """
+    if not is_on():
+        return
+    now = now or datetime.now(UTC)
+    limit = LIMITS[name]
+    key = key_of(name, whom or place_of())
+    if not current.store().write(lambda s: take(s, key, limit.most, limit.window, now)):
+        raise TooManyError(TOO_MANY, after=retry_after(limit.window, now))
+
+
+def look(name: str, *, now: datetime) -> None:
+    """
+    Raise TooManyError where a limit is used up, without counting.
+
+    For what is counted afterwards, beside a measurement, by :func:`note`.
+    """
+    if not is_on():
+        return
+    limit = LIMITS[name]
+    asked = (key_of(name, place_of()), began(now, limit.window))
+    with current.store().read() as session:
+        kept = session.get(Tally, asked)
+    if kept is not None and kept.number >= limit.most:
+        raise TooManyError(TOO_MANY, after=retry_after(limit.window, now))
+
+
+def note(name: str, *, now: datetime) -> None:
+    """Count one more against a limit, soon; nobody waits for it."""
+    if not is_on():
+        return
+    limit = LIMITS[name]
+    key = key_of(name, place_of())
+    current.store().note(lambda session: take(session, key, limit.most, limit.window, now))
+
+
+@cache
+def _count(rows: int) -> sa.TextClause:
+    """
+    Return the statement that counts under so many keys.
+
+    Written out, because SQLAlchemy compiles an INSERT of several rows anew each time it runs.
+    """
+    values = ", ".join(f"(:key_{row}, :began_at_{row}, 1)" for row in range(rows))
+    columns = table_of(Tally).c
+    types = [
+        sa.bindparam(f"{name}_{row}", type_=columns[name].type)
+        for name in ("key", "began_at")
+        for row in range(rows)
+    ]
+    return sa.text(ONE_MORE.format(values=values)).bindparams(*types)
