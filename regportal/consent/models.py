@@ -2,12 +2,12 @@
 
 import enum
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from regportal.store.base import Base, Id, Json, Moment, Ordinal, choice
+from regportal.store.base import Base, Id, Json, MaybeMoment, Moment, Ordinal, choice
 
 
 class ConsentState(enum.StrEnum):
@@ -31,10 +31,24 @@ class ConsentEvent(Base):
     ``subject`` is ``claim:<id>`` until the owner of the address confirms, then
     ``contact:<id>``. ``row_hash`` is the SHA-256 of the line's canonical JSON, which includes
     the hash of the line before (security.md R15). The database refuses UPDATE and DELETE.
+    Lines of schema version 1 lack what may be NULL.
     """
 
     __tablename__ = "consent_event"
     __table_args__ = (sa.Index("ix_consent_event_subject", "subject", "newsletter"),)
+    plain = frozenset(
+        {
+            *("number", "id", "schema_version", "subject", "newsletter", "state", "at", "method"),
+            *("entity", "lawful_basis", "controller", "privacy_notice", "wording", "locale"),
+            *("form_version", "box_default", "evidence_hash", "previous_hash", "row_hash"),
+            *("record_id", "purpose", "privacy_notice_version", "privacy_notice_hash"),
+            *("valid_for", "valid_until", "until", "rhythm", "evidence_file", "network_hash"),
+        }
+    )
+    person: ClassVar = {"subject": "subject"}
+    outlives: ClassVar = (
+        "It proves what was allowed when; with its evidence erased it names nobody."
+    )
 
     number: Mapped[Ordinal]
     id: Mapped[uuid.UUID] = mapped_column(unique=True)
@@ -44,9 +58,9 @@ class ConsentEvent(Base):
     state: Mapped[ConsentState] = mapped_column(choice(ConsentState))
     at: Mapped[Moment]
     method: Mapped[str]
-    """gate, confirm page, preference page, one-click, mail, admin or crm."""
+    """gate, confirm page, preference page, one-click… (consent/rules.py: WHO)."""
     entity: Mapped[str]
-    """Who did it: ``data subject``, or the key of an administrator."""
+    """Who did it: ``data subject``, ``administrator <name>``, ``connector <key>``…"""
     lawful_basis: Mapped[str]
     controller: Mapped[str]
     privacy_notice: Mapped[str]
@@ -58,20 +72,69 @@ class ConsentEvent(Base):
     evidence_hash: Mapped[str]
     previous_hash: Mapped[str]
     row_hash: Mapped[str]
+    record_id: Mapped[uuid.UUID | None]
+    """The record this line belongs to: the id of the first line about one person and newsletter."""
+    purpose: Mapped[str | None]
+    privacy_notice_version: Mapped[str | None]
+    privacy_notice_hash: Mapped[str | None]
+    """The SHA-256 of the notice's text, where the marketer gives it."""
+    valid_for: Mapped[str | None]
+    """How long a yes holds, as it was said when it was asked for."""
+    valid_until: Mapped[MaybeMoment]
+    """Since when this yes holds no more; None: it has no end."""
+    until: Mapped[MaybeMoment]
+    """A pause ends by itself at this moment."""
+    rhythm: Mapped[str | None]
+    """How often the person wants it, where that is less than usual."""
+    evidence_file: Mapped[str | None]
+    """The SHA-256 of the file that shows where an imported permission comes from."""
+    network_hash: Mapped[str | None]
+    """The salted hash of what ConsentNetwork holds."""
 
 
 class ConsentEvidence(Base):
     """What shows how a line came about, and may be erased without breaking the chain."""
 
     __tablename__ = "consent_evidence"
-    personal = frozenset({"address", "network", "agent_hash"})
+    personal: ClassVar = {
+        "address": "To prove whose consent it was.",
+        "signals": "To prove how it was given: which claim, which button.",
+        "network": "Where older lines came from: your network, as later lines keep it apart.",
+        "agent_hash": "With which browser older lines came, as a hash.",
+    }
+    plain = frozenset({"id", "salt"})
+    person: ClassVar = {"id": "consent_event.id", "address": "address"}
+    clock: ClassVar = "ledger"
 
     id: Mapped[Id]
     """The id of the ledger's line."""
     salt: Mapped[bytes]
+    """Empty once a part of the evidence was forgotten: then its hash cannot be checked."""
     address: Mapped[str]
     network: Mapped[str | None]
     """The truncated IP: /24 or /48."""
     agent_hash: Mapped[str | None]
     signals: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     """claim_id, proof, Sec-Fetch-User, Sec-GPC."""
+
+
+class ConsentNetwork(Base):
+    """Where a line came from; forgotten long before the rest of its evidence."""
+
+    __tablename__ = "consent_network"
+    personal: ClassVar = {
+        "network": "The truncated address of your network, to prove where a consent came from.",
+        "agent_hash": "A hash of your browser's name, to prove the same.",
+    }
+    plain = frozenset({"id", "salt", "at"})
+    person: ClassVar = {"id": "consent_evidence.id"}
+    clock: ClassVar = "network"
+    aged_by: ClassVar = "at"
+
+    id: Mapped[Id]
+    """The id of the ledger's line."""
+    salt: Mapped[bytes]
+    network: Mapped[str | None]
+    """The truncated IP: /24 or /48."""
+    agent_hash: Mapped[str | None]
+    at: Mapped[Moment] = mapped_column(index=True)

@@ -1,10 +1,8 @@
 """What marketers write down about a newsletter."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from regportal.store.schema import Document, Key, Text
+from regportal.store.schema import Document, Key, Span, Text
 
 
 class Newsletter(Document):
@@ -14,5 +12,9 @@ class Newsletter(Document):
     title: Text
     topics: tuple[Key, ...] = ()
     wording: Text
-    frequency: Annotated[str, Field(max_length=40)] | None = None
+    frequency: Text | None = None
     confirm: Literal["unless_verified", "always"] = "unless_verified"
+    rhythms: tuple[Literal["daily", "weekly", "monthly", "quarterly"], ...] = ()
+    """How often a reader may ask for it instead."""
+    valid_for: Span | None = None
+    """How long a yes holds; None: as the site says."""

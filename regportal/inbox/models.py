@@ -1,6 +1,7 @@
 """What the CRM told us, kept raw."""
 
 import enum
+from typing import ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,11 +24,32 @@ class Notice(Base):
     """One call of a CRM: verified, stored as it came, then understood."""
 
     __tablename__ = "notice"
+    personal: ClassVar = {
+        "body": "What the company's own system told us, as it came, until it is "
+        "understood and a while after.",
+    }
+    plain = frozenset(
+        {
+            "number",
+            "connector",
+            "message_id",
+            "digest",
+            "received_at",
+            "state",
+            "because",
+            "waits_for",
+            "settled_at",
+        }
+    )
+    person: ClassVar = {"body": "mention"}
+    clock = "webhooks"
+    aged_by = "settled_at"
+    emptied = "Its id and its digest keep a repeated call from having a second effect."
+    when_emptied: ClassVar = {"state": "done", "because": "emptied", "waits_for": None}
     __table_args__ = (
         sa.UniqueConstraint("connector", "message_id"),
         sa.Index("ix_notice_state", "state", "number"),
     )
-    personal = frozenset({"body"})
 
     number: Mapped[Ordinal]
     connector: Mapped[str]

@@ -13,9 +13,19 @@ LONGEST_TEXT = 500
 AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 CURRENCY = re.compile(r"[A-Z]{3}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MOST_LIKELY = 100
-LATER = frozenset({"contact.merged", "contact.deleted", "contact.erased"})
+LATER = frozenset({"contact.deleted", "contact.erased"})
 """What a CRM may well say, and we keep until we can do all that it means."""
+KINDS = frozenset(
+    {
+        "opportunity.upserted",
+        "contact_role.added",
+        "contact_role.removed",
+        "contact.merged",
+        "consent.withdrawn",
+    }
+)
 
 
 class NotUnderstoodError(ValueError):
@@ -33,7 +43,31 @@ class RoleTold:
     part: Part
 
 
-def understood(value: Any, received_at: datetime) -> Told | RoleTold:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A contact as a CRM names it: by the address, or by our key."""
+
+    email: str | None
+    contact: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MergedTold:
+    """The CRM says that a contact is the same person as another, which stays."""
+
+    joined: Named
+    kept: Named
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnTold:
+    """The CRM says that a contact no longer wants one newsletter, or any."""
+
+    whose: Named
+    newsletter: str | None
+
+
+def understood(value: Any, received_at: datetime) -> Told | RoleTold | MergedTold | WithdrawnTold:
     """
     Return what a call says; raise NotUnderstoodError with one sentence where it says nothing.
 
@@ -41,9 +75,9 @@ def understood(value: Any, received_at: datetime) -> Told | RoleTold:
     >>> body = {"type": "opportunity.upserted", "data": {"external_id": "006", "stage": "Offer"}}
     >>> understood(body, noon).columns
     {'stage': 'Offer'}
-    >>> understood({"type": "contact.merged", "data": {}}, noon)
+    >>> understood({"type": "contact.deleted", "data": {}}, noon)
     Traceback (most recent call last):
-    regportal.inbox.rules.NotUnderstoodError: not understood yet: contact.merged
+    regportal.inbox.rules.NotUnderstoodError: not understood yet: contact.deleted
     """
     if not isinstance(value, dict):
         raise NotUnderstoodError("the body is not an object")
@@ -52,10 +86,16 @@ def understood(value: Any, received_at: datetime) -> Told | RoleTold:
         raise NotUnderstoodError("type must be a text")
     if kind in LATER:
         raise NotUnderstoodError(f"not understood yet: {kind}")
-    if kind not in {"opportunity.upserted", "contact_role.added", "contact_role.removed"}:
+    if kind.startswith("consent.") and kind != "consent.withdrawn":
+        raise NotUnderstoodError("only the owner of the mailbox gives consent, never a CRM")
+    if kind not in KINDS:
         raise NotUnderstoodError(f"{kind[:80]!r} is no type we know")
     if not isinstance(said, dict):
         raise NotUnderstoodError("data must be an object")
+    if kind == "contact.merged":
+        return _merged(said)
+    if kind == "consent.withdrawn":
+        return _withdrawn(said)
     told_at = told_when(value.get("timestamp"), received_at)
     if kind == "opportunity.upserted":
         return _opportunity(said, told_at)
@@ -104,19 +144,53 @@ def _opportunity(said: Mapping[str, Any], told_at: datetime) -> Told:
 
 def _role(said: Mapping[str, Any], told_at: datetime, *, added: bool) -> RoleTold:
     """Read who has a part in which opportunity."""
-    email, contact = said.get("email"), said.get("contact")
-    if (email is None) == (contact is None):
-        raise NotUnderstoodError("a contact role needs either email or contact")
+    whose = _named("a contact role", said)
     return RoleTold(
         added=added,
         opportunity=_identifier("opportunity", said.get("opportunity")),
-        email=None if email is None else _identifier("email", email),
-        contact=None if contact is None else _identifier("contact", contact),
+        email=whose.email,
+        contact=whose.contact,
         part=Part(
             role=_text("role", said.get("role")),
             is_primary=_flag("is_primary", said.get("is_primary", False)),
             told_at=told_at,
         ),
+    )
+
+
+def _merged(said: Mapping[str, Any]) -> MergedTold:
+    """
+    Read who is the same person as whom.
+
+    >>> _merged({"email": "ann@old.example", "into": "ann@new.example"}).kept.email
+    'ann@new.example'
+    """
+    into = _identifier("into", said.get("into"))
+    kept = Named(into, None) if "@" in into else Named(None, into)
+    return MergedTold(_named("a merge", said), kept)
+
+
+def _withdrawn(said: Mapping[str, Any]) -> WithdrawnTold:
+    """
+    Read who no longer wants which newsletter; without one it is every newsletter.
+
+    >>> _withdrawn({"email": "ann@initech.example", "newsletter": "prices"}).newsletter
+    'prices'
+    """
+    newsletter = said.get("newsletter")
+    if newsletter is not None:
+        newsletter = _matching(KEY, "newsletter", newsletter, "the key of a newsletter")
+    return WithdrawnTold(_named("a withdrawal", said), newsletter)
+
+
+def _named(what: str, said: Mapping[str, Any]) -> Named:
+    """Read who is meant: by the address, or by our key."""
+    email, contact = said.get("email"), said.get("contact")
+    if (email is None) == (contact is None):
+        raise NotUnderstoodError(f"{what} needs either email or contact")
+    return Named(
+        email=None if email is None else _identifier("email", email),
+        contact=None if contact is None else _identifier("contact", contact),
     )
 
 

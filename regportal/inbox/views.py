@@ -10,14 +10,15 @@ from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from regportal.connectors.base import Connector, InboundRequest, connector_for
+from regportal.connectors.base import Connector, InboundRequest, connector_for, secrets_of
 from regportal.connectors.schema import Connector as Document
-from regportal.errors import ConfigError, RequestError, UnsignedError
+from regportal.errors import ConfigError, RequestError, TooManyError, UnsignedError
+from regportal.identity import limits
 from regportal.inbox.actions import LARGEST, take
-from regportal.store.current import published, settings, store, wake
+from regportal.store.current import published, settings, store, vault, wake
 
-Doors = dict[str, tuple[Document, Connector]]
-"""By key the connectors whose calls we took, and the documents they were made from."""
+Doors = dict[str, tuple[Document, tuple[str, ...], Connector]]
+"""By key the connectors whose calls we took, and the documents and secrets they were made from."""
 AGAIN = 30  # seconds after which a CRM may try again what we could not store
 
 bp = Blueprint("inbox", __name__)
@@ -34,41 +35,46 @@ def hook(key: str) -> ResponseReturnValue:
         body = request.get_data(cache=False)
         reply = _door(connector).accept(InboundRequest(dict(request.headers), body), now=now)
         if reply.status != HTTPStatus.ACCEPTED.value:
+            limits.check("hooks", now=now)
             return problem(reply.status, reply.says)
         store().write(lambda session: take(session, key, reply.message_id, body, now=now))
+    except TooManyError as error:
+        return problem(error.status, str(error), after=error.after)
     except RequestError as error:
         return problem(error.status, str(error))
     except HTTPException as error:  # too large, or cut off
         return problem(error.code or HTTPStatus.BAD_REQUEST, "The body cannot be taken.")
     except (sa.exc.SQLAlchemyError, OSError):
         logger.exception("a call of %s could not be stored", key)
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "We cannot store anything just now.")
+        says = "We cannot store anything just now."
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, says, after=AGAIN)
     wake("understand")
     return Response(status=HTTPStatus.ACCEPTED)
 
 
-def problem(status: int, detail: str) -> Response:
-    """Return a refusal as RFC 9457 writes it."""
+def problem(status: int, detail: str, *, after: int | None = None) -> Response:
+    """Return a refusal as RFC 9457 writes it, and in how many seconds it may be tried again."""
     said = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     answer = Response(json.dumps(said), status, content_type="application/problem+json")
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = str(AGAIN)
+    if after is not None:
+        answer.headers["Retry-After"] = str(after)
     return answer
 
 
 def _door(document: Document) -> Connector:
-    """Return the connector that knows its CRM's calls; made once, until it is published anew."""
+    """
+    Return the connector that knows its CRM's calls; made once, until document or secret changes.
+
+    Raises UnsignedError where we cannot verify for it.
+    """
     made: Doors = current_app.extensions.setdefault("regportal.doors", {})
-    kept = made.get(document.key)
-    if kept is None or kept[0] != document:
-        kept = made[document.key] = (document, _connector(document))
-    return kept[1]
-
-
-def _connector(document: Document) -> Connector:
-    """Return the connector of a document; raise UnsignedError where we cannot verify for it."""
     try:
-        return connector_for(document, settings())
+        secrets = secrets_of(document, vault().secret)
+        kept = made.get(document.key)
+        if kept is None or kept[:2] != (document, secrets):
+            door = connector_for(document, settings(), vault().secret)
+            kept = made[document.key] = (document, secrets, door)
+        return kept[2]
     except ConfigError as error:  # ours to mend: the CRM hears no more than that, and tries again
         logger.error("calls of %s cannot be verified: %s", document.key, error)  # noqa: TRY400 - the sentence is all
         raise UnsignedError("this call cannot be verified") from error

@@ -2,7 +2,7 @@
 
 import enum
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,6 +30,33 @@ class Message(Base):
     """
 
     __tablename__ = "message"
+    personal: ClassVar = {
+        "payload": "What the companies' systems are told about you, until they have it "
+        "and a while after.",
+    }
+    plain = frozenset(
+        {
+            "id",
+            "connector",
+            "topic",
+            "subject",
+            "sequence",
+            "lane",
+            "merges",
+            "creates",
+            "occurred_at",
+            "state",
+            "attempts",
+            "due",
+            "lease",
+            "leased_until",
+            "trouble",
+            "sent_at",
+        }
+    )
+    person: ClassVar = {"subject": "subject", "payload": "mention"}
+    clock = "webhooks"
+    aged_by = "sent_at"
     __table_args__ = (
         sa.UniqueConstraint("connector", "subject", "sequence"),
         sa.Index(
@@ -50,7 +77,6 @@ class Message(Base):
             postgresql_where=sa.text("state IN ('due', 'parked')"),
         ),
     )
-    personal = frozenset({"payload"})
 
     id: Mapped[Id]
     connector: Mapped[str]
@@ -79,6 +105,11 @@ class Subject(Base):
     """The last sequence number given to a subject, a connector."""
 
     __tablename__ = "subject"
+    plain = frozenset({"connector", "subject", "last"})
+    person: ClassVar = {"subject": "subject"}
+    outlives = (
+        "Who was told something under a key is who has to be told to erase it; a key names nobody."
+    )
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str] = mapped_column(primary_key=True)
@@ -89,6 +120,7 @@ class Pause(Base):
     """A connector that is not spoken to for a while, and why."""
 
     __tablename__ = "pause"
+    plain = frozenset({"connector", "until", "because"})
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[MaybeMoment]

@@ -11,11 +11,11 @@ from regportal.consent.actions import (
     Evidence,
     Said,
     append,
-    broken_lines,
     follow,
     run_out,
     states_of,
 )
+from regportal.consent.ledger import broken_lines
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentState
 from regportal.consent.rules import NEXT
 from regportal.store.schema import Site
@@ -37,18 +37,24 @@ ALLOWED = {
     ("confirmed", "paused"),
     ("confirmed", "withdrawn"),
     ("confirmed", "suppressed"),
+    ("confirmed", "expired"),
     ("imported", "confirmed"),
     ("imported", "paused"),
     ("imported", "withdrawn"),
     ("imported", "suppressed"),
+    ("imported", "expired"),
     ("paused", "confirmed"),
     ("paused", "withdrawn"),
     ("paused", "suppressed"),
+    ("paused", "expired"),
     ("withdrawn", "pending"),
     ("withdrawn", "confirmed"),
     ("expired", "pending"),
     ("expired", "confirmed"),
+    ("expired", "withdrawn"),
     ("refused", "pending"),
+    ("refused", "confirmed"),
+    ("refused", "withdrawn"),
     *((state, "erased") for state in ConsentState if state != "erased"),
 }
 
@@ -117,7 +123,7 @@ def test_the_database_itself_refuses_to_change_it(ledger, statement):
         assert session.scalar(sa.select(sa.func.count()).select_from(ConsentEvent)) == LINES
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
 def test_the_database_itself_refuses_to_empty_it(ledger):
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), ledger.engine.begin() as connection:
         connection.execute(sa.text("TRUNCATE consent_event"))
@@ -138,13 +144,13 @@ def test_the_database_itself_refuses_to_empty_it(ledger):
         ("locale", "de"),
         ("form_version", "2"),
         ("box_default", "ticked"),
-        ("schema_version", 2),
+        ("schema_version", 1),
         ("evidence_hash", "0" * 64),
         ("row_hash", "0" * 64),
         ("previous_hash", "0" * 64),
     ],
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
 def test_a_line_that_was_changed_is_named(ledger, column, value):
     meddle(ledger)
     with ledger.engine.begin() as connection:

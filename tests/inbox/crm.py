@@ -15,6 +15,7 @@ from regportal.config import load
 from regportal.inbox import actions
 from regportal.inbox.models import Notice
 from regportal.inbox.views import bp
+from regportal.store.vault import Vault
 from tests.buying.scene import NOON, Scene
 
 KEY = b"a key of four and twenty."
@@ -35,8 +36,10 @@ class Crm(Scene):
 
     def __post_init__(self):
         app = Flask("portal")
-        app.extensions["regportal.settings"] = load(secret_key="k" * 32, pepper="p" * 32)
+        settings = load(secret_key="k" * 32, pepper="p" * 32)
+        app.extensions["regportal.settings"] = settings
         app.extensions["regportal.store"] = self.store
+        app.extensions["regportal.vault"] = Vault(settings, self.store)
         app.extensions["regportal.shelf"] = self.shelf
         app.extensions["regportal.wake"] = self.woken.append
         app.register_blueprint(bp)
@@ -67,7 +70,7 @@ class Crm(Scene):
 
     def understand(self, now=NOON):
         """Let the portal understand what it was told."""
-        assert actions.understand(self.store, self.shelf, now=now) is None
+        assert actions.understand(self.store, self.shelf, pepper="pepper", now=now) is None
 
     def notices(self):
         """Return every notice, oldest first."""

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from regportal.inbox.rules import COLUMNS, LATER
+from regportal.consent.schema import Newsletter
+from regportal.inbox.rules import COLUMNS, KINDS, LATER
+from regportal.store.schema import Site
 
 PAGE = (Path(__file__).parents[2] / "docs" / "inbound.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-UNDERSTOOD = {"opportunity.upserted", "contact_role.added", "contact_role.removed"}
 WAITS = "0065g00000New"
+ACME = Site(name="Acme", controller="Acme Ltd, Leeds", privacy_notice="https://acme.example/p")
+PRICES = Newsletter(key="widget-prices", title="Prices", wording="Send me prices.")
 
 
 def test_every_type_has_an_example():
-    assert {json.loads(example)["type"] for example in EXAMPLES} == UNDERSTOOD | LATER
+    assert {json.loads(example)["type"] for example in EXAMPLES} == KINDS | LATER
 
 
 @pytest.mark.parametrize("name", ["external_id", *COLUMNS])
@@ -24,6 +27,7 @@ def test_every_field_is_described(name):
 
 
 def test_the_examples_are_understood_as_the_page_says(crm):
+    crm.publish(ACME, PRICES)
     for example in EXAMPLES:
         assert crm.send(example.encode()).status_code == 202
     crm.understand()

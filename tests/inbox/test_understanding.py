@@ -154,7 +154,7 @@ def test_a_won_opportunity_is_closed_and_one_opened_again_is_not_won(crm):
         (b'{"data": {}}', "type must be a text"),
         (b'{"type": "opportunity.upserted"}', "data must be an object"),
         (b'{"type": "invoice.paid", "data": {}}', "'invoice.paid' is no type we know"),
-        (b'{"type": "contact.merged", "data": {}}', "not understood yet: contact.merged"),
+        (b'{"type": "contact.merged", "data": {}}', "into must be a text of 1 to 255 characters"),
         (b'{"type": "contact.deleted", "data": {}}', "not understood yet: contact.deleted"),
         (b'{"type": "contact.erased", "data": {}}', "not understood yet: contact.erased"),
     ],
@@ -330,7 +330,11 @@ def test_workers_that_understand_at_once_take_turns(crm, database_url):
     told(crm)
     others = [Store(make_engine(database_url)) for _ in range(3)]
     crowd = [
-        threading.Thread(target=actions.understand, args=(each, Shelf()), kwargs={"now": NOON})
+        threading.Thread(
+            target=actions.understand,
+            args=(each, Shelf()),
+            kwargs={"pepper": "pepper", "now": NOON},
+        )
         for each in others
     ]
     for each in crowd:
