@@ -25,7 +25,7 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-python check-pages soak lock wheel clean format
+.PHONY: help demo test check check-python check-pages soak messages privacy lock wheel clean format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -54,10 +54,16 @@ check-pages: $(VENV)/.test node_modules/.done
 	node_modules/.bin/tsc --project tests/js
 	$(NODE) --test 'tests/js/**/*.test.js'
 
+privacy: $(VENV)/.test ## write docs/privacy.md from what the models declare
+	$(BIN)/python tools/privacy_page.py
+
 format: $(VENV)/.test node_modules/.done ## let the tools lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	node_modules/.bin/biome check --write static/js tests/js
+
+messages: $(VENV)/.test ## collect our own words into the catalogues of each language
+	$(BIN)/python tools/messages.py
 
 wheel: $(VENV)/.test ## dist/regportal-….whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

@@ -9,8 +9,40 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.mail.models import Letter
-from regportal.mail.rules import LONGEST, may_send_at
+from regportal.mail.rules import CAPS, LONGEST, PAUSE, may_send_at
+from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
+
+WITHIN = (*CAPS, (PAUSE, 1))
+"""How many letters nobody answered may lie within which spans before the next."""
+
+
+def _count(*, limits: bool) -> sa.Insert:
+    """
+    Return the statement that counts a letter if the caps allow it, and else does nothing.
+
+    Counting and deciding are one statement: between the two nobody else can count.
+    """
+    table = table_of(Letter)
+    row = sa.select(
+        sa.bindparam("id", type_=table.c.id.type),
+        sa.bindparam("key", type_=table.c.address_hash.type),
+        sa.bindparam("kind", type_=table.c.kind.type),
+        sa.bindparam("message", type_=table.c.message_id.type),
+        sa.bindparam("now", type_=table.c.sent_at.type),
+    ).where(~sa.exists().where(table.c.message_id == sa.bindparam("message")))
+    for place, (_, most) in enumerate(WITHIN if limits else ()):
+        unanswered = sa.select(sa.func.count()).where(
+            table.c.address_hash == sa.bindparam("key"),
+            table.c.answered_at.is_(None),
+            table.c.sent_at > sa.bindparam(f"since_{place}", type_=table.c.sent_at.type),
+        )
+        row = row.where(unanswered.scalar_subquery() < most)
+    columns = ["id", "address_hash", "kind", "message_id", "sent_at"]
+    return sa.insert(table).from_select(columns, row).returning(table.c.id)
+
+
+COUNT, COUNT_ALL = _count(limits=True), _count(limits=False)
 
 
 def address_hash(match_key: str, pepper: str) -> bytes:
@@ -36,7 +68,11 @@ def stamp(
     """
     key = address_hash(match_key, pepper)
     _lock(session, key)
-    if session.scalar(sa.select(Letter.id).where(Letter.message_id == message_id)):
+    letter = {"id": uuid7(), "key": key, "kind": kind, "message": message_id, "now": now}
+    since = {f"since_{place}": now - within for place, (within, _) in enumerate(WITHIN)}
+    counted = session.execute(COUNT if limits else COUNT_ALL, letter | since).first()
+    known = sa.select(Letter.id).where(Letter.message_id == message_id)
+    if counted is not None or session.scalar(known) is not None:
         return now
     unanswered = session.scalars(
         sa.select(Letter.sent_at).where(
@@ -45,12 +81,7 @@ def stamp(
             Letter.sent_at > now - LONGEST,
         )
     ).all()
-    when = may_send_at(unanswered, now) if limits else now
-    if when == now:
-        session.add(
-            Letter(id=uuid7(), address_hash=key, kind=kind, message_id=message_id, sent_at=now)
-        )
-    return when
+    return may_send_at(unanswered, now)
 
 
 def answered(session: Session, match_key: str, *, pepper: str, now: datetime) -> None:

@@ -16,6 +16,7 @@ from regportal.config import Settings
 from regportal.connectors.base import Change, Outcome, Result
 from regportal.errors import RefusedError, UnreachableError
 from regportal.mail.actions import stamp
+from regportal.mail.look import inlined, tidy
 from regportal.mail.postman import letter, postman_for
 from regportal.store.documents import Published, Shelf, Site
 from regportal.store.sessions import Store
@@ -157,7 +158,6 @@ class Post:
         """Write the mail: nothing in it was typed by whoever claimed the address."""
         about = {
             "site": {**site.shown(recipient.locale), "theme": site.theme},
-            "lang": recipient.locale,
             **speaking(recipient.locale),
             **draft.about,
         }
@@ -170,8 +170,8 @@ class Post:
             to=recipient.email,
             subject=draft.subject,
             kind=kind.name,
-            text=text,
-            html=html,
+            text=tidy(text),
+            html=inlined(html),
             now=now,
         )
         for name, value in draft.headers.items():

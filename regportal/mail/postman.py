@@ -18,6 +18,7 @@ from email_validator import validate_email
 from regportal.errors import ConfigError, RefusedError, UnreachableError
 
 TIMEOUT = 10  # seconds for each step of the conversation
+LONGEST_LINE = 900  # characters; RFC 5321 lets servers refuse more than 998
 UNWRITABLE = "no letter can be written to this address"
 
 
@@ -79,7 +80,8 @@ def letter(
 
 def _encoding(text: str) -> Literal["7bit", "quoted-printable"]:
     """Return how a text goes through servers that know ASCII only; a link stays on its line."""
-    return "7bit" if text.isascii() else "quoted-printable"
+    short = all(len(line) <= LONGEST_LINE for line in text.splitlines())
+    return "7bit" if text.isascii() and short else "quoted-printable"
 
 
 def _in_ascii(address: str) -> str:

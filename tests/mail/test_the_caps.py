@@ -1,5 +1,7 @@
 """How many mails an address gets that nobody answers (design.md 4)."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -193,3 +195,49 @@ def test_a_press_in_one_mail_lets_the_next_one_go(capped):
         capped.work()
 
     assert len(capped.mails()) == 4
+
+
+VICTIM = "victim@widgetworks.example"
+
+
+def test_a_mailbox_cannot_be_bombed_from_many_places(capped):
+    """600 forms from 60 places, a day long: three letters, and every answer the same."""
+    with time_machine.travel(NOON, tick=False) as clock:
+        answers = set()
+        for n in range(600):
+            bomber = capped.browser()
+            bomber.client.environ_base["REMOTE_ADDR"] = f"203.0.113.{n % 60}"
+            sent = bomber.claim(VICTIM, "prices")
+            answers.add((sent.status, len(sent.text), tuple(sent.headers.keys())))
+            if n % 100 == 99:
+                capped.work()
+                clock.shift(3 * HOUR)
+
+    assert len(answers) == 1
+    assert [mail["To"] for mail in capped.mails()] == [VICTIM] * 3
+
+
+COUNT = """
+import sys
+from datetime import UTC, datetime
+from regportal.mail.actions import stamp
+from regportal.store.ids import uuid7
+from regportal.store.sessions import Store, make_engine
+
+store = Store(make_engine(sys.argv[1]))
+at = datetime(2026, 3, 4, 12, tzinfo=UTC)
+ask = lambda s: stamp(s, "ann@acme.example", "claim", uuid7(), pepper="p", limits=True, now=at)
+print(sum(store.write(ask) == at for _ in range(40)))
+store.close()
+"""
+
+
+def test_two_processes_keep_one_cap(database_url):
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", COUNT, database_url], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+
+    assert sum(int(one.communicate(timeout=60)[0]) for one in running) == 1
