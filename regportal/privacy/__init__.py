@@ -1,0 +1,1 @@
+"""What people may ask of us: see it, take it, correct it, be forgotten."""

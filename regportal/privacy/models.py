@@ -1,0 +1,87 @@
+"""Links to somebody's own page, the proof of an erasure, and when we last tidied up."""
+
+import enum
+import uuid
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from regportal.store.base import Base, Id, Json, MaybeMoment, Moment, choice
+
+
+class Leads(enum.StrEnum):
+    """Where a mailed link leads, and what it proves."""
+
+    PAGE = "page"
+    """To the person's own page; it proves the browser in which it is pressed."""
+    ADDRESS = "address"
+    """It proves one more mailbox of somebody whose page is open; that becomes the main one."""
+
+
+class OwnLink(Base):
+    """
+    That somebody asked for a link to his own page, at whatever address he typed.
+
+    The request writes this row, whoever he is. The worker finds out whether there is anything to
+    show; where not, the row goes with the letter that is not written.
+    """
+
+    __tablename__ = "own_link"
+    personal: ClassVar = {
+        "email": "To send you the link to your own page.",
+        "match_key": "To find what is kept under this address.",
+        "locale": "To write to you in your language.",
+        "browser": "The rough name of the browser that asked, for the letter.",
+        "made_at": "To let the link end after a quarter of an hour.",
+    }
+    plain = frozenset({"id", "leads", "contact_id", "hash", "expires_at", "used_at"})
+    person: ClassVar = {"contact_id": "contact.id", "match_key": "address"}
+    clock = "security"
+    aged_by = "made_at"
+
+    id: Mapped[Id]
+    leads: Mapped[Leads] = mapped_column(choice(Leads))
+    email: Mapped[str]
+    match_key: Mapped[str] = mapped_column(index=True)
+    locale: Mapped[str]
+    browser: Mapped[str]
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contact.id"), index=True)
+    """For a new address: whose it is to be."""
+    hash: Mapped[bytes | None] = mapped_column(unique=True)
+    """Of the token in the letter; None until it is written."""
+    made_at: Mapped[Moment]
+    expires_at: Mapped[Moment]
+    used_at: Mapped[MaybeMoment]
+
+
+class Erasure(Base):
+    """The proof that somebody was erased: what, where, when; it names nobody."""
+
+    __tablename__ = "erasure"
+    plain = frozenset({"id", "key", "at", "by", "counts", "told", "newsletters", "digest"})
+
+    id: Mapped[Id]
+    key: Mapped[str]
+    """Our key for the person; nothing stands behind it any more."""
+    at: Mapped[Moment]
+    by: Mapped[str]
+    """``person``, ``administrator``, or ``time``: nothing was heard of him for too long."""
+    counts: Mapped[dict[str, Any]] = mapped_column(Json)
+    """Table → how many rows were deleted, or emptied."""
+    told: Mapped[dict[str, Any]] = mapped_column(Json)
+    """Connector → how many keys it was told to erase."""
+    newsletters: Mapped[list[Any]] = mapped_column(Json)
+    digest: Mapped[str]
+    """The SHA-256 of all this, as the report prints it."""
+
+
+class Chore(Base):
+    """When something that is done by night was last done, and what it did."""
+
+    __tablename__ = "chore"
+    plain = frozenset({"name", "at", "did"})
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[Moment]
+    did: Mapped[dict[str, Any]] = mapped_column(Json)

@@ -1,0 +1,245 @@
+"""The way to one's own page: a link by mail, and the press that proves the browser."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.connectors.schema import Connector
+from regportal.errors import NotHereError, RegportalError
+from regportal.forms.actions import MAIL, Sender
+from regportal.forms.joining import join_people
+from regportal.forms.news import contact_news
+from regportal.identity.actions import (
+    begin_visitor,
+    claim_of,
+    end_visitor,
+    recognise,
+    rotate,
+    verify,
+)
+from regportal.identity.addresses import Address
+from regportal.identity.models import (
+    Assurance,
+    Claim,
+    ClaimState,
+    Contact,
+    Visitor,
+    VisitorState,
+)
+from regportal.identity.people import contacts_of
+from regportal.identity.rules import PROOF
+from regportal.identity.tokens import derived_token, hash_of
+from regportal.mail.actions import answered
+from regportal.outbox.actions import News, owe, put
+from regportal.privacy.models import Leads, OwnLink
+from regportal.privacy.rules import LINK_LIFE
+from regportal.store.documents import Published
+from regportal.store.facts import add
+from regportal.store.ids import uuid7
+from regportal.store.words import N_
+
+OWN_PAGE = "me"
+"""What stands for the gate in a claim that was made on one's own page."""
+USED = N_("This link was used before.")
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a press led to: what the browser is to keep, and where it goes on."""
+
+    token: str
+    remembered: bool
+    leads: Leads
+
+
+def request_link(
+    session: Session,
+    address: Address,
+    *,
+    leads: Leads = Leads.PAGE,
+    contact_id: uuid.UUID | None = None,
+    locale: str,
+    browser: str,
+    now: datetime,
+) -> None:
+    """
+    Owe a link to whoever owns this address.
+
+    Nothing is asked about the address here: the worker finds out whether a letter goes.
+    """
+    asked = OwnLink(
+        id=uuid7(),
+        leads=leads,
+        email=address.email,
+        match_key=address.match_key,
+        locale=locale,
+        browser=browser,
+        contact_id=contact_id,
+        made_at=now,
+        expires_at=now + LINK_LIFE,
+    )
+    add(session, asked)
+    kind = "me" if leads is Leads.PAGE else "address"
+    put(
+        session,
+        MAIL,
+        News(
+            topic=f"mail.{kind}",
+            subject=f"own:{asked.id}",
+            payload={"link": str(asked.id)},
+            occurred_at=now,
+        ),
+        now=now,
+    )
+
+
+def find_link(session: Session, token: str, *, now: datetime) -> OwnLink:
+    """Return what a mailed link stands for; raise NotHereError where it is (now) nothing."""
+    found = session.scalars(sa.select(OwnLink).where(OwnLink.hash == hash_of(token))).first()
+    if found is None or found.expires_at <= now:
+        raise NotHereError(N_("This link is no longer valid."))
+    return found
+
+
+def press(
+    session: Session,
+    published: Published,
+    token: str,
+    sender: Sender,
+    *,
+    keys: tuple[bytes, ...],
+    pepper: str,
+    now: datetime,
+) -> Pressed:
+    """
+    Take the press on a link: it proves the browser in which it was pressed (security.md R1).
+
+    Pressed again in the same browser it changes nothing. Raises NotHereError where it is used up.
+    """
+    link = find_link(session, token, now=now)
+    session.refresh(link, with_for_update=True)
+    new = derived_token(keys, "visitor", sender.token.encode(), hash_of(token))
+    if link.used_at is not None:
+        before = recognise(session, new, now=now).visitor
+        if before is None or before.state != VisitorState.VERIFIED:
+            raise NotHereError(USED)
+        return Pressed(new, before.remembered, link.leads)
+    link.used_at = now
+    answered(session, link.match_key, pepper=pepper, now=now)
+    contact = _proven(session, published, link, now=now)
+    visitor = _pressing(session, contact, sender, new, now=now)
+    claim = _claim(session, contact, visitor, link, now=now)
+    verify(visitor, claim, sender.browser, now=now)
+    return Pressed(new, visitor.remembered, link.leads)
+
+
+def _proven(session: Session, published: Published, link: OwnLink, *, now: datetime) -> Contact:
+    """
+    Return the contact whose mailbox this is, proven from now on.
+
+    Whoever was only named by somebody's claim becomes a contact that nobody is told of: he came
+    to see what we keep, not to be kept.
+    """
+    contact = session.scalars(sa.select(Contact).where(Contact.match_key == link.match_key)).first()
+    if contact is None:
+        contact = Contact(
+            id=uuid7(),
+            email=link.email,
+            match_key=link.match_key,
+            assurance=Assurance.CLAIMED,
+            first_seen=now,
+            locale=link.locale,
+        )
+        session.add(contact)
+        session.flush()
+    if link.leads is Leads.ADDRESS and link.contact_id is not None:
+        _move_in(session, published, contact, session.get(Contact, link.contact_id), now=now)
+    elif contact.assurance in {Assurance.CRM, Assurance.IMPORTED}:
+        _tell(session, published, contact, now=now)
+    return contact
+
+
+def _move_in(
+    session: Session, published: Published, new: Contact, old: Contact | None, *, now: datetime
+) -> None:
+    """
+    Let a proven address be the main one of whoever asked for it; the old one keeps its own.
+
+    Raises NotHereError where the two may not be joined.
+    """
+    if old is None:
+        raise NotHereError(USED)
+    if new.assurance != Assurance.VERIFIED:
+        _tell(session, published, new, now=now)
+    if new.person_id == old.person_id:
+        return
+    main = contacts_of(session, old.person_id)[0]
+    because = "changed on the own page"
+    try:
+        join_people(session, published, new, main, because=because, by=PROOF, now=now)
+    except RegportalError as error:
+        raise NotHereError(USED) from error
+    put(
+        session,
+        MAIL,
+        News(
+            topic="mail.moved",
+            subject=f"contact:{old.id}",
+            payload={"contact": str(old.id)},
+            occurred_at=now,
+        ),
+        now=now,
+    )
+
+
+def _tell(session: Session, published: Published, contact: Contact, *, now: datetime) -> None:
+    """Let a contact be proven, and tell it as the first proof is told."""
+    contact.assurance = Assurance.VERIFIED
+    session.flush()
+    news = contact_news(session, published, contact, "contact.identified", now=now)
+    owe(session, published.all(Connector), news, now=now)
+
+
+def _pressing(
+    session: Session, contact: Contact, sender: Sender, new: str, *, now: datetime
+) -> Visitor:
+    """Return the visitor in whose browser the button was pressed, holding a new token (R3)."""
+    found = recognise(session, sender.token, now=now).visitor
+    if found is not None:
+        other = claim_of(session, found)
+        theirs = {one.match_key for one in contacts_of(session, contact.person_id)}
+        if other is None or other.match_key in theirs:
+            rotate(session, found, sender.token, new, now=now)
+            return found
+        end_visitor(found, now=now)
+    return begin_visitor(session, new, now=now)
+
+
+def _claim(
+    session: Session, contact: Contact, visitor: Visitor, link: OwnLink, *, now: datetime
+) -> Claim:
+    """Return the claim this press confirms: the browser's own of this address, or one made here."""
+    mine = claim_of(session, visitor)
+    if mine is not None and mine.contact_id == contact.id and mine.state == ClaimState.CONFIRMED:
+        return mine
+    claim = Claim(
+        id=uuid7(),
+        visitor_id=visitor.id,
+        typed=link.email,
+        email=link.email,
+        match_key=link.match_key,
+        gate=OWN_PAGE,
+        browser=link.browser,
+        locale=link.locale,
+        state=ClaimState.CONFIRMED,
+        opened_at=now,
+        decided_at=now,
+        settled_at=now,
+        contact_id=contact.id,
+    )
+    session.add(claim)
+    session.flush()
+    return claim

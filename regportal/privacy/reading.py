@@ -1,0 +1,309 @@
+"""Everything we keep of a person, as their own page shows it."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.buying.models import ContactRole, Move
+from regportal.buying.reading import interactions_of, label, model_of, title
+from regportal.connectors.schema import Connector
+from regportal.consent.actions import subject_of_contact
+from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
+from regportal.consent.schema import Newsletter
+from regportal.forms.deciding import shown_claim
+from regportal.forms.fields import shown_value
+from regportal.forms.known import never_asked
+from regportal.forms.models import Answer
+from regportal.forms.schema import Gate, Question
+from regportal.forms.wire import browser_shown
+from regportal.identity.models import Claim, ClaimState, Contact, Visitor
+from regportal.privacy.exporting import recipients
+from regportal.privacy.proving import OWN_PAGE
+from regportal.privacy.saying import CONSENT, DEEDS, DID, METHODS, SURE
+from regportal.privacy.traces import own_traces
+from regportal.store.documents import Published, Wording, said
+from regportal.store.words import N_, moment_shown, translated
+from regportal.tracking.actions import Seen, seen_of_contacts
+
+PAGE = 25
+"""How many interactions are shown at a time."""
+STATES: Mapping[ClaimState, str] = {
+    ClaimState.OPEN: N_("waits for your answer"),
+    ClaimState.CONFIRMED: N_("confirmed by you"),
+    ClaimState.REJECTED: N_("not you: its answers are deleted"),
+    ClaimState.EXPIRED: N_("ended by itself"),
+}
+TOLD: Mapping[str, str] = {
+    "contact": N_("who you are, and what you answered"),
+    "consent": N_("what you allow"),
+    "interaction": N_("what you did"),
+    "score": N_("how interested we think you are"),
+    "mail": N_("letters to you"),
+}
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whose page it is, and in which language it is read."""
+
+    session: Session
+    published: Published
+    contacts: Sequence[Contact]
+    """All addresses of the person, the main one first."""
+    locale: str
+    pepper: str
+
+    def says(self, sentence: str, **values: object) -> str:
+        """Say a sentence of ours."""
+        return translated(sentence, self.locale) % values
+
+    def when(self, at: datetime | None) -> str | None:
+        """Say when."""
+        return moment_shown(at, self.locale) if at else None
+
+
+def everything(reader: Reader, *, before: datetime | None = None) -> Row:
+    """Return what a fresh proof lets a person see: all of it; of the deeds a page at a time."""
+    seen = seen_of_contacts(reader.session, [one.id for one in reader.contacts])
+    return {
+        "addresses": addresses(reader),
+        "answers": answers(reader),
+        "timeline": timeline(reader, seen, before),
+        "claims": claims(reader),
+        "consents": consents(reader),
+        "recipients": told(reader),
+        "moves": moves(reader, {str(one.id): one for one in seen}),
+        "browsers": browsers(reader),
+    }
+
+
+def addresses(reader: Reader) -> list[Row]:
+    """Return every address, and how we know it."""
+    return [
+        {
+            "email": one.email,
+            "main": number == 0,
+            "since": reader.when(one.first_seen),
+            "sure": reader.says(SURE[one.assurance.value]),
+        }
+        for number, one in enumerate(reader.contacts)
+    ]
+
+
+def answers(reader: Reader) -> list[Row]:
+    """Return every question that was answered, the newest answer first, with its history."""
+    rows = reader.session.execute(
+        sa.select(Answer, Wording.text)
+        .outerjoin(Wording, Wording.digest == Answer.wording)
+        .where(Answer.contact_id.in_([one.id for one in reader.contacts]))
+        .order_by(Answer.answered_at.desc(), Answer.id.desc())
+    )
+    by_question: dict[str, list[Row]] = defaultdict(list)
+    for answer, wording in rows:
+        by_question[answer.question].append(_answer(reader, answer, wording))
+    never = never_asked(reader.session, reader.contacts[0].id)
+    found = []
+    for key in dict.fromkeys((*by_question, *sorted(never))):
+        question = reader.published.find(Question, key)
+        given = by_question.get(key, [])
+        holds = next((one for one in given if one["holds"]), given[0] if given else None)
+        found.append(
+            {
+                "key": key,
+                "label": said(question.label, reader.locale) if question else key,
+                "why": said(question.why, reader.locale) if question and question.why else None,
+                "now": holds,
+                "before": [one for one in given if one is not holds],
+                "editable": question is not None,
+                "never": key in never,
+            }
+        )
+    return found
+
+
+def _answer(reader: Reader, answer: Answer, wording: str | None) -> Row:
+    """Return one answer as it is shown."""
+    question = reader.published.find(Question, answer.question)
+    gate = reader.published.find(Gate, answer.gate or "")
+    value = shown_value(question, answer.value, reader.locale)
+    declined = reader.says(N_("You would rather not say."))
+    return {
+        "value": declined if answer.declined else value,
+        "typed": answer.original if answer.original not in {None, value} else None,
+        "when": reader.when(answer.answered_at),
+        "where": said(gate.headline, reader.locale) if gate else _place(reader, answer.gate),
+        "wording": wording,
+        "sure": reader.says(SURE[answer.assurance.value]),
+        "holds": not answer.declined and answer.assurance.value != "claimed",
+    }
+
+
+def _place(reader: Reader, gate: str | None) -> str | None:
+    """Return where an answer was given, where that was no gate that is published now."""
+    return reader.says(N_("Your own page")) if gate == OWN_PAGE else gate
+
+
+def timeline(reader: Reader, seen: Sequence[Seen], before: datetime | None) -> Row:
+    """Return what the person did, newest first, a page of it."""
+    ordered = sorted(seen, key=lambda one: (one.occurred_at, one.id), reverse=True)
+    later = [one for one in ordered if before is None or one.occurred_at < before]
+    page = later[:PAGE]
+    more = len(later) > PAGE
+    return {
+        "rows": [
+            {
+                "id": str(one.id),
+                "says": _deed(reader, one),
+                "when": reader.when(one.occurred_at),
+                "sure": reader.says(SURE[one.attribution.value]),
+                "machine": one.judged.value == "machine",
+            }
+            for one in page
+        ],
+        "total": len(seen),
+        "older": page[-1].occurred_at.isoformat() if more else None,
+        "newest": before is None,
+    }
+
+
+def _deed(reader: Reader, one: Seen) -> str:
+    """Say what somebody did."""
+    about = {"object": title(reader.published, one.object), "type": one.type}
+    return reader.says(DEEDS.get(one.type, DID), **about)
+
+
+def claims(reader: Reader) -> list[Row]:
+    """Return every time somebody gave one of these addresses, and what became of it."""
+    keys = [one.match_key for one in reader.contacts]
+    found = reader.session.scalars(
+        sa.select(Claim)
+        .where(Claim.match_key.in_(keys), Claim.gate != OWN_PAGE)
+        .order_by(Claim.opened_at.desc())
+    ).all()
+    return [
+        {
+            "id": str(claim.id),
+            "shown": shown_claim(reader.session, reader.published, claim, locale=reader.locale),
+            "open": claim.state == ClaimState.OPEN,
+            "state": reader.says(STATES[claim.state]),
+            "email": claim.email,
+        }
+        for claim in found
+    ]
+
+
+def consents(reader: Reader) -> list[Row]:
+    """Return every line of the ledger about the person, newest first, with its evidence."""
+    lines: sa.Select[Any, Any, Any, Any] = (
+        sa.select(ConsentEvent, Wording.text, ConsentEvidence, ConsentNetwork)
+        .join(Wording, Wording.digest == ConsentEvent.wording)
+        .outerjoin(ConsentEvidence, ConsentEvidence.id == ConsentEvent.id)
+        .outerjoin(ConsentNetwork, ConsentNetwork.id == ConsentEvent.id)
+        .where(ConsentEvent.subject.in_([subject_of_contact(one.id) for one in reader.contacts]))
+        .order_by(ConsentEvent.number.desc())
+    )
+    found = []
+    for line, wording, evidence, network in reader.session.execute(lines):
+        newsletter = reader.published.find(Newsletter, line.newsletter)
+        found.append(
+            {
+                "id": str(line.id),
+                "title": said(newsletter.title, reader.locale) if newsletter else line.newsletter,
+                "state": reader.says(CONSENT[line.state.value]),
+                "when": reader.when(line.at),
+                "how": reader.says(METHODS.get(line.method, "%(method)s"), method=line.method),
+                "wording": wording,
+                "address": evidence.address if evidence is not None else None,
+                "network": network.network if network is not None else None,
+            }
+        )
+    return found
+
+
+def told(reader: Reader) -> list[Row]:
+    """Return who was told what, and when last."""
+    traces = own_traces(reader.session, reader.contacts, pepper=reader.pepper)
+    by_recipient: dict[str, dict[str, Row]] = defaultdict(dict)
+    for one in recipients(reader.session, traces):
+        topic = one["what"].partition(".")[0]
+        what = by_recipient[one["recipient"]].setdefault(topic, {"times": 0, "last": ""})
+        what["times"] += one["times"]
+        what["last"] = max(what["last"], one["last"] or "")
+    connectors = {one.key: one.type for one in reader.published.all(Connector)}
+    return [
+        {
+            "name": reader.says(N_("Our own letters")) if key == "mail" else key,
+            "type": connectors.get(key),
+            "what": [
+                {
+                    "says": reader.says(TOLD.get(topic, "%(topic)s"), topic=topic),
+                    "times": row["times"],
+                    "last": reader.when(datetime.fromisoformat(row["last"])),
+                }
+                for topic, row in sorted(topics.items())
+            ],
+        }
+        for key, topics in sorted(by_recipient.items())
+    ]
+
+
+def moves(reader: Reader, mine: Mapping[str, Seen]) -> list[Row]:
+    """
+    Return what was concluded from what the person did: the moves of phases that rest on it.
+
+    Neither the purchase is named nor anybody else who has part in it: that is not his to see.
+    """
+    theirs = sa.select(ContactRole.opportunity_id).where(
+        ContactRole.contact_id.in_([one.id for one in reader.contacts])
+    )
+    found = reader.session.scalars(
+        sa.select(Move).where(Move.opportunity_id.in_(theirs)).order_by(Move.at.desc(), Move.id)
+    )
+    model, _ = model_of(reader.published)
+    return [
+        {
+            "when": reader.when(move.at),
+            "phase": label(reader.published, model, move.to_phase),
+            "because": [
+                _deed(reader, mine[each]) for each in interactions_of(move) if each in mine
+            ],
+        }
+        for move in found
+        if any(each in mine for each in interactions_of(move))
+    ]
+
+
+def browsers(reader: Reader) -> list[Row]:
+    """Return the browsers in which the person is known now."""
+    rows = reader.session.execute(
+        sa.select(Visitor, Claim.browser)
+        .join(Claim, Claim.id == Visitor.claim_id)
+        .where(
+            Claim.contact_id.in_([one.id for one in reader.contacts]),
+            Visitor.state == "verified",
+            Visitor.ended_at.is_(None),
+        )
+        .order_by(Visitor.last_seen.desc())
+    )
+    return [
+        {
+            "id": visitor.id,
+            "name": browser_shown(visitor.family or name, reader.locale),
+            "seen": reader.when(visitor.last_seen),
+            "remembered": visitor.remembered,
+        }
+        for visitor, name in rows
+    ]
+
+
+def has_done(session: Session, contacts: Sequence[Contact], interaction: uuid.UUID) -> bool:
+    """Return whether an interaction counts as this person's now."""
+    seen = seen_of_contacts(session, [one.id for one in contacts])
+    return any(one.id == interaction for one in seen)

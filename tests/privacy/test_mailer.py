@@ -1,0 +1,435 @@
+"""What the company's mailer may ask, and what it tells: who may be written to, what came back."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from regportal.consent.permission import may_mail
+from regportal.identity.actions import find_contact
+from regportal.identity.keys import SCOPES, add_key, revoke_key
+from regportal.identity.models import MailEvent
+from regportal.identity.suppression import reasons
+from tests.portal import ORIGIN
+
+ANN, BOB = "ann@acme.example", "bob@acme.example"
+SHAPE = {
+    *("may_mail", "newsletter", "state", "since", "frequency"),
+    *("evidence_id", "unsubscribe", "because"),
+}
+DSN = """\
+From: MAILER-DAEMON@mx.example\r
+To: bounces@acme.example\r
+Message-ID: <{id}@mx.example>\r
+MIME-Version: 1.0\r
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r
+\r
+--b\r
+Content-Type: text/plain\r
+\r
+It could not be delivered.\r
+--b\r
+Content-Type: message/delivery-status\r
+\r
+Reporting-MTA: dns; mx.example\r
+\r
+Final-Recipient: rfc822; {email}\r
+Action: {action}\r
+Status: {status}\r
+\r
+--b\r
+Content-Type: text/rfc822-headers\r
+\r
+To: {email}\r
+Subject: Prices\r
+{more}\r
+--b--\r
+"""
+ARF = """\
+From: abuse@mailbox.example\r
+Message-ID: <arf-1@mailbox.example>\r
+MIME-Version: 1.0\r
+Content-Type: multipart/report; report-type=feedback-report; boundary="b"\r
+\r
+--b\r
+Content-Type: text/plain\r
+\r
+This is a report.\r
+--b\r
+Content-Type: message/feedback-report\r
+\r
+Feedback-Type: {type}\r
+User-Agent: Somebody/1.0\r
+Version: 1\r
+\r
+--b\r
+Content-Type: message/rfc822\r
+\r
+From: news@acme.example\r
+To: {email}\r
+Subject: Prices\r
+\r
+Hello\r
+--b--\r
+"""
+
+
+class Mailer:
+    """The company's mailer, with a key of its own."""
+
+    def __init__(self, portal):
+        self.portal = portal
+        self.key, self.secret = portal.store.write(
+            lambda session: add_key(session, "mailer", [*SCOPES], now=datetime.now(UTC))
+        )
+        self.client = portal.app.test_client(use_cookies=False)
+
+    def ask(self, email=ANN, newsletter="prices", **headers):
+        return self.client.get(
+            "/api/v1/may-mail",
+            query_string={"email": email, "newsletter": newsletter},
+            headers=self.headers | headers,
+            base_url=ORIGIN,
+        )
+
+    def post(self, path, body, kind="application/json", **headers):
+        data = body if isinstance(body, bytes | str) else json.dumps(body)
+        return self.client.post(
+            f"/api/v1/{path}",
+            data=data,
+            content_type=kind,
+            headers=self.headers | headers,
+            base_url=ORIGIN,
+        )
+
+    def tell(self, **event):
+        event = {"id": "1", "type": "bounce", "email": ANN} | event
+        return self.post("bounces", {"events": [event]})
+
+    @property
+    def headers(self):
+        return {"Authorization": f"Bearer {self.secret}"}
+
+    def allows(self, email=ANN, newsletter="prices"):
+        return self.ask(email, newsletter).get_json()["may_mail"]
+
+
+def reads_prices(portal, email):
+    """Somebody asks for the price alerts and confirms them."""
+    browser = portal.browser()
+    browser.claim(email, "prices", n_prices="yes")
+    portal.work()
+    browser.prove(portal)
+    portal.work()
+    return browser
+
+
+@pytest.fixture
+def mailer(portal):
+    reads_prices(portal, ANN)
+    portal.told.clear()
+    return Mailer(portal)
+
+
+def suppressed(mailer, email=ANN):
+    pepper = mailer.portal.settings.pepper.get_secret_value()
+    with mailer.portal.store.read() as session:
+        return reasons(session, email, pepper)
+
+
+# --- who may be written to ---
+
+
+def test_who_confirmed_may_be_written_to_and_here_is_why(mailer):
+    answer = mailer.ask().get_json()
+
+    assert set(answer) == SHAPE
+    assert (answer["may_mail"], answer["state"], answer["newsletter"]) == (
+        True,
+        "confirmed",
+        "prices",
+    )
+    assert answer["unsubscribe"].startswith(f"{ORIGIN}/u/")
+    assert answer["since"].endswith("Z")
+
+
+def test_the_evidence_is_a_line_of_the_ledger(mailer):
+    evidence = mailer.ask().get_json()["evidence_id"]
+    with mailer.portal.store.read() as session:
+        allows = may_mail(session, find_contact(session, ANN), "prices", at=datetime.now(UTC))
+
+    assert evidence == allows.evidence_id
+
+
+def test_the_link_it_gives_stops_the_newsletter(mailer):
+    link = mailer.ask().get_json()["unsubscribe"]
+    again = mailer.ask().get_json()["unsubscribe"]
+    mailer.client.post(
+        link.removeprefix(ORIGIN), data={"List-Unsubscribe": "One-Click"}, base_url=ORIGIN
+    )
+    after = mailer.ask().get_json()
+
+    assert link == again
+    assert (after["may_mail"], after["state"]) == (False, "withdrawn")
+
+
+@pytest.mark.parametrize("email", ["nobody@acme.example", "no address", "ann@", "=cmd@x"])
+@pytest.mark.parametrize("newsletter", ["prices", "news", "never-was"])
+def test_an_unknown_address_is_answered_in_the_same_shape(mailer, email, newsletter):
+    answer = mailer.ask(email, newsletter)
+
+    assert answer.status_code == 200
+    assert set(answer.get_json()) == SHAPE
+    assert (answer.get_json()["may_mail"], answer.get_json()["unsubscribe"]) == (False, None)
+
+
+def test_an_address_is_found_however_it_is_spelled(mailer):
+    assert mailer.allows("Ann@ACME.example")
+
+
+def test_what_was_only_claimed_may_not_be_mailed(portal):
+    portal.browser().claim(BOB, "prices", n_prices="yes")
+    portal.work()
+
+    assert not Mailer(portal).allows(BOB)
+
+
+def test_a_thousand_are_answered_at_once_in_their_order(mailer):
+    emails = [f"p{number}@acme.example" for number in range(999)] + [ANN]
+    answer = mailer.post("may-mail", {"newsletter": "prices", "emails": emails})
+    results = answer.get_json()["results"]
+
+    assert [one["email"] for one in results] == emails
+    assert [one["may_mail"] for one in results] == [False] * 999 + [True]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"newsletter": "prices", "emails": []},
+        {"newsletter": "prices", "emails": ["a@b.example"] * 1001},
+        {"newsletter": "prices"},
+        {"newsletter": "prices", "emails": "ann@acme.example"},
+        {"newsletter": "prices", "emails": [1]},
+        {"newsletter": "Prices!", "emails": [ANN]},
+        {"newsletter": "prices", "emails": [ANN], "state": "confirmed"},
+        [],
+        "x",
+        b"{",
+        b'{"newsletter": "a", "newsletter": "prices", "emails": ["ann@acme.example"]}',
+        b"\xff",
+    ],
+)
+def test_a_question_we_do_not_understand_is_refused_whole(mailer, body):
+    answer = mailer.post("may-mail", body)
+
+    assert answer.status_code == 400
+    assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("query", ["", "email=ann@acme.example", "newsletter=prices", "a=b"])
+def test_a_question_without_an_address_is_refused(mailer, query):
+    answer = mailer.client.get(f"/api/v1/may-mail?{query}", headers=mailer.headers, base_url=ORIGIN)
+
+    assert answer.status_code == 400
+
+
+def test_another_content_type_is_refused(mailer):
+    assert mailer.post("may-mail", "{}", "text/plain").status_code == 400
+
+
+# --- keys ---
+
+
+@pytest.mark.parametrize(
+    "key", [None, "", "Bearer", "Bearer x", "Bearer rpk_" + "A" * 43, "Basic {}", "{}"]
+)
+@pytest.mark.parametrize("path", ["may-mail", "bounces"])
+def test_without_a_good_key_nobody_is_answered(mailer, key, path):
+    client = mailer.client
+    headers = {} if key is None else {"Authorization": key.format(mailer.secret)}
+    answer = client.post(f"/api/v1/{path}", json={}, headers=headers, base_url=ORIGIN)
+
+    assert answer.status_code == 401
+    assert mailer.secret not in answer.get_data(as_text=True)
+
+
+def test_a_key_opens_what_it_is_for_and_nothing_else(mailer):
+    _, mailer.secret = mailer.portal.store.write(
+        lambda session: add_key(session, "bounces only", ["bounces"], now=datetime.now(UTC))
+    )
+
+    assert mailer.ask().status_code == 403
+    assert mailer.tell(permanent=False).status_code == 202
+
+
+def test_a_revoked_key_opens_nothing(mailer):
+    mailer.portal.store.write(
+        lambda session: revoke_key(session, mailer.key.id, now=datetime.now(UTC))
+    )
+
+    assert mailer.ask().status_code == 401
+
+
+def test_a_key_is_kept_as_a_hash_only(mailer):
+    with mailer.portal.store.engine.connect() as connection:
+        kept = str(connection.execute(sa.text("SELECT * FROM api_key")).all())
+
+    assert mailer.secret not in kept
+
+
+# --- what came back ---
+
+
+def test_a_mail_that_came_back_for_good_suppresses_the_address(mailer):
+    answer = mailer.tell(permanent=True)
+    mailer.portal.work()
+    (told,) = mailer.portal.news("consent.changed")
+
+    assert answer.get_json() == {"accepted": 1, "duplicate": 0, "refused": []}
+    assert mailer.ask().get_json()["state"] == "suppressed"
+    assert suppressed(mailer) == {"bounce"}
+    assert told["state"] == "suppressed"
+
+
+def test_one_that_came_back_for_now_is_only_counted(mailer):
+    mailer.tell(permanent=False)
+
+    assert mailer.allows()
+    assert suppressed(mailer) == frozenset()
+    with mailer.portal.store.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(MailEvent)) == 1
+
+
+def test_a_complaint_suppresses_every_newsletter(mailer):
+    mailer.tell(type="complaint")
+
+    assert mailer.ask().get_json()["state"] == "suppressed"
+    assert suppressed(mailer) == {"complaint"}
+
+
+def test_to_an_address_whose_mail_came_back_no_letter_goes(mailer):
+    mailer.tell(email=BOB, permanent=True)
+    mails = len(mailer.portal.mails())
+    page = mailer.portal.browser().claim(BOB, "prices")
+    mailer.portal.work()
+
+    assert page.status == 303
+    assert len(mailer.portal.mails()) == mails
+
+
+@pytest.mark.parametrize("newsletter", ["prices", None])
+def test_an_unsubscribe_over_there_is_one_here(mailer, newsletter):
+    mailer.tell(type="unsubscribe", newsletter=newsletter)
+    after = mailer.ask().get_json()
+
+    assert (after["may_mail"], after["state"]) == (False, "withdrawn")
+
+
+def test_an_unsubscribe_from_one_newsletter_is_from_that_one(mailer):
+    mailer.tell(type="unsubscribe", newsletter="news")
+
+    assert mailer.allows()
+
+
+def test_the_same_event_again_has_no_second_effect(mailer):
+    mailer.tell(permanent=True)
+    again = mailer.tell(permanent=True).get_json()
+
+    assert again == {"accepted": 0, "duplicate": 1, "refused": []}
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_taken(mailer):
+    events = [
+        {"id": "1", "type": "bounce", "email": ANN, "permanent": True},
+        {"id": "2", "type": "bounce", "email": "no address"},
+        {"id": "3", "type": "opt-in", "email": ANN},
+        {"id": "4", "type": "bounce", "email": ANN, "state": "confirmed"},
+        {"id": "5", "type": "bounce", "email": ANN, "at": "yesterday"},
+        "x",
+    ]
+    answer = mailer.post("bounces", {"events": events}).get_json()
+
+    assert answer["accepted"] == 1
+    assert [one["index"] for one in answer["refused"]] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("body", [{}, {"events": []}, {"events": {}}, {"events": [{}], "x": 1}])
+def test_a_body_without_events_is_refused(mailer, body):
+    assert mailer.post("bounces", body).status_code == 400
+
+
+def test_an_event_from_the_future_is_of_now(mailer):
+    later = (datetime.now(UTC) + timedelta(days=400)).isoformat()
+    mailer.tell(permanent=True, at=later)
+    with mailer.portal.store.read() as session:
+        assert session.scalars(sa.select(MailEvent.at)).one() <= datetime.now(UTC)
+
+
+def report(**said):
+    said = {"id": "1", "email": ANN, "action": "failed", "status": "5.1.1", "more": ""} | said
+    return DSN.format(**said).encode()
+
+
+def test_a_delivery_report_is_understood_as_it_comes(mailer):
+    answer = mailer.post("bounces", report(), "message/rfc822")
+
+    assert (answer.status_code, answer.get_json()["accepted"]) == (202, 1)
+    assert suppressed(mailer) == {"bounce"}
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [("delayed", "4.4.1"), ("failed", "4.2.2"), ("delayed", "5.0.0")]
+)
+def test_a_report_that_is_not_final_is_only_counted(mailer, action, status):
+    mailer.post("bounces", report(action=action, status=status), "message/rfc822")
+
+    assert suppressed(mailer) == frozenset()
+
+
+def test_the_same_report_again_has_no_second_effect(mailer):
+    mailer.post("bounces", report(), "message/rfc822")
+    again = mailer.post("bounces", report(), "message/rfc822")
+
+    assert again.get_json()["duplicate"] == 1
+
+
+def test_a_forwarded_mail_that_came_back_is_known_by_our_own_link(mailer):
+    link = mailer.ask().get_json()["unsubscribe"]
+    told = report(email="ann@elsewhere.example", more=f"List-Unsubscribe: <{link}>\r\n")
+    mailer.post("bounces", told, "message/rfc822")
+
+    assert suppressed(mailer) == {"bounce"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "became"), [("abuse", "suppressed"), ("opt-out", "withdrawn"), ("not-spam", None)]
+)
+def test_a_complaint_is_understood_as_it_comes(mailer, kind, became):
+    answer = mailer.post("bounces", ARF.format(type=kind, email=ANN).encode(), "message/rfc822")
+
+    assert answer.status_code == (202 if became else 400)
+    assert mailer.ask().get_json()["state"] == (became or "confirmed")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"Subject: Out of office\r\n\r\nBack on Monday.\r\n",
+        b"\xff\x00\xfe",
+        report()[:300],
+        report(email="not an address"),
+        report(email="=?utf-8?q?x?=@evil.example"),
+        b"Content-Type: multipart/report; boundary=b\r\n\r\n" + b"--b\r\n" * 500,
+        b"Content-Type: message/delivery-status\r\n\r\n" + b"Action: failed\r\n" * 100,
+    ],
+    ids=range(8),
+)
+def test_any_other_mail_is_refused_with_a_sentence(mailer, raw):
+    answer = mailer.post("bounces", raw, "message/rfc822")
+
+    assert answer.status_code == 400
+    assert answer.get_json()["detail"].endswith(".")
+    assert mailer.allows()
