@@ -122,6 +122,20 @@ def _sqlite_template(tmp_path_factory):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database(request, tmp_path):
     """Makes databases in the present shape, with nothing in them; each call gives one more."""
+    with _making(request, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """A database of this test's own, in the present shape, with nothing in it."""
+    with _making(request, tmp_path) as make:
+        yield make()
+
+
+@contextlib.contextmanager
+def _making(request, tmp_path):
+    """Give the function that makes databases of the kind a test asks for."""
     with contextlib.ExitStack() as made:
         if request.param == "sqlite":
             template = request.getfixturevalue("_sqlite_template")
@@ -139,12 +153,6 @@ def new_database(request, tmp_path):
                 return made.enter_context(_database(server, "test", template))
 
         yield make
-
-
-@pytest.fixture
-def database_url(new_database):
-    """A database of this test's own."""
-    return new_database()
 
 
 class _database:  # noqa: N801 - reads as a verb where it is used

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from regportal.app import create_app
@@ -21,9 +22,11 @@ from regportal.documents import actions as documents
 from regportal.documents import reading
 from regportal.forms.letters import LETTERS
 from regportal.forms.settling import settle
+from regportal.identity import letters as identity_letters
 from regportal.inbox.actions import understand
 from regportal.mail.post import Post
 from regportal.outbox.drain import drain
+from regportal.privacy import letters as privacy_letters
 from regportal.store.ids import uuid7
 
 ORIGIN = "http://localhost:8000"
@@ -71,9 +74,11 @@ class Portal:
 
     def work(self) -> None:
         """Let the worker do everything that is due."""
-        for task in (understand, settle, weigh):
+        pepper = self.settings.pepper.get_secret_value()
+        for task in (partial(understand, pepper=pepper), settle, weigh):
             patiently(lambda task=task: self._soon(task))
-        post = Post(self.settings, self.store, self.shelf, self.app.jinja_env, LETTERS)
+        kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS
+        post = Post(self.settings, self.store, self.shelf, self.app.jinja_env, kinds)
         self._drain("mail", post.deliver)
         with self.store.read() as session:
             for connector in self.shelf.published(session).all(Connector):

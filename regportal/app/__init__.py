@@ -9,12 +9,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from regportal.app import pages, problems, reports
 from regportal.config import Settings, load
-from regportal.forms import downloads, mailed, views
+from regportal.forms import choosing, downloads, mailed, views
 from regportal.inbox import views as inbox
 from regportal.library.storage import open_storage
+from regportal.mail import look
+from regportal.privacy import mailer, preferences, unsubscribing
+from regportal.privacy import views as privacy_views
 from regportal.store import current, words
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store, make_engine
+from regportal.store.vault import Vault
 
 LARGEST = 16 * 1024
 """Bytes of a form (security.md T-36); a route that takes more says so itself."""
@@ -48,13 +52,28 @@ def create_app(settings: Settings | None = None) -> Flask:
         APPLICATION_ROOT=settings.path or "/",
     )
     app.extensions["regportal.settings"] = settings
-    app.extensions["regportal.store"] = Store(make_engine(settings.database_url.get_secret_value()))
+    store = Store(make_engine(settings.database_url.get_secret_value()))
+    app.extensions["regportal.store"] = store
+    app.extensions["regportal.vault"] = Vault(settings, store)
     app.extensions["regportal.shelf"] = Shelf()
     app.extensions["regportal.storage"] = open_storage(settings.storage_url)
     app.extensions["regportal.wake"] = lambda _task: None
-    for blueprint in (bp, reports.bp, views.bp, mailed.bp, downloads.bp, inbox.bp):
+    for blueprint in (
+        bp,
+        reports.bp,
+        views.bp,
+        choosing.bp,
+        mailed.bp,
+        downloads.bp,
+        inbox.bp,
+        mailer.bp,
+        unsubscribing.bp,
+        preferences.bp,
+        privacy_views.bp,
+    ):
         app.register_blueprint(blueprint)
     words.use(app.jinja_env)
+    look.use(app.jinja_env)
     pages.use(app)
     problems.use(app)
     wsgi: WSGIApplication = _Below(app.wsgi_app, settings.path)

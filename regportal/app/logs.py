@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-TOKENS = re.compile(r"/(d|m|p|u)/[^/]+")
+TOKENS = re.compile(r"/(d|m|me|p|u)/[^/]+")
 LONGEST = 200
+ADDRESS = re.compile(r"[^\s@<>()\"',;:/]+@[^\s@<>()\"',;:/]+")
+"""Whatever looks like an e-mail address: no line needs to say whose."""
 
 
 def redacted(path: str) -> str:
@@ -39,7 +41,7 @@ class Lines(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "from": record.name,
-            "says": record.getMessage(),
+            "says": ADDRESS.sub("***@***", record.getMessage()),
         }
         if record.exc_info and record.exc_info[1]:
             line |= _where(record.exc_info[1])

@@ -7,9 +7,11 @@ from flask import Flask, Request, Response, g, request, url_for
 
 from regportal.forms.pages import frame
 from regportal.store import current
-from regportal.store.words import speaking
+from regportal.store.documents import Site
+from regportal.store.words import SOURCE, speaking
 
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), browsing-topics=()"
+KIB = 1024
 YEARS = 63072000
 """Two years, in seconds."""
 
@@ -21,10 +23,12 @@ class PageType:
     policy: str
     headers: dict[str, str] = field(default_factory=dict)
     may_be_framed: bool = False
+    asked_by_pages: bool = False
+    """Whether scripts on the site's own pages may ask it (security.md 3.4)."""
     has_script: bool = False
 
 
-NO_STORE = {"Cache-Control": "no-store", "Vary": "Cookie, Origin, Sec-Fetch-Site"}
+NO_STORE = {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie, Origin, Sec-Fetch-Site"}
 ALONE = {"X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin"}
 
 GATE = PageType(
@@ -67,6 +71,11 @@ HEALTH = PageType(
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
     {"Cache-Control": "no-store"},
 )
+API = PageType(
+    HEALTH.policy,
+    {"Cross-Origin-Resource-Policy": "cross-origin", **NO_STORE},
+    asked_by_pages=True,
+)
 ERROR = CONFIRM
 
 TYPES = {
@@ -76,11 +85,41 @@ TYPES = {
     "forms.after.not_you": GATE,
     "forms.after.resend": GATE,
     "forms.after.change": GATE,
+    "forms.after.code": GATE,
+    "choosing.choice": API,
+    "choosing.gpc": STATIC,
     "forms.after.other": GATE,
     "mailed.mailed": CONFIRM,
     "mailed.decide": CONFIRM,
     "downloads.download": DOWNLOAD,
     "inbox.hook": HOOK,
+    "mailer.bounces": HOOK,
+    "mailer.may_mail_many": HOOK,
+    "mailer.may_mail_one": HOOK,
+    "unsubscribing.pressed": CONFIRM,
+    "preferences.everything": CONFIRM,
+    "preferences.pressed": CONFIRM,
+    "preferences.shown": CONFIRM,
+    "privacy.answer": CONFIRM,
+    "privacy.as_csv": CONFIRM,
+    "privacy.as_json": CONFIRM,
+    "privacy.ask_for_link": CONFIRM,
+    "privacy.asked": CONFIRM,
+    "privacy.change_address": CONFIRM,
+    "privacy.choices": CONFIRM,
+    "privacy.decide_claim": CONFIRM,
+    "privacy.deny_deed": CONFIRM,
+    "privacy.edit_answer": CONFIRM,
+    "privacy.erase_me": CONFIRM,
+    "privacy.erase_page": CONFIRM,
+    "privacy.leave": CONFIRM,
+    "privacy.link": CONFIRM,
+    "privacy.me": CONFIRM,
+    "privacy.never": CONFIRM,
+    "privacy.new_address": CONFIRM,
+    "privacy.newsletters": CONFIRM,
+    "privacy.press_link": CONFIRM,
+    "unsubscribing.shown": CONFIRM,
     "app.theme": STATIC,
     "app.healthy": HEALTH,
     "app.no_icon": STATIC,
@@ -99,7 +138,7 @@ def use(app: Flask) -> None:
     missing = {rule.endpoint for rule in app.url_map.iter_rules()} - TYPES.keys()
     if missing:
         raise LookupError(f"no page type for {', '.join(sorted(missing))}")
-    app.context_processor(lambda: {"nonce": nonce(), **speaking("en")})
+    app.context_processor(lambda: {"nonce": nonce(), **speaking(SOURCE)})
     app.after_request(_with_headers)
 
 
@@ -114,7 +153,7 @@ def nonce() -> str:
 def speaks_json(sent: Request) -> bool:
     """Return whether whoever asked reads problem+json rather than pages."""
     kind = TYPES.get(sent.endpoint or "")
-    return kind in (HOOK, DOWNLOAD, HEALTH, STATIC)
+    return kind in (API, HOOK, DOWNLOAD, HEALTH, STATIC)
 
 
 def _with_headers(response: Response) -> Response:
@@ -129,11 +168,51 @@ def _with_headers(response: Response) -> Response:
     settings = current.settings()
     if not settings.development and not settings.path:
         common["Strict-Transport-Security"] = f"max-age={YEARS}"
-    headers = common | kind.headers | _framing(kind)
+    headers = common | kind.headers | _framing(kind) | _sharing()
     headers["Content-Security-Policy"] = _policy(kind)
+    if "locale" in g:
+        headers["Content-Language"] = g.locale
     for name, value in headers.items():
         response.headers.setdefault(name, value)
+    return _padded(response)
+
+
+def _padded(response: Response) -> Response:
+    """Fill a page up to whole KiB, so that its length tells little of what is on it (R9)."""
+    if response.mimetype == "text/html" and not response.direct_passthrough:
+        page = response.get_data()
+        response.set_data(page + b" " * (-len(page) % KIB))
     return response
+
+
+def _sharing() -> dict[str, str]:
+    """
+    Return what lets scripts on the site's pages read an answer; nothing for any other origin.
+
+    Also of an error: what was wrong is theirs to read.
+    """
+    kind = TYPES.get(request.endpoint or "")
+    origin = request.headers.get("Origin")
+    if kind is None or not kind.asked_by_pages or origin is None or not _is_ours(origin):
+        return {}
+    shared = {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": "X-RP-Visitor",
+        "Vary": NO_STORE["Vary"],
+    }
+    if request.headers.get("Sec-Fetch-Site") in {"same-origin", "same-site"}:  # M2: with cookies
+        shared["Access-Control-Allow-Credentials"] = "true"
+    if request.method == "OPTIONS":
+        shared["Access-Control-Allow-Methods"] = "GET, POST"
+        shared["Access-Control-Allow-Headers"] = "Content-Type, X-RP-Visitor"
+        shared["Access-Control-Max-Age"] = "600"
+    return shared
+
+
+def _is_ours(origin: str) -> bool:
+    """Return whether an origin is the portal's, or one the site names."""
+    site = current.published().find(Site, "site")
+    return origin == current.settings().origin or (site is not None and origin in site.origins)
 
 
 def _ancestor(kind: PageType) -> str | None:

@@ -21,26 +21,46 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from regportal.app.pages import speaks_json
-from regportal.errors import NotHereError, RequestError
+from regportal.errors import NotHereError, RequestError, TooManyError
 from regportal.forms.pages import around_page
 from regportal.store import current
 from regportal.store.ids import uuid7
+from regportal.store.words import N_
 
 log = logging.getLogger(__name__)
 
 SENTENCES = {
-    400: "This request cannot be read.",
-    403: "This may not be sent from here.",
-    404: "There is nothing under this address (any more).",
-    405: "This address does not take that.",
-    413: "This is more than we take at once.",
-    414: "This address is too long.",
-    415: "This is not a form that we can read.",
-    416: "The file has no such part.",
-    429: "That was a lot at once. Please try again in a minute.",
-    500: "Something went wrong on our side. It has been written down.",
-    503: "We cannot take this at the moment. Please try again in a minute.",
+    400: N_("This request cannot be read."),
+    403: N_("This may not be sent from here."),
+    404: N_("There is nothing under this address (any more)."),
+    405: N_("This address does not take that."),
+    413: N_("This is more than we take at once."),
+    414: N_("This address is too long."),
+    415: N_("This is not a form that we can read."),
+    416: N_("The file has no such part."),
+    429: N_("That was a lot at once. Please try again in a minute."),
+    500: N_("Something went wrong on our side. It has been written down."),
+    503: N_("We cannot take this at the moment. Please try again in a minute."),
 }
+
+TITLES = {
+    400: N_("This did not work"),
+    401: N_("Not without proof"),
+    403: N_("Not from here"),
+    404: N_("There is nothing here"),
+    405: N_("This does not work here"),
+    409: N_("This has changed"),
+    410: N_("This is gone"),
+    413: N_("This is too much"),
+    414: N_("This is too long"),
+    415: N_("This cannot be read"),
+    416: N_("No such part"),
+    422: N_("This cannot be taken"),
+    429: N_("A little slower, please"),
+    500: N_("Something went wrong"),
+    503: N_("Not at the moment"),
+}
+"""What people read above the sentence; programs are given HTTP's own names."""
 
 
 def use(app: Flask) -> None:
@@ -56,7 +76,10 @@ def _ours(error: RequestError) -> ResponseReturnValue:
     """Tell what could not be taken; of what is not here not even its name is repeated."""
     if isinstance(error, NotHereError):
         return _problem(error.status, SENTENCES[error.status])
-    return _problem(error.status, str(error))
+    answer = _problem(error.status, str(error))
+    if isinstance(error, TooManyError):
+        answer.headers["Retry-After"] = str(error.after)
+    return answer
 
 
 def _stranger(error: SecurityError) -> ResponseReturnValue:
@@ -123,9 +146,9 @@ def _page(status: int, title: str, sentence: str) -> Response:
     back = request.view_args.get("key") if request.view_args and status != 404 else None  # noqa: PLR2004 - HTTP's
     page = render_template(
         "errors/problem.html",
-        title=title,
+        title=around["_"](TITLES.get(status, title)),
         status=status,
-        sentence=sentence,
+        sentence=around["_"](sentence),
         request_id=g.request_id if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None,
         back_url=url_for("forms.gate", key=back) if back else None,
         **{**around, "framed": False, "parent": None},

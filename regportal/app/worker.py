@@ -8,17 +8,22 @@ from flask import Flask
 
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
-from regportal.connectors.base import Connector, Deliver, connector_for
+from regportal.connectors.base import Connector, Deliver, connector_for, secrets_of
 from regportal.connectors.schema import Connector as ConnectorDocument
+from regportal.consent.ledger import keep_head
 from regportal.engine import Clock, Engine, Task, utc_now
 from regportal.forms.letters import LETTERS
 from regportal.forms.settling import settle
+from regportal.identity import letters as identity_letters
 from regportal.inbox.actions import understand
 from regportal.mail.post import Post
 from regportal.outbox.actions import drain
 from regportal.outbox.drain import LEASE, take_back
+from regportal.privacy import letters as privacy_letters
+from regportal.privacy.clocks import tidy
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
+from regportal.store.vault import Vault
 
 SMTP_LEASE = timedelta(minutes=2)
 """Longer than one letter may take: ten steps of a conversation, 10 s each (mail/postman.py)."""
@@ -55,6 +60,8 @@ class Worker:
         self._engine.add("weigh", self._before(self._weigh))
         self._engine.add(f"deliver:{MAIL}", self._post)
         self._engine.every(NIGHTLY, "housekeeping", self._settle)
+        self._engine.every(NIGHTLY, "ledger-head", self._sign)
+        self._engine.every(NIGHTLY, "retention", self._tidy)
         if self._settings.sqlite:
             self._take_back()
         self._engine.start()
@@ -93,9 +100,22 @@ class Worker:
         """Work out what decided claims mean, and let old ones expire."""
         return settle(self._store, self._shelf, now=now)
 
+    def _sign(self, now: datetime) -> None:
+        """Sign how the consent ledger ends, into a file: from now on nobody cuts it unseen."""
+        with self._store.read() as session:
+            keep_head(session, self._settings.instance, self._settings.keys, now=now)
+
+    def _tidy(self, now: datetime) -> datetime | None:
+        """Delete what is older than we said."""
+        tidy(self._store, self._shelf, pepper=self._settings.pepper.get_secret_value(), now=now)
+        self._engine.wake("weigh")
+        self._engine.wake("deliver")
+        return None
+
     def _understand(self, now: datetime) -> datetime | None:
         """Work out what the CRMs told us."""
-        return understand(self._store, self._shelf, now=now)
+        pepper = self._settings.pepper.get_secret_value()
+        return understand(self._store, self._shelf, pepper=pepper, now=now)
 
     def _weigh(self, now: datetime) -> datetime | None:
         """Work out what the log means for opportunities."""
@@ -104,7 +124,8 @@ class Worker:
     def _post(self, now: datetime) -> datetime | None:
         """Send the letters that are due."""
         del now  # a letter takes its time: each is judged by the clock
-        post = Post(self._settings, self._store, self._shelf, self._app.jinja_env, LETTERS)
+        kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS
+        post = Post(self._settings, self._store, self._shelf, self._app.jinja_env, kinds)
         return self._drain(MAIL, post.deliver, 1, SMTP_LEASE)
 
     def _drain(self, key: str, deliver: Deliver, size: int, lease: timedelta) -> datetime | None:
@@ -150,7 +171,9 @@ class _Line:
         """Take which CRM it is; what it is like is read every time."""
         self._key, self._settings, self._store = key, settings, store
         self._shelf, self._drain = shelf, drain
+        self._vault = Vault(settings, store)
         self._document: ConnectorDocument | None = None
+        self._secrets: tuple[str, ...] = ()
         self._connector: Connector | None = None
 
     def __call__(self, now: datetime) -> datetime | None:
@@ -170,10 +193,12 @@ class _Line:
         """Return the connector as it is published now."""
         with self._store.read() as session:
             document = self._shelf.published(session).find(ConnectorDocument, self._key)
-        if document != self._document and self._connector is not None:
+        secrets = secrets_of(document, self._vault.secret) if document else ()
+        changed = (document, secrets) != (self._document, self._secrets)
+        if changed and self._connector is not None:
             self._connector.close()
             self._connector = None
         if document is not None and self._connector is None:
-            self._connector = connector_for(document, self._settings)
-        self._document = document
+            self._connector = connector_for(document, self._settings, self._vault.secret)
+        self._document, self._secrets = document, secrets
         return self._connector

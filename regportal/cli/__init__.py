@@ -19,10 +19,17 @@ COMMANDS = {
     "plan": "documents:plan",
     "apply": "documents:apply",
     "export": "documents:export",
+    "translations": "translations:translations",
     "show": "reading:show",
     "list": "reading:listing",
     "outbox": "delivery:outbox",
     "inbox": "delivery:inbox",
+    "contact": "contact:contact",
+    "secret": "vault:secret",
+    "import": "subscribers:bring",
+    "consent": "subscribers:consent",
+    "ledger": "ledger:ledger",
+    "key": "keys:key",
     "bench": "bench:bench",
 }
 """Where each command is; it is imported only when it is called."""

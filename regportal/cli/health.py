@@ -10,21 +10,26 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from regportal.config import Settings
-from regportal.connectors.base import connector_for
+from regportal.connectors.base import connector_for, secrets_of
 from regportal.connectors.schema import Connector
 from regportal.errors import RegportalError
 from regportal.library.storage import open_storage
+from regportal.privacy.clocks import last_run
 from regportal.store.documents import Publication, Published, Shelf
 from regportal.store.migrate import is_current
 from regportal.store.schema import Site
-from regportal.store.sessions import make_engine
+from regportal.store.sessions import Store, make_engine
+from regportal.store.vault import Vault
 from regportal.tracking.models import LogEntry
 
 PATIENCE = 5  # seconds in which a server must answer
 DRIFT = timedelta(seconds=5)
 """How far our clock may be from the database's."""
+LATE = timedelta(days=2)
+"""How long ago the nightly job may have run."""
 NOTHING = "0" * 64
 
 
@@ -53,9 +58,11 @@ def checks(settings: Settings, *, now: datetime) -> Iterator[Check]:
             yield _looked("clock", lambda: _clock(engine, now))
             with sa.orm.Session(engine) as session:
                 published = Shelf().published(session)
+                retention = _retention(session, now)
             yield _documents(published)
+            yield retention
             for connector in published.all(Connector):
-                yield from _connector(connector, settings)
+                yield from _connector(connector, settings, Vault(settings, Store(engine)))
     finally:
         engine.dispose()
 
@@ -156,14 +163,24 @@ def _documents(published: Published) -> Check:
     return Check("documents", fine=True, says=f"publication {published.number} holds")
 
 
-def _connector(document: Connector, settings: Settings) -> Iterator[Check]:
+def _retention(session: Session, now: datetime) -> Check:
+    """Look when what is too old was last deleted."""
+    last = last_run(session)
+    if last is None:
+        says = "nothing was deleted by age yet: that is done every night, at 03:17 UTC"
+        return Check("retention", fine=True, says=says)
+    rows = sum(last.did.values())
+    says = f"last done {last.at:%Y-%m-%dT%H:%M:%SZ}: {rows} rows were too old"
+    return Check("retention", fine=now - last.at < LATE, says=says)
+
+
+def _connector(document: Connector, settings: Settings, vault: Vault) -> Iterator[Check]:
     """Look at a connector's secrets, and let it look at its CRM."""
     name = f"connector {document.key}"
     try:
-        for reference in (document.secret, document.inbound_secret or document.secret):
-            settings.secret(reference)
+        secrets_of(document, vault.secret)
         yield Check(name, fine=True, says="its secrets are set")
-        connector = connector_for(document, settings)
+        connector = connector_for(document, settings, vault.secret)
         try:
             for found in connector.check():
                 yield Check(f"{name}: {found.subject}", fine=found.fine, says=found.says)

@@ -4,16 +4,16 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 from sqlalchemy.orm import Session
 
-from regportal.cli.installation import opened
+from regportal.cli.installation import Installation, opened
 from regportal.errors import NotHereError
+from regportal.store.tables import safe_cell
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", *"\uff1d\uff0b\uff0d\uff20")
-"""What a spreadsheet would compute, full-width signs too, or a reader of lines trips over."""
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
 
 Row = dict[str, Any]
@@ -49,13 +49,22 @@ def opportunity(name: str, *, as_json: bool) -> None:
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["contacts", "claims", "interactions", "moves"]))
+@click.argument(
+    "what", type=click.Choice(["contacts", "claims", "interactions", "moves", "subscribers"])
+)
+@click.argument("newsletter", required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets.")
 @AS_JSON
-def listing(what: str, *, as_csv: bool, as_json: bool) -> None:
-    """List contacts, claims, interactions or moves of phase, oldest first."""
+def listing(what: str, newsletter: str | None, *, as_csv: bool, as_json: bool) -> None:
+    """
+    List contacts, claims, interactions or moves of phase, oldest first.
+
+    Or the subscribers of a NEWSLETTER: who may be written to now, and what proves it.
+    """
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv and --json")
+    if (what == "subscribers") != (newsletter is not None):
+        raise click.UsageError("a newsletter's key belongs to `list subscribers`")
     from regportal.buying.reading import list_moves
     from regportal.cli import known
 
@@ -66,10 +75,21 @@ def listing(what: str, *, as_csv: bool, as_json: bool) -> None:
         "moves": list_moves,
     }
     with opened() as installation, installation.store.read() as session:
-        rows = lists[what](session)
+        if newsletter is not None:
+            rows = _subscribers(installation, session, newsletter)
+        else:
+            rows = lists[what](session)
         lines = _json_lines(rows) if as_json else _csv_lines(rows) if as_csv else _lines(rows)
         for line in lines:
             click.echo(line)
+
+
+def _subscribers(here: Installation, session: Session, newsletter: str) -> Iterable[Row]:
+    """Yield who may be sent a newsletter now."""
+    from regportal.privacy.listing import subscribers
+
+    published, now = here.shelf.published(session), datetime.now(UTC)
+    return subscribers(here.store, here.settings, published, newsletter, now=now)
 
 
 def cell(value: Any) -> str:
@@ -82,7 +102,7 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return safe_cell(text)
 
 
 def printable(value: Any) -> str:

@@ -1,7 +1,7 @@
 """What every connector can be asked: the translator to one CRM, seen from our side."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import entry_points
@@ -25,9 +25,14 @@ __all__ = [
     "Outcome",
     "Ref",
     "Result",
+    "Secrets",
     "Unsupported",
     "connector_for",
+    "secrets_of",
 ]
+
+Secrets = Callable[[str], str]
+"""Returns the secret a document names; raises ConfigError where there is none."""
 
 Unsupported = Literal[Outcome.UNSUPPORTED]
 """The honest answer of a system that cannot do what it was asked."""
@@ -186,14 +191,23 @@ class Connector(Protocol):
         """Let go of connections."""
 
 
-def connector_for(document: Document, settings: Settings) -> Connector:
+def connector_for(
+    document: Document, settings: Settings, secret: Secrets | None = None
+) -> Connector:
     """
     Return the connector a document describes.
 
-    Raises ConfigError where its type is not installed or its secret cannot be used.
+    ``secret`` returns what a reference names, ``env:NAME`` or ``vault:KEY``; without it only
+    the environment is read. Raises ConfigError where its type is not installed or its secret
+    cannot be used.
     """
     found = entry_points(group="regportal.connectors", name=document.type)
     if not found:
         raise ConfigError(f"no connector of type {document.type!r} is installed")
-    made: Connector = next(iter(found)).load()(document, settings)
+    made: Connector = next(iter(found)).load()(document, settings, secret or settings.secret)
     return made
+
+
+def secrets_of(document: Document, secret: Secrets) -> tuple[str, ...]:
+    """Return the secrets a connector is made with: another value, and it must be made anew."""
+    return tuple(secret(one) for one in document.secrets)

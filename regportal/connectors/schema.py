@@ -7,7 +7,9 @@ from pydantic import Field
 from regportal.store.schema import Document, Key
 
 Topic = Literal["contact", "consent", "interaction", "phase", "score"]
-SecretName = Annotated[str, Field(pattern=r"^env:[A-Za-z_][A-Za-z0-9_]*$")]
+SecretName = Annotated[
+    str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|vault:[a-z0-9][a-z0-9_-]{0,63})$")
+]
 
 
 class Connector(Document):
@@ -24,6 +26,11 @@ class Connector(Document):
     sends: tuple[Topic, ...] = ("contact", "consent", "interaction", "phase", "score")
     claimed: Literal["lead", "off"] = "lead"
     phase_field: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")] = "buying_phase"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the names of the secrets we sign and verify with."""
+        return (self.secret, self.inbound_secret or self.secret)
 
     def field_name(self, question: str, crm_field: str | None) -> str:
         """

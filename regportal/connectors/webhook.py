@@ -19,7 +19,9 @@ from regportal.connectors.base import (
     Opportunity,
     Ref,
     Result,
+    Secrets,
     Unsupported,
+    secrets_of,
 )
 from regportal.connectors.egress import AT_ONCE, Egress
 from regportal.connectors.rules import Outcome, outcome_of, retry_at, stamp
@@ -36,12 +38,17 @@ class Webhook:
     capabilities = Capabilities(batch=AT_ONCE, idempotent=True, inbound="signed")
 
     def __init__(
-        self, document: Document, settings: Settings, *, egress: Egress | None = None
+        self,
+        document: Document,
+        settings: Settings,
+        secret: Secrets | None = None,
+        *,
+        egress: Egress | None = None,
     ) -> None:
         """Read the secrets; raise ConfigError where one is missing or no secret at all."""
         self.url = document.url
-        self._keys = keys_of(settings.secret(document.secret))
-        self._inbound_keys = keys_of(settings.secret(document.inbound_secret or document.secret))
+        ours, theirs = secrets_of(document, secret or settings.secret)
+        self._keys, self._inbound_keys = keys_of(ours), keys_of(theirs)
         self._egress = egress or Egress(settings.allow_private_targets)
         self._hands = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"to-{document.key}")
 

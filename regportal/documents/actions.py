@@ -23,11 +23,12 @@ from regportal.documents.rules import check, remarks
 from regportal.documents.schema import SECTION_OF, SECTIONS
 from regportal.documents.writing import Exported, written
 from regportal.errors import DocumentError, Fault, NotHereError, Place
+from regportal.forms.languages import lacking
 from regportal.library.schema import Asset, Content
 from regportal.library.storage import Storage
 from regportal.store.documents import CurrentDocument, DocumentVersion, Publication
 from regportal.store.ids import uuid7
-from regportal.store.schema import Document
+from regportal.store.schema import Document, Site
 from regportal.store.sessions import Store
 
 KINDS = {kind.kind: kind for kind in SECTIONS.values()}
@@ -77,8 +78,19 @@ def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
         reordered=_reordered([*held], order),
         order=tuple(order),
         uploads=uploads,
-        remarks=tuple(remarks(documents)),
+        remarks=(*remarks(documents), *_untranslated(documents)),
     )
+
+
+def _untranslated(documents: Mapping[Name, Document]) -> list[str]:
+    """Say how many texts are not written in each of the site's languages."""
+    site = documents.get(("site", "site"))
+    lacks = lacking(documents.values(), site.locale) if isinstance(site, Site) else []
+    if not lacks:
+        return []
+    languages = ", ".join(sorted({lack.language for lack in lacks}))
+    texts = "1 text lacks" if len(lacks) == 1 else f"{len(lacks)} texts lack"
+    return [f"{texts} a language ({languages}); `regportal translations` names what is published"]
 
 
 def apply(store: Store, storage: Storage, plan: Plan, *, now: datetime) -> int | None:

@@ -24,6 +24,7 @@ PATTERNS = {
     ),
     r"^[a-z]{2,3}(-[A-Z]{2})?$": "is not a language like en or de-AT",
     r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$": f"is not a language: {LANGUAGE}",
+    r"^[0-9a-f]{64}$": "is not a SHA-256 in 64 small hexadecimal digits",
     r"^https://[^\s]+$": "is not an address that begins with https://",
     r"^https?://[^\s]+$": "is not an address like https://www.acme.example/page",
     r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$": (
@@ -33,9 +34,10 @@ PATTERNS = {
 }
 """Every pattern of the schema, but that of a secret, whose value is never shown."""
 
-SECRET = r"^env:[A-Za-z_][A-Za-z0-9_]*$"  # noqa: S105 - the pattern of a name
+SECRET = r"^(env:[A-Za-z_][A-Za-z0-9_]*|vault:[a-z0-9][a-z0-9_-]{0,63})$"  # noqa: S105 - the pattern of a name
 ONLY_A_NAME = (
-    "must name an environment variable, like env:CRM_SECRET: the secret itself is never in a file"
+    "must name an environment variable or a secret that is kept, like env:CRM_SECRET or vault:crm:"
+    " the secret itself is never in a file"
 )
 
 WORDS = re.compile(r"\^\(([^()]+)\)\$")

@@ -21,7 +21,7 @@ GATE = (
     "object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'; report-to csp"
 )
 ALONE = {"X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin"}
-SECRET = {"Cache-Control": "no-store", "Vary": "Cookie, Origin, Sec-Fetch-Site"}
+SECRET = {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie, Origin, Sec-Fetch-Site"}
 P1 = {
     "Content-Security-Policy": GATE.format("'none'"),
     "Referrer-Policy": "strict-origin",

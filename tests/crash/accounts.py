@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 import sqlalchemy as sa
 
 from regportal.buying.models import ContactRole, LogPlace, Opportunity
-from regportal.consent.actions import broken_lines
+from regportal.consent.ledger import broken_lines
 from regportal.forms.models import Answer
 from regportal.identity.models import Claim, ClaimState, Contact
 from regportal.inbox.models import Notice, NoticeState

@@ -97,3 +97,10 @@ def test_every_example_for_marketers_can_be_published(page, store, tmp_path):
 def test_every_picture_is_small_and_shown_somewhere(picture):
     assert picture.stat().st_size < LARGEST
     assert any(f"images/{picture.name})" in page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def test_every_attack_is_listed_where_a_newcomer_looks():
+    folder = ROOT / "tests" / "attacks"
+    listed = re.findall(r"\]\((test_\w+\.py)\)", (folder / "README.md").read_text("utf-8"))
+
+    assert sorted(listed) == sorted(file.name for file in folder.glob("test_*.py"))

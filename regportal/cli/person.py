@@ -1,0 +1,78 @@
+"""What one person may ask an operator for: a copy of everything, or to be forgotten."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from regportal.cli.installation import opened
+from regportal.errors import NotHereError
+from regportal.identity.actions import find_contact
+from regportal.identity.people import contacts_of
+from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom, shown, sweep
+from regportal.privacy.exporting import export_csv, export_json
+from regportal.store.documents import Site
+
+
+@click.command("export")
+@click.argument("email")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets.")
+def export_contact(email: str, *, as_csv: bool) -> None:
+    """Print everything that is kept of the person with the address EMAIL."""
+    make = export_csv if as_csv else export_json
+    with opened() as here, here.store.read() as session:
+        found = find_contact(session, email) if email.isprintable() else None
+        if found is None:
+            raise NotHereError(f"nobody is known by the address {email!r}")
+        for piece in make(
+            session,
+            Site.of(here.shelf.published(session)),
+            contacts_of(session, found.person_id),
+            pepper=here.settings.pepper.get_secret_value(),
+            now=datetime.now(UTC),
+        ):
+            click.echo(piece, nl=False)
+
+
+@click.command()
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report for a program.")
+def forget(email: str, *, yes: bool, as_json: bool) -> None:
+    """
+    Erase the person with the address EMAIL, here and in every system that was told of them.
+
+    It prints the proof of it, which names nobody. It cannot be undone.
+    """
+    now = datetime.now(UTC)
+    with opened() as here:
+        with here.store.read() as session:
+            whom = find_whom(session, email)
+            addresses = ", ".join(whom.match_keys)
+        if not yes:
+            click.confirm(f"Erase everything of {addresses}?", abort=True, err=True)
+
+        def work(session: Session) -> dict[str, Any]:
+            report = erase(
+                session,
+                here.shelf.published(session),
+                find_whom(session, email),
+                pepper=here.settings.pepper.get_secret_value(),
+                by=ADMINISTRATOR,
+                now=now,
+            )
+            return shown(report) | {"sha256": report.digest}
+
+        report = here.store.write(work)
+        sweep(here.store)
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    rows = ", ".join(f"{table} {count}" for table, count in report["rows"].items())
+    told = ", ".join(report["told"]) or "nobody: nobody else knew"
+    click.echo(f"Erased on {report['at']}. Report {report['id']}, SHA-256 {report['sha256']}.")
+    click.echo(f"Rows: {rows}.")
+    click.echo(f"Newsletters ended: {', '.join(report['newsletters']) or 'none'}.")
+    click.echo(f"To be told: {told}.")

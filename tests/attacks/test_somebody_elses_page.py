@@ -1,0 +1,243 @@
+"""
+Seeing, taking or deleting what a company keeps of somebody else.
+
+A page where people see their own data is the best prize there is: everything of a person in one
+place. Elsewhere such pages are opened with a link that was in a newsletter once and is forwarded
+with it; with a token that a mail scanner opens before its reader does; from a browser in which
+somebody merely typed the address; or they say "we have sent you a link" to known addresses and "no
+such customer" to others, and so tell everybody who is one. Some delete on a GET.
+
+What we do: one answer for every address. A link by mail, good for one press within a quarter of an
+hour, which proves the browser it is pressed in and nothing else. What is in a letter for longer
+leads to newsletters only, and shows of the person a masked address. Everything beyond needs that
+fresh proof, and no GET changes anything.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from regportal.identity.actions import find_contact
+from regportal.identity.contact_tokens import PREFERENCES, contact_token
+from regportal.identity.tokens import fresh_token
+from tests.privacy.people import PRESS, Person, ask, link
+
+OF_PEOPLE = ("contact", "claim", "consent_event", "suppression", "answer", "letter", "own_link")
+
+
+@pytest.fixture
+def victim(portal):
+    return Person(portal, "victim@example.com").arrives()
+
+
+@pytest.fixture
+def eve(portal):
+    return portal.browser()
+
+
+def preferences(portal, person):
+    """Return the path that every newsletter to this person carries."""
+    keys, now = portal.settings.keys, datetime.now(UTC)
+
+    def work(session):
+        contact = find_contact(session, person.email)
+        return contact_token(session, keys, contact.id, PREFERENCES, now=now)
+
+    return f"/p/{portal.store.write(work)}"
+
+
+def test_the_answer_is_the_same_for_known_and_unknown_addresses(portal, victim):
+    answers = []
+    for email in (victim.email, "strngr@example.com"):
+        browser = portal.browser()
+        answer = ask(browser, email)
+        after = browser.get(answer.headers["Location"])
+        names = [name for name, _ in answer.headers]
+        answers.append((answer.status, answer.text, names, after.status, after.text))
+
+    assert answers[0] == answers[1]
+
+
+def test_the_request_asks_nothing_about_the_address(portal, victim, eve):
+    fields = eve.get("/me").fields
+    said = []
+    engine = portal.store.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *call: said.append(call[2]))
+    eve.post("/me", {**fields, "email": victim.email})
+
+    assert said
+    read = [text.lower() for text in said if text.lstrip().upper().startswith("SELECT")]
+    for table in OF_PEOPLE:
+        assert not [text for text in read if f" {table}" in text or f'"{table}"' in text], table
+
+
+def test_typing_an_address_opens_nothing(portal, victim, eve):
+    eve.claim(victim.email)
+    portal.work()
+    seen = eve.get("/me")
+
+    assert 'data-rp="me"' not in seen.text
+    for path in ("export.json", "export.csv", "erase", "answers/country"):
+        assert eve.get(f"/me/{path}").status == 303
+    assert eve.post("/me/erase", {**seen.fields, "choice": "erase"}).status == 303
+    assert victim.key is not None
+
+
+def test_a_forwarded_link_that_was_pressed_opens_nothing(portal, victim, eve):
+    path = victim.asks_for_her_page()
+    victim.browser.post(path, PRESS)
+
+    assert eve.get(path).status == 410
+    assert eve.post(path, PRESS).status == 410
+
+
+def test_a_scanner_that_opens_every_link_opens_nothing(portal, victim, eve):
+    path, other = victim.asks_for_her_page(), preferences(portal, victim)
+    before = json.dumps(portal.told, default=str)
+    for _ in range(20):
+        eve.get(path)
+        eve.get(other)
+        eve.client.head(path)
+        eve.client.options(other)
+    portal.work()
+
+    assert 'data-rp="me"' not in eve.get("/me").text
+    assert json.dumps(portal.told, default=str) == before
+    assert victim.browser.post(path, PRESS).status == 303
+
+
+def test_the_link_of_a_newsletter_shows_newsletters_and_nothing_else(portal, victim, eve):
+    path = preferences(portal, victim)
+    page = eve.get(path)
+
+    assert "v***@e***.com" in page.text
+    assert victim.email not in page.text
+    for secret in ("Germany", "country", "A guide to widgets", "crm"):
+        assert secret not in page.text
+    assert eve.get(path.replace("/p/", "/me/")).status == 404
+    assert eve.get("/me/export.json").status == 303
+
+
+def test_the_link_of_a_newsletter_never_asks_for_more(portal, victim, eve):
+    path = preferences(portal, victim)
+    for newsletter, choice in (("prices", "want"), ("prices", "resume"), ("news", "want")):
+        answer = eve.post(path, {"newsletter": newsletter, "choice": choice})
+        assert answer.status == 400
+    portal.work()
+
+    assert [news["newsletter"] for news in portal.news("consent.changed")] == ["news"]
+
+
+def test_seeing_everything_from_there_goes_through_the_mailbox(portal, victim, eve):
+    path = preferences(portal, victim)
+    asked = eve.post(f"{path}/everything", PRESS)
+    portal.work()
+
+    assert asked.headers["Location"] == "/me/asked"
+    assert 'data-rp="me"' not in eve.get("/me").text
+    assert portal.mails()[-1]["To"] == victim.email
+
+
+def test_a_proof_of_long_ago_erases_nothing(portal, victim):
+    own = victim.opens_her_page()
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=16)):
+        answer = victim.browser.post("/me/erase", {**own.fields, "choice": "erase"})
+
+    assert answer.status == 303
+    assert victim.key is not None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:8000.evil.example"},
+    ],
+)
+def test_no_other_page_presses_a_button_here(portal, victim, headers):
+    own = victim.opens_her_page()
+    forms = {
+        "/me": {"email": "x@example.com"},
+        "/me/erase": {"choice": "erase"},
+        "/me/newsletters": {"newsletter": "news", "choice": "stop"},
+        "/me/answers/country": {"q-country": "FR"},
+        "/me/never/country": {},
+        "/me/address": {"email": "x@example.com"},
+        "/me/sign-out": {},
+        "/me/choices": {"track": "yes"},
+        preferences(portal, victim): {"newsletter": "news", "choice": "stop"},
+    }
+
+    for path, fields in forms.items():
+        assert victim.browser.post(path, {**own.fields, **fields}, **headers).status == 403, path
+
+
+def test_a_form_of_another_browser_is_refused(victim, eve):
+    own = victim.opens_her_page()
+    theirs = eve.get("/me").fields
+
+    assert victim.browser.post("/me/erase", {**theirs, "choice": "erase"}).status == 403
+    assert eve.post("/me/erase", {**own.fields, "choice": "erase"}).status == 403
+    assert victim.key is not None
+
+
+def test_deleting_by_a_get_is_not_possible(victim):
+    victim.opens_her_page()
+    victim.browser.get("/me/erase?choice=erase")
+    victim.browser.client.delete("/me/erase")
+
+    assert victim.key is not None
+
+
+def test_guessed_links_lead_nowhere(eve):
+    for path in (f"/me/{fresh_token()}", f"/p/{fresh_token()}", "/me/" + "A" * 43):
+        assert eve.get(path).status == 404
+    assert eve.post(f"/me/{fresh_token()}", PRESS).status == 410
+
+
+def test_nobody_moves_a_person_to_an_address_that_does_not_answer(portal, victim):
+    own = victim.opens_her_page()
+    victim.browser.post("/me/address", {**own.fields, "email": "eve@example.com"})
+    portal.work()
+
+    assert portal.news("contact.merged") == []
+    assert victim.key is not None
+
+
+def test_somebody_elses_deed_cannot_be_denied(portal, victim):
+    other = Person(portal, "other@example.com").arrives()
+    page = other.opens_her_page()
+    deed = page.text.partition('action="/me/deeds/')[2].partition('"')[0]
+    own = victim.opens_her_page()
+
+    assert victim.browser.post(f"/me/deeds/{deed}", own.fields).status == 404
+    assert "/me/deeds/" + deed in other.browser.get("/me").text
+
+
+def test_what_is_shown_of_a_purchase_names_nobody_else(portal, victim):
+    portal.hook("opportunity.upserted", {"external_id": "o-1", "name": "Secret deal"})
+    for email in (victim.email, "colleague@example.com"):
+        portal.hook("contact_role.added", {"opportunity": "o-1", "email": email})
+    victim.browser.send("prices")
+    portal.work()
+    page = victim.opens_her_page()
+
+    assert "a purchase of your company" in page.text
+    for secret in ("Secret deal", "colleague@example.com", "o-1"):
+        assert secret not in page.text
+
+
+def test_the_letter_holds_nothing_a_stranger_typed_and_one_link(portal, victim, eve):
+    ask(eve, "VICTIM+tag@example.com")
+    ask(eve, victim.email.upper())
+    portal.work()
+    letters = [one for one in portal.mails() if one["X-Regportal-Kind"] == "me"]
+
+    assert len(letters) == 1
+    text = letters[0].get_body(("plain",)).get_content()
+    assert text.count("/me/") == 1
+    assert link(portal, "/me/").startswith("/me/")
