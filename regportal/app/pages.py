@@ -76,6 +76,7 @@ API = PageType(
     {"Cross-Origin-Resource-Policy": "cross-origin", **NO_STORE},
     asked_by_pages=True,
 )
+MAILER = PageType(HEALTH.policy, {"Cross-Origin-Resource-Policy": "same-site", **NO_STORE})
 ERROR = CONFIRM
 
 TYPES = {
@@ -94,8 +95,8 @@ TYPES = {
     "downloads.download": DOWNLOAD,
     "inbox.hook": HOOK,
     "mailer.bounces": HOOK,
-    "mailer.may_mail_many": HOOK,
-    "mailer.may_mail_one": HOOK,
+    "mailer.may_mail_many": MAILER,
+    "mailer.may_mail_one": MAILER,
     "unsubscribing.pressed": CONFIRM,
     "preferences.everything": CONFIRM,
     "preferences.pressed": CONFIRM,
@@ -103,6 +104,7 @@ TYPES = {
     "privacy.answer": CONFIRM,
     "privacy.as_csv": CONFIRM,
     "privacy.as_json": CONFIRM,
+    "privacy.as_receipt": CONFIRM,
     "privacy.ask_for_link": CONFIRM,
     "privacy.asked": CONFIRM,
     "privacy.change_address": CONFIRM,
@@ -153,7 +155,7 @@ def nonce() -> str:
 def speaks_json(sent: Request) -> bool:
     """Return whether whoever asked reads problem+json rather than pages."""
     kind = TYPES.get(sent.endpoint or "")
-    return kind in (API, HOOK, DOWNLOAD, HEALTH, STATIC)
+    return kind in (API, MAILER, HOOK, DOWNLOAD, HEALTH, STATIC)
 
 
 def _with_headers(response: Response) -> Response:
@@ -174,6 +176,8 @@ def _with_headers(response: Response) -> Response:
         headers["Content-Language"] = g.locale
     for name, value in headers.items():
         response.headers.setdefault(name, value)
+    if response.content_type == "application/json":
+        response.content_type += "; charset=utf-8"
     return _padded(response)
 
 

@@ -37,7 +37,10 @@ def verify(file: Path | None, *, as_json: bool) -> None:
         verdict = verify_ledger(session, heads, here.settings.keys)
     if as_json:
         click.echo(json.dumps(asdict(verdict) | {"whole": verdict.whole}))
-    faults = [f"line {one.number} {one.says}" for one in verdict.faults]
+    faults = [
+        f"line {one.number} {one.says}" + (f" ({one.id})" if one.id else "")
+        for one in verdict.faults
+    ]
     if verdict.unread:
         faults.append(f"signed heads that no key of ours signed: {verdict.unread}")
     if len(faults) > MOST_LINES:

@@ -1,6 +1,7 @@
 """What one person may ask an operator for: a copy of everything, or to be forgotten."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,9 +9,6 @@ import click
 from sqlalchemy.orm import Session
 
 from regportal.cli.installation import opened
-from regportal.errors import NotHereError
-from regportal.identity.actions import find_contact
-from regportal.identity.people import contacts_of
 from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom, shown, sweep
 from regportal.privacy.exporting import export_csv, export_json
 from regportal.store.documents import Site
@@ -19,17 +17,16 @@ from regportal.store.documents import Site
 @click.command("export")
 @click.argument("email")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets.")
-def export_contact(email: str, *, as_csv: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as without it.")
+def export_contact(email: str, *, as_csv: bool, as_json: bool) -> None:
     """Print everything that is kept of the person with the address EMAIL."""
+    del as_json  # it is what is printed anyway
     make = export_csv if as_csv else export_json
     with opened() as here, here.store.read() as session:
-        found = find_contact(session, email) if email.isprintable() else None
-        if found is None:
-            raise NotHereError(f"nobody is known by the address {email!r}")
         for piece in make(
             session,
             Site.of(here.shelf.published(session)),
-            contacts_of(session, found.person_id),
+            find_whom(session, email),
             pepper=here.settings.pepper.get_secret_value(),
             now=datetime.now(UTC),
         ):
@@ -38,7 +35,7 @@ def export_contact(email: str, *, as_csv: bool) -> None:
 
 @click.command()
 @click.argument("email")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask (nobody is asked where none can answer).")
 @click.option("--json", "as_json", is_flag=True, help="Print the report for a program.")
 def forget(email: str, *, yes: bool, as_json: bool) -> None:
     """
@@ -51,7 +48,7 @@ def forget(email: str, *, yes: bool, as_json: bool) -> None:
         with here.store.read() as session:
             whom = find_whom(session, email)
             addresses = ", ".join(whom.match_keys)
-        if not yes:
+        if not yes and sys.stdin.isatty():
             click.confirm(f"Erase everything of {addresses}?", abort=True, err=True)
 
         def work(session: Session) -> dict[str, Any]:

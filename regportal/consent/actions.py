@@ -153,7 +153,7 @@ def _append(
     now: datetime,
 ) -> ConsentEvent | None:
     """Add a line; it may restore an earlier one as it was."""
-    _lock(session)
+    hold_ledger(session)
     asked = {"subject": said.subject, "newsletter": said.newsletter}
     before = session.connection().execute(BEFORE, asked).one()
     state = before.state.value if before.state else None
@@ -237,6 +237,17 @@ def follow(  # noqa: PLR0913 - what a line says; all by name
     if subject is not None:
         said = replace(said, subject=subject)
     return append(session, site, said, now=now)
+
+
+def evidence_beside(session: Session, line: ConsentEvent) -> Evidence:
+    """Return what shows how a line came about, for another line about the same deed."""
+    kept, origin = session.get(ConsentEvidence, line.id), session.get(ConsentNetwork, line.id)
+    return Evidence(
+        address=kept.address if kept else "",
+        network=origin.network if origin else None,
+        agent_hash=origin.agent_hash if origin else None,
+        signals={**(kept.signals if kept else {}), "follows": str(line.id)},
+    )
 
 
 def change_consent(  # noqa: PLR0913 - what a line says; all by name
@@ -425,7 +436,7 @@ def _terms_of(line: ConsentEvent) -> _Terms:
     return _Terms(line.until, line.rhythm, line.valid_for, line.valid_until)
 
 
-def _lock(session: Session) -> None:
+def hold_ledger(session: Session) -> None:
     """Let one transaction at a time add a line (on SQLite there is only one anyway)."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(LEDGER_LOCK)))

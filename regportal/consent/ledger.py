@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
 from regportal.consent.rules import FIRST, canonical, chained
+from regportal.store.documents import Wording, digest_of
 
 HEADS = "ledger-heads.jsonl"
 """The file in the instance folder that a head is added to every night."""
@@ -47,6 +48,8 @@ class Fault:
 
     number: int
     says: str
+    id: str | None = None
+    """Of the line, where there still is one: the ``evidence_id`` of commands and messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,15 @@ def verify(session: Session, heads: Sequence[Head | None], keys: Sequence[bytes]
     good = [head for head in heads if head is not None and _is_signed(head, keys)]
     wanted = {head.number: head for head in good if head.number}
     faults: dict[int, str] = {}
+    ids: dict[int, str] = {}
     count = last = 0
     sound = 0  # the newest signed line that is as it was
     for line, says in _checked(session):
         count, last = count + 1, line.number
         if says:
             faults.setdefault(line.number, says)
+        if line.number in faults or line.number in wanted:
+            ids[line.number] = str(line.id)
         head = wanted.pop(line.number, None)
         if head is not None and head.row_hash == line.row_hash:
             sound = line.number
@@ -128,7 +134,7 @@ def verify(session: Session, heads: Sequence[Head | None], keys: Sequence[bytes]
         else:
             says = f"is gone, up to line {number} at least: it was there on {head.at}"
             faults.setdefault(last + 1, says)
-    found = tuple(Fault(number, says) for number, says in sorted(faults.items()))
+    found = tuple(Fault(number, says, ids.get(number)) for number, says in sorted(faults.items()))
     return Verdict(count, found, len(good), len(heads) - len(good))
 
 
@@ -190,15 +196,16 @@ def network_hash(network: ConsentNetwork) -> str:
 def _checked(session: Session) -> Iterator[tuple[ConsentEvent, str | None]]:
     """Yield every line with what is wrong with it, or None."""
     previous = FIRST
-    lines: sa.Select[Any, Any, Any] = (
-        sa.select(ConsentEvent, ConsentEvidence, ConsentNetwork)
+    lines: sa.Select[Any, Any, Any, Any] = (
+        sa.select(ConsentEvent, ConsentEvidence, ConsentNetwork, Wording)
         .outerjoin(ConsentEvidence, ConsentEvidence.id == ConsentEvent.id)
         .outerjoin(ConsentNetwork, ConsentNetwork.id == ConsentEvent.id)
+        .outerjoin(Wording, Wording.digest == ConsentEvent.wording)
         .order_by(ConsentEvent.number)
         .execution_options(yield_per=PAGE)
     )
-    for line, evidence, network in session.execute(lines):
-        yield line, _wrong(line, evidence, network, previous)
+    for line, evidence, network, wording in session.execute(lines):
+        yield line, _wrong(line, evidence, network, wording, previous)
         previous = line.row_hash
 
 
@@ -206,6 +213,7 @@ def _wrong(
     line: ConsentEvent,
     evidence: ConsentEvidence | None,
     network: ConsentNetwork | None,
+    wording: Wording | None,
     previous: str,
 ) -> str | None:
     """Return what is wrong with a line; evidence that was forgotten is not missed."""
@@ -217,6 +225,8 @@ def _wrong(
         return "has other evidence than when it was written"
     if network is not None and network_hash(network) != line.network_hash:
         return "has another origin than when it was written"
+    if wording is None or wording.digest != digest_of(wording.text, wording.locale):
+        return "has other words than those that were agreed to"
     return None
 
 

@@ -23,9 +23,9 @@ from regportal.forms.claiming import (
 )
 from regportal.forms.models import Submission
 from regportal.forms.news import claimed_news, contact_news
-from regportal.identity.actions import end_visitor, present
+from regportal.identity.actions import end_visitor, holds, present
 from regportal.identity.models import Choice, Claim, Contact, Visitor, VisitorState
-from regportal.identity.tokens import derived_token
+from regportal.identity.tokens import derived_token, hash_of
 from regportal.library.actions import grant, live_grant, token_of
 from regportal.library.schema import Asset
 from regportal.outbox.actions import owe
@@ -80,7 +80,7 @@ def open_gate(
     token = _next_token(around, sent, sender)
     found = present(session, sender.token, sender.browser, now=now)
     if not _take(session, around, sent, now=now):
-        return _again(session, around, sent, token, found, now=now)
+        return _again(session, around, sent, (token, sender.token), found, now=now)
     visitor, claim, opened = claim_with(session, found, around, sent, sender, token, now=now)
     proven = visitor.state == VisitorState.VERIFIED
     visit = visit_of(
@@ -113,7 +113,8 @@ def open_gate(
     if around.kiosk:  # whoever stands there next has nothing to do with it
         watch(session, visitor)
         end_visitor(visitor, now=now)
-    return Opened(token, visitor.remembered, download)
+    kept = token if opened else sender.token
+    return Opened(kept, visitor.remembered, download)
 
 
 def hand_over(  # noqa: PLR0913 - what is handed to whom; each is another room's
@@ -200,12 +201,17 @@ def _again(
     session: Session,
     around: Around,
     sent: Sent,
-    token: str,
+    tokens: tuple[str, str],
     visitor: Visitor | None,
     *,
     now: datetime,
 ) -> Opened:
-    """Answer a form that was taken before as it was answered then."""
+    """
+    Answer a form that was taken before as it was answered then.
+
+    ``tokens`` are the one it may have led to, and the one the browser sent.
+    """
+    token, held = tokens
     before = session.get_one(Submission, uuid.UUID(sent.ask.nonce))
     if before.content != sent.content:
         raise StaleError(N_("This form was sent before with other answers. Here it is anew."))
@@ -213,6 +219,8 @@ def _again(
     if kept is None:
         raise StaleError(N_("This form is too old. Here it is anew."))
     granted = live_grant(session, visitor_id=kept.id, asset=around.asset.key, now=now)
+    if not holds(session, kept, hash_of(token)):  # it opened nothing then: his token stayed
+        token = held
     return Opened(token, kept.remembered, token_of(granted, around.keys) if granted else None)
 
 

@@ -133,14 +133,14 @@ def change(key: str) -> BaseResponse:
 def other(key: str, claim: uuid.UUID) -> BaseResponse:
     """Let a proven owner decide another open claim of the same address."""
     visiting, fields = _small_form(key)
-    choice = decision_in(fields)
+    choice, seen = decision_in(fields), wire.only(fields, "seen")
     limits.check("decisions", now=visiting.now)
     mine = visiting.visitor.id if visiting.visitor and is_proven(visiting) else None
     pepper = current.settings().pepper.get_secret_value()
     published = visiting.around.published
     current.store().write(
         lambda session: decide_other(
-            session, published, claim, mine, choice, pepper=pepper, now=visiting.now
+            session, published, claim, mine, choice, seen=seen, pepper=pepper, now=visiting.now
         )
     )
     current.wake("settle")

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from regportal.errors import BadRequestError
 from regportal.forms import wire
-from regportal.identity import browser
+from regportal.identity import browser, limits
 from regportal.identity.actions import begin_visitor, choose, recognise, rotate
 from regportal.identity.models import Visitor, VisitorToken
 from regportal.identity.tokens import fresh_token, hash_of
@@ -40,6 +40,7 @@ def choice() -> Response:
     """Keep a choice, and say what holds: the browser's own objection goes before it."""
     site = current.site()
     wire.check_origin(request, site)
+    limits.check("choices")
     asked = _asked()
     may = not site.kiosk and not browser.objects(site)
     holds = {name: asked[name] and may for name in CHOICES}
@@ -84,7 +85,8 @@ def _keep(session: Session, sent: Sent, holds: Mapping[str, bool], *, now: datet
     None where nothing is kept: whoever is unknown and refuses everything stays unknown.
     """
     token = sent.token
-    visitor = recognise(session, token, sent.family, now=now).visitor
+    found = recognise(session, token, sent.family, now=now)
+    visitor = found.visitor if found.doubt is None else None
     if visitor is None:
         if not any(holds.values()):
             return None

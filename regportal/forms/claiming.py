@@ -29,6 +29,7 @@ from regportal.identity.actions import (
     claim_of,
     end_visitor,
     open_claim,
+    open_claim_of,
     rotate,
 )
 from regportal.identity.addresses import Address
@@ -187,6 +188,13 @@ def claim_with(
             raise StaleError(N_("We no longer know who sent this. Here is the form anew."))
         address = Address(claim.typed, claim.email, claim.match_key)
     said = {"gate": around.gate.key, "browser": sender.browser, "locale": sender.locale}
+    left = open_claim_of(session, visitor) if visitor is not None else None
+    if visitor is not None and left is not None:  # he proved himself elsewhere meanwhile
+        if left.match_key == address.match_key:
+            visitor.claim_id = left.id
+            return visitor, left, False
+        end_visitor(visitor, now=now)
+        visitor, first_token = None, token
     if visitor is None:
         tokens = (first_token, token)
         begun = begin_claimant(session, tokens, address, remembered=sent.remember, now=now, **said)

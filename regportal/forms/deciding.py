@@ -1,6 +1,7 @@
 """What the owner of an address says about a claim: yes, this was me; or no, delete this."""
 
 import enum
+import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from regportal.consent.actions import (
 from regportal.consent.models import ConsentState
 from regportal.consent.rules import LOCKED_FOR
 from regportal.consent.schema import Newsletter
-from regportal.errors import NotHereError
+from regportal.errors import NotHereError, StaleError
 from regportal.forms.actions import Around, Sender, evidence_of, hand_over, subject_of
 from regportal.forms.fields import shown_value
 from regportal.forms.history import join_history
@@ -49,6 +50,9 @@ from regportal.store.words import N_, moment_shown
 from regportal.tracking.actions import attribute, seen_of_claim, visit_of
 from regportal.tracking.models import Attributed
 
+PAGE, CODE = "confirm page", "code"
+"""How the owner of an address said yes, as the ledger calls it."""
+
 
 class Decision(enum.StrEnum):
     """Which of the two buttons was pressed."""
@@ -66,6 +70,8 @@ class Shown:
     headline: str
     answers: list[dict[str, str]]
     newsletters: list[dict[str, str | None]]
+    seen: str
+    """What stands for all of it in the form: a yes is a yes to this, and to nothing since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,22 @@ def shown_claim(
             }
             for newsletter in _asked_for(session, published, claim, proof)
         ],
+        seen=seen_of(session, claim),
     )
+
+
+def seen_of(session: Session, claim: Claim) -> str:
+    """Return the digest of everything a claim gathered so far."""
+    answers = session.scalars(sa.select(Answer.id).where(Answer.claim_id == claim.id))
+    lines = (line.id for line in states_of(session, subject_of_claim(claim.id)).values())
+    gathered = sorted(str(one) for one in (*answers, *lines))
+    return hashlib.sha256("\n".join(gathered).encode()).hexdigest()
+
+
+def _check_seen(session: Session, claim: Claim, seen: str | None) -> None:
+    """Raise StaleError where something came to a claim after its owner was shown it."""
+    if seen and seen != seen_of(session, claim):
+        raise StaleError(N_("Something was added meanwhile. Please look once more."))
 
 
 def confirm(
@@ -127,6 +148,7 @@ def confirm(
     token: str,
     sender: Sender,
     *,
+    seen: str | None = None,
     pepper: str,
     now: datetime,
 ) -> Confirmed:
@@ -134,7 +156,8 @@ def confirm(
     Take a yes: it decides the claim and proves the browser in which it was pressed (R1).
 
     Pressed again in the same browser it changes nothing. Raises NotHereError where the link
-    is used up: it proves one browser, not whoever it is forwarded to.
+    is used up: it proves one browser, not whoever it is forwarded to; and StaleError where
+    something was added to the claim after ``seen`` was shown.
     """
     proof, claim = _held(session, token, now=now)
     next_token = derived_token(around.keys, "visitor", sender.token.encode(), proof.hash)
@@ -145,6 +168,7 @@ def confirm(
             if before is not None and _has_proven(before, claim):
                 return Confirmed(proof.gate, held, before.remembered)
         raise NotHereError("This link was used before.")
+    _check_seen(session, claim, seen)
     decide(session, claim, ClaimState.CONFIRMED, now=now)
     proof.used_at = now
     answered(session, claim.match_key, pepper=pepper, now=now)
@@ -154,8 +178,9 @@ def confirm(
     if visitor.id != proof.visitor_id:
         lengthen(proof, now=now)
     if proof.newsletter is not None:
-        confirm_newsletter(session, around, proof.newsletter, claim, sender, now=now)
+        confirm_newsletter(session, around, proof.newsletter, claim, sender, PAGE, now=now)
     else:
+        confirm_waiting(session, around, claim, sender, PAGE, now=now)
         visit = visit_of(session, visitor.id, span(around.site.visit), now=now)
         hand_over(session, around, visitor, claim, visit, sender, now=now)
     return Confirmed(proof.gate, next_token, visitor.remembered)
@@ -274,16 +299,28 @@ def _pressing(session: Session, claim: Claim, old: str, new: str, *, now: dateti
     return begin_visitor(session, new, now=now)
 
 
+def confirm_waiting(
+    session: Session, around: Around, claim: Claim, sender: Sender, method: str, *, now: datetime
+) -> None:
+    """Confirm what waited under a claim for its owner, with the evidence of his press."""
+    in_vain, evidence = asked_in_vain(session, claim), evidence_of(claim, sender)
+    for line in states_of(session, subject_of_claim(claim.id)).values():
+        if line.state == ConsentState.PENDING and line.newsletter not in in_vain:
+            yes = ConsentState.CONFIRMED
+            follow(session, around.site, line, yes, method, evidence=evidence, now=now)
+
+
 def confirm_newsletter(
     session: Session,
     around: Around,
     key: str,
     claim: Claim,
     sender: Sender,
+    method: str,
     *,
     now: datetime,
 ) -> None:
-    """Confirm the one newsletter a proof is about."""
+    """Confirm the one newsletter a proof is about; ``method`` is how its owner said so."""
     subject = subject_of(claim)
     pending = states_of(session, subject_of_claim(claim.id), subject).get(key)
     if pending is None or pending.state != ConsentState.PENDING:
@@ -293,7 +330,7 @@ def confirm_newsletter(
         around.site,
         pending,
         ConsentState.CONFIRMED,
-        "confirm page",
+        method,
         subject=subject,
         evidence=evidence_of(claim, sender),
         now=now,
@@ -331,20 +368,22 @@ def _answer_shown(
     return {"label": label, "value": shown_value(question, answer.value, locale)[:80]}
 
 
-def decide_other(
+def decide_other(  # noqa: PLR0913 - who decides what, and what he saw; all by name
     session: Session,
     published: Published,
     claim_id: uuid.UUID,
     visitor_id: uuid.UUID | None,
     choice: Decision,
     *,
+    seen: str | None = None,
     pepper: str,
     now: datetime,
 ) -> None:
     """
     Decide another open claim of a proven visitor's address; his browser is proven already.
 
-    Raises NotHereError for any claim that is not of that address.
+    Raises NotHereError for any claim that is not of that address, and StaleError where
+    something was added to it after ``seen`` was shown.
     """
     visitor = session.get(Visitor, visitor_id) if visitor_id else None
     mine = claim_of(session, visitor) if visitor else None
@@ -355,4 +394,6 @@ def decide_other(
     if choice is Decision.DENY:
         reject(session, published, claim, pepper=pepper, now=now)
     else:
+        session.refresh(claim, with_for_update=True)
+        _check_seen(session, claim, seen)
         decide(session, claim, ClaimState.CONFIRMED, now=now)

@@ -56,10 +56,10 @@ def handed_over(session: Session, visiting: Visiting) -> Handed | None:
         return None
     asset = visiting.around.asset.key
     granted = live_grant(session, visitor_id=visitor.id, asset=asset, now=visiting.now)
-    if granted is not None:
+    by_mail = visiting.around.gate.delivery == "mail"
+    if granted is not None and not (by_mail and visitor.state != VisitorState.VERIFIED):
         return Handed(token_of(granted, visiting.around.keys), starts=granted.started_at is None)
-    waits = visitor.state == VisitorState.CLAIMED and visiting.around.gate.delivery == "mail"
-    return Handed(None) if waits else None
+    return Handed(None) if by_mail and visitor.state == VisitorState.CLAIMED else None
 
 
 def done_page(

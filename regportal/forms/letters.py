@@ -11,6 +11,7 @@ from regportal.forms.schema import Gate
 from regportal.identity.actions import add_proof
 from regportal.identity.codes import code_of
 from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token, unsubscribe_headers
+from regportal.identity.letters import preferences_url
 from regportal.identity.models import Claim, ClaimState
 from regportal.identity.rules import CODE, LINK
 from regportal.identity.suppression import has_bounced
@@ -55,6 +56,7 @@ class ClaimLetter:
             "code": code_of(proof, owed.settings.keys),
             "code_minutes": int(CODE.total_seconds() / 60),
             "valid_until": moment_shown(now + LINK, recipient.locale),
+            "preferences_url": preferences_url(session, owed, recipient, now=now),
             **self._about(owed, recipient.locale),
         }
         headers = self._headers(session, owed, claim, now=now)

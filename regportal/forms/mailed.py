@@ -6,7 +6,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from regportal.errors import NotHereError
+from regportal.errors import NotHereError, StaleError
 from regportal.forms import wire
 from regportal.forms.actions import Around
 from regportal.forms.after import SmallForm, decision_in
@@ -30,7 +30,11 @@ bp = Blueprint("mailed", __name__)
 @bp.get("/m/<token>")
 def mailed(token: str) -> Response:
     """Show what was claimed, and two buttons."""
-    now = datetime.now(UTC)
+    return _asked(token, datetime.now(UTC))
+
+
+def _asked(token: str, now: datetime, says: str | None = None) -> Response:
+    """Render the page that asks; ``says`` is why it asks once more."""
     published = current.published()
     with current.store().read() as session:
         try:
@@ -52,6 +56,8 @@ def mailed(token: str) -> Response:
             claim=shown_claim(session, published, claim, proof, locale=locale_of(current.site())),
             action=url_for("mailed.decide", token=token),
             form=form,
+            says=says,
+            status=409 if says else 200,
         )
     if kept is None:
         browser.keep(response, holding, remembered=False)
@@ -67,7 +73,8 @@ def decide(token: str) -> BaseResponse:
     needed, since mail programs open links in browsers that have none of ours.
     """
     wire.check_origin(request, current.site())
-    choice = decision_in(wire.read_form(request))
+    fields = wire.read_form(request)
+    choice, seen = decision_in(fields), wire.only(fields, "seen")
     now = datetime.now(UTC)
     limits.check("decisions", now=now)
     published = current.published()
@@ -84,20 +91,31 @@ def decide(token: str) -> BaseResponse:
             around = _around(published, proof, claim)
         sender = bare_sender(browser.jar().token or fresh_token(), claim.locale)
         confirmed = current.store().write(
-            lambda session: confirm(session, around, token, sender, pepper=pepper, now=now)
+            lambda session: confirm(
+                session, around, token, sender, seen=seen, pepper=pepper, now=now
+            )
         )
+    except StaleError as stale:
+        return _asked(token, now, str(stale))
     except NotHereError:
         with current.store().read() as session:
             return _used(session, token)
     current.wake("settle", "weigh", "deliver")
-    response = redirect(url_for("forms.after.done", key=around.gate.key), 303)
+    onward = url_for("forms.after.done", key=around.gate.key)
+    if proof.newsletter is not None and published.find(Gate, proof.gate) is None:
+        onward = url_for("privacy.me")
+    response = redirect(onward, 303)
     browser.keep(response, confirmed.token, remembered=confirmed.remembered)
     return response
 
 
 def _around(published: Published, proof: Proof, claim: Claim) -> Around:
     """Return the documents around the gate a mail was about."""
-    gate = published.find(Gate, proof.gate) or published.one(Gate, claim.gate)
+    gate = published.find(Gate, proof.gate) or published.find(Gate, claim.gate)
+    if gate is None and proof.newsletter is not None:  # asked for on the own page: any will do
+        gate = next(iter(published.all(Gate)), None)
+    if gate is None:
+        raise NotHereError(N_("This link is no longer valid."))
     asset = published.one(Asset, gate.asset)
     return Around(published, Site.of(published), gate, asset, current.settings().keys)
 

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from regportal.connectors.schema import Connector
 from regportal.consent.actions import (
+    evidence_beside,
     follow,
+    hold_ledger,
     run_out,
     states_of,
     subject_of_claim,
@@ -152,7 +154,8 @@ def _promote_consents(
 ) -> None:
     """Confirm the newsletters that waited for the address to be proven, and tell of them."""
     site, theirs = Site.of(published), subject_of_contact(contact.id)
-    say_yes = partial(follow, state=ConsentState.CONFIRMED, method="confirm page", now=now)
+    hold_ledger(session)  # what is read now still holds when it is written
+    say_yes = partial(follow, state=ConsentState.CONFIRMED, now=now)
     decided = claim.decided_at or now
     in_vain = asked_in_vain(session, claim)
     later = {key for key, line in states_of(session, theirs).items() if line.at > decided}
@@ -161,9 +164,11 @@ def _promote_consents(
             continue
         waited = line.state == ConsentState.PENDING and line.at <= decided
         if waited:
-            say_yes(session, site, line)
+            say_yes(session, site, line, method="confirm page")
         if waited or line.state == ConsentState.CONFIRMED:
-            kept = say_yes(session, site, line, subject=theirs)
+            how = "confirm page" if waited else line.method
+            evidence = None if waited else evidence_beside(session, line)
+            kept = say_yes(session, site, line, method=how, subject=theirs, evidence=evidence)
             if kept is not None:
                 told = consent_news(contact, kept, session)
                 owe(session, published.all(Connector), told, now=now)

@@ -226,6 +226,15 @@ def claim_of(session: Session, visitor: Visitor, *, for_update: bool = False) ->
     return claim
 
 
+def open_claim_of(session: Session, visitor: Visitor) -> Claim | None:
+    """Return the claim of a visitor that waits for an answer, whatever he did since; locked."""
+    return session.scalars(
+        sa.select(Claim)
+        .where(Claim.visitor_id == visitor.id, Claim.state == ClaimState.OPEN)
+        .with_for_update()
+    ).first()
+
+
 def open_claim(
     session: Session,
     visitor: Visitor,

@@ -11,6 +11,8 @@ from email_validator import EmailNotValidError, validate_email
 from regportal.store.words import N_
 
 NO_ADDRESS = N_("This does not look like an e-mail address.")
+LONGEST = 320
+"""Signs worth looking at: no address is longer (RFC 3696), and what looks costs time."""
 ENCODED = re.compile(r"=\?[^?]*\?[^?]*\?.*\?=")
 """An encoded word of RFC 2047. Its signs may all stand before an @, too."""
 
@@ -52,7 +54,7 @@ def read_address(typed: str) -> Address:
     Traceback (most recent call last):
     ValueError: This does not look like an e-mail address.
     """
-    if ENCODED.search(typed):
+    if len(typed) > LONGEST or ENCODED.search(typed):
         raise ValueError(NO_ADDRESS)
     try:
         found = validate_email(

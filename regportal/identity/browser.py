@@ -62,7 +62,11 @@ def jar(sent: Request | None = None) -> Jar:
     sent = sent or request
     settings = current.settings()
     framed = sent.headers.get("Sec-Fetch-Site") == "cross-site" and sent.args.get("in") == "frame"
-    names = (FRAME_COOKIE,) if framed else (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
+    names: tuple[str, ...] = (
+        (FRAME_COOKIE,) if framed else (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
+    )
+    if sent.headers.get("Sec-GPC") == "1":  # kept from before he objected
+        names = tuple(name for name in names if name != VISITOR_COOKIE)
     found = (sent.cookies.get(cookie_name(settings, name)) for name in names)
     token = next((token for token in found if token and TOKEN.fullmatch(token)), None)
     return Jar(token, framed)

@@ -12,6 +12,7 @@ from flask import Request
 from sqlalchemy.orm import Session
 
 from regportal.errors import ForbiddenError, NotHereError, UnsignedError
+from regportal.identity import limits
 from regportal.identity.models import ApiKey
 from regportal.identity.tokens import hash_of
 from regportal.store import current
@@ -70,7 +71,10 @@ def caller_of(request: Request, scope: str | None = None) -> ApiKey:
                 sa.select(ApiKey).where(ApiKey.hash == hash_of(secret.strip()))
             ).first()
     if found is None or found.revoked_at is not None:
+        limits.check("keys")
         raise UnsignedError("There is no key, or not a good one.")
     if scope is not None and scope not in found.scopes:
         raise ForbiddenError(f"This key is not for that: it needs the scope {scope}.")
+    if scope in limits.LIMITS:
+        limits.check(scope, str(found.id))
     return found

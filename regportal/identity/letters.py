@@ -4,12 +4,26 @@ import uuid
 from datetime import datetime
 from typing import ClassVar
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.identity.models import Claim, ClaimState
+from regportal.identity.contact_tokens import PREFERENCES, contact_token
+from regportal.identity.models import Claim, ClaimState, Contact
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.store.documents import Site
 from regportal.store.words import N_, translated
+
+
+def preferences_url(
+    session: Session, owed: Owed, recipient: Recipient, *, now: datetime
+) -> str | None:
+    """Return where the reader of a letter chooses what he gets; None for whom nothing is kept."""
+    known = sa.select(Contact.id).where(Contact.match_key == recipient.match_key)
+    contact_id = session.scalar(known)
+    if contact_id is None:
+        return None
+    token = contact_token(session, owed.settings.keys, contact_id, PREFERENCES, now=now)
+    return f"{owed.settings.base_url}/p/{token}"
 
 
 class AlertLetter:
@@ -26,11 +40,13 @@ class AlertLetter:
 
     def draft(self, session: Session, owed: Owed, recipient: Recipient, *, now: datetime) -> Draft:
         """Return the letter; it carries nothing that proves anything."""
-        del session, now
         site = Site.of(owed.published).shown(recipient.locale)
         says = translated(N_("We signed one of your browsers out of %(name)s"), recipient.locale)
-        link = {"link": f"{owed.settings.base_url}/me"}
-        return Draft(says % {"name": site["name"]}, self.name, link)
+        about = {
+            "link": f"{owed.settings.base_url}/me",
+            "preferences_url": preferences_url(session, owed, recipient, now=now),
+        }
+        return Draft(says % {"name": site["name"]}, self.name, about)
 
 
 LETTERS: dict[str, Kind] = {"mail.alert": AlertLetter()}

@@ -50,6 +50,7 @@ LIMITS = {
     "own-page": Limit(20, HOUR),  # letters with the link to one's own page
     "changes": Limit(300, HOUR),  # what a person changes or takes there
     "unsubscribes": Limit(1_200, HOUR),  # mail providers press these for many people
+    "choices": Limit(600, HOUR),  # what a banner says of its visitors' choices
     "downloads": Limit(600, HOUR),  # files begun
     "may-mail": Limit(6_000, MINUTE),  # a key; a mailer asks once a letter
     "bounces": Limit(1_200, MINUTE),  # a key; a mailer tells them in heaps

@@ -24,6 +24,9 @@ from regportal.store.words import speaking
 
 log = logging.getLogger(__name__)
 
+UNCOUNTED = frozenset({"alert"})
+"""What the owner of an address is told whatever strangers made us send him before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
@@ -139,6 +142,8 @@ class Post:
         recipient = kind.recipient(session, owed)
         if recipient is None:
             return _Ready(None)
+        if kind.name in UNCOUNTED:
+            return _Ready(now, recipient, kind.draft(session, owed, recipient, now=now))
         when = stamp(
             session,
             recipient.match_key,

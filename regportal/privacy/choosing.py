@@ -8,7 +8,13 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
-from regportal.consent.actions import Evidence, change_consent, states_of, subject_of_contact
+from regportal.consent.actions import (
+    Evidence,
+    change_consent,
+    hold_ledger,
+    states_of,
+    subject_of_contact,
+)
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.permission import permissions_of
 from regportal.consent.rules import LIVE, RHYTHMS, is_less_often
@@ -25,7 +31,9 @@ from regportal.store.documents import Published, Site, said
 from regportal.store.words import N_, moment_shown, translated
 
 PAGE = "preference page"
-"""How the ledger calls it when somebody decides here."""
+"""How the ledger calls it when somebody decides here…"""
+LINK = "preference link"
+"""…and when he came by the link of a letter, which proves too little for a yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ def choose(
 
     Raises BadRequestError for a button that was not there.
     """
+    hold_ledger(session)  # what is read now still holds when it is written
     line = _newest(session, contact, decided.newsletter)
     state = permissions_of(session, contact, at=now).get(decided.newsletter)
     newsletter = published.find(Newsletter, decided.newsletter)
@@ -66,9 +75,13 @@ def choose(
         raise BadRequestError(N_("Please press one of the buttons."))
     elif decided.choice == PAUSE:
         to, said_now = ConsentState.PAUSED, {"until": now + PAUSE_FOR}
+    elif not decided.proven:  # the pause ends, and what was allowed before it holds again
+        to, said_now = ConsentState.PAUSED, {"until": now}
     else:
         to = ConsentState.CONFIRMED
         if decided.choice == WANT and newsletter is not None:
+            if newsletter.confirm == "always":
+                to = ConsentState.PENDING
             said_now = {
                 "wording": said(newsletter.wording, decided.locale),
                 "locale": decided.locale,
@@ -77,7 +90,15 @@ def choose(
     site = Site.of(published)
     key = decided.newsletter
     written = change_consent(
-        session, site, contact, key, to, PAGE, evidence=evidence, now=now, **said_now
+        session,
+        site,
+        contact,
+        key,
+        to,
+        PAGE if decided.proven else LINK,
+        evidence=evidence,
+        now=now,
+        **said_now,
     )
     tell_consent(session, published, contact, written, now=now)
     return written

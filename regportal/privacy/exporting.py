@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.rules import in_full
-from regportal.identity.models import Contact
 from regportal.outbox.models import Message, MessageState
+from regportal.privacy.erasing import Whom
 from regportal.privacy.traces import (
     MENTION,
     Traces,
@@ -39,15 +39,15 @@ Row = dict[str, Any]
 
 
 def export_json(
-    session: Session, site: Site, contacts: Sequence[Contact], *, pepper: str, now: datetime
+    session: Session, site: Site, whom: Whom, *, pepper: str, now: datetime
 ) -> Iterator[str]:
     """Yield everything of a person as one JSON document, a piece at a time."""
-    traces = own_traces(session, contacts, pepper=pepper)
+    traces = own_traces(session, whom.contacts, whom.match_keys, pepper=pepper)
     head = {
         "format": FORMAT,
         "exported_at": in_full(now),
         "controller": site.controller,
-        "addresses": [contact.email for contact in contacts],
+        "addresses": [contact.email for contact in whom.contacts] or list(whom.match_keys),
         "recipients": recipients(session, traces),
     }
     yield json.dumps(head, ensure_ascii=False, indent=2)[:-2] + ',\n  "data": {'
@@ -64,14 +64,14 @@ def export_json(
 
 
 def export_csv(
-    session: Session, site: Site, contacts: Sequence[Contact], *, pepper: str, now: datetime
+    session: Session, site: Site, whom: Whom, *, pepper: str, now: datetime
 ) -> Iterator[str]:
     """
     Yield everything of a person as one table: a line a value, with why we keep it.
 
     It opens in any spreadsheet; what looks like a formula is shown as text.
     """
-    traces = own_traces(session, contacts, pepper=pepper)
+    traces = own_traces(session, whom.contacts, whom.match_keys, pepper=pepper)
     yield "\ufeff" + _line(COLUMNS)
     yield _line(("export", FORMAT, "exported_at", in_full(now), ""))
     yield _line(("export", FORMAT, "controller", site.controller, ""))

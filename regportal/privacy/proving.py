@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.connectors.schema import Connector
-from regportal.errors import NotHereError, RegportalError
+from regportal.errors import ForbiddenError, NotHereError, RegportalError
 from regportal.forms.actions import MAIL, Sender
 from regportal.forms.joining import join_people
 from regportal.forms.news import contact_news
@@ -18,6 +18,7 @@ from regportal.identity.actions import (
     end_visitor,
     recognise,
     rotate,
+    sign_out_everywhere,
     verify,
 )
 from regportal.identity.addresses import Address
@@ -44,6 +45,11 @@ from regportal.store.words import N_
 OWN_PAGE = "me"
 """What stands for the gate in a claim that was made on one's own page."""
 USED = N_("This link was used before.")
+ELSEWHERE = N_("Please open this link in the browser in which you asked to change your address.")
+
+
+class ElsewhereError(ForbiddenError):
+    """A new address is to be confirmed in a browser that never asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,9 @@ def press(
     """
     Take the press on a link: it proves the browser in which it was pressed (security.md R1).
 
-    Pressed again in the same browser it changes nothing. Raises NotHereError where it is used up.
+    Pressed again in the same browser it changes nothing. Raises NotHereError where it is used up,
+    and ElsewhereError where a new address is confirmed in another browser than asked for it:
+    otherwise whoever types an address and waits for its owner's press had everything of his.
     """
     link = find_link(session, token, now=now)
     session.refresh(link, with_for_update=True)
@@ -127,6 +135,8 @@ def press(
         if before is None or before.state != VisitorState.VERIFIED:
             raise NotHereError(USED)
         return Pressed(new, before.remembered, link.leads)
+    if link.leads is Leads.ADDRESS and not _asked_here(session, link, sender, now=now):
+        raise ElsewhereError(ELSEWHERE)
     link.used_at = now
     answered(session, link.match_key, pepper=pepper, now=now)
     contact = _proven(session, published, link, now=now)
@@ -134,6 +144,18 @@ def press(
     claim = _claim(session, contact, visitor, link, now=now)
     verify(visitor, claim, sender.browser, now=now)
     return Pressed(new, visitor.remembered, link.leads)
+
+
+def _asked_here(session: Session, link: OwnLink, sender: Sender, *, now: datetime) -> bool:
+    """Return whether this browser is proven to be of the person who asked for the change."""
+    found = recognise(session, sender.token, sender.browser, now=now)
+    if found.visitor is None or found.doubt is not None:
+        return False
+    claim = claim_of(session, found.visitor)
+    mine = session.get(Contact, claim.contact_id) if claim and claim.contact_id else None
+    asked = session.get(Contact, link.contact_id) if link.contact_id else None
+    proven = found.visitor.state == VisitorState.VERIFIED
+    return proven and mine is not None and asked is not None and mine.person_id == asked.person_id
 
 
 def _proven(session: Session, published: Published, link: OwnLink, *, now: datetime) -> Contact:
@@ -182,6 +204,7 @@ def _move_in(
         join_people(session, published, new, main, because=because, by=PROOF, now=now)
     except RegportalError as error:
         raise NotHereError(USED) from error
+    sign_out_everywhere(session, new.person_id, now)
     put(
         session,
         MAIL,

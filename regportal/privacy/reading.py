@@ -229,7 +229,12 @@ def consents(reader: Reader) -> list[Row]:
 
 def told(reader: Reader) -> list[Row]:
     """Return who was told what, and when last."""
-    traces = own_traces(reader.session, reader.contacts, pepper=reader.pepper)
+    traces = own_traces(
+        reader.session,
+        reader.contacts,
+        [contact.match_key for contact in reader.contacts],
+        pepper=reader.pepper,
+    )
     by_recipient: dict[str, dict[str, Row]] = defaultdict(dict)
     for one in recipients(reader.session, traces):
         topic = one["what"].partition(".")[0]

@@ -28,6 +28,7 @@ METHODS: Mapping[str, str] = {
     "confirm page": N_("on the page of a mail"),
     "code": N_("by the code of a mail"),
     "preference page": N_("on your own page"),
+    "preference link": N_("by the link in a newsletter"),
     "unsubscribe page": N_("by the link in a newsletter"),
     "one-click": N_("by your mail program"),
     "undo": N_("taken back"),

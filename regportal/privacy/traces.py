@@ -60,15 +60,17 @@ def every_model() -> dict[str, type[Base]]:
     return {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
 
 
-def own_traces(session: Session, contacts: Sequence[Contact], *, pepper: str) -> Traces:
+def own_traces(
+    session: Session, contacts: Sequence[Contact], match_keys: Collection[str], *, pepper: str
+) -> Traces:
     """
     Return what a person may see: what is under his addresses, and his own browsers.
 
     A browser is his where the owner of the address proved it, or said "yes, this was me".
     """
-    claims = _claims(session, contacts, [contact.match_key for contact in contacts])
+    claims = _claims(session, contacts, match_keys)
     his = {claim.id for claim in claims if claim.state != ClaimState.REJECTED}
-    return _traces(contacts, claims, his, _own_browsers(session, claims), pepper)
+    return _traces(contacts, claims, his, _own_browsers(session, claims), pepper, match_keys)
 
 
 def all_traces(

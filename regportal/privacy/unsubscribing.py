@@ -9,7 +9,14 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from regportal.consent.actions import Evidence, change_consent, states_of, subject_of_contact, undo
+from regportal.consent.actions import (
+    Evidence,
+    change_consent,
+    hold_ledger,
+    states_of,
+    subject_of_contact,
+    undo,
+)
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.permission import may_mail
 from regportal.consent.rules import LIVE, PAUSE, RHYTHMS, UNDO_FOR, Permission, is_less_often
@@ -18,6 +25,7 @@ from regportal.errors import BadRequestError, NotHereError
 from regportal.forms import wire
 from regportal.forms.pages import around_page, locale_of
 from regportal.forms.stopping import tell_consent
+from regportal.identity import limits
 from regportal.identity.contact_tokens import UNSUBSCRIBE, of_contact_token
 from regportal.identity.models import Contact
 from regportal.identity.rules import masked
@@ -81,6 +89,7 @@ def pressed(token: str) -> BaseResponse:
     """
     now = datetime.now(UTC)
     published = current.published()
+    limits.check("unsubscribes", now=now)
     if _is_one_click():
         press = _press(token, STOP, "one-click")
         current.store().write(lambda session: decide(session, published, press, now=now))
@@ -107,6 +116,7 @@ def decide(
     widens. Raises NotHereError for no link of ours, BadRequestError for no button of ours.
     """
     link = _link(session, press.token)
+    hold_ledger(session)  # what is read now still holds when it is written
     line = _newest(session, link)
     until: datetime | None
     rhythm: str | None

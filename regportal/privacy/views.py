@@ -1,5 +1,6 @@
 """A person's own page: see it, correct it, take it, be forgotten. GET changes nothing."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,9 +11,11 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
+from regportal.consent.models import ConsentState
 from regportal.errors import BadRequestError, NotHereError
 from regportal.forms import wire
 from regportal.forms.after import decision_in
+from regportal.forms.claiming import owe_mail
 from regportal.forms.deciding import decide_other
 from regportal.forms.fields import answer_field, value_of
 from regportal.forms.forming import complain
@@ -21,7 +24,7 @@ from regportal.forms.schema import Question
 from regportal.forms.visiting import bare_sender
 from regportal.identity import browser
 from regportal.identity.actions import choose as keep_choice
-from regportal.identity.actions import end_visitor, sign_out_everywhere
+from regportal.identity.actions import claim_of, end_visitor, sign_out_everywhere
 from regportal.identity.addresses import Address, read_address
 from regportal.identity.models import Contact, Visitor
 from regportal.identity.people import contacts_of
@@ -187,16 +190,17 @@ def newsletters() -> BaseResponse:
         proven=True,
     )
     evidence = evidence_here(contact)
-    current.store().write(
-        lambda session: choose(
-            session,
-            published,
-            session.get_one(Contact, contact.id),
-            decided,
-            evidence,
-            now=asking.now,
-        )
-    )
+    visitor_id = asking.proven.visitor.id
+
+    def work(session: Session) -> None:
+        his = session.get_one(Contact, contact.id)
+        line = choose(session, published, his, decided, evidence, now=asking.now)
+        claim = claim_of(session, session.get_one(Visitor, visitor_id))
+        if line is not None and line.state == ConsentState.PENDING and claim is not None:
+            key = line.newsletter
+            owe_mail(session, claim, claim.gate, key, visitor_id=visitor_id, now=asking.now)
+
+    current.store().write(work)
     current.wake("deliver")
     return _to_me("newsletters", "newsletters")
 
@@ -320,9 +324,10 @@ def decide_claim(claim: uuid.UUID) -> BaseResponse:
         published = current.published(session)
     limited("decisions")
     choice, pepper = decision_in(fields), _pepper()
+    seen = wire.only(fields, "seen")
     current.store().write(
         lambda session: decide_other(
-            session, published, claim, visitor, choice, pepper=pepper, now=asking.now
+            session, published, claim, visitor, choice, seen=seen, pepper=pepper, now=asking.now
         )
     )
     current.wake("settle", "weigh", "deliver")
@@ -363,11 +368,11 @@ def leave() -> BaseResponse:
     with current.store().read() as session:
         asking, fields = sent(session)
         owner = asking.proven
-    only_here = wire.only(fields, "choice") == "here"
+    everywhere = wire.only(fields, "choice") == "everywhere"
 
     def work(session: Session) -> None:
         end_visitor(session.get_one(Visitor, owner.visitor.id), now=asking.now)
-        if not only_here:
+        if everywhere:
             sign_out_everywhere(session, owner.contact.person_id, asking.now)
 
     current.store().write(work)
@@ -386,6 +391,25 @@ def as_json() -> BaseResponse:
 def as_csv() -> BaseResponse:
     """Hand over everything as one table."""
     return _export("csv", "text/csv")
+
+
+@bp.get("/me/receipt")
+def as_receipt() -> BaseResponse:
+    """Hand over what was allowed, an address a record, as consent receipts (JSON-LD)."""
+    from regportal.privacy.receipts import CONTEXT, receipt  # noqa: PLC0415 - it loads fonts
+
+    with current.store().read() as session:
+        asking = here(session)
+        site = current.site(session)
+        graph = [
+            receipt(session, contact, None, site, now=asking.now)
+            for contact in asking.fresh.contacts
+        ]
+    told = graph[0] if len(graph) == 1 else {"@context": CONTEXT, "@graph": graph}
+    response = Response(json.dumps(told, ensure_ascii=False, indent=2))
+    response.content_type = "application/ld+json; charset=utf-8"
+    response.headers["Content-Disposition"] = 'attachment; filename="receipt.jsonld"'
+    return response
 
 
 @bp.get("/me/erase")
@@ -439,7 +463,7 @@ def _export(kind: str, media_type: str) -> BaseResponse:
     def pieces() -> Iterator[str]:
         with current.store().read() as session:
             theirs = [session.get_one(Contact, one) for one in contacts]
-            yield from make(session, site, theirs, pepper=pepper, now=asking.now)
+            yield from make(session, site, whom_of(theirs), pepper=pepper, now=asking.now)
 
     name = f"my-data-{asking.now:%Y-%m-%d}.{kind}"
     return Response(

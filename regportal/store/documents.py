@@ -162,8 +162,13 @@ def read_published(session: Session, number: int) -> Published:
     return Published(number, [(kind, key, version, body) for kind, key, version, body in rows])
 
 
+def digest_of(text: str, locale: str) -> str:
+    """Return what names a text as people saw it: the SHA-256 of its language and itself."""
+    return hashlib.sha256(f"{locale}\n{text}".encode()).hexdigest()
+
+
 def keep_wording(session: Session, text: str, locale: str, *, now: datetime) -> str:
     """Keep a text as people saw it and return its digest (SHA-256 of locale and text)."""
-    digest = hashlib.sha256(f"{locale}\n{text}".encode()).hexdigest()
+    digest = digest_of(text, locale)
     add_once(session, Wording(digest=digest, locale=locale, text=text, first_used=now))
     return digest

@@ -241,3 +241,31 @@ def test_the_letter_holds_nothing_a_stranger_typed_and_one_link(portal, victim, 
     text = letters[0].get_body(("plain",)).get_content()
     assert text.count("/me/") == 1
     assert link(portal, "/me/").startswith("/me/")
+
+
+def test_a_press_on_a_letter_eve_caused_gives_her_nothing(portal, victim):
+    """Eve says that the victim's address is her new one, and waits for his press."""
+    eve = Person(portal, "eve@evil.example").arrives()
+    page = eve.opens_her_page()
+    eve.browser.post("/me/address", {**page.fields, "email": victim.email})
+    portal.work()
+    pressed = victim.browser.post(link(portal, "/me/"), PRESS)
+    portal.work()
+
+    assert pressed.status == 403
+    assert victim.email not in eve.browser.get("/me").text
+    with portal.store.read() as session:
+        persons = {find_contact(session, one.email).person_id for one in (eve, victim)}
+    assert len(persons) == 2
+
+
+def test_the_link_of_a_newsletter_never_says_yes(portal, victim):
+    path = preferences(portal, victim)
+    for choice in ("pause", "resume"):
+        portal.browser().post(path, {"newsletter": "news", "choice": choice})
+
+    with portal.store.read() as session:
+        said = session.execute(
+            sa.text("SELECT state, method FROM consent_event ORDER BY number DESC LIMIT 2")
+        ).all()
+    assert {tuple(one) for one in said} == {("paused", "preference link")}

@@ -123,7 +123,7 @@ def test_the_database_itself_refuses_to_change_it(ledger, statement):
         assert session.scalar(sa.select(sa.func.count()).select_from(ConsentEvent)) == LINES
 
 
-@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_database_itself_refuses_to_empty_it(ledger):
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), ledger.engine.begin() as connection:
         connection.execute(sa.text("TRUNCATE consent_event"))
@@ -150,7 +150,7 @@ def test_the_database_itself_refuses_to_empty_it(ledger):
         ("previous_hash", "0" * 64),
     ],
 )
-@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_line_that_was_changed_is_named(ledger, column, value):
     meddle(ledger)
     with ledger.engine.begin() as connection:

@@ -206,7 +206,7 @@ def test_it_says_that_gpc_is_honoured(portal):
 
     assert answer.json["gpc"] is True
     assert datetime.fromisoformat(answer.json["lastUpdate"])
-    assert answer.content_type == "application/json"
+    assert answer.content_type == "application/json; charset=utf-8"
 
 
 # --- what was done before anybody knew who it was ---
