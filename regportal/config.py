@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         return tuple(key.get_secret_value().encode() for key in self.secret_key)
 
     @property
+    def pepper_text(self) -> str:
+        """Return the pepper as those need it who hash addresses."""
+        return self.pepper.get_secret_value()
+
+    @property
     def sqlite(self) -> bool:
         """Whether the database is one file of ours."""
         return self.database_url.get_secret_value().startswith("sqlite")
@@ -210,7 +215,7 @@ def load(**given: Any) -> Settings:
         made: dict[str, Any] = {}
         if not settings.secret_key:
             made["secret_key"] = _kept(settings.instance / "secret_key")
-        if not settings.pepper.get_secret_value():
+        if not settings.pepper_text:
             made["pepper"] = _kept(settings.instance / "pepper")
         return Settings(**given | made) if made else settings
     except ValidationError as error:

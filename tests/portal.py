@@ -74,7 +74,7 @@ class Portal:
 
     def work(self) -> None:
         """Let the worker do everything that is due."""
-        pepper = self.settings.pepper.get_secret_value()
+        pepper = self.settings.pepper_text
         for task in (partial(understand, pepper=pepper), settle, weigh):
             patiently(lambda task=task: self._soon(task))
         kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS

@@ -107,14 +107,14 @@ class Worker:
 
     def _tidy(self, now: datetime) -> datetime | None:
         """Delete what is older than we said."""
-        tidy(self._store, self._shelf, pepper=self._settings.pepper.get_secret_value(), now=now)
+        tidy(self._store, self._shelf, pepper=self._settings.pepper_text, now=now)
         self._engine.wake("weigh")
         self._engine.wake("deliver")
         return None
 
     def _understand(self, now: datetime) -> datetime | None:
         """Work out what the CRMs told us."""
-        pepper = self._settings.pepper.get_secret_value()
+        pepper = self._settings.pepper_text
         return understand(self._store, self._shelf, pepper=pepper, now=now)
 
     def _weigh(self, now: datetime) -> datetime | None:

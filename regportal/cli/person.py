@@ -27,7 +27,7 @@ def export_contact(email: str, *, as_csv: bool, as_json: bool) -> None:
             session,
             Site.of(here.shelf.published(session)),
             find_whom(session, email),
-            pepper=here.settings.pepper.get_secret_value(),
+            pepper=here.settings.pepper_text,
             now=datetime.now(UTC),
         ):
             click.echo(piece, nl=False)
@@ -56,7 +56,7 @@ def forget(email: str, *, yes: bool, as_json: bool) -> None:
                 session,
                 here.shelf.published(session),
                 find_whom(session, email),
-                pepper=here.settings.pepper.get_secret_value(),
+                pepper=here.settings.pepper_text,
                 by=ADMINISTRATOR,
                 now=now,
             )

@@ -59,7 +59,7 @@ def subscribers(file: Path, newsletter: str, evidence: Path, by: str, *, as_json
             kept = open_storage(here.settings.storage_url).take(evidence, evidence.name)
         except OSError as error:
             raise RegportalError(f"the evidence cannot be kept: {error.strerror}") from error
-        pepper = here.settings.pepper.get_secret_value()
+        pepper = here.settings.pepper_text
         source = Source(wanted, by, kept.sha256, pepper)
         with click.progressbar(length=len(rows), label="Importing", file=sys.stderr) as bar:
             done = 0

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,13 +17,16 @@ from regportal.consent.rules import (
     LIVE,
     PENDING_FOR,
     PROOF,
+    RHYTHMS,
     UNDO,
     UNDO_FOR,
     USUAL,
     chained,
+    is_less_often,
     may_follow,
     may_say,
 )
+from regportal.consent.schema import Newsletter
 from regportal.identity.models import Contact
 from regportal.store.documents import Site, Wording, keep_wording, span
 from regportal.store.facts import add
@@ -90,6 +93,18 @@ def states_of(session: Session, *subjects: str) -> dict[str, ConsentEvent]:
         .order_by(ConsentEvent.number)
     )
     return {line.newsletter: line for line in lines}
+
+
+def newest_line(session: Session, contact_id: uuid.UUID, newsletter: str) -> ConsentEvent | None:
+    """Return the line that holds for one address and newsletter."""
+    return states_of(session, subject_of_contact(contact_id)).get(newsletter)
+
+
+def less_often(newsletter: Newsletter | None, line: ConsentEvent | None) -> Sequence[str]:
+    """Return the rhythms that are less often than what is sent now."""
+    if newsletter is None or line is None or line.state not in LIVE:
+        return ()
+    return [one for one in RHYTHMS if one in newsletter.rhythms and is_less_often(one, line.rhythm)]
 
 
 _newest = aliased(ConsentEvent)

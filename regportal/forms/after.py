@@ -87,7 +87,7 @@ def code(key: str) -> BaseResponse:
     typed = wire.only(fields, "code")
     limits.check("codes", now=visiting.now)
     sender = bare_sender(visiting.token, visiting.locale)
-    pepper = current.settings().pepper.get_secret_value()
+    pepper = current.settings().pepper_text
     around = visiting.around
     proven = current.store().write(
         lambda session: prove_by_code(
@@ -136,7 +136,7 @@ def other(key: str, claim: uuid.UUID) -> BaseResponse:
     choice, seen = decision_in(fields), wire.only(fields, "seen")
     limits.check("decisions", now=visiting.now)
     mine = visiting.visitor.id if visiting.visitor and is_proven(visiting) else None
-    pepper = current.settings().pepper.get_secret_value()
+    pepper = current.settings().pepper_text
     published = visiting.around.published
     current.store().write(
         lambda session: decide_other(

@@ -48,7 +48,7 @@ def choice() -> Response:
     sent = Sent(
         token=_token_sent(),
         family=browser.browser_name(request),
-        signals={name: request.headers[name][:16] for name in SIGNALS if name in request.headers},
+        signals=wire.signals_of(request, SIGNALS),
     )
     now = datetime.now(UTC)
     token = current.store().write(lambda session: _keep(session, sent, holds, now=now))

@@ -186,7 +186,7 @@ def claim_with(
     if address is None:
         if claim is None:
             raise StaleError(N_("We no longer know who sent this. Here is the form anew."))
-        address = Address(claim.typed, claim.email, claim.match_key)
+        address = claim.address
     said = {"gate": around.gate.key, "browser": sender.browser, "locale": sender.locale}
     left = open_claim_of(session, visitor) if visitor is not None else None
     if visitor is not None and left is not None:  # he proved himself elsewhere meanwhile

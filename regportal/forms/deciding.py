@@ -50,7 +50,7 @@ from regportal.store.words import N_, moment_shown
 from regportal.tracking.actions import attribute, seen_of_claim, visit_of
 from regportal.tracking.models import Attributed
 
-PAGE, CODE = "confirm page", "code"
+BY_PAGE, BY_CODE = "confirm page", "code"
 """How the owner of an address said yes, as the ledger calls it."""
 
 
@@ -178,9 +178,9 @@ def confirm(
     if visitor.id != proof.visitor_id:
         lengthen(proof, now=now)
     if proof.newsletter is not None:
-        confirm_newsletter(session, around, proof.newsletter, claim, sender, PAGE, now=now)
+        confirm_newsletter(session, around, proof.newsletter, claim, sender, BY_PAGE, now=now)
     else:
-        confirm_waiting(session, around, claim, sender, PAGE, now=now)
+        confirm_waiting(session, around, claim, sender, BY_PAGE, now=now)
         visit = visit_of(session, visitor.id, span(around.site.visit), now=now)
         hand_over(session, around, visitor, claim, visit, sender, now=now)
     return Confirmed(proof.gate, next_token, visitor.remembered)
@@ -266,9 +266,7 @@ def _refuse_newsletter(
     if pending is None or pending.state != ConsentState.PENDING:
         return
     site = Site.of(published)
-    line = follow(
-        session, site, pending, ConsentState.REFUSED, "confirm page", subject=subject, now=now
-    )
+    line = follow(session, site, pending, ConsentState.REFUSED, BY_PAGE, subject=subject, now=now)
     if line is not None and claim.contact_id is not None:
         contact = session.get_one(Contact, claim.contact_id)
         owe(session, published.all(Connector), consent_news(contact, line, session), now=now)
@@ -278,7 +276,7 @@ def _refuse_pending(session: Session, site: Site, claim: Claim, *, now: datetime
     """Refuse every newsletter that waits under a claim."""
     for line in states_of(session, subject_of_claim(claim.id)).values():
         if line.state == ConsentState.PENDING:
-            follow(session, site, line, ConsentState.REFUSED, "confirm page", now=now)
+            follow(session, site, line, ConsentState.REFUSED, BY_PAGE, now=now)
 
 
 def _has_proven(visitor: Visitor, claim: Claim) -> bool:

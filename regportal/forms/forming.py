@@ -70,7 +70,7 @@ def _fitting(visiting: Visiting, known: Known) -> Known:
     claim = visiting.claim
     if claim is None or visiting.around.gate.addresses == "any":
         return known
-    fault = _unfit(visiting.around.gate, Address(claim.typed, claim.email, claim.match_key))
+    fault = _unfit(visiting.around.gate, claim.address)
     return Known(passed_over=known.passed_over, decided=known.decided) if fault else known
 
 

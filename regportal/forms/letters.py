@@ -33,7 +33,7 @@ class ClaimLetter:
         claim = session.get(Claim, uuid.UUID(owed.payload["claim"]))
         if claim is None or claim.state not in self.waits:
             return None
-        if has_bounced(session, claim.match_key, owed.settings.pepper.get_secret_value()):
+        if has_bounced(session, claim.match_key, owed.settings.pepper_text):
             return None
         return Recipient(claim.email, claim.match_key, claim.locale)
 

@@ -78,7 +78,7 @@ def decide(token: str) -> BaseResponse:
     now = datetime.now(UTC)
     limits.check("decisions", now=now)
     published = current.published()
-    pepper = current.settings().pepper.get_secret_value()
+    pepper = current.settings().pepper_text
     try:
         if choice is Decision.DENY:
             current.store().write(

@@ -9,8 +9,7 @@ from regportal.consent.actions import states_of, subject_of_claim
 from regportal.consent.models import ConsentState
 from regportal.forms.actions import hand_over
 from regportal.forms.claiming import Around, Sender, subject_of
-from regportal.forms.deciding import CODE as HOW
-from regportal.forms.deciding import Confirmed, confirm_newsletter, confirm_waiting
+from regportal.forms.deciding import BY_CODE, Confirmed, confirm_newsletter, confirm_waiting
 from regportal.forms.history import join_history
 from regportal.identity.actions import Doubt, claim_of, decide, recognise, rotate, verify
 from regportal.identity.codes import try_code
@@ -89,9 +88,9 @@ def _take(  # noqa: PLR0913 - as a yes in the mail is told; each is another room
     verify(visitor, claim, sender.browser, now=now)
     join_history(session, claim, visitor, now=now)
     if proof.newsletter is not None:
-        confirm_newsletter(session, around, proof.newsletter, claim, sender, HOW, now=now)
+        confirm_newsletter(session, around, proof.newsletter, claim, sender, BY_CODE, now=now)
         return
-    confirm_waiting(session, around, claim, sender, HOW, now=now)
+    confirm_waiting(session, around, claim, sender, BY_CODE, now=now)
     asked_at = around.at(proof.gate)
     if asked_at is not None:
         visit = visit_of(session, visitor.id, span(around.site.visit), now=now)

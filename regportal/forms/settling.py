@@ -18,7 +18,7 @@ from regportal.consent.actions import (
     subject_of_contact,
 )
 from regportal.consent.models import ConsentState
-from regportal.forms.deciding import asked_in_vain
+from regportal.forms.deciding import BY_PAGE, asked_in_vain
 from regportal.forms.history import join_histories
 from regportal.forms.models import Answer
 from regportal.forms.news import (
@@ -164,9 +164,9 @@ def _promote_consents(
             continue
         waited = line.state == ConsentState.PENDING and line.at <= decided
         if waited:
-            say_yes(session, site, line, method="confirm page")
+            say_yes(session, site, line, method=BY_PAGE)
         if waited or line.state == ConsentState.CONFIRMED:
-            how = "confirm page" if waited else line.method
+            how = BY_PAGE if waited else line.method
             evidence = None if waited else evidence_beside(session, line)
             kept = say_yes(session, site, line, method=how, subject=theirs, evidence=evidence)
             if kept is not None:

@@ -1,7 +1,9 @@
 """Who stands before which gate, and with which browser."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import request
 from sqlalchemy.orm import Session
@@ -12,14 +14,14 @@ from regportal.forms.asking import browser_of
 from regportal.forms.known import known_of
 from regportal.forms.pages import Frame, frame, locale_of
 from regportal.forms.rules import Ask, Known
-from regportal.forms.schema import Gate
+from regportal.forms.schema import Gate, Question
 from regportal.identity import browser
 from regportal.identity.actions import claim_of
 from regportal.identity.models import Claim, Visitor, VisitorState
 from regportal.identity.tokens import derived_token, fresh_token
 from regportal.library.schema import Asset
 from regportal.store import current
-from regportal.store.documents import Site
+from regportal.store.documents import Published, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,14 @@ def visiting_of(session: Session, key: str, *, after: bool = False) -> Visiting:
 
 def country_of(visiting: Visiting) -> str | None:
     """Return the country this visitor told us, for regions and telephone numbers."""
-    for key, (value, _) in visiting.known.answers.items():
-        question = visiting.around.question(key)
+    told = {key: value for key, (value, _) in visiting.known.answers.items()}
+    return country_told(visiting.around.published, told)
+
+
+def country_told(published: Published, answers: Mapping[str, Any]) -> str | None:
+    """Return the country among answers, by the key of their question; None where none is one."""
+    for key, value in answers.items():
+        question = published.find(Question, key)
         if question is not None and question.type == "country" and isinstance(value, str):
             return value
     return None

@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -118,9 +118,9 @@ def agent_hash(sent: Request) -> str:
     return hashlib.sha256(str(sent.user_agent).encode("utf-8", "replace")).hexdigest()
 
 
-def signals_of(sent: Request) -> dict[str, str]:
+def signals_of(sent: Request, names: Sequence[str] = SIGNALS) -> dict[str, str]:
     """Return what the browser says of the person's wishes."""
-    return {name: clean(sent.headers[name], 16) for name in SIGNALS if name in sent.headers}
+    return {name: clean(sent.headers[name], 16) for name in names if name in sent.headers}
 
 
 def browser_shown(name: str, locale: str) -> str:

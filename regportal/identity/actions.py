@@ -252,6 +252,25 @@ def open_claim(
     return claim
 
 
+def confirmed_claim(
+    session: Session,
+    visitor: Visitor,
+    address: Address,
+    *,
+    gate: str,
+    browser: str,
+    locale: str,
+    now: datetime,
+) -> Claim:
+    """Add a claim that was confirmed as it was made: the owner of the address pressed here."""
+    claim = _new_claim(visitor, address, gate, browser, locale, now)
+    claim.state = ClaimState.CONFIRMED
+    claim.decided_at = claim.settled_at = now
+    session.add(claim)
+    session.flush()
+    return claim
+
+
 def decide(session: Session, claim: Claim, state: ClaimState, *, now: datetime) -> bool:
     """Decide an open claim; return False where it had been decided before."""
     decided = session.scalar(
@@ -334,22 +353,19 @@ def find_contact(session: Session, email: str) -> Contact | None:
 def contact_from_crm(session: Session, email: str, *, now: datetime) -> Contact:
     """Return the contact the CRM speaks of, made with assurance ``crm`` if new."""
     address = read_address(email)
-    return _contact(session, address.email, address.match_key, Assurance.CRM, "en", now=now)
+    return contact_at(session, address, Assurance.CRM, "en", now=now)
 
 
 def contact_from_import(
     session: Session, address: Address, locale: str, *, now: datetime
 ) -> Contact:
     """Return the contact an imported list speaks of, made with assurance ``imported`` if new."""
-    imported = Assurance.IMPORTED
-    return _contact(session, address.email, address.match_key, imported, locale, now=now)
+    return contact_at(session, address, Assurance.IMPORTED, locale, now=now)
 
 
 def contact_of_claim(session: Session, claim: Claim, *, now: datetime) -> Contact:
     """Return the contact a confirmed claim is about, proven from now on."""
-    contact = _contact(
-        session, claim.email, claim.match_key, Assurance.VERIFIED, claim.locale, now=now
-    )
+    contact = contact_at(session, claim.address, Assurance.VERIFIED, claim.locale, now=now)
     contact.assurance = Assurance.VERIFIED
     claim.contact_id = contact.id
     return contact
@@ -360,27 +376,21 @@ def told(contact: Contact) -> dict[str, Any]:
     return {"key": contact.key, "email": contact.email, "assurance": contact.assurance.value}
 
 
-def _contact(
-    session: Session,
-    email: str,
-    match_key: str,
-    assurance: Assurance,
-    locale: str,
-    *,
-    now: datetime,
+def contact_at(
+    session: Session, address: Address, assurance: Assurance, locale: str, *, now: datetime
 ) -> Contact:
-    """Find a contact by its match key, or make it; safe when two workers do."""
+    """Return the contact of an address, made with this assurance if new; safe when two do."""
     dialect = session.get_bind().dialect.name
     insert = _insert(dialect)(Contact).values(
         id=uuid7(),
-        email=email,
-        match_key=match_key,
+        email=address.email,
+        match_key=address.match_key,
         assurance=assurance,
         first_seen=now,
         locale=locale,
     )
     session.execute(insert.on_conflict_do_nothing(index_elements=["match_key"]))
-    return session.scalars(sa.select(Contact).where(Contact.match_key == match_key)).one()
+    return session.scalars(sa.select(Contact).where(Contact.match_key == address.match_key)).one()
 
 
 def _insert(dialect: str) -> Any:

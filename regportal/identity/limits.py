@@ -108,7 +108,7 @@ def is_on() -> bool:
 
 def key_of(name: str, whom: str) -> bytes:
     """Return what a limit counts somebody under: nobody can say from it who it is."""
-    pepper = current.settings().pepper.get_secret_value().encode()
+    pepper = current.settings().pepper_text.encode()
     return hmac.digest(pepper, f"limit\n{name}\n{whom}".encode(), "sha256")
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from regportal.identity.addresses import Address
 from regportal.store.base import Base, Count, Flag, Id, Json, MaybeMoment, Moment, choice
 
 
@@ -167,6 +168,11 @@ class Claim(Base):
     settled_at: Mapped[MaybeMoment]
     contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contact.id"), index=True)
 
+    @property
+    def address(self) -> Address:
+        """Return the address as it is read from what somebody types."""
+        return Address(self.typed, self.email, self.match_key)
+
 
 class Proof(Base):
     """
@@ -241,6 +247,11 @@ class Contact(Base):
         nullable=True,  # for the previous release; a trigger fills what it leaves open
         default=lambda row: row.get_current_parameters()["id"],
     )
+
+    @property
+    def address(self) -> Address:
+        """Return the address as it is read from what somebody types."""
+        return Address(self.email, self.email, self.match_key)
 
     @property
     def key(self) -> str:

@@ -149,7 +149,7 @@ class Post:
             recipient.match_key,
             kind.name,
             owed.id,
-            pepper=self._settings.pepper.get_secret_value(),
+            pepper=self._settings.pepper_text,
             limits=self._settings.limits == "on",
             now=now,
         )

@@ -1,6 +1,5 @@
 """Deciding about newsletters on one's own page: stop, pause, go on, less often, yes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +11,12 @@ from regportal.consent.actions import (
     Evidence,
     change_consent,
     hold_ledger,
-    states_of,
-    subject_of_contact,
+    less_often,
+    newest_line,
 )
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.permission import permissions_of
-from regportal.consent.rules import LIVE, RHYTHMS, is_less_often
+from regportal.consent.rules import LIVE
 from regportal.consent.rules import PAUSE as PAUSE_FOR
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError
@@ -61,12 +60,12 @@ def choose(
     Raises BadRequestError for a button that was not there.
     """
     hold_ledger(session)  # what is read now still holds when it is written
-    line = _newest(session, contact, decided.newsletter)
+    line = newest_line(session, contact.id, decided.newsletter)
     state = permissions_of(session, contact, at=now).get(decided.newsletter)
     newsletter = published.find(Newsletter, decided.newsletter)
     offered = choices(state.state if state else None, proven=decided.proven)
     said_now: dict[str, Any] = {}
-    if decided.choice in _less_often(newsletter, line):
+    if decided.choice in less_often(newsletter, line):
         to = line.state if line else ConsentState.CONFIRMED
         said_now = {"until": line.until if line else None, "rhythm": decided.choice}
     elif decided.choice == STOP and (STOP in offered or line is not None):
@@ -120,11 +119,11 @@ def newsletters_shown(
     for key in dict.fromkeys((*stands, *listed)):
         newsletter, state = listed.get(key), stands.get(key)
         named = state.state if state else None
-        line = _newest(session, contact, key)
+        line = newest_line(session, contact.id, key)
         offered = choices(named, proven=proven and newsletter is not None)
         if named is None and not offered:
             continue
-        less = _less_often(newsletter, line) if named in LIVE else ()
+        less = less_often(newsletter, line) if named in LIVE else ()
         until = line.until if named == "paused" and line is not None else None
         rows.append(
             {
@@ -152,15 +151,3 @@ def evidence_here(contact: Contact) -> Evidence:
         agent_hash=wire.agent_hash(request),
         signals=wire.signals_of(request),
     )
-
-
-def _newest(session: Session, contact: Contact, newsletter: str) -> ConsentEvent | None:
-    """Return the line that holds."""
-    return states_of(session, subject_of_contact(contact.id)).get(newsletter)
-
-
-def _less_often(newsletter: Newsletter | None, line: ConsentEvent | None) -> Sequence[str]:
-    """Return the rhythms that are less often than what is sent now."""
-    if newsletter is None or line is None or line.state not in LIVE:
-        return ()
-    return [one for one in RHYTHMS if one in newsletter.rhythms and is_less_often(one, line.rhythm)]

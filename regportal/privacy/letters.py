@@ -29,7 +29,7 @@ class OwnPageLetter:
         link = session.get(OwnLink, uuid.UUID(owed.payload["link"]))
         if link is None:
             return None
-        pepper = owed.settings.pepper.get_secret_value()
+        pepper = owed.settings.pepper_text
         if has_bounced(session, link.match_key, pepper) or not self._goes(session, link):
             session.delete(link)
             return None

@@ -96,7 +96,7 @@ def _allowed(
     """Return those of these contacts who may be written to, with what proves it."""
     found = permissions(session, contacts, newsletter, at=now)
     bounced = bounced_of(
-        session, [one.match_key for one in contacts], settings.pepper.get_secret_value()
+        session, [one.match_key for one in contacts], settings.pepper_text
     )
     theirs = [
         (one, found[one.id])

@@ -99,7 +99,7 @@ def bounces() -> Response:
         events = _events_of_report(request.get_data(cache=False))
     else:
         events, refused = _events(_body())
-    pepper = current.settings().pepper.get_secret_value()
+    pepper = current.settings().pepper_text
     published = current.published()
     take = partial(receive, published=published, key=key, pepper=pepper, now=now)
     accepted = sum(current.store().write(partial(take, event=event)) for event in events)
@@ -172,7 +172,7 @@ def _tell_ledger(
 
 def _answers(asked: Asked, *, now: datetime) -> list[dict[str, Any]]:
     """Return, an address, whether it may be written to: the same shape for known and unknown."""
-    pepper = current.settings().pepper.get_secret_value()
+    pepper = current.settings().pepper_text
     match_keys = {typed: _match_key(typed) for typed in asked.emails}
     with current.store().read() as session:
         wanted = [one for one in match_keys.values() if one]

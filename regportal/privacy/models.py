@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from regportal.identity.addresses import Address
 from regportal.store.base import Base, Id, Json, MaybeMoment, Moment, choice
 
 
@@ -53,6 +54,11 @@ class OwnLink(Base):
     made_at: Mapped[Moment]
     expires_at: Mapped[Moment]
     used_at: Mapped[MaybeMoment]
+
+    @property
+    def address(self) -> Address:
+        """Return the address it is sent to."""
+        return Address(self.email, self.email, self.match_key)
 
 
 class Erasure(Base):

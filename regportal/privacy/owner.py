@@ -14,7 +14,7 @@ from regportal.forms import wire
 from regportal.forms.after import SmallForm
 from regportal.forms.asking import browser_of, csrf_token, hash_named, read_csrf_token
 from regportal.forms.pages import around_page, locale_of
-from regportal.identity import browser, limits
+from regportal.identity import browser
 from regportal.identity.actions import claim_of, holds
 from regportal.identity.models import Contact, Visitor, VisitorState
 from regportal.identity.people import contacts_of
@@ -139,11 +139,6 @@ def sent(session: Session) -> tuple[Here, dict[str, list[str]]]:
     if named != browser_of(asking.token) and not holds(session, visitor, hash_named(named)):
         raise ForbiddenError(N_("This form was not made for this browser. Please open it again."))
     return asking, fields
-
-
-def limited(name: str) -> None:
-    """Count one more of something that is limited; raise TooManyError."""
-    limits.check(name)
 
 
 def small_form(asking: Here) -> SmallForm:

@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response as BaseResponse
 from regportal.errors import NotHereError
 from regportal.forms import wire
 from regportal.identity import browser, limits
-from regportal.identity.addresses import Address
 from regportal.identity.contact_tokens import PREFERENCES, of_contact_token
 from regportal.identity.models import Contact
 from regportal.identity.rules import masked
@@ -94,7 +93,7 @@ def everything(token: str) -> BaseResponse:
     with current.store().read() as session:
         asking = here(session)
         contact = _contact(session, token)
-        address = Address(contact.email, contact.email, contact.match_key)
+        address = contact.address
     current.store().write(
         lambda session: request_link(session, address, locale=asking.locale, browser=name, now=now)
     )

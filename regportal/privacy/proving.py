@@ -15,6 +15,8 @@ from regportal.forms.news import contact_news
 from regportal.identity.actions import (
     begin_visitor,
     claim_of,
+    confirmed_claim,
+    contact_at,
     end_visitor,
     recognise,
     rotate,
@@ -165,18 +167,7 @@ def _proven(session: Session, published: Published, link: OwnLink, *, now: datet
     Whoever was only named by somebody's claim becomes a contact that nobody is told of: he came
     to see what we keep, not to be kept.
     """
-    contact = session.scalars(sa.select(Contact).where(Contact.match_key == link.match_key)).first()
-    if contact is None:
-        contact = Contact(
-            id=uuid7(),
-            email=link.email,
-            match_key=link.match_key,
-            assurance=Assurance.CLAIMED,
-            first_seen=now,
-            locale=link.locale,
-        )
-        session.add(contact)
-        session.flush()
+    contact = contact_at(session, link.address, Assurance.CLAIMED, link.locale, now=now)
     if link.leads is Leads.ADDRESS and link.contact_id is not None:
         _move_in(session, published, contact, session.get(Contact, link.contact_id), now=now)
     elif contact.assurance in {Assurance.CRM, Assurance.IMPORTED}:
@@ -248,21 +239,14 @@ def _claim(
     mine = claim_of(session, visitor)
     if mine is not None and mine.contact_id == contact.id and mine.state == ClaimState.CONFIRMED:
         return mine
-    claim = Claim(
-        id=uuid7(),
-        visitor_id=visitor.id,
-        typed=link.email,
-        email=link.email,
-        match_key=link.match_key,
+    claim = confirmed_claim(
+        session,
+        visitor,
+        link.address,
         gate=OWN_PAGE,
         browser=link.browser,
         locale=link.locale,
-        state=ClaimState.CONFIRMED,
-        opened_at=now,
-        decided_at=now,
-        settled_at=now,
-        contact_id=contact.id,
+        now=now,
     )
-    session.add(claim)
-    session.flush()
+    claim.contact_id = contact.id
     return claim

@@ -13,13 +13,13 @@ from regportal.consent.actions import (
     Evidence,
     change_consent,
     hold_ledger,
-    states_of,
-    subject_of_contact,
+    less_often,
+    newest_line,
     undo,
 )
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.permission import may_mail
-from regportal.consent.rules import LIVE, PAUSE, RHYTHMS, UNDO_FOR, Permission, is_less_often
+from regportal.consent.rules import PAUSE, UNDO_FOR, Permission
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError, NotHereError
 from regportal.forms import wire
@@ -117,7 +117,7 @@ def decide(
     """
     link = _link(session, press.token)
     hold_ledger(session)  # what is read now still holds when it is written
-    line = _newest(session, link)
+    line = newest_line(session, link.contact.id, link.newsletter)
     until: datetime | None
     rhythm: str | None
     if press.choice == BACK:
@@ -126,7 +126,9 @@ def decide(
         state, until, rhythm = ConsentState.WITHDRAWN, None, None
     elif press.choice == SLEEP:
         state, until, rhythm = ConsentState.PAUSED, now + PAUSE, None
-    elif line is not None and press.choice in _less_often(published, link, line):
+    elif line is not None and press.choice in less_often(
+        published.find(Newsletter, link.newsletter), line
+    ):
         state, until, rhythm = line.state, line.until, press.choice
     else:
         raise BadRequestError(N_("Please press one of the buttons."))
@@ -195,19 +197,6 @@ def _take_back(
     return kept
 
 
-def _newest(session: Session, link: Link) -> ConsentEvent | None:
-    """Return what holds for the address and newsletter of a link."""
-    return states_of(session, subject_of_contact(link.contact.id)).get(link.newsletter)
-
-
-def _less_often(published: Published, link: Link, line: ConsentEvent | None) -> Sequence[str]:
-    """Return the rhythms that are less often than what is sent now."""
-    newsletter = published.find(Newsletter, link.newsletter)
-    if newsletter is None or line is None or line.state not in LIVE:
-        return ()
-    return [one for one in RHYTHMS if one in newsletter.rhythms and is_less_often(one, line.rhythm)]
-
-
 def _undo_token(line: ConsentEvent, keys: Sequence[bytes]) -> str:
     """Return what shows that somebody pressed the button that wrote a line."""
     return derived_token(keys, "undo", line.id.bytes)
@@ -220,7 +209,7 @@ def _page(session: Session, link: Link, token: str, *, now: datetime) -> Respons
     newsletter = published.find(Newsletter, link.newsletter)
     title = said(newsletter.title, locale) if newsletter else link.newsletter
     allows = may_mail(session, link.contact, link.newsletter, at=now)
-    line = _newest(session, link)
+    line = newest_line(session, link.contact.id, link.newsletter)
     proof = request.args.get("undo", "")
     fresh = (
         line is not None
@@ -238,7 +227,10 @@ def _page(session: Session, link: Link, token: str, *, now: datetime) -> Respons
         rhythm=translated(allows.rhythm, locale) if allows.rhythm else None,
         pressed=fresh,
         undo=proof if takes_back else None,
-        rhythms=[(one, translated(one, locale)) for one in _less_often(published, link, line)],
+        rhythms=[
+            (one, translated(one, locale))
+            for one in less_often(published.find(Newsletter, link.newsletter), line)
+        ],
         action=url_for("unsubscribing.pressed", token=token),
         **around_page(site),
     )

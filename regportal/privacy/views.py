@@ -21,8 +21,8 @@ from regportal.forms.fields import answer_field, value_of
 from regportal.forms.forming import complain
 from regportal.forms.news import answers_of_contact
 from regportal.forms.schema import Question
-from regportal.forms.visiting import bare_sender
-from regportal.identity import browser
+from regportal.forms.visiting import bare_sender, country_told
+from regportal.identity import browser, limits
 from regportal.identity.actions import choose as keep_choice
 from regportal.identity.actions import claim_of, end_visitor, sign_out_everywhere
 from regportal.identity.addresses import Address, read_address
@@ -39,7 +39,6 @@ from regportal.privacy.owner import (
     Here,
     NotFreshError,
     here,
-    limited,
     page,
     sent,
     small_form,
@@ -102,18 +101,15 @@ def ask_for_link() -> BaseResponse:
     """
     with current.store().read() as session:
         asking, fields = sent(session)
-    limited("own-page")
+    limits.check("own-page")
     if asking.owner is not None and "email" not in fields:
-        address = _address_of(asking.owner.contact)
+        address = asking.owner.contact.address
     else:
         typed = wire.only(fields, "email")
         try:
             address = read_address(typed)
         except ValueError as fault:
-            form = small_form(asking)
-            form.email.data = typed
-            complain(form.email, str(fault))
-            return page("prove", TITLE, asking, status=422, form=form)
+            return _typed_again("prove", TITLE, asking, typed, fault)
     _owe_link(asking, address)
     return redirect(url_for("privacy.asked"), 303)
 
@@ -149,7 +145,7 @@ def press_link(token: str) -> BaseResponse:
     """
     wire.check_origin(request, current.site())
     wire.read_form(request)
-    limited("decisions")
+    limits.check("decisions")
     published, keys, pepper = current.published(), current.settings().keys, _pepper()
     with current.store().read() as session:
         asking = here(session)
@@ -182,7 +178,7 @@ def newsletters() -> BaseResponse:
         asking, fields = sent(session)
         contact = asking.proven.contact
         published = current.published(session)
-    limited("changes")
+    limits.check("changes")
     decided = Decided(
         newsletter=wire.only(fields, "newsletter"),
         choice=wire.only(fields, "choice"),
@@ -213,7 +209,7 @@ def choices() -> BaseResponse:
         visitor = asking.proven.visitor.id
         site = current.site(session)
         may_ask = site.remember == "ask" and not browser.objects(site)
-    limited("changes")
+    limits.check("changes")
     recognise_later = may_ask and wire.only(fields, "recognise") == "yes"
     track = may_ask and wire.only(fields, "track") == "yes"
     signals = wire.signals_of(request)
@@ -241,7 +237,7 @@ def answer(key: str) -> BaseResponse:
         published = current.published(session)
         question = published.one(Question, key)
         country = _country(session, published, owner.contact)
-    limited("changes")
+    limits.check("changes")
     given = fields.get(f"q-{key}", [])
     try:
         value = value_of(question, given, asking.locale, country)
@@ -289,7 +285,7 @@ def never(key: str) -> BaseResponse:
         asking, fields = sent(session)
         owner = asking.proven
         current.published(session).one(Question, key)
-    limited("changes")
+    limits.check("changes")
     again = wire.only(fields, "choice") == "ask"
     contacts, contact = owner.contacts, owner.contact
 
@@ -309,7 +305,7 @@ def deny_deed(deed: uuid.UUID) -> BaseResponse:
     with current.store().read() as session:
         asking, _ = sent(session)
         contacts = asking.fresh.contacts
-    limited("changes")
+    limits.check("changes")
     current.store().write(lambda session: not_me(session, contacts, deed, now=asking.now))
     current.wake("weigh", "deliver")
     return _to_me("deeds", "deeds")
@@ -322,7 +318,7 @@ def decide_claim(claim: uuid.UUID) -> BaseResponse:
         asking, fields = sent(session)
         visitor = asking.fresh.visitor.id
         published = current.published(session)
-    limited("decisions")
+    limits.check("decisions")
     choice, pepper = decision_in(fields), _pepper()
     seen = wire.only(fields, "seen")
     current.store().write(
@@ -340,15 +336,12 @@ def change_address() -> BaseResponse:
     with current.store().read() as session:
         asking, fields = sent(session)
         contact = asking.fresh.contact
-    limited("own-page")
+    limits.check("own-page")
     typed = wire.only(fields, "email")
     try:
         address = read_address(typed)
     except ValueError as fault:
-        form = small_form(asking)
-        form.email.data = typed
-        complain(form.email, str(fault))
-        return page("address", N_("Another address"), asking, status=422, form=form)
+        return _typed_again("address", N_("Another address"), asking, typed, fault)
     _owe_link(asking, address, leads=Leads.ADDRESS, contact_id=contact.id)
     return redirect(url_for("privacy.asked"), 303)
 
@@ -434,7 +427,7 @@ def erase_me() -> BaseResponse:
         published = current.published(session)
     if wire.only(fields, "choice") != "erase":
         raise BadRequestError(N_("Please press one of the buttons."))
-    limited("changes")
+    limits.check("changes")
     pepper = _pepper()
 
     def work(session: Session) -> dict[str, Any]:
@@ -456,7 +449,7 @@ def _export(kind: str, media_type: str) -> BaseResponse:
         asking = here(session)
         contacts = [one.id for one in asking.fresh.contacts]
         site = current.site(session)
-    limited("changes")
+    limits.check("changes")
     make = export_json if kind == "json" else export_csv
     pepper = _pepper()
 
@@ -498,11 +491,18 @@ def _edit(
 
 def _country(session: Session, published: Published, contact: Contact) -> str | None:
     """Return the country the person told us, for regions and telephone numbers."""
-    for key, held in answers_of_contact(session, contact).items():
-        question = published.find(Question, key)
-        if question is not None and question.type == "country" and isinstance(held.value, str):
-            return held.value
-    return None
+    held = answers_of_contact(session, contact)
+    return country_told(published, {key: one.value for key, one in held.items()})
+
+
+def _typed_again(
+    template: str, title: str, asking: Here, typed: str, fault: ValueError
+) -> Response:
+    """Render a page with the address that was typed, and why it cannot be taken."""
+    form = small_form(asking)
+    form.email.data = typed
+    complain(form.email, str(fault))
+    return page(template, title, asking, status=422, form=form)
 
 
 def _owe_link(
@@ -527,11 +527,6 @@ def _owe_link(
     current.wake("deliver")
 
 
-def _address_of(contact: Contact) -> Address:
-    """Return a contact's address as if it had been typed."""
-    return Address(contact.email, contact.email, contact.match_key)
-
-
 def _to_me(done: str | None = None, place: str | None = None) -> BaseResponse:
     """Go to the own page, and say there what was done."""
     return redirect(url_for("privacy.me", done=done, _anchor=place), 303)
@@ -548,4 +543,4 @@ def _before() -> datetime | None:
 
 def _pepper() -> str:
     """Return what keyed hashes of addresses are keyed with."""
-    return current.settings().pepper.get_secret_value()
+    return current.settings().pepper_text

@@ -66,7 +66,7 @@ def imports(portal, *emails):
         published.one(Newsletter, "prices"),
         "bo",
         "0" * 64,
-        portal.settings.pepper.get_secret_value(),
+        portal.settings.pepper_text,
     )
     rows = [Row(number, {"email": email}) for number, email in enumerate(emails, start=2)]
     (*_, report) = bring_in(portal.store, published, source, rows, now=datetime.now(UTC))

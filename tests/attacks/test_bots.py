@@ -31,16 +31,6 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 PLACE = "203.0.113.9"
 
 
-@pytest.fixture
-def limited(database_url, tmp_path, monkeypatch):
-    """An installation whose limits hold."""
-    monkeypatch.setenv("CRM_SECRET", SECRET)
-    made = Portal(database_url, tmp_path)
-    made.publish()
-    yield made
-    made.close()
-
-
 def kept(portal, column):
     """Return a column of everything that is kept."""
     with portal.store.read() as session:

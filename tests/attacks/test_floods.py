@@ -19,20 +19,9 @@ from regportal.identity import limits
 from regportal.identity.limits import HOUR, LIMITS, MINUTE, count, take
 from regportal.identity.models import Claim, Tally
 from regportal.store.sessions import Store, make_engine
-from tests.portal import SECRET, Portal
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ANN = "ann@widgetworks.example"
-
-
-@pytest.fixture
-def limited(database_url, tmp_path, monkeypatch):
-    """An installation whose limits hold."""
-    monkeypatch.setenv("CRM_SECRET", SECRET)
-    made = Portal(database_url, tmp_path)
-    made.publish()
-    yield made
-    made.close()
 
 
 def taken(store, key, limit=3, at=NOON):

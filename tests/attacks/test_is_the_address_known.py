@@ -201,7 +201,7 @@ REQUESTS = [
 
 
 def test_no_request_of_a_claim_reads_what_is_kept_under_addresses(portal, known):
-    hashed = repr(address_hash(ANN, portal.settings.pepper.get_secret_value()))[2:-1]
+    hashed = repr(address_hash(ANN, portal.settings.pepper_text))[2:-1]
     with portal.store.read() as session:
         tables = set(sa.inspect(session.get_bind()).get_table_names())
     read, asked = {}, {}
@@ -218,7 +218,7 @@ def test_no_request_of_a_claim_reads_what_is_kept_under_addresses(portal, known)
 
 
 def test_the_trace_sees_a_leak(portal, known):
-    pepper = portal.settings.pepper.get_secret_value()
+    pepper = portal.settings.pepper_text
     with Trace(portal.store) as trace, portal.store.read() as session:
         session.scalars(sa.select(Contact).where(Contact.match_key == ANN)).all()
         session.scalar(
@@ -260,7 +260,7 @@ def as_over_the_caps(portal):
 
 def as_suppressed(portal):
     address = "blocked@widgetworks.example"
-    pepper = portal.settings.pepper.get_secret_value()
+    pepper = portal.settings.pepper_text
     portal.store.write(lambda s: suppress(s, address, pepper, "complaint", now=NOON))
     return address
 
@@ -399,7 +399,7 @@ def people(portal, count):
         [f"person{number}@widgetworks.example" for number in half]
         for half in (numbers[:count], numbers[count:])
     )
-    pepper = portal.settings.pepper.get_secret_value()
+    pepper = portal.settings.pepper_text
 
     def learn(session):
         for address in known:

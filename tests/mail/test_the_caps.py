@@ -5,14 +5,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-import pytest
 import time_machine
 
 from regportal.mail.actions import address_hash, answered, stamp
 from regportal.mail.models import Letter
 from regportal.mail.rules import may_send_at
 from regportal.store.ids import uuid7
-from tests.portal import SECRET, Portal
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ANN = "ann@acme.example"
@@ -123,98 +121,88 @@ def test_a_clock_that_was_set_back_sends_no_flood():
     assert may_send_at(ahead, NOON) == ahead[0] + timedelta(minutes=2)
 
 
-@pytest.fixture
-def capped(database_url, tmp_path, monkeypatch):
-    """An installation whose caps hold."""
-    monkeypatch.setenv("CRM_SECRET", SECRET)
-    made = Portal(database_url, tmp_path)
-    made.publish()
-    yield made
-    made.close()
-
-
-def test_however_many_type_an_address_it_gets_three_mails_a_day(capped):
+def test_however_many_type_an_address_it_gets_three_mails_a_day(limited):
     with time_machine.travel(NOON, tick=False) as clock:
         pages = []
         for _ in range(8):
-            pages.append(capped.browser().claim(ANN, "prices").status)
-            capped.work()
+            pages.append(limited.browser().claim(ANN, "prices").status)
+            limited.work()
             clock.shift(HOUR)
-        first_day = len(capped.mails())
+        first_day = len(limited.mails())
         clock.shift(17 * HOUR)
-        capped.browser().claim(ANN, "prices")
-        capped.work()
+        limited.browser().claim(ANN, "prices")
+        limited.work()
 
     assert pages == [303] * 8
     assert first_day == 3
-    assert len(capped.mails()) == 4
+    assert len(limited.mails()) == 4
 
 
-def test_the_page_says_the_same_whether_a_mail_went_or_not(capped):
+def test_the_page_says_the_same_whether_a_mail_went_or_not(limited):
     with time_machine.travel(NOON, tick=False) as clock:
         texts = []
         for _ in range(5):
-            browser = capped.browser()
+            browser = limited.browser()
             browser.claim(ANN, "prices")
-            capped.work()
+            limited.work()
             text = browser.get("/g/prices/done").text
             texts.append(text)
             clock.shift(HOUR)
 
-    assert len(capped.mails()) == 3
+    assert len(limited.mails()) == 3
     assert all("We send at most three such mails a day" in text for text in texts)
     assert {len(text) for text in texts} == {len(texts[0])}
 
 
-def test_a_second_mail_within_two_minutes_comes_when_they_are_over(capped):
+def test_a_second_mail_within_two_minutes_comes_when_they_are_over(limited):
     with time_machine.travel(NOON, tick=False) as clock:
-        ann = capped.browser()
+        ann = limited.browser()
         ann.claim(ANN, "prices")
-        capped.work()
+        limited.work()
         clock.shift(10)
-        capped.browser().claim(ANN, "prices")
-        capped.work()
-        at_once = len(capped.mails())
+        limited.browser().claim(ANN, "prices")
+        limited.work()
+        at_once = len(limited.mails())
         clock.shift(109)
-        capped.work()
-        too_soon = len(capped.mails())
+        limited.work()
+        too_soon = len(limited.mails())
         clock.shift(1)
-        capped.work()
+        limited.work()
 
-    assert (at_once, too_soon, len(capped.mails())) == (1, 1, 2)
+    assert (at_once, too_soon, len(limited.mails())) == (1, 1, 2)
 
 
-def test_a_press_in_one_mail_lets_the_next_one_go(capped):
+def test_a_press_in_one_mail_lets_the_next_one_go(limited):
     with time_machine.travel(NOON, tick=False) as clock:
         for _ in range(3):
-            capped.browser().claim(ANN, "prices")
-            capped.work()
+            limited.browser().claim(ANN, "prices")
+            limited.work()
             clock.shift(HOUR)
-        capped.browser().prove(capped)
-        capped.browser().claim(ANN, "prices")
-        capped.work()
+        limited.browser().prove(limited)
+        limited.browser().claim(ANN, "prices")
+        limited.work()
 
-    assert len(capped.mails()) == 4
+    assert len(limited.mails()) == 4
 
 
 VICTIM = "victim@widgetworks.example"
 
 
-def test_a_mailbox_cannot_be_bombed_from_many_places(capped):
+def test_a_mailbox_cannot_be_bombed_from_many_places(limited):
     """600 forms from 60 places, a day long: three letters, and every answer the same."""
     with time_machine.travel(NOON, tick=False) as clock:
         answers = set()
         for n in range(600):
-            bomber = capped.browser()
+            bomber = limited.browser()
             bomber.client.environ_base["REMOTE_ADDR"] = f"203.0.113.{n % 60}"
             sent = bomber.claim(VICTIM, "prices")
             answers.add((sent.status, len(sent.text), tuple(sent.headers.keys())))
             if n % 100 == 99:
-                capped.work()
+                limited.work()
                 clock.shift(3 * HOUR)
 
     assert len(answers) == 1
-    assert [mail["To"] for mail in capped.mails()] == [VICTIM] * 3
+    assert [mail["To"] for mail in limited.mails()] == [VICTIM] * 3
 
 
 COUNT = """

@@ -22,7 +22,7 @@ def night(portal, days):
     at = datetime.now(UTC) + timedelta(days=days)
     with time_machine.travel(at):
         portal.work()
-        pepper = portal.settings.pepper.get_secret_value()
+        pepper = portal.settings.pepper_text
         did = tidy(portal.store, portal.shelf, pepper=pepper, now=at)
         portal.work()
     return did

@@ -30,7 +30,7 @@ LOCAL, DOMAIN = "canary.address-c01", "canary-domain-c02"
 
 def forget(portal, email, **more):
     """Erase somebody as an operator does; return the report as it is printed."""
-    pepper = portal.settings.pepper.get_secret_value()
+    pepper = portal.settings.pepper_text
 
     def work(session):
         published, whom = portal.shelf.published(session), find_whom(session, email)

@@ -133,7 +133,7 @@ def mailer(portal):
 
 
 def suppressed(mailer, email=ANN):
-    pepper = mailer.portal.settings.pepper.get_secret_value()
+    pepper = mailer.portal.settings.pepper_text
     with mailer.portal.store.read() as session:
         return reasons(session, email, pepper)
 
