@@ -2,11 +2,10 @@
 
 import contextlib
 import logging
-import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ import click
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
+from regportal.cli.ending import Ending, on_signals
 from regportal.config import Settings, load
 from regportal.errors import ConfigError
 
@@ -38,7 +38,7 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:  # noq
     from regportal.app.server import Server, answers, listen, refuse_debugging
     from regportal.app.worker import Worker
 
-    _on_signals(sys.exit)  # until there is something to finish
+    on_signals(sys.exit)  # until there is something to finish
     refuse_debugging()
     settings = load()
     if settings.sqlite and not with_worker:
@@ -57,7 +57,7 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:  # noq
             _require_current(store.engine)
             worker = Worker(app)
             server = Server(app, here, settings)
-            _on_signals(server.stop)
+            on_signals(server.stop)
 
             def begin() -> None:
                 if not answers(host, port, settings):
@@ -81,8 +81,7 @@ def worker() -> None:
     from regportal.app.logs import begin_logging
     from regportal.app.worker import Worker
 
-    ending = threading.Event()
-    _on_signals(ending.set)
+    ending = Ending()
     settings = load()
     if settings.sqlite:
         raise ConfigError(PART_OF_SERVE)
@@ -111,17 +110,6 @@ def _require_current(engine: sa.Engine) -> None:
 
     if not is_current(engine):
         raise ConfigError("the database is not up to date: run `regportal upgrade` first")
-
-
-def _on_signals(stop: Callable[[], object]) -> None:
-    """Let Ctrl-C and SIGTERM end us gracefully, and the second of them at once."""
-
-    def once(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, once)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import string
 import sys
 import threading
@@ -28,6 +27,7 @@ from regportal.cli.demo.notebook import Notebook
 from regportal.cli.demo.pages import Stage, create_pages
 from regportal.cli.demo.papers import draw
 from regportal.cli.demo.story import STEPS
+from regportal.cli.ending import Ending
 from regportal.config import Settings, load
 from regportal.documents.actions import apply, plan
 from regportal.documents.reading import read
@@ -63,9 +63,7 @@ def run(port: int, *, fresh: bool) -> None:
             pages = create_pages(stage_of(FOLDER, settings, store))
             servers = (Server(portal, here, settings), Server(pages, there, settings))
             threads = [threading.Thread(target=server.run, daemon=True) for server in servers]
-            ending = threading.Event()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: ending.set())
+            ending = Ending()
             for thread in threads:
                 thread.start()
             if answers(HOST, port, settings):
