@@ -1,18 +1,21 @@
 """The application as a test meets it: browsers, a mailbox, a CRM, a worker that waits for us."""
 
+import contextlib
 import email
 import email.policy
 import html
 import json
 import re
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from regportal.app import create_app
+from regportal.app.server import Server, listen
 from regportal.buying.weigher import weigh
 from regportal.config import load
 from regportal.connectors.base import Outcome, Result
@@ -56,6 +59,7 @@ class Portal:
         self.shelf = self.app.extensions["regportal.shelf"]
         self.folder = folder
         self.told: list = []
+        self._mails: list = []
 
     def publish(self, text: str = SITE) -> None:
         """Publish a YAML text; the files it names are made."""
@@ -75,7 +79,7 @@ class Portal:
     def work(self) -> None:
         """Let the worker do everything that is due."""
         pepper = self.settings.pepper_text
-        for task in (partial(understand, pepper=pepper), settle, weigh):
+        for task in (partial(understand, pepper=pepper), partial(settle, pepper=pepper), weigh):
             patiently(lambda task=task: self._soon(task))
         kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS
         post = Post(self.settings, self.store, self.shelf, self.app.jinja_env, kinds)
@@ -105,11 +109,10 @@ class Portal:
 
     def mails(self) -> list[email.message.EmailMessage]:
         """Return the mails that went out, oldest first."""
-        files = sorted((self.settings.instance / "mail").glob("*.eml"))
-        return [
-            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
-            for file in files
-        ]
+        for file in sorted((self.settings.instance / "mail").glob("*.eml"))[len(self._mails) :]:
+            kept = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+            self._mails.append(kept)
+        return list(self._mails)
 
     def link(self, which: int = -1) -> str:
         """Return the path of the link in a mail."""
@@ -127,6 +130,26 @@ class Portal:
     def close(self) -> None:
         """Let go of the database."""
         self.store.close()
+
+
+@contextlib.contextmanager
+def served(
+    database_url: str, folder: Path, site: str = SITE, **settings: object
+) -> Iterator[tuple[Portal, str]]:
+    """Serve an installation on a port of its own, without limits; give it and its address."""
+    with contextlib.closing(listen("127.0.0.1", 0)) as listening:
+        url = f"http://localhost:{listening.getsockname()[1]}"
+        settings = {"limits": "off", "base_url": url, **settings}
+        with contextlib.closing(Portal(database_url, folder, **settings)) as portal:
+            portal.publish(site)
+            server = Server(portal.app, listening, portal.settings)
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            try:
+                yield portal, url
+            finally:
+                server.stop()
+                thread.join(10)
 
 
 @dataclass

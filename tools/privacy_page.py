@@ -37,6 +37,7 @@ CLOCKS = {
     "anonymous": ("90 days, as long as it is nobody's", "`keep.anonymous`"),
     "network": ("30 days", "`keep.network`"),
     "ledger": ("as long as the permission lasts, and three years after it", "fixed"),
+    "refusals": ("97 days", "fixed"),
     "letters": ("40 days", "fixed"),
     "webhooks": ("30 days after it was sent, or understood", "fixed"),
     "security": ("a day", "fixed"),
@@ -115,7 +116,7 @@ def _check_spans() -> None:
     days = {clock: span.days for clock, span in lengths(site).items()}
     said = {
         "contacts": 720, "claims": 90, "anonymous": 90, "network": 30,
-        "ledger": 1095, "letters": 40, "webhooks": 30, "security": 1,
+        "ledger": 1095, "refusals": 97, "letters": 40, "webhooks": 30, "security": 1,
     }  # fmt: skip
     if days != said or not FIXED:
         raise ValueError(f"CLOCKS must say {days}")

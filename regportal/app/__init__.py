@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         MAX_FORM_MEMORY_SIZE=LARGEST,
         TRUSTED_HOSTS=list(settings.hosts),
         APPLICATION_ROOT=settings.path or "/",
+        SEND_FILE_MAX_AGE_DEFAULT=pages.MINUTES,
     )
     app.extensions["regportal.settings"] = settings
     store = Store(make_engine(settings.database_url.get_secret_value()))

@@ -14,6 +14,8 @@ PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), browsing-to
 KIB = 1024
 YEARS = 63072000
 """Two years, in seconds."""
+MINUTES = 300
+"""Five minutes, in seconds: how long a browser keeps our scripts and styles unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class PageType:
     has_script: bool = False
 
 
+COMMON = {
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": PERMISSIONS,
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""What every answer has, whatever its page type."""
 NO_STORE = {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie, Origin, Sec-Fetch-Site"}
 ALONE = {"X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin"}
 
@@ -63,13 +71,13 @@ STATIC = PageType(
     {
         "Cross-Origin-Resource-Policy": "cross-origin",
         "Access-Control-Allow-Origin": "*",
-        "Cache-Control": "public, max-age=300",
+        "Cache-Control": f"public, max-age={MINUTES}",
     },
 )
 HOOK = PageType("default-src 'none'", {"Cache-Control": "no-store"})
 HEALTH = PageType(
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
-    {"Cache-Control": "no-store"},
+    {"Cross-Origin-Resource-Policy": "same-site", "Cache-Control": "no-store"},
 )
 API = PageType(
     HEALTH.policy,
@@ -101,25 +109,27 @@ TYPES = {
     "preferences.everything": CONFIRM,
     "preferences.pressed": CONFIRM,
     "preferences.shown": CONFIRM,
-    "privacy.answer": CONFIRM,
-    "privacy.as_csv": CONFIRM,
-    "privacy.as_json": CONFIRM,
-    "privacy.as_receipt": CONFIRM,
+    "privacy.changing.answer": CONFIRM,
+    "privacy.taking.as_csv": CONFIRM,
+    "privacy.taking.as_json": CONFIRM,
+    "privacy.taking.as_receipt": CONFIRM,
     "privacy.ask_for_link": CONFIRM,
     "privacy.asked": CONFIRM,
-    "privacy.change_address": CONFIRM,
-    "privacy.choices": CONFIRM,
-    "privacy.decide_claim": CONFIRM,
-    "privacy.deny_deed": CONFIRM,
-    "privacy.edit_answer": CONFIRM,
-    "privacy.erase_me": CONFIRM,
-    "privacy.erase_page": CONFIRM,
-    "privacy.leave": CONFIRM,
+    "privacy.changing.change_address": CONFIRM,
+    "privacy.changing.choices": CONFIRM,
+    "privacy.changing.decide_claim": CONFIRM,
+    "privacy.changing.none_of_these": CONFIRM,
+    "privacy.changing.deny_deed": CONFIRM,
+    "privacy.changing.edit_answer": CONFIRM,
+    "privacy.taking.erase_me": CONFIRM,
+    "privacy.taking.erase_page": CONFIRM,
+    "privacy.changing.leave": CONFIRM,
+    "privacy.code": CONFIRM,
     "privacy.link": CONFIRM,
     "privacy.me": CONFIRM,
-    "privacy.never": CONFIRM,
-    "privacy.new_address": CONFIRM,
-    "privacy.newsletters": CONFIRM,
+    "privacy.changing.never": CONFIRM,
+    "privacy.changing.new_address": CONFIRM,
+    "privacy.changing.newsletters": CONFIRM,
     "privacy.press_link": CONFIRM,
     "unsubscribing.shown": CONFIRM,
     "app.theme": STATIC,
@@ -161,12 +171,7 @@ def speaks_json(sent: Request) -> bool:
 def _with_headers(response: Response) -> Response:
     """Set the headers; what a view has set itself about its content stays."""
     kind = ERROR if "failed" in g else TYPES.get(request.endpoint or "", ERROR)
-    common = {
-        "X-Content-Type-Options": "nosniff",
-        "Permissions-Policy": PERMISSIONS,
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Reporting-Endpoints": f'csp="{url_for("reports.csp")}"',
-    }
+    common = COMMON | {"Reporting-Endpoints": f'csp="{url_for("reports.csp")}"'}
     settings = current.settings()
     if not settings.development and not settings.path:
         common["Strict-Transport-Security"] = f"max-age={YEARS}"

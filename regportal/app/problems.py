@@ -1,6 +1,5 @@
 """What goes wrong, told once: as a page to people, as problem+json to programs."""
 
-import json
 import logging
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -24,7 +23,7 @@ from regportal.app.pages import speaks_json
 from regportal.errors import NotHereError, RequestError, TooManyError
 from regportal.forms.pages import around_page
 from regportal.store import current
-from regportal.store.ids import uuid7
+from regportal.store.problem import problem, request_id
 from regportal.store.words import N_
 
 log = logging.getLogger(__name__)
@@ -113,31 +112,26 @@ def _database(error: OperationalError) -> ResponseReturnValue:
 def _unforeseen(error: Exception) -> ResponseReturnValue:
     """Write down what nobody foresaw, without what was sent."""
     answer = _problem(500, SENTENCES[500])
-    log.error("request %s failed", g.get("request_id"), exc_info=error)
+    log.error("request %s failed", request_id(), exc_info=error)
     return answer
 
 
 def _problem(status: int, sentence: str) -> Response:
     """Return the answer a person or a program is given."""
     g.failed = True
-    g.request_id = str(uuid7())
-    title = HTTPStatus(status).phrase
     if speaks_json(request):
-        body = {"type": "about:blank", "title": title, "status": status, "detail": sentence}
-        answer = make_response(json.dumps(body), status)
-        answer.content_type = "application/problem+json"
-        return answer
-    return _page(status, title, sentence)
+        return problem(status, sentence)
+    return _page(status, sentence)
 
 
 def _text(status: int, sentence: str) -> Response:
-    """Return the same without anything around it."""
-    answer = make_response(f"{sentence}\n", status)
+    """Return the same without anything around it; the id of the request on a line of its own."""
+    answer = make_response(f"{sentence}\n{request_id()}\n", status)
     answer.content_type = "text/plain; charset=utf-8"
     return answer
 
 
-def _page(status: int, title: str, sentence: str) -> Response:
+def _page(status: int, sentence: str) -> Response:
     """Return the page a person is given; plain text where there is no site, or no database."""
     try:
         around = around_page(current.site())
@@ -146,10 +140,10 @@ def _page(status: int, title: str, sentence: str) -> Response:
     back = request.view_args.get("key") if request.view_args and status != 404 else None  # noqa: PLR2004 - HTTP's
     page = render_template(
         "errors/problem.html",
-        title=around["_"](TITLES.get(status, title)),
+        title=around["_"](TITLES.get(status, HTTPStatus(status).phrase)),
         status=status,
         sentence=around["_"](sentence),
-        request_id=g.request_id if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None,
+        request_id=request_id(),
         back_url=url_for("forms.gate", key=back) if back else None,
         **{**around, "framed": False, "parent": None},
     )

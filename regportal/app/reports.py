@@ -8,6 +8,7 @@ from flask import Blueprint, Response, make_response, request
 
 from regportal.app.logs import redacted
 from regportal.errors import JsonError
+from regportal.identity import limits
 from regportal.store.strict_json import read_json
 
 bp = Blueprint("reports", __name__)
@@ -19,6 +20,7 @@ LONGEST = 80
 @bp.post("/_r/csp")
 def csp() -> Response:
     """Note which directive a page broke, and where; whoever sends it is told nothing."""
+    limits.check("reports")
     try:
         told = read_json(request.get_data(cache=False))
     except JsonError:

@@ -16,8 +16,11 @@ from waitress.server import TcpWSGIServer, create_server
 from waitress.task import ErrorTask
 
 from regportal.app.logs import redacted
+from regportal.app.pages import COMMON, ERROR
 from regportal.config import Settings
 from regportal.errors import ConfigError
+from regportal.store.ids import uuid7
+from regportal.store.problem import REQUEST_ID
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,13 +31,7 @@ BODY = 16 * 2**20
 who is cut off in the middle of sending never hears the answer."""
 PATIENCE = 6.0
 """Seconds that requests and downloads under way get after we were asked to stop."""
-REFUSAL = (
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
-)
+REFUSAL = tuple({**COMMON, **ERROR.headers, "Content-Security-Policy": ERROR.policy}.items())
 """The headers of an error (security.md 4, P10) that the server itself has found."""
 
 logger = logging.getLogger("regportal.requests")
@@ -83,6 +80,7 @@ class Server:
         """Take what answers, and the socket it answers on."""
         self._map: dict[int, Any] = {}
         self._ending = threading.Event()
+        self._trigger = threading.RLock()  # a signal may ask in the thread that holds it
         server = create_server(
             logged(app),
             map=self._map,
@@ -114,13 +112,15 @@ class Server:
         self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
         for channel in self._channels():
             channel.handle_close()  # with what it had still to send, which may lie in a file
-        wasyncore.close_all(self._map, ignore_all=True)
+        with self._trigger:  # whoever asked us to stop is done with it
+            wasyncore.close_all(self._map, ignore_all=True)
 
     def stop(self) -> None:
         """Begin to stop; safe in a signal handler and from any thread."""
-        if not self._ending.is_set():
-            self._ending.set()
-            self._server.pull_trigger()
+        with self._trigger:
+            if not self._ending.is_set():
+                self._ending.set()
+                self._server.pull_trigger()
 
     def _turn(self, seconds: float) -> None:
         """Read and write what can be read and written."""
@@ -158,16 +158,18 @@ def answers(host: str, port: int, settings: Settings, *, within: float = 30.0) -
 
 
 def logged(app: "WSGIApplication") -> "WSGIApplication":
-    """Return the application, with a line in the log for every request."""
+    """Return the application, with an id and a line in the log for every request."""
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         began = time.perf_counter()
+        environ[REQUEST_ID] = request_id = str(uuid7())
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         whole = environ.get("SCRIPT_NAME", "") + path
 
         def started(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
             took = (time.perf_counter() - began) * 1000
-            logger.info("%s %s %s %.1f ms", method, redacted(whole), status[:3], took)
+            says = "%s %s %s %.1f ms, request %s"
+            logger.info(says, method, redacted(whole), status[:3], took, request_id)
             return start_response(status, headers, *rest)
 
         return app(environ, started)

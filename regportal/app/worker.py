@@ -98,7 +98,7 @@ class Worker:
 
     def _settle(self, now: datetime) -> datetime | None:
         """Work out what decided claims mean, and let old ones expire."""
-        return settle(self._store, self._shelf, now=now)
+        return settle(self._store, self._shelf, pepper=self._settings.pepper_text, now=now)
 
     def _sign(self, now: datetime) -> None:
         """Sign how the consent ledger ends, into a file: from now on nobody cuts it unseen."""

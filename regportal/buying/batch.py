@@ -14,8 +14,8 @@ from regportal.buying.models import ContactRole, KnownInteraction, Opportunity
 from regportal.buying.rules import Sign, ahead
 from regportal.buying.schema import Buying
 from regportal.buying.signs import AT_ONCE, Owned, Spell, done_by, owned
+from regportal.identity.kin import Kin, kin_of
 from regportal.identity.models import Contact
-from regportal.identity.people import Kin, kin_of
 from regportal.tracking.models import Attributed, Attribution, EntryKind, LogEntry
 
 T = TypeVar("T")

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.reading import opportunities_of_contact
 from regportal.buying.rules import in_full
 from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
+from regportal.consent.permission import standing
 from regportal.errors import NotHereError
 from regportal.forms.models import Answer
 from regportal.identity.actions import find_contact
@@ -26,12 +28,13 @@ PAGE = 500
 Row = dict[str, Any]
 
 
-def contact_shown(session: Session, email: str) -> Row:
+def contact_shown(session: Session, email: str, *, now: datetime | None = None) -> Row:
     """
-    Return everything known under an address.
+    Return everything known under an address, as it stands now.
 
     Where it is only claimed, ``key`` is None. Raises NotHereError for an address nobody gave.
     """
+    now = now or datetime.now(UTC)
     unknown = NotHereError(f"nobody is known by the address {email!r}")
     if not email.isprintable():  # no database takes it
         raise unknown
@@ -47,7 +50,7 @@ def contact_shown(session: Session, email: str) -> Row:
         "account": None,
         "answers": _answers_of(session, contact) if contact else [],
         "claims": [_claim(session, claim) for claim in claims],
-        "consents": _consents(session, contact, claims),
+        "consents": _consents(session, contact, claims, now),
         "interactions": [_interaction(seen) for seen in seen_of_contacts(session, [contact.id])]
         if contact
         else [],
@@ -199,21 +202,28 @@ def _answers(session: Session, answers: Iterable[Answer]) -> list[Row]:
     ]
 
 
-def _consents(session: Session, contact: Contact | None, claims: Sequence[Claim]) -> list[Row]:
-    """Return what a person allows: a contact under its own name, else what claims ask for."""
+def _consents(
+    session: Session, contact: Contact | None, claims: Sequence[Claim], now: datetime
+) -> list[Row]:
+    """
+    Return what a person allows now: a contact under its own name, else what claims ask for.
+
+    What ended by time has ended, whether or not the worker has written it down yet.
+    """
     if contact is None:
         subjects = [subject_of_claim(claim.id) for claim in claims]
     else:
         theirs = [claim.id for claim in claims if claim.contact_id == contact.id]
         subjects = [*map(subject_of_claim, theirs), subject_of_contact(contact.id)]
     lines = states_of(session, *subjects)
+    holds = standing(session, subjects, at=now)
     texts = _wordings(session, {line.wording for line in lines.values()})
     return [
         {
             "newsletter": newsletter,
-            "state": line.state.value,
+            "state": holds[newsletter].state,
             "wording": texts.get(line.wording),
-            "since": in_full(line.at),
+            "since": in_full(holds[newsletter].since or line.at),
             "evidence_id": str(line.id),
         }
         for newsletter, line in sorted(lines.items())

@@ -42,7 +42,9 @@ def verify(file: Path | None, *, as_json: bool) -> None:
         for one in verdict.faults
     ]
     if verdict.unread:
-        faults.append(f"signed heads that no key of ours signed: {verdict.unread}")
+        faults.append(f"heads that are not as we signed them, or not ours: {verdict.unread}")
+    if verdict.missing:
+        faults.append(f"heads that a later one vouches for and that are missing: {verdict.missing}")
     if len(faults) > MOST_LINES:
         faults[MOST_LINES:] = [f"… and {len(faults) - MOST_LINES} more"]
     if faults:
@@ -50,6 +52,10 @@ def verify(file: Path | None, *, as_json: bool) -> None:
     if not as_json:
         signed = f"and agrees with {verdict.heads} signed heads" if verdict.heads else "(no heads)"
         click.echo(f"the ledger is as it was written: {verdict.lines} lines, {signed}")
+        if verdict.retired:
+            click.echo(
+                f"signed with a key we no longer have: {verdict.retired} heads, covered by the next"
+            )
 
 
 @ledger.command()

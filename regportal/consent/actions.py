@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -19,9 +19,10 @@ from regportal.consent.rules import (
     PROOF,
     RHYTHMS,
     UNDO,
-    UNDO_FOR,
     USUAL,
+    can_be_undone,
     chained,
+    event_type,
     is_less_often,
     may_follow,
     may_say,
@@ -32,12 +33,16 @@ from regportal.store.documents import Site, Wording, keep_wording, span
 from regportal.store.facts import add
 from regportal.store.ids import uuid7
 
-SCHEMA = 2
+SCHEMA = 3
 PURPOSE = "direct-marketing"
 """What every newsletter is for, as the ledger names it (W3C DPV: DirectMarketing)."""
 PERSON = "data subject"
+TIME = "time"
+"""Nobody says it: a request or a permission ran out, or a pause is over."""
 NEWLY = PROOF - {"preference page"}
 """Ways in which a yes is a new one, with a period of its own, and not a change of one."""
+FOLLOWS = "follows"
+"""The signal that names the line this one is about, too."""
 LEDGER_LOCK = 0x72702D6C  # any number, the same in every process: one line at a time
 
 
@@ -49,6 +54,18 @@ class Evidence:
     network: str | None = None
     agent_hash: str | None = None
     signals: Mapping[str, Any] = field(default_factory=dict)
+    claim_id: uuid.UUID | None = None
+    message_id: str | None = None
+    """Of the mail by which the owner of the address was asked, or proved himself."""
+    confirmed_at: datetime | None = None
+    """When his yes or no was sent to us, where he was asked."""
+    seen_at: datetime | None = None
+    """When the network was seen, where that was not just now: its clock goes on."""
+
+    def of_another_deed(self) -> "Evidence":
+        """Return the same for what somebody else does, or time: whose it is, not who did it."""
+        follows = {name: self.signals[name] for name in (FOLLOWS,) if name in self.signals}
+        return Evidence(self.address, signals=follows, claim_id=self.claim_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +136,7 @@ BEFORE = (
         _newest.state,
         _newest.at,
         _newest.method,
+        _newest.entity,
         _newest.until,
         _newest.rhythm,
         _newest.valid_for,
@@ -164,20 +182,21 @@ def _append(
     site: Site,
     said: Said,
     *,
-    restores: ConsentEvent | None = None,
+    restores: "_Terms | None" = None,
+    undo: bool = False,
     now: datetime,
 ) -> ConsentEvent | None:
-    """Add a line; it may restore an earlier one as it was."""
+    """Add a line; it may restore what was allowed before, on the terms of then."""
     hold_ledger(session)
     asked = {"subject": said.subject, "newsletter": said.newsletter}
     before = session.connection().execute(BEFORE, asked).one()
     state = before.state.value if before.state else None
-    terms = _terms(before, site, said, now) if restores is None else _terms_of(restores)
-    changed = (terms.until, terms.rhythm) != (before.until, before.rhythm)
-    undoes = restores is not None
-    if not may_follow(state, said.state.value, changed=changed, undo=undoes):
+    terms = restores or _terms(before, site, said, now)
+    changed = state == said.state and _says_more(session, before, said, terms, now=now)
+    restored = restores is not None
+    if not may_follow(state, said.state.value, changed=changed, undo=restored):
         return None
-    if not undoes and state != said.state.value and not may_say(said.method, said.state.value):
+    if not restored and state != said.state.value and not may_say(said.method, said.state.value):
         raise ValueError(f"{said.method!r} cannot make a consent {said.state.value}")
     line_id = uuid7()
     evidence = ConsentEvidence(
@@ -187,13 +206,16 @@ def _append(
         network=None,
         agent_hash=None,
         signals=dict(said.evidence.signals),
+        claim_id=said.evidence.claim_id,
+        message_id=said.evidence.message_id,
+        confirmed_at=said.evidence.confirmed_at,
     )
     network = ConsentNetwork(
         id=line_id,
         salt=secrets.token_bytes(16),
         network=said.evidence.network,
         agent_hash=said.evidence.agent_hash,
-        at=now,
+        at=said.evidence.seen_at or now,
     )
     known = (network.network, network.agent_hash) != (None, None)
     line = ConsentEvent(
@@ -225,6 +247,7 @@ def _append(
         rhythm=terms.rhythm,
         evidence_file=said.evidence_file,
         network_hash=network_hash(network) if known else None,
+        event_type=event_type(state, said.state.value, undo=undo),
     )
     line.row_hash = chained(content_of(line), line.previous_hash)
     add(session, line, evidence, *([network] if known else []))
@@ -240,15 +263,16 @@ def follow(  # noqa: PLR0913 - what a line says; all by name
     *,
     subject: str | None = None,
     evidence: Evidence | None = None,
+    entity: str = PERSON,
     now: datetime,
 ) -> ConsentEvent | None:
     """
     Add a line about the same newsletter and wording in another state, and return it.
 
     ``subject`` is another name of the same person, where he has one by now. Without evidence
-    of its own it keeps the evidence of the line it follows. None where it may not follow.
+    of its own it says which line it follows, and whose that was. None where it may not follow.
     """
-    said = _following(session, line, state, method, evidence)
+    said = replace(_following(session, line, state, method, evidence), entity=entity)
     if subject is not None:
         said = replace(said, subject=subject)
     return append(session, site, said, now=now)
@@ -257,11 +281,18 @@ def follow(  # noqa: PLR0913 - what a line says; all by name
 def evidence_beside(session: Session, line: ConsentEvent) -> Evidence:
     """Return what shows how a line came about, for another line about the same deed."""
     kept, origin = session.get(ConsentEvidence, line.id), session.get(ConsentNetwork, line.id)
+    follows = {FOLLOWS: str(line.id)}
+    if kept is None:
+        return Evidence("", signals=follows)
     return Evidence(
-        address=kept.address if kept else "",
+        address=kept.address,
         network=origin.network if origin else None,
         agent_hash=origin.agent_hash if origin else None,
-        signals={**(kept.signals if kept else {}), "follows": str(line.id)},
+        signals={**kept.signals, **follows},
+        claim_id=kept.claim_id,
+        message_id=kept.message_id,
+        confirmed_at=kept.confirmed_at,
+        seen_at=origin.at if origin else None,
     )
 
 
@@ -288,8 +319,9 @@ def change_consent(  # noqa: PLR0913 - what a line says; all by name
 
     ``until`` ends a pause by itself; ``rhythm`` is how often it is wanted. Without a wording the
     one of the line before holds, which is right for a "stop" and wrong for a new yes: that has
-    the wording the person just saw. None where nothing changes, or it may not: withdrawn twice,
-    paused without a permission. Raises ValueError where it is not theirs to say (R12).
+    the wording the person just saw. None where nothing changes, or it may not: withdrawn twice by
+    the same press, paused without a permission. Raises ValueError where it is not theirs to say
+    (R12).
     """
     subject = subject_of_contact(contact.id)
     before = states_of(session, subject).get(newsletter_key)
@@ -326,17 +358,43 @@ def undo(
 
     None where it is too late, where something came after it, or where nothing was allowed before.
     """
-    lines = session.scalars(
-        sa.select(ConsentEvent)
-        .where(ConsentEvent.subject == line.subject, ConsentEvent.newsletter == line.newsletter)
-        .order_by(ConsentEvent.number.desc())
-        .limit(2)
-    ).all()
-    if len(lines) < 2 or lines[0].id != line.id or line.at <= now - UNDO_FOR:  # noqa: PLR2004 - the line and the one before
+    hold_ledger(session)
+    lines = _last_two(session, line.subject, line.newsletter)
+    if len(lines) < 2 or lines[0].id != line.id:  # noqa: PLR2004 - the line and the one before
         return None
     before = lines[1]
+    if not can_be_undone(line.state, before.state, now - line.at):
+        return None
     said = _following(session, before, before.state, UNDO, evidence)
-    return _append(session, site, said, restores=before, now=now)
+    return _append(session, site, said, restores=_terms_of(before), undo=True, now=now)
+
+
+def end_pause(
+    session: Session, site: Site, line: ConsentEvent, *, now: datetime
+) -> ConsentEvent | None:
+    """
+    Write down that a pause is over; None where something came after it.
+
+    It allows nothing that did not hold again by itself: the state is the one before the pause,
+    on the terms the pause had, and it counts as nobody's yes (consent/rules.py: permission).
+    """
+    hold_ledger(session)
+    about = (ConsentEvent.subject == line.subject, ConsentEvent.newsletter == line.newsletter)
+    newest = session.scalars(
+        sa.select(ConsentEvent).where(*about).order_by(ConsentEvent.number.desc()).limit(1)
+    ).one()
+    if newest.id != line.id or line.until is None or line.until > now:
+        return None
+    awake = session.scalar(
+        sa.select(ConsentEvent.state)
+        .where(*about, ConsentEvent.state != ConsentState.PAUSED)
+        .order_by(ConsentEvent.number.desc())
+        .limit(1)
+    )
+    if awake not in LIVE:
+        return follow(session, site, line, ConsentState.EXPIRED, TIME, entity=TIME, now=now)
+    said = replace(_following(session, line, ConsentState(awake), TIME, None), entity=TIME)
+    return _append(session, site, said, restores=replace(_terms_of(line), until=None), now=now)
 
 
 def forget_network(session: Session, *, before: datetime) -> int:
@@ -362,39 +420,32 @@ def forget_network(session: Session, *, before: datetime) -> int:
 
 def run_out(session: Session, *, now: datetime, limit: int) -> list[ConsentEvent]:
     """Return requests nobody confirmed for too long, and permissions that ended by time."""
+    waited = sa.and_(
+        ConsentEvent.state == ConsentState.PENDING, ConsentEvent.at <= now - PENDING_FOR
+    )
+    ended = sa.and_(ConsentEvent.state.in_(LIVE), ConsentEvent.valid_until <= now)
+    return _newest_where(session, sa.or_(waited, ended), limit)
+
+
+def pauses_over(session: Session, *, now: datetime, limit: int) -> list[ConsentEvent]:
+    """Return pauses that ended by time and were not written down as ended."""
+    lasts = sa.or_(ConsentEvent.valid_until.is_(None), ConsentEvent.valid_until > now)
+    over = sa.and_(ConsentEvent.state == ConsentState.PAUSED, ConsentEvent.until <= now, lasts)
+    return _newest_where(session, over, limit)
+
+
+def _newest_where(
+    session: Session, condition: sa.ColumnElement[bool], limit: int
+) -> list[ConsentEvent]:
+    """Return lines of a kind that nothing came after, oldest first."""
     newer = aliased(ConsentEvent)
     followed = sa.exists().where(
         newer.subject == ConsentEvent.subject,
         newer.newsletter == ConsentEvent.newsletter,
         newer.number > ConsentEvent.number,
     )
-    waited = sa.and_(
-        ConsentEvent.state == ConsentState.PENDING, ConsentEvent.at <= now - PENDING_FOR
-    )
-    ended = sa.and_(ConsentEvent.state.in_(LIVE), ConsentEvent.valid_until <= now)
-    old = (
-        sa.select(ConsentEvent)
-        .where(sa.or_(waited, ended), ~followed)
-        .order_by(ConsentEvent.number)
-        .limit(limit)
-    )
-    return list(session.scalars(old))
-
-
-def refused(
-    session: Session, subjects: Collection[str], *, since: datetime | None = None
-) -> frozenset[str]:
-    """Return the newsletters refused under these names of one address, and not wanted since."""
-    asked = sa.select(ConsentEvent).where(ConsentEvent.subject.in_(subjects))
-    if since is not None:
-        asked = asked.where(ConsentEvent.at > since)
-    found: set[str] = set()
-    for line in session.scalars(asked.order_by(ConsentEvent.number)):
-        if line.state == ConsentState.REFUSED:
-            found.add(line.newsletter)
-        elif line.state == ConsentState.CONFIRMED and line.method in PROOF:
-            found.discard(line.newsletter)
-    return frozenset(found)
+    old = sa.select(ConsentEvent).where(condition, ~followed)
+    return list(session.scalars(old.order_by(ConsentEvent.number).limit(limit)))
 
 
 def _following(
@@ -407,8 +458,7 @@ def _following(
     """Return what is said in another state about the newsletter and wording of a line."""
     wording = session.get_one(Wording, line.wording)
     if evidence is None:
-        kept = session.get(ConsentEvidence, line.id)
-        evidence = Evidence(kept.address if kept else "", signals={"follows": str(line.id)})
+        evidence = evidence_beside(session, line).of_another_deed()
     return Said(
         subject=line.subject,
         newsletter=line.newsletter,
@@ -420,6 +470,49 @@ def _following(
         valid_for=line.valid_for,
         record_id=line.record_id or line.id,
     )
+
+
+def _says_more(
+    session: Session, before: Any, said: Said, terms: "_Terms", *, now: datetime
+) -> bool:
+    """
+    Return whether a line in the state of the one before says anything new.
+
+    Other terms do. So does a "stop" by somebody else, or another way, while the first can still be
+    taken back: whoever takes back his own must not take back this one with it. The same press
+    again (a double click) does not: then the first can be taken back as if it were the only one.
+    """
+    lines = _last_two(session, said.subject, said.newsletter)
+    awake = lines[1].state if len(lines) > 1 else None
+    undoable = can_be_undone(before.state, awake, now - before.at)
+    again = undoable and _is_same_voice(session, before, said)
+    if said.state == ConsentState.WITHDRAWN:
+        return undoable and not again
+    if again and terms.rhythm == before.rhythm and terms.until and before.until:
+        return bool(terms.until - now != before.until - before.at)
+    return bool((terms.until, terms.rhythm) != (before.until, before.rhythm))
+
+
+def _is_same_voice(session: Session, before: Any, said: Said) -> bool:
+    """Return whether something is said by the same one, the same way, from the same browser."""
+    origin = session.get(ConsentNetwork, before.id)
+    came_from = (origin.network, origin.agent_hash) if origin else (None, None)
+    return (before.method, before.entity, *came_from) == (
+        said.method,
+        said.entity,
+        said.evidence.network,
+        said.evidence.agent_hash,
+    )
+
+
+def _last_two(session: Session, subject: str, newsletter: str) -> Sequence[ConsentEvent]:
+    """Return the newest line about one newsletter of somebody, and the one before it."""
+    return session.scalars(
+        sa.select(ConsentEvent)
+        .where(ConsentEvent.subject == subject, ConsentEvent.newsletter == newsletter)
+        .order_by(ConsentEvent.number.desc())
+        .limit(2)
+    ).all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,29 @@ class Head:
     row_hash: str
     key_id: str = ""
     signature: str = ""
+    vouches: tuple[str, ...] = ()
+    """
+    The digests of earlier heads whose signatures were good when this one was signed.
+
+    Normally the one before. So a head stays good when the key that signed it is gone: whoever
+    holds the next key has checked it while he still could, and says so with his signature. It says
+    that those heads are ours and were there, and nothing of the ledger: each of them is compared
+    with it on its own, for ever.
+    """
 
     def as_json(self) -> str:
         """Return the head as one line of text."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(self.said(), sort_keys=True)
+
+    def said(self) -> dict[str, Any]:
+        """Return what it says; a head that vouches for none looks as it always did."""
+        told = asdict(self)
+        return told if self.vouches else {k: v for k, v in told.items() if k != "vouches"}
+
+    @property
+    def digest(self) -> str:
+        """Return what a later head names it by."""
+        return hashlib.sha256(self.as_json().encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +79,58 @@ class Verdict:
     faults: tuple[Fault, ...]
     heads: int
     """Signed heads that were checked."""
+    retired: int
+    """
+    Heads of a key that we have no more and that no later head vouches for: the key was taken away
+    before the next one had signed. They agree with the ledger, and so does a later signed head.
+    """
     unread: int
-    """Heads whose signature is of no key we have: forged, or of a key that was taken away."""
+    """What is no head of ours, or not as it was signed."""
+    missing: int
+    """Heads that a later one vouches for: they were there, and somebody took them away."""
 
     @property
     def whole(self) -> bool:
         """Whether everything is as it was written."""
-        return not self.faults and not self.unread
+        return not self.faults and not self.unread and not self.missing
 
 
-def head_of(session: Session, keys: Sequence[bytes], *, now: datetime) -> Head:
-    """Return the signed head of the ledger as it is."""
+def head_of(
+    session: Session,
+    keys: Sequence[bytes],
+    earlier: Sequence[Head | None] = (),
+    *,
+    now: datetime,
+) -> Head:
+    """Return the signed head of the ledger as it is; it vouches for what is good of the earlier."""
     last = session.execute(
         sa.select(ConsentEvent.number, ConsentEvent.row_hash)
         .order_by(ConsentEvent.number.desc())
         .limit(1)
     ).first()
     number, row_hash = (last.number, last.row_hash) if last else (0, FIRST)
-    head = Head(now.astimezone(UTC).isoformat(timespec="seconds"), number, row_hash, _name(keys[0]))
+    at = now.astimezone(UTC).isoformat(timespec="seconds")
+    good = _good(earlier, keys)
+    known = {digest for one in good for digest in one.vouches}
+    vouches = tuple(one.digest for one in good if one.digest not in known)
+    head = Head(at, number, row_hash, _name(keys[0]), vouches=vouches)
     return replace(head, signature=_signature(head, keys[0]))
 
 
 def keep_head(session: Session, folder: Path, keys: Sequence[bytes], *, now: datetime) -> Head:
-    """Add the signed head of the ledger to the file of heads, and return it."""
-    head = head_of(session, keys, now=now)
+    """
+    Add the signed head of the ledger to the file of heads, and return it.
+
+    A ledger that is not as it was written is signed as well, and an error logged. Not to sign it
+    would leave every line that is still to come unguarded, for whoever breaks a single one; and
+    it makes nothing good, as the earlier heads disagree with the ledger as before. They are
+    vouched for all the same: so none that disagrees can be taken away unnoticed.
+    """
+    earlier = read_heads(folder / HEADS)
+    verdict = verify(session, earlier, keys)
+    if not verdict.whole:
+        log.error("the consent ledger is not as it was written: see regportal ledger verify")
+    head = head_of(session, keys, earlier, now=now)
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / HEADS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -106,10 +153,15 @@ def verify(session: Session, heads: Sequence[Head | None], keys: Sequence[bytes]
     """
     Check every line, and that the ledger still says what it said when each head was signed.
 
-    Whoever owns the database can write lines anew so that they fit together; he cannot sign.
+    Whoever owns the database can write lines anew so that they fit together; he cannot sign. Every
+    head is asked, also of several that end at the same line: a later one says how the ledger
+    ended then, and nothing of what it was before.
     """
-    good = [head for head in heads if head is not None and _is_signed(head, keys)]
-    wanted = {head.number: head for head in good if head.number}
+    good = _good(heads, keys)
+    strange = _of_other_keys(heads, good, keys)
+    wanted = _by_line(good)
+    asked = {head.number for head in strange}
+    seen = {0: FIRST}
     faults: dict[int, str] = {}
     ids: dict[int, str] = {}
     count = last = 0
@@ -120,22 +172,29 @@ def verify(session: Session, heads: Sequence[Head | None], keys: Sequence[bytes]
             faults.setdefault(line.number, says)
         if line.number in faults or line.number in wanted:
             ids[line.number] = str(line.id)
-        head = wanted.pop(line.number, None)
-        if head is not None and head.row_hash == line.row_hash:
-            sound = line.number
-        elif head is not None:
+        if line.number in asked:
+            seen[line.number] = line.row_hash
+        signed = wanted.pop(line.number, [])
+        other = next((head for head in signed if head.row_hash != line.row_hash), None)
+        if other is not None:
             faults.setdefault(
                 line.number,
-                f"is not what was signed on {head.at}: a line after {sound} was written anew",
+                f"is not what was signed on {other.at}: a line after {sound} was written anew",
             )
-    for number, head in wanted.items():
+        elif signed:
+            sound = line.number
+    for number, (head, *_) in wanted.items():
         if number <= last:
             faults.setdefault(number, f"is gone: it was there on {head.at}")
         else:
             says = f"is gone, up to line {number} at least: it was there on {head.at}"
             faults.setdefault(last + 1, says)
     found = tuple(Fault(number, says, ids.get(number)) for number, says in sorted(faults.items()))
-    return Verdict(count, found, len(good), len(heads) - len(good))
+    covered = [one for one in strange if one.number <= sound]
+    covered = [one for one in covered if seen.get(one.number) == one.row_hash]
+    unread = len(heads) - len(good) - len(covered)
+    missing = len(_missing(heads, [*good, *strange]))
+    return Verdict(count, found, len(good), len(covered), unread, missing)
 
 
 def broken_lines(session: Session) -> Iterator[int]:
@@ -165,7 +224,7 @@ def content_of(line: ConsentEvent) -> dict[str, Any]:
     }
     if line.schema_version == 1:
         return content
-    return content | {
+    content |= {
         "record_id": str(line.record_id),
         "purpose": line.purpose,
         "privacy_notice_version": line.privacy_notice_version,
@@ -177,6 +236,9 @@ def content_of(line: ConsentEvent) -> dict[str, Any]:
         "evidence_file": line.evidence_file,
         "network_hash": line.network_hash,
     }
+    if line.schema_version == 2:  # noqa: PLR2004 - the release with networks apart
+        return content
+    return content | {"event_type": line.event_type}
 
 
 def evidence_hash(evidence: ConsentEvidence, schema_version: int) -> str:
@@ -184,6 +246,12 @@ def evidence_hash(evidence: ConsentEvidence, schema_version: int) -> str:
     content: dict[str, Any] = {"address": evidence.address, "signals": evidence.signals}
     if schema_version == 1:
         content |= {"network": evidence.network, "agent_hash": evidence.agent_hash}
+    elif schema_version > 2:  # noqa: PLR2004 - as above
+        content |= {
+            "claim_id": str(evidence.claim_id) if evidence.claim_id else None,
+            "message_id": evidence.message_id,
+            "confirmed_at": _moment(evidence.confirmed_at),
+        }
     return chained(content, evidence.salt.hex())
 
 
@@ -240,9 +308,49 @@ def _moment(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None
 
 
+def _good(heads: Sequence[Head | None], keys: Sequence[bytes]) -> list[Head]:
+    """Return the heads that one of our keys signed, and those that such a head vouches for."""
+    told = [head for head in heads if head is not None]
+    good = {head.digest for head in told if _is_signed(head, keys)}
+    for head in reversed(told):  # a head vouches for earlier ones only
+        if head.digest in good:
+            good |= set(head.vouches)
+    return [head for head in told if head.digest in good]
+
+
+def _by_line(heads: Sequence[Head]) -> dict[int, list[Head]]:
+    """Return the heads that end at each line; nothing can be wrong before the first."""
+    found: dict[int, list[Head]] = {}
+    for head in heads:
+        if head.number:
+            found.setdefault(head.number, []).append(head)
+    return found
+
+
+def _missing(heads: Sequence[Head | None], by: Sequence[Head]) -> set[str]:
+    """Return the digests of heads that some of them vouch for, and that are not there."""
+    vouched = {digest for head in by for digest in head.vouches}
+    return vouched - {head.digest for head in heads if head is not None}
+
+
+def _of_other_keys(
+    heads: Sequence[Head | None], good: Sequence[Head], keys: Sequence[bytes]
+) -> list[Head]:
+    """
+    Return the heads of keys that we do not know: perhaps of one that was taken away too early.
+
+    None where a head that was vouched for is not there: then somebody has changed the file.
+    """
+    told = [head for head in heads if head is not None]
+    if not good or _missing(heads, good):
+        return []
+    ours, fine = {_name(key) for key in keys}, {head.digest for head in good}
+    return [head for head in told if head.key_id not in ours and head.digest not in fine]
+
+
 def _signature(head: Head, key: bytes) -> str:
     """Return the signature of a head: HMAC-SHA256 by a key of the installation."""
-    said = {name: value for name, value in asdict(head).items() if name != "signature"}
+    said = {name: value for name, value in head.said().items() if name != "signature"}
     return hmac.new(_signing(key), canonical(said), hashlib.sha256).hexdigest()
 
 
@@ -271,8 +379,12 @@ def _read_head(line: str) -> Head | None:
         said = json.loads(line)
         texts = [said[name] for name in ("at", "row_hash", "key_id", "signature")]
         number = said["number"]
-    except (ValueError, TypeError, KeyError):
+        vouches = said.get("vouches", [])
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    if type(number) is not int or not all(isinstance(one, str) and one.isascii() for one in texts):
+    if type(number) is not int or not isinstance(vouches, list):
         return None
-    return Head(texts[0], number, *texts[1:])
+    if not all(isinstance(one, str) and one.isascii() for one in (*texts, *vouches)):
+        return None
+    at, row_hash, key_id, signature = texts
+    return Head(at, number, row_hash, key_id, signature, tuple(vouches))

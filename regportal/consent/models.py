@@ -31,7 +31,7 @@ class ConsentEvent(Base):
     ``subject`` is ``claim:<id>`` until the owner of the address confirms, then
     ``contact:<id>``. ``row_hash`` is the SHA-256 of the line's canonical JSON, which includes
     the hash of the line before (security.md R15). The database refuses UPDATE and DELETE.
-    Lines of schema version 1 lack what may be NULL.
+    Lines of older schema versions lack what may be NULL (consent/ledger.py: content_of).
     """
 
     __tablename__ = "consent_event"
@@ -43,6 +43,7 @@ class ConsentEvent(Base):
             *("form_version", "box_default", "evidence_hash", "previous_hash", "row_hash"),
             *("record_id", "purpose", "privacy_notice_version", "privacy_notice_hash"),
             *("valid_for", "valid_until", "until", "rhythm", "evidence_file", "network_hash"),
+            "event_type",
         }
     )
     person: ClassVar = {"subject": "subject"}
@@ -90,6 +91,8 @@ class ConsentEvent(Base):
     """The SHA-256 of the file that shows where an imported permission comes from."""
     network_hash: Mapped[str | None]
     """The salted hash of what ConsentNetwork holds."""
+    event_type: Mapped[str | None]
+    """What happened: request, confirmation, withdrawal… (consent/rules.py: event_type)."""
 
 
 class ConsentEvidence(Base):
@@ -98,11 +101,13 @@ class ConsentEvidence(Base):
     __tablename__ = "consent_evidence"
     personal: ClassVar = {
         "address": "To prove whose consent it was.",
-        "signals": "To prove how it was given: which claim, which button.",
+        "signals": "To prove how it was given: what your browser said of your wishes.",
+        "message_id": "To prove which of our mails asked you.",
+        "confirmed_at": "To prove when you pressed the button, or sent the code.",
         "network": "Where older lines came from: your network, as later lines keep it apart.",
         "agent_hash": "With which browser older lines came, as a hash.",
     }
-    plain = frozenset({"id", "salt"})
+    plain = frozenset({"id", "salt", "claim_id"})
     person: ClassVar = {"id": "consent_event.id", "address": "address"}
     clock: ClassVar = "ledger"
 
@@ -115,7 +120,13 @@ class ConsentEvidence(Base):
     """The truncated IP: /24 or /48."""
     agent_hash: Mapped[str | None]
     signals: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
-    """claim_id, proof, Sec-Fetch-User, Sec-GPC."""
+    """Sec-GPC, DNT, Sec-Fetch-User; ``follows``: another line about the same deed."""
+    claim_id: Mapped[uuid.UUID | None]
+    """The claim it was said under; lines of schema version 2 have it among the signals."""
+    message_id: Mapped[str | None]
+    """The Message-ID of the mail that proved the mailbox."""
+    confirmed_at: Mapped[MaybeMoment]
+    """When the owner's yes or no was sent; the line may have been written later."""
 
 
 class ConsentNetwork(Base):
@@ -137,4 +148,28 @@ class ConsentNetwork(Base):
     network: Mapped[str | None]
     """The truncated IP: /24 or /48."""
     agent_hash: Mapped[str | None]
+    at: Mapped[Moment] = mapped_column(index=True)
+
+
+class Refusal(Base):
+    """
+    That the owner of an address said "that was not me" to a newsletter; the newest time.
+
+    It keeps strangers from asking again, also once the claim it was said to is deleted, or the
+    person erased: so it must not hang on either, and it does not know the address.
+    """
+
+    __tablename__ = "refusal"
+    personal: ClassVar = {
+        "address_hash": "A keyed hash of the address, so that nobody asks again in your name.",
+        "newsletter": "Which newsletter you did not ask for.",
+        "at": "When you said so, to let it end after 90 days.",
+    }
+    person: ClassVar = {"address_hash": "address_hash"}
+    clock: ClassVar = "refusals"
+    aged_by: ClassVar = "at"
+    outlives: ClassVar = "It keeps strangers from using an erased address; it ends by itself."
+
+    address_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    newsletter: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[Moment] = mapped_column(index=True)

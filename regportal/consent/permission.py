@@ -14,7 +14,7 @@ from regportal.consent.models import ConsentEvent
 from regportal.consent.rules import Line, Permission, permission
 from regportal.identity.models import Contact
 
-__all__ = ["Permission", "may_mail", "permissions", "permissions_of"]
+__all__ = ["Permission", "may_mail", "permissions", "permissions_of", "standing"]
 
 T = TypeVar("T")
 MOST = 500
@@ -61,6 +61,19 @@ def permissions_of(session: Session, contact: Contact, *, at: datetime) -> Mappi
             at,
         )
         for key in keys
+    }
+
+
+def standing(
+    session: Session, subjects: Sequence[str], *, at: datetime
+) -> Mapping[str, Permission]:
+    """Return how each newsletter stands that was asked for under these names of one address."""
+    lines: dict[str, list[Line]] = defaultdict(list)
+    for (_, newsletter), some in _lines(session, subjects).items():
+        lines[newsletter] += some
+    return {
+        key: permission(sorted(some, key=lambda line: line.number), (), at)
+        for key, some in lines.items()
     }
 
 

@@ -19,13 +19,13 @@ PAUSE = timedelta(days=90)
 
 NEXT: Mapping[str | None, frozenset[str]] = {
     None: frozenset({"pending", "confirmed", "imported", "withdrawn"}),
-    "pending": frozenset({"confirmed", "refused", "expired", "withdrawn", "erased"}),
+    "pending": frozenset({"confirmed", "refused", "expired", "withdrawn", "suppressed", "erased"}),
     "confirmed": frozenset({"paused", "withdrawn", "expired", "suppressed", "erased"}),
     "imported": frozenset({"confirmed", "paused", "withdrawn", "expired", "suppressed", "erased"}),
     "paused": frozenset({"confirmed", "withdrawn", "expired", "suppressed", "erased"}),
-    "withdrawn": frozenset({"pending", "confirmed", "erased"}),
-    "expired": frozenset({"pending", "confirmed", "withdrawn", "erased"}),
-    "refused": frozenset({"pending", "confirmed", "withdrawn", "erased"}),
+    "withdrawn": frozenset({"pending", "confirmed", "suppressed", "erased"}),
+    "expired": frozenset({"pending", "confirmed", "withdrawn", "suppressed", "erased"}),
+    "refused": frozenset({"pending", "confirmed", "withdrawn", "suppressed", "erased"}),
     "suppressed": frozenset({"erased"}),
     "erased": frozenset(),
 }
@@ -33,6 +33,8 @@ LIVE = frozenset({"confirmed", "imported", "paused"})
 """A permission that is there, if only asleep."""
 PROOF = frozenset({"gate", "confirm page", "code", "preference page"})
 """How the owner of a mailbox speaks to us, proven; a link for unsubscribing proves too little."""
+UNDONE = frozenset({"withdrawn", "paused"})
+"""What may be taken back for a while by whoever pressed it."""
 UNDO = "undo"
 """How whoever pressed "stop" takes it back."""
 WHO: Mapping[str, frozenset[str]] = {
@@ -41,6 +43,19 @@ WHO: Mapping[str, frozenset[str]] = {
     "imported": frozenset({"import"}),
 }
 """Whose word it takes to come into a state that allows something; out of one anybody's will do."""
+HAPPENED: Mapping[str, str] = {
+    "pending": "request",
+    "paused": "pause",
+    "withdrawn": "withdrawal",
+    "refused": "refusal",
+    "expired": "expiry",
+    "suppressed": "suppression",
+    "imported": "import",
+    "erased": "erasure",
+}
+"""What it is called when a consent comes into a state…"""
+CONFIRMED_FROM: Mapping[str | None, str] = {"pending": "confirmation", "paused": "resumption"}
+"""…and a yes by what was there before."""
 RHYTHMS = ("daily", "weekly", "monthly", "quarterly")
 """How often a newsletter can come, the most often first."""
 USUAL = "usual"
@@ -60,12 +75,54 @@ def may_follow(state: str | None, to: str, *, changed: bool = False, undo: bool 
 
     >>> may_follow("paused", "paused"), may_follow("paused", "paused", changed=True)
     (False, True)
+
+    So may a "stop" where somebody else says it, too.
+
+    >>> may_follow("withdrawn", "withdrawn"), may_follow("withdrawn", "withdrawn", changed=True)
+    (False, True)
     """
     if undo:
-        return state in {"withdrawn", "paused"} and to in LIVE
+        return state in UNDONE and to in LIVE
     if state == to:
-        return changed and to in LIVE
+        return changed and (to in LIVE or to == "withdrawn")
     return to in NEXT[state]
+
+
+def event_type(state: str | None, to: str, *, undo: bool = False) -> str:
+    """
+    Return what happens when a consent comes from one state into another (ISO/IEC TS 27560).
+
+    >>> event_type(None, "pending"), event_type("pending", "confirmed")
+    ('request', 'confirmation')
+    >>> event_type(None, "confirmed"), event_type("paused", "confirmed")
+    ('consent', 'resumption')
+    >>> event_type("confirmed", "confirmed"), event_type("withdrawn", "confirmed", undo=True)
+    ('change', 'restoration')
+    >>> event_type("withdrawn", "withdrawn")
+    'withdrawal'
+    """
+    if undo:
+        return "restoration"
+    if state == to and to in LIVE:
+        return "change"
+    if to == "confirmed":
+        return CONFIRMED_FROM.get(state, "consent")
+    return HAPPENED[to]
+
+
+def can_be_undone(state: str | None, before: str | None, pressed: timedelta) -> bool:
+    """
+    Return whether a line can still be taken back: so long ago it took away what was allowed.
+
+    >>> can_be_undone("withdrawn", "confirmed", timedelta(minutes=5))
+    True
+
+    A second "stop" cannot: whoever takes his own back must not take back the first with it.
+
+    >>> can_be_undone("withdrawn", "withdrawn", timedelta(minutes=5))
+    False
+    """
+    return state in UNDONE and before in LIVE and pressed < UNDO_FOR
 
 
 def may_say(method: str, to: str) -> bool:

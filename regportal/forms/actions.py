@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from regportal.errors import StaleError
 from regportal.forms.claiming import (
     MAIL,
+    OWN_STAFF,
     Around,
     Sender,
     Sent,
@@ -22,7 +23,7 @@ from regportal.forms.claiming import (
     subscribe_with,
 )
 from regportal.forms.models import Submission
-from regportal.forms.news import claimed_news, contact_news
+from regportal.forms.news import claimed_news, tell_contact
 from regportal.identity.actions import end_visitor, holds, present
 from regportal.identity.models import Choice, Claim, Contact, Visitor, VisitorState
 from regportal.identity.tokens import derived_token, hash_of
@@ -100,11 +101,13 @@ def open_gate(
     if opened and sent.remember:
         add(session, _remembering(visitor, sender, now))
     download = None
-    if not around.kiosk and (around.gate.delivery == "instant" or proven):
+    if around.gate.hands_over(around.site, proven=proven):
         first = visitor is not found
         download = hand_over(session, around, visitor, claim, visit, sender, first=first, now=now)
+    staff = sender.own_staff or claim.own_staff
+    if not sender.machine and not staff and (opened or answer is not None):
+        _tell(session, around, claim, proven=proven, now=now)
     if not sender.machine:
-        _tell(session, around, claim, proven=proven, news=opened or answer is not None, now=now)
         if opened or (not proven and around.gate.delivery == "mail"):
             owe_mail(session, claim, around.gate.key, now=now)
         if waits and proven:
@@ -113,7 +116,7 @@ def open_gate(
     if around.kiosk:  # whoever stands there next has nothing to do with it
         watch(session, visitor)
         end_visitor(visitor, now=now)
-    kept = token if opened else sender.token
+    kept = token if opened or not proven else sender.token
     return Opened(kept, visitor.remembered, download)
 
 
@@ -145,6 +148,7 @@ def hand_over(  # noqa: PLR0913 - what is handed to whom; each is another room's
         now=now,
     )
     proven = visitor.state == VisitorState.VERIFIED
+    machine = sender.machine or (OWN_STAFF if sender.own_staff or claim.own_staff else None)
     if first or not _has_download(session, around.asset, visitor, claim, visit):
         record(
             session,
@@ -164,8 +168,8 @@ def hand_over(  # noqa: PLR0913 - what is handed to whom; each is another room's
                 claim_id=claim.id,
                 contact_id=claim.contact_id if proven else None,
                 attribution=Attributed.VERIFIED if proven else Attributed.CLAIMED,
-                judged=Judged.MACHINE if sender.machine else Judged.PERSON,
-                judged_because=sender.machine,
+                judged=Judged.MACHINE if machine else Judged.PERSON,
+                judged_because=machine,
             ),
             now=now,
         )
@@ -239,19 +243,15 @@ def _tell(
     claim: Claim,
     *,
     proven: bool,
-    news: bool,
     now: datetime,
 ) -> None:
     """Owe the connectors what this form means for them."""
-    if not news:
-        return
     if not proven:
         told = claimed_news(session, around.published, claim, now=now)
         owe(session, around.connectors(), told, now=now)
     elif claim.contact_id is not None:
         contact = session.get_one(Contact, claim.contact_id)
-        told = contact_news(session, around.published, contact, "contact.updated", now=now)
-        owe(session, around.connectors(), told, now=now)
+        tell_contact(session, around.published, contact, "contact.updated", now=now)
 
 
 ELSEWHERE = sa.and_(

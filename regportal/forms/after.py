@@ -24,13 +24,14 @@ from regportal.forms.proving import prove_by_code
 from regportal.forms.visiting import (
     Visiting,
     bare_sender,
+    is_fresh,
     is_proven,
     sender_of,
     visiting_of,
 )
 from regportal.identity import browser, limits
 from regportal.identity.actions import end_visitor, holds
-from regportal.identity.models import Claim, ClaimState, Visitor
+from regportal.identity.models import Claim, Visitor
 from regportal.store import current
 from regportal.store.words import N_
 
@@ -66,9 +67,13 @@ def not_you(key: str) -> BaseResponse:
 
 @bp.post("/g/<key>/resend")
 def resend(key: str) -> BaseResponse:
-    """Send the mail again; the caps of the address decide whether it really goes."""
+    """
+    Send the mail again; the caps of the address decide whether it really goes.
+
+    Whether its owner said yes meanwhile, in a browser of his own, is not told here.
+    """
     visiting, _ = _small_form(key)
-    if visiting.claim is not None and visiting.claim.state == ClaimState.OPEN:
+    if visiting.claim is not None and not is_proven(visiting):
         claim = visiting.claim.id
         limits.check("claims", now=visiting.now)
         current.store().write(
@@ -105,9 +110,14 @@ def code(key: str) -> BaseResponse:
 
 @bp.post("/g/<key>/change")
 def change(key: str) -> BaseResponse:
-    """Take another address instead: a new visitor with a new claim."""
+    """
+    Take another address instead: a new visitor with a new claim.
+
+    So it does where the owner of the first one has said yes meanwhile: whoever typed his address
+    must not learn that he did.
+    """
     visiting, fields = _small_form(key)
-    if visiting.claim is None or visiting.claim.state != ClaimState.OPEN:
+    if visiting.claim is None or is_proven(visiting):
         return _to_gate(visiting)
     typed = wire.only(fields, "email")
     try:
@@ -131,16 +141,22 @@ def change(key: str) -> BaseResponse:
 
 @bp.post("/g/<key>/others/<uuid:claim>")
 def other(key: str, claim: uuid.UUID) -> BaseResponse:
-    """Let a proven owner decide another open claim of the same address."""
+    """Let an owner who was proven a moment ago decide another open claim of the same address."""
     visiting, fields = _small_form(key)
+    if (
+        visiting.frame.origin is not None
+    ):  # nothing is confirmed there: the page links to the own one
+        return _to_done(visiting)
+    if is_proven(visiting) and not is_fresh(visiting):
+        return redirect(url_for("privacy.me"), 303)
     choice, seen = decision_in(fields), wire.only(fields, "seen")
     limits.check("decisions", now=visiting.now)
     mine = visiting.visitor.id if visiting.visitor and is_proven(visiting) else None
     pepper = current.settings().pepper_text
-    published = visiting.around.published
+    around, sender = visiting.around, bare_sender(visiting.token, visiting.locale)
     current.store().write(
         lambda session: decide_other(
-            session, published, claim, mine, choice, seen=seen, pepper=pepper, now=visiting.now
+            session, around, claim, mine, choice, sender, seen=seen, pepper=pepper, now=visiting.now
         )
     )
     current.wake("settle")

@@ -11,8 +11,9 @@ from regportal.forms.actions import Around, Opened, Sender, Sent, open_gate
 from regportal.forms.effort import is_done
 from regportal.forms.models import Submission
 from regportal.forms.rules import ASK_LIFE, Ask
+from regportal.forms.visiting import Visiting, is_proven
 from regportal.identity import limits
-from regportal.identity.limits import LIMITS, MINUTE
+from regportal.identity.limits import LIMITS, MINUTE, Spot
 from regportal.store import current
 
 QUICK = timedelta(seconds=2)
@@ -36,25 +37,39 @@ class Verdict(enum.Enum):
 class Arrival:
     """What is counted of one form; read from the request, judged where it is written."""
 
-    keys: tuple[bytes, ...]
-    """Under which keys it is counted; none where limits are off."""
-    asks_email: bool
+    spots: tuple[Spot, ...]
+    """Where it is counted; nowhere where limits are off."""
+    owes_mail: bool
+    """Whether somebody may get a mail because of it."""
     worked: bool
     age: timedelta
     """How long the page had been open."""
 
 
-def arrival_of(ask: Ask, effort: str, *, now: datetime) -> Arrival:
-    """Return what is to be counted of the form in the current request."""
-    names: tuple[str, ...] = ()
-    worked = ask.email and effort != "" and is_done(ask.nonce, effort, current.settings().keys)
+def arrival_of(visiting: Visiting, ask: Ask, sent: Sent, effort: str) -> Arrival:
+    """
+    Return what is to be counted of the form in the current request.
+
+    Whatever may owe a mail counts as a claim, not only what carries an address: a browser that
+    comes back to a gate whose file goes by mail, or asks for a newsletter, has one sent as well.
+    """
+    owes_mail = _owes_mail(visiting, ask, sent)
+    worked = owes_mail and effort != "" and is_done(ask.nonce, effort, current.settings().keys)
+    windows: dict[str, timedelta] = {}
     if limits.is_on():
-        names = ("claims", "burst") if ask.email else ("answers",)
-        names += ("claims-with-work",) if worked else ()
-    place = limits.place_of()
-    shown = datetime.fromtimestamp(ask.expires, now.tzinfo) - ASK_LIFE
-    keys = tuple(limits.key_of(name, place) for name in names)
-    return Arrival(keys, ask.email, worked, now - shown)
+        hour = LIMITS["claims"].window
+        windows = {"claims": hour, "burst": MINUTE} if owes_mail else {"answers": hour}
+        windows |= {"claims-with-work": hour} if worked else {}
+    shown = datetime.fromtimestamp(ask.expires, visiting.now.tzinfo) - ASK_LIFE
+    spots = tuple(limits.spot(name, window) for name, window in windows.items())
+    return Arrival(spots, owes_mail, worked, visiting.now - shown)
+
+
+def _owes_mail(visiting: Visiting, ask: Ask, sent: Sent) -> bool:
+    """Return whether a mail may be owed because of a form; a function of what this browser did."""
+    if is_proven(visiting):
+        return ask.email or sent.wants_newsletter
+    return ask.email or visiting.by_mail
 
 
 def take_form(
@@ -82,17 +97,12 @@ def _judged(
     session: Session, arrival: Arrival, *, now: datetime
 ) -> tuple[Verdict | None, str | None]:
     """Count a form; return why it is not taken, and why it is taken for a machine's."""
-    if not arrival.keys:
+    if not arrival.spots:
         return None, None
-    hour = LIMITS["claims"].window
-    if not arrival.asks_email:
-        answers = LIMITS["answers"]
-        within = limits.take(session, arrival.keys[0], answers.most, answers.window, now)
-        return (None if within else Verdict.LATER), None
-    windows = (hour, MINUTE, hour)
-    claims, burst, *worked = limits.count(
-        session, list(zip(arrival.keys, windows, strict=False)), now=now
-    )
+    counted = limits.used(session, arrival.spots, now=now)
+    if not arrival.owes_mail:
+        return (None if counted[0] <= LIMITS["answers"].most else Verdict.LATER), None
+    claims, burst, *worked = counted
     machine = None if arrival.worked else _machine(burst, arrival.age)
     if claims <= LIMITS["claims"].most:
         return None, machine

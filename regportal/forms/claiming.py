@@ -3,9 +3,9 @@
 import hashlib
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from regportal.consent.models import ConsentState
 from regportal.consent.schema import Newsletter
 from regportal.errors import StaleError
 from regportal.forms.models import Answer
-from regportal.forms.news import consent_news
+from regportal.forms.news import tell_consent
 from regportal.forms.rules import Ask
 from regportal.forms.schema import Gate, Question
 from regportal.identity.actions import (
@@ -30,12 +30,13 @@ from regportal.identity.actions import (
     end_visitor,
     open_claim,
     open_claim_of,
+    proving_mail,
     rotate,
 )
 from regportal.identity.addresses import Address
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact, Visitor, VisitorState
 from regportal.library.schema import Asset
-from regportal.outbox.actions import News, owe, put
+from regportal.outbox.actions import News, put
 from regportal.store.documents import Published, Site, keep_wording
 from regportal.store.facts import add
 from regportal.store.ids import uuid7
@@ -44,6 +45,8 @@ from regportal.tracking.models import Visit
 
 MAIL = "mail"
 """What the outbox calls the postman."""
+OWN_STAFF = "own staff"
+"""Why a form does not count though a person sent it (``site.ignore``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,16 @@ class Sender:
     browser: str
     locale: str
     machine: str | None = None
-    """Why we take it for a machine, or None."""
+    """Why we take it for a machine, or None; also of whoever says that he is our own staff."""
+    own_staff: bool = False
+    """Whether ``site.ignore`` names whoever sits there: he may do everything, uncounted."""
     referrer: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
     agent_hash: str | None = None
     signals: Mapping[str, Any] = field(default_factory=dict)
+    objects: bool = False
+    """Whether it says that its person is not to be followed (Sec-GPC, DNT)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +87,18 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """The documents around one gate, and the keys."""
+class House:
+    """The documents that hold, and the keys."""
 
     published: Published
     site: Site
-    gate: Gate
-    asset: Asset
     keys: tuple[bytes, ...]
 
-    @property
-    def kiosk(self) -> bool:
-        """Whether this gate stands open to passers-by: no cookies, and the file goes by mail."""
-        return self.gate.stands_at_kiosk(self.site)
-
-    def at(self, key: str) -> Self | None:
-        """Return the documents around another gate, or None where it is no more."""
+    def at(self, key: str) -> "Around | None":
+        """Return the same around a gate, or None where there is none (any more)."""
         gate = self.published.find(Gate, key)
         asset = self.published.find(Asset, gate.asset) if gate else None
-        return replace(self, gate=gate, asset=asset) if gate and asset else None
+        return Around(self.published, self.site, self.keys, gate, asset) if gate and asset else None
 
     def question(self, key: str | None) -> Question | None:
         """Return a question by its key."""
@@ -111,6 +111,19 @@ class Around:
     def connectors(self) -> tuple[Connector, ...]:
         """Return every connector."""
         return self.published.all(Connector)
+
+
+@dataclass(frozen=True, slots=True)
+class Around(House):
+    """The documents around one gate, and the keys."""
+
+    gate: Gate
+    asset: Asset
+
+    @property
+    def kiosk(self) -> bool:
+        """Whether this gate stands open to passers-by: no cookies, and the file goes by mail."""
+        return self.gate.stands_at_kiosk(self.site)
 
 
 def owe_mail(
@@ -153,13 +166,27 @@ def subject_of(claim: Claim) -> str:
     return subject_of_claim(claim.id)
 
 
-def evidence_of(claim: Claim, sender: Sender) -> Evidence:
-    """Return what shows that this browser said so."""
+def evidence_of(
+    claim: Claim,
+    sender: Sender,
+    message_id: str | None = None,
+    *,
+    confirmed_at: datetime | None = None,
+) -> Evidence:
+    """
+    Return what shows that this browser said so.
+
+    ``message_id`` is the mail that proved the mailbox, where one did; ``confirmed_at`` when its
+    owner said yes or no, where that is what he did.
+    """
     return Evidence(
         address=claim.email,
         network=sender.network,
         agent_hash=sender.agent_hash,
-        signals={**sender.signals, "claim": str(claim.id)},
+        signals=dict(sender.signals),
+        claim_id=claim.id,
+        message_id=message_id,
+        confirmed_at=confirmed_at,
     )
 
 
@@ -182,16 +209,24 @@ def claim_with(
             visitor, claim, first_token = None, None, token
     proven = visitor is not None and visitor.state == VisitorState.VERIFIED
     if visitor is not None and claim is not None and (claim.state == ClaimState.OPEN or proven):
+        if not proven:  # whether its owner said yes meanwhile does not show: a new token either way
+            rotate(session, visitor, sender.token, token, now=now)
         return visitor, claim, False
     if address is None:
         if claim is None:
             raise StaleError(N_("We no longer know who sent this. Here is the form anew."))
         address = claim.address
-    said = {"gate": around.gate.key, "browser": sender.browser, "locale": sender.locale}
+    said: dict[str, Any] = {
+        "gate": around.gate.key,
+        "browser": sender.browser,
+        "locale": sender.locale,
+        "own_staff": sender.own_staff and sender.machine is None,
+    }
     left = open_claim_of(session, visitor) if visitor is not None else None
     if visitor is not None and left is not None:  # he proved himself elsewhere meanwhile
         if left.match_key == address.match_key:
             visitor.claim_id = left.id
+            rotate(session, visitor, sender.token, token, now=now)
             return visitor, left, False
         end_visitor(visitor, now=now)
         visitor, first_token = None, token
@@ -254,6 +289,10 @@ def subscribe_with(
         return False
     proven = visitor.state == VisitorState.VERIFIED
     at_once = proven and newsletter.confirm == "unless_verified"
+    evidence = evidence_of(claim, sender)
+    if at_once:
+        mail = proving_mail(session, claim)
+        evidence = evidence_of(claim, sender, mail, confirmed_at=now)
     line = append(
         session,
         around.site,
@@ -264,14 +303,14 @@ def subscribe_with(
             method="gate",
             wording=sent.ask.newsletter_wording or "",
             locale=sent.ask.locale,
-            evidence=evidence_of(claim, sender),
+            evidence=evidence,
             valid_for=newsletter.valid_for,
         ),
         now=now,
     )
     if line is not None and proven and claim.contact_id is not None:
         contact = session.get_one(Contact, claim.contact_id)
-        owe(session, around.connectors(), consent_news(contact, line, session), now=now)
+        tell_consent(session, around.published, contact, line, now=now)
     return line is not None and not at_once
 
 

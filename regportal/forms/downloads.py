@@ -1,21 +1,20 @@
 """The address of the bytes, ``/d/<token>``; a file has no other."""
 
 import contextlib
-import json
 import logging
 import uuid
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, current_app, redirect, request, url_for
+from flask import Blueprint, current_app, redirect, request, url_for
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
-from werkzeug.http import HTTP_STATUS_CODES
 
 from regportal.errors import NotHereError
 from regportal.forms.schema import Gate
 from regportal.identity import limits
 from regportal.identity.browser import visitor_of_request
+from regportal.identity.models import Visitor, VisitorState
 from regportal.library import actions, serving
 from regportal.library.models import Grant
 from regportal.library.ranges import Part
@@ -23,6 +22,8 @@ from regportal.library.rules import Verdict, Wish, may_serve, starts
 from regportal.library.schema import Asset, Content
 from regportal.library.storage import Storage, open_storage
 from regportal.store import current
+from regportal.store.documents import Site
+from regportal.store.problem import problem
 
 bp = Blueprint("downloads", __name__)
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def download(token: str) -> ResponseReturnValue:
     """Send the bytes to the browser they were granted to; anybody else is led to the gate."""
     now = datetime.now(UTC)
     if not actions.is_token(token):
-        return _problem(404, "This is not a download link.")
+        return problem(404, "This is not a download link.")
     with current.store().read() as session:
         grant = actions.find(session, token)
         visitor = visitor_of_request(session, now=now)
@@ -56,16 +57,29 @@ def download(token: str) -> ResponseReturnValue:
         looks=request.method == "HEAD",
         continues=wanted.continues,
     )
-    if may_serve(grant, wish, now) is not Verdict.SERVE:
+    if may_serve(grant, wish, now) is not Verdict.SERVE or not _may_have(grant, visitor):
         return _to_the_gate(grant)
     try:
         return _send(grant, content, wanted, now)
     except NotHereError as error:
         log.error("asset %s: %s", grant.asset, error)  # noqa: TRY400 - the sentence is enough
-        return _problem(404, "This file is not here any more.")
+        return problem(404, "This file is not here any more.")
     except OSError:
         log.exception("asset %s: the storage cannot be read", grant.asset)
-        return _problem(503, "The file cannot be read just now. Please try again.", after=30)
+        return problem(503, "The file cannot be read just now. Please try again.", after=30)
+
+
+def _may_have(grant: Grant, visitor: Visitor | None) -> bool:
+    """
+    Return whether the gate still hands its file to whoever asks.
+
+    A browser that is no longer proven, or never was, gets nothing of a gate that goes by mail,
+    whatever it was granted when it was.
+    """
+    published = current.published()
+    gate = published.find(Gate, grant.gate)
+    proven = visitor is not None and visitor.state == VisitorState.VERIFIED
+    return gate is None or gate.hands_over(Site.of(published), proven=proven)
 
 
 def _send(
@@ -83,7 +97,7 @@ def _send(
         limits.look("downloads", now=now)
     lanes: serving.Lanes = current_app.extensions["regportal.lanes"]
     if not lanes.enter(grant.id):
-        return _problem(429, "This download already runs several times at once.", after=5)
+        return problem(429, "This download already runs several times at once.", after=5)
     with contextlib.ExitStack() as undoing:
         undoing.callback(lanes.leave, grant.id)
         window = serving.open_part(_storage(), content, wanted)
@@ -137,7 +151,7 @@ def _to_the_gate(grant: Grant | None) -> ResponseReturnValue:
             framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
             values = {"key": gate} | ({"in": "frame"} if framed else {})
             return redirect(url_for("forms.gate", _external=False, **values), 303)
-    return _problem(403, "This link is not for this browser, or it is over.")
+    return problem(403, "This link is not for this browser, or it is over.")
 
 
 def _is_navigation() -> bool:
@@ -153,16 +167,6 @@ def _is_a_guess() -> bool:
     It gets an error, which it forgets; a page it would show to the person who comes later.
     """
     return "prefetch" in request.headers.get("Sec-Purpose", "")
-
-
-def _problem(status: int, says: str, *, after: int | None = None) -> Response:
-    """Return an error that a program can read, and that no file could be mistaken for."""
-    title = HTTP_STATUS_CODES[status]
-    body = {"type": "about:blank", "title": title, "status": status, "detail": says}
-    answer = Response(json.dumps(body), status, content_type="application/problem+json")
-    if after is not None:
-        answer.headers["Retry-After"] = str(after)
-    return answer
 
 
 def _storage() -> Storage:

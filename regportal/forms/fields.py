@@ -46,6 +46,7 @@ TIMEFRAMES = {
     "6-12m": N_("In six to twelve months"),
     "later": N_("Later"),
 }
+SENSITIVE = N_("kept, and not shown")
 YES_OR_NO = {"yes": N_("Yes"), "no": N_("No")}
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -208,9 +209,15 @@ def shown_value(question: Question | None, value: Any, locale: str) -> str:
     """
     Return a value as people read it: a country's name rather than its code.
 
+    What was asked as sensitive is never shown again to anybody.
+
     >>> shown_value(Question(key="c", type="country", label="?"), "DE", "en")
     'Germany'
+    >>> shown_value(Question(key="h", type="text", label="?", sensitive=True), "asthma", "en")
+    'kept, and not shown'
     """
+    if question is not None and question.sensitive:
+        return translated(SENSITIVE, locale)
     values = value if isinstance(value, list) else [value]
     if question is None:
         return ", ".join(str(one) for one in values)

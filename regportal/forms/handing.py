@@ -1,7 +1,6 @@
 """The page after the gate: the file, or word of a mail, and what can still be said there."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -12,17 +11,17 @@ from wtforms import EmailField, StringField
 from regportal.consent.schema import Newsletter
 from regportal.forms.actions import Sent
 from regportal.forms.asking import csrf_token
-from regportal.forms.deciding import shown_claim
 from regportal.forms.fields import GateForm
 from regportal.forms.pages import around_page, asset_shown, category_shown
 from regportal.forms.proving import waits_for_code
 from regportal.forms.rules import related
 from regportal.forms.schema import Gate
-from regportal.forms.visiting import Visiting, is_proven
-from regportal.identity.actions import open_claims_of
+from regportal.forms.showing import AT_MOST, Shown, shown_claims
+from regportal.forms.visiting import Visiting, is_fresh, is_proven
+from regportal.identity.actions import count_open_claims, open_claims_of
 from regportal.identity.codes import show_again
 from regportal.identity.models import VisitorState
-from regportal.identity.rules import is_fresh, masked, typo_hint
+from regportal.identity.rules import masked, typo_hint
 from regportal.library.actions import live_grant, token_of
 from regportal.library.schema import Asset
 from regportal.store import current
@@ -56,10 +55,9 @@ def handed_over(session: Session, visiting: Visiting) -> Handed | None:
         return None
     asset = visiting.around.asset.key
     granted = live_grant(session, visitor_id=visitor.id, asset=asset, now=visiting.now)
-    by_mail = visiting.around.gate.delivery == "mail"
-    if granted is not None and not (by_mail and visitor.state != VisitorState.VERIFIED):
+    if granted is not None and not visiting.by_mail:
         return Handed(token_of(granted, visiting.around.keys), starts=granted.started_at is None)
-    return Handed(None) if by_mail and visitor.state == VisitorState.CLAIMED else None
+    return Handed(None) if visiting.by_mail and visitor.state == VisitorState.CLAIMED else None
 
 
 def done_page(
@@ -71,7 +69,7 @@ def done_page(
 ) -> Response:
     """Render the page after the gate."""
     asset, claim, locale = visiting.around.asset, visiting.claim, visiting.locale
-    download = None
+    download, code = None, _code(session, visiting)
     if handed.download and asset.content:
         url = url_for("downloads.download", token=handed.download)
         download = {"url": url, "name": asset.content.name, "size": asset.content.size}
@@ -84,14 +82,18 @@ def done_page(
         starts=starts,
         external_url=asset.url if handed.download else None,
         mailed=None if handed.download else _mailed(visiting),
-        code=_code(session, visiting),
+        code=code,
+        mail_owed=code is not None or not is_proven(visiting),
         code_shown=_code_shown(session, visiting),
-        proven_now=is_proven(visiting) and is_fresh(_verified_at(visiting), visiting.now),
+        proven_now=is_fresh(visiting),
+        shows_others=_shows_others(visiting),
+        own_page_url=url_for("privacy.me") if is_proven(visiting) else None,
         form=form or small_buttons(visiting),
         recognised=claim is not None,
         masked=masked(claim.email) if claim else None,
         not_you_url=_url("not_you", visiting),
         others=_others(session, visiting),
+        others_in_all=_others_in_all(session, visiting),
         related=_related(visiting),
         **around_page(visiting.around.site),
     )
@@ -151,29 +153,46 @@ def _code(session: Session, visiting: Visiting) -> dict[str, str | None] | None:
 
 def _code_shown(session: Session, visiting: Visiting) -> str | None:
     """Return the code for the browser that asked, where it was another one; never in a frame."""
-    fresh = is_proven(visiting) and is_fresh(_verified_at(visiting), visiting.now)
-    if not fresh or visiting.visitor is None or visiting.claim is None or visiting.frame.origin:
+    visitor, claim = visiting.visitor, visiting.claim
+    if not is_fresh(visiting) or visitor is None or claim is None or visiting.frame.origin:
         return None
     keys = visiting.around.keys
-    return show_again(session, visiting.claim, visiting.visitor, keys, now=visiting.now)
+    return show_again(session, claim, visitor, keys, now=visiting.now)
 
 
-def _verified_at(visiting: Visiting) -> datetime | None:
-    """Return when this browser was proven."""
-    return visiting.visitor.verified_at if visiting.visitor else None
+def _shows_others(visiting: Visiting) -> bool:
+    """
+    Return whether other claims of the address are shown: never in a frame (security.md T-09).
+
+    And only where it was proven a moment ago: what else was given with it is nobody's to read who
+    finds the browser open. Otherwise the page leads to the own page, whether there are any or not.
+    """
+    return is_fresh(visiting) and visiting.frame.origin is None
 
 
-def _others(session: Session, visiting: Visiting) -> list[dict[str, object]]:
-    """Return the other open claims of a proven address, each with where it is decided."""
-    if visiting.claim is None or not is_proven(visiting):
+def _others(session: Session, visiting: Visiting) -> list[dict[str, Shown | str]]:
+    """Return the newest open claims of the address, each with where it is decided."""
+    if visiting.claim is None or not _shows_others(visiting):
         return []
+    claims = open_claims_of(session, {visiting.claim.match_key}, most=AT_MOST)
+    shown = shown_claims(
+        session,
+        visiting.around.published,
+        claims,
+        locale=visiting.locale,
+        pepper=current.settings().pepper_text,
+    )
     return [
-        {
-            "claim": shown_claim(session, visiting.around.published, claim, locale=visiting.locale),
-            "action": _url("other", visiting, claim=claim.id),
-        }
-        for claim in open_claims_of(session, visiting.claim.match_key)
+        {"claim": one, "action": _url("other", visiting, claim=claim.id)}
+        for claim, one in zip(claims, shown, strict=True)
     ]
+
+
+def _others_in_all(session: Session, visiting: Visiting) -> int:
+    """Return how many there are, shown or not."""
+    if visiting.claim is None or not _shows_others(visiting):
+        return 0
+    return count_open_claims(session, {visiting.claim.match_key})
 
 
 def _related(visiting: Visiting) -> list[dict[str, str]]:

@@ -5,6 +5,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.forms.claiming import Sender
+from regportal.identity.actions import choose
 from regportal.identity.models import Claim, Visitor, VisitorState
 from regportal.tracking.actions import attribute
 from regportal.tracking.models import Attributed, Attribution, Interaction
@@ -20,7 +22,7 @@ def join_history(session: Session, claim: Claim, visitor: Visitor, *, now: datet
     comes back to it then (:func:`join_histories`).
     """
     proven = visitor.state == VisitorState.VERIFIED and visitor.claim_id == claim.id
-    if not (visitor.tracks and proven) or claim.contact_id is None:
+    if not (visitor.tracks and proven) or claim.contact_id is None or claim.own_staff:
         return
     later = sa.exists().where(Attribution.interaction_id == Interaction.id)
     done = session.scalars(
@@ -35,6 +37,14 @@ def join_history(session: Session, claim: Claim, visitor: Visitor, *, now: datet
         .order_by(Interaction.received_at, Interaction.id)
     ).all()
     attribute(session, done, claim.contact_id, Attributed.VERIFIED, BECAUSE, now=now)
+
+
+def heed_objection(session: Session, visitor: Visitor, sender: Sender, *, now: datetime) -> None:
+    """Link nothing from now on where the browser objects, whatever was chosen in it before."""
+    if sender.objects and visitor.tracks:
+        choose(
+            session, visitor, recognise_later=False, track=False, signals=sender.signals, now=now
+        )
 
 
 def join_histories(session: Session, claim: Claim, *, now: datetime) -> None:

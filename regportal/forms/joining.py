@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from regportal.connectors.schema import Connector
 from regportal.forms.news import contact_news, joined_news
 from regportal.identity.models import Contact
-from regportal.identity.people import contacts_of, join, split
+from regportal.identity.people import contacts_of, doubted_by, join, split
+from regportal.identity.rules import PROOF
 from regportal.outbox.actions import News, owe
 from regportal.store.documents import Published
 from regportal.tracking.actions import log
@@ -31,11 +32,29 @@ def join_people(
     No permission is widened: each address keeps its own. Raises RegportalError where they may
     not be joined (identity/people.py).
     """
-    theirs = contacts_of(session, joined.person_id)
+    before = contacts_of(session, kept.person_id)
+    others = contacts_of(session, joined.person_id)
     join(session, kept, joined, because=because, by=by, now=now)
-    main = contacts_of(session, kept.person_id)[0]
-    told = joined_news(session, published, main, theirs, "contact.merged", now=now)
-    _tell(session, published, [told], [main, *theirs], now=now)
+    after = contacts_of(session, kept.person_id)
+    main = next(one for one in after if one.id == one.person_id)
+    new = [one for one in others if one in after and one is not main]
+    news = [joined_news(session, published, main, new, "contact.merged", now=now)]
+    apart = [one for one in (*before, *others) if one not in after]
+    if apart:
+        news.append(joined_news(session, published, main, apart, "contact.split", now=now))
+    _tell(session, published, news, {one.id: one for one in (*after, *apart)}.values(), now=now)
+
+
+def part_proven(session: Session, published: Published, proven: Contact, *, now: datetime) -> None:
+    """
+    Tell somebody who has just proven his address apart from whoever only a CRM joined him to.
+
+    What the other one has proven is not his, however it looked in the CRM (identity/people.py);
+    an administrator may join them again.
+    """
+    for one in doubted_by(session, proven):
+        because = "both have proven their addresses"
+        split_people(session, published, one, because=because, by=PROOF, now=now)
 
 
 def split_people(

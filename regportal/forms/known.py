@@ -13,7 +13,7 @@ from regportal.forms.models import Answer, NeverAsk, Submission
 from regportal.forms.rules import NOBODY, Known
 from regportal.identity.actions import claim_of
 from regportal.identity.models import Assurance, Claim, Visitor, VisitorState
-from regportal.identity.people import ids_of_person
+from regportal.identity.people import ids_opened_by
 from regportal.store.documents import Site, span
 from regportal.tracking.actions import visit_going_on
 from regportal.tracking.models import Interaction
@@ -26,7 +26,7 @@ def known_of(session: Session, visitor: Visitor | None, site: Site, *, now: date
     Return what may be taken into account about this visitor.
 
     For a claim only what this very browser did; for a proven visitor what we know of the person,
-    under whichever address.
+    under whichever address. An address that was left for another tells no more than a claim.
     """
     if visitor is None:
         return NOBODY
@@ -55,7 +55,7 @@ def known_of(session: Session, visitor: Visitor | None, site: Site, *, now: date
 
 def never_asked(session: Session, contact_id: uuid.UUID) -> frozenset[str]:
     """Return what a proven person does not want to be asked again, said under any address."""
-    theirs = NeverAsk.contact_id.in_(ids_of_person(contact_id))
+    theirs = NeverAsk.contact_id.in_(ids_opened_by(session, contact_id))
     return frozenset(session.scalars(sa.select(NeverAsk.question).where(theirs)))
 
 
@@ -64,7 +64,7 @@ def _answers(session: Session, visitor: Visitor, proven: Claim | None) -> Iterab
     theirs = Answer.visitor_id == visitor.id
     if proven is not None and proven.contact_id is not None:
         known = sa.and_(
-            Answer.contact_id.in_(ids_of_person(proven.contact_id)),
+            Answer.contact_id.in_(ids_opened_by(session, proven.contact_id)),
             Answer.assurance != Assurance.CLAIMED,
         )
         theirs = sa.or_(known, sa.and_(theirs, Answer.claim_id == proven.id))
@@ -102,7 +102,7 @@ def _decided(session: Session, claim: Claim) -> set[str]:
     """Return the newsletters a proven person has decided on."""
     subjects = [subject_of_claim(claim.id)]
     if claim.contact_id is not None:
-        subjects += map(subject_of_contact, session.scalars(ids_of_person(claim.contact_id)))
+        subjects += map(subject_of_contact, ids_opened_by(session, claim.contact_id))
     states = states_of(session, *subjects)
     return {key for key, line in states.items() if line.state not in OPEN_AGAIN}
 

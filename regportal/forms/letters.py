@@ -14,7 +14,7 @@ from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token, unsubs
 from regportal.identity.letters import preferences_url
 from regportal.identity.models import Claim, ClaimState
 from regportal.identity.rules import CODE, LINK
-from regportal.identity.suppression import has_bounced
+from regportal.identity.suppression import is_left_alone
 from regportal.identity.tokens import derived_token
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.store.documents import Site, said
@@ -33,7 +33,7 @@ class ClaimLetter:
         claim = session.get(Claim, uuid.UUID(owed.payload["claim"]))
         if claim is None or claim.state not in self.waits:
             return None
-        if has_bounced(session, claim.match_key, owed.settings.pepper_text):
+        if is_left_alone(session, claim.match_key, owed.settings.pepper_text):
             return None
         return Recipient(claim.email, claim.match_key, claim.locale)
 
@@ -49,6 +49,7 @@ class ClaimLetter:
             token,
             newsletter,
             visitor_id=self._asked_by(owed, claim),
+            message_id=owed.message_id,
             now=now,
         )
         about = {

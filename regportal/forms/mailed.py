@@ -8,20 +8,20 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import NotHereError, StaleError
 from regportal.forms import wire
-from regportal.forms.actions import Around
 from regportal.forms.after import SmallForm, decision_in
 from regportal.forms.asking import browser_of, csrf_token
-from regportal.forms.deciding import Decision, confirm, deny, find_proof, shown_claim
+from regportal.forms.claiming import House
+from regportal.forms.deciding import Decision, confirm, deny, find_proof
 from regportal.forms.pages import around_page, locale_of
 from regportal.forms.schema import Gate
-from regportal.forms.visiting import bare_sender
+from regportal.forms.showing import shown_claim
+from regportal.forms.visiting import bare_sender, proven_other
 from regportal.identity import browser, limits
 from regportal.identity.actions import proof_of
-from regportal.identity.models import Claim, ClaimState, Proof
+from regportal.identity.models import ClaimState
 from regportal.identity.tokens import fresh_token
-from regportal.library.schema import Asset
 from regportal.store import current
-from regportal.store.documents import Published, Site, said
+from regportal.store.documents import said
 from regportal.store.words import N_
 
 bp = Blueprint("mailed", __name__)
@@ -35,14 +35,15 @@ def mailed(token: str) -> Response:
 
 def _asked(token: str, now: datetime, says: str | None = None) -> Response:
     """Render the page that asks; ``says`` is why it asks once more."""
-    published = current.published()
+    published, pepper = current.published(), current.settings().pepper_text
     with current.store().read() as session:
         try:
             proof, claim = find_proof(session, token, now=now)
         except NotHereError:
             return _used(session, token)
         if claim.state == ClaimState.REJECTED:
-            shown = shown_claim(session, published, claim, locale=locale_of(current.site()))
+            locale = locale_of(current.site())
+            shown = shown_claim(session, published, claim, locale=locale, pepper=pepper)
             return _render("forms/denied.html", N_("Deleted"), claim=shown)
         if proof.used_at is not None or claim.state == ClaimState.EXPIRED:
             return _used(session, token)
@@ -53,9 +54,17 @@ def _asked(token: str, now: datetime, says: str | None = None) -> Response:
         response = _render(
             "forms/confirm.html",
             N_("Was this you?"),
-            claim=shown_claim(session, published, claim, proof, locale=locale_of(current.site())),
+            claim=shown_claim(
+                session,
+                published,
+                claim,
+                proof,
+                locale=locale_of(current.site()),
+                pepper=pepper,
+            ),
             action=url_for("mailed.decide", token=token),
             form=form,
+            signs_out=proven_other(session, {claim.match_key}, now=now),
             says=says,
             status=409 if says else 200,
         )
@@ -77,22 +86,21 @@ def decide(token: str) -> BaseResponse:
     choice, seen = decision_in(fields), wire.only(fields, "seen")
     now = datetime.now(UTC)
     limits.check("decisions", now=now)
-    published = current.published()
-    pepper = current.settings().pepper_text
+    published, settings = current.published(), current.settings()
+    house, pepper = House(published, current.site(), settings.keys), settings.pepper_text
     try:
+        with current.store().read() as session:
+            _, claim = find_proof(session, token, now=now)
+        sender = bare_sender(browser.jar().token or fresh_token(), claim.locale)
         if choice is Decision.DENY:
             current.store().write(
-                lambda session: deny(session, published, token, pepper=pepper, now=now)
+                lambda session: deny(session, published, token, sender, pepper=pepper, now=now)
             )
             current.wake("deliver", "weigh")
             return redirect(url_for("mailed.mailed", token=token), 303)
-        with current.store().read() as session:
-            proof, claim = find_proof(session, token, now=now)
-            around = _around(published, proof, claim)
-        sender = bare_sender(browser.jar().token or fresh_token(), claim.locale)
         confirmed = current.store().write(
             lambda session: confirm(
-                session, around, token, sender, seen=seen, pepper=pepper, now=now
+                session, house, token, sender, seen=seen, pepper=pepper, now=now
             )
         )
     except StaleError as stale:
@@ -101,23 +109,12 @@ def decide(token: str) -> BaseResponse:
         with current.store().read() as session:
             return _used(session, token)
     current.wake("settle", "weigh", "deliver")
-    onward = url_for("forms.after.done", key=around.gate.key)
-    if proof.newsletter is not None and published.find(Gate, proof.gate) is None:
-        onward = url_for("privacy.me")
+    onward = url_for("privacy.me")  # a newsletter asked for there, and at no gate
+    if published.find(Gate, confirmed.gate) is not None:
+        onward = url_for("forms.after.done", key=confirmed.gate)
     response = redirect(onward, 303)
     browser.keep(response, confirmed.token, remembered=confirmed.remembered)
     return response
-
-
-def _around(published: Published, proof: Proof, claim: Claim) -> Around:
-    """Return the documents around the gate a mail was about."""
-    gate = published.find(Gate, proof.gate) or published.find(Gate, claim.gate)
-    if gate is None and proof.newsletter is not None:  # asked for on the own page: any will do
-        gate = next(iter(published.all(Gate)), None)
-    if gate is None:
-        raise NotHereError(N_("This link is no longer valid."))
-    asset = published.one(Asset, gate.asset)
-    return Around(published, Site.of(published), gate, asset, current.settings().keys)
 
 
 def _used(session: Session, token: str) -> Response:

@@ -8,13 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.connectors.rules import stamp
+from regportal.connectors.schema import Connector
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.forms.models import Answer
 from regportal.forms.schema import Question
 from regportal.identity.actions import told
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact
 from regportal.identity.people import ids_of_person
-from regportal.outbox.actions import FieldNews, News
+from regportal.outbox.actions import FieldNews, News, owe
 from regportal.store.documents import Published, Wording
 from regportal.store.ids import uuid7
 
@@ -35,12 +36,13 @@ def answers_of_contact(session: Session, contact: Contact) -> dict[str, Answer]:
     """
     Return the answer to each question that holds for a contact: the newest that is proven.
 
-    Whatever was answered under another address of the same person counts as well.
+    Whatever was answered under another address of the same owner counts as well; what a CRM
+    alone takes for his does not.
     """
     answers = session.scalars(
         sa.select(Answer)
         .where(
-            Answer.contact_id.in_(ids_of_person(contact.id)),
+            Answer.contact_id.in_(ids_of_person(session, contact.id)),
             Answer.assurance != Assurance.CLAIMED,
             Answer.declined.is_(False),
         )
@@ -124,6 +126,51 @@ def joined_news(
     about = contact_news(session, published, kept, topic, now=now)
     names = [{"key": one.key, "email": one.email} for one in joined]
     return replace(about, payload={**about.payload, "joined": names}, merges=None)
+
+
+def tell_contact(
+    session: Session, published: Published, contact: Contact, topic: str, *, now: datetime
+) -> None:
+    """Owe what is known of a contact now, unless it is own staff trying a gate."""
+    if not is_own_staff(session, contact):
+        told = contact_news(session, published, contact, topic, now=now)
+        owe(session, published.all(Connector), told, now=now)
+
+
+def tell_claim_ended(
+    session: Session, published: Published, claim: Claim, state: ClaimState, *, now: datetime
+) -> None:
+    """Owe what became of a claim, unless it was own staff's: nobody was told of that one."""
+    if not claim.own_staff:
+        owe(session, published.all(Connector), claim_ended_news(claim, state, now=now), now=now)
+
+
+def tell_consent(
+    session: Session,
+    published: Published,
+    contact: Contact,
+    line: ConsentEvent | None,
+    *,
+    now: datetime,
+) -> None:
+    """Owe the news of a line, if there is one, unless it is own staff trying a gate."""
+    if line is not None and not is_own_staff(session, contact):
+        owe(session, published.all(Connector), consent_news(contact, line, session), now=now)
+
+
+def is_own_staff(session: Session, contact: Contact) -> bool:
+    """
+    Return whether a contact is there only because own staff tried a gate (``site.ignore``).
+
+    Not so whom a CRM or an import named before, or who once came as anybody does.
+    """
+    claims = sa.select(Claim.own_staff, Claim.opened_at).where(
+        Claim.contact_id == contact.id, Claim.state == ClaimState.CONFIRMED
+    )
+    made = [(ours, opened_at) for ours, opened_at in session.execute(claims)]
+    if not made or not all(ours for ours, _ in made):
+        return False
+    return contact.first_seen >= min(opened_at for _, opened_at in made)
 
 
 def consent_news(contact: Contact, line: ConsentEvent, session: Session) -> News:

@@ -1,6 +1,5 @@
 """Proving a browser by the six digits of a mail, typed where the address was given."""
 
-import re
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -8,20 +7,17 @@ from sqlalchemy.orm import Session
 from regportal.consent.actions import states_of, subject_of_claim
 from regportal.consent.models import ConsentState
 from regportal.forms.actions import hand_over
-from regportal.forms.claiming import Around, Sender, subject_of
+from regportal.forms.claiming import Around, Sender, evidence_of, subject_of
 from regportal.forms.deciding import BY_CODE, Confirmed, confirm_newsletter, confirm_waiting
-from regportal.forms.history import join_history
+from regportal.forms.history import heed_objection, join_history
 from regportal.identity.actions import Doubt, claim_of, decide, recognise, rotate, verify
-from regportal.identity.codes import try_code
+from regportal.identity.codes import CODE_TYPED, try_code
 from regportal.identity.models import Claim, ClaimState, Proof, Visitor, VisitorState
 from regportal.identity.tokens import derived_token
 from regportal.library.actions import live_grant
 from regportal.mail.actions import answered
 from regportal.store.documents import span
 from regportal.tracking.actions import visit_of
-
-CODE = re.compile(r"[0-9]{3}[ -]?[0-9]{3}")
-"""A code as people type it."""
 
 
 def prove_by_code(
@@ -40,7 +36,7 @@ def prove_by_code(
         return None
     session.refresh(visitor)  # as it is behind the lock: another press may have proven it
     visitor.last_seen = now  # one write, whether or not a letter was ever sent (R9)
-    if CODE.fullmatch(typed.strip()) is None:
+    if CODE_TYPED.fullmatch(typed) is None:
         return None
     proof = try_code(session, claim, visitor, typed, around.keys, now=now)
     if proof is None:
@@ -86,11 +82,13 @@ def _take(  # noqa: PLR0913 - as a yes in the mail is told; each is another room
     decide(session, claim, ClaimState.CONFIRMED, now=now)
     answered(session, claim.match_key, pepper=pepper, now=now)
     verify(visitor, claim, sender.browser, now=now)
+    heed_objection(session, visitor, sender, now=now)
     join_history(session, claim, visitor, now=now)
+    evidence = evidence_of(claim, sender, proof.message_id, confirmed_at=now)
     if proof.newsletter is not None:
-        confirm_newsletter(session, around, proof.newsletter, claim, sender, BY_CODE, now=now)
+        confirm_newsletter(session, around, proof, claim, evidence, BY_CODE, now=now)
         return
-    confirm_waiting(session, around, claim, sender, BY_CODE, now=now)
+    confirm_waiting(session, around, claim, evidence, BY_CODE, pepper=pepper, now=now)
     asked_at = around.at(proof.gate)
     if asked_at is not None:
         visit = visit_of(session, visitor.id, span(around.site.visit), now=now)

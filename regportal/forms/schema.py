@@ -89,3 +89,11 @@ class Gate(Document):
     def stands_at_kiosk(self, site: Site) -> bool:
         """Return whether it stands open to passers-by: no cookies, and the file goes by mail."""
         return site.kiosk if self.kiosk is None else self.kiosk
+
+    def hands_over(self, site: Site, *, proven: bool) -> bool:
+        """
+        Return whether a browser gets the file itself, not only word of a mail.
+
+        This alone decides it: when a form is sent, on the page after it, and for every byte.
+        """
+        return proven or (self.delivery == "instant" and not self.stands_at_kiosk(site))

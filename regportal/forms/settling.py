@@ -1,35 +1,41 @@
 """What a decision means, worked out by the worker: contacts, answers, attributions, news."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.connectors.schema import Connector
 from regportal.consent.actions import (
+    TIME,
+    end_pause,
     evidence_beside,
     follow,
     hold_ledger,
+    pauses_over,
     run_out,
     states_of,
     subject_of_claim,
     subject_of_contact,
 )
 from regportal.consent.models import ConsentState
-from regportal.forms.deciding import BY_PAGE, asked_in_vain
+from regportal.consent.permission import may_mail
+from regportal.forms.deciding import BY_PAGE
 from regportal.forms.history import join_histories
+from regportal.forms.joining import part_proven
 from regportal.forms.models import Answer
 from regportal.forms.news import (
     answers_of_contact,
-    claim_ended_news,
-    consent_news,
-    contact_news,
+    is_own_staff,
+    tell_claim_ended,
+    tell_consent,
+    tell_contact,
 )
+from regportal.forms.showing import asked_in_vain
 from regportal.identity.actions import contact_of_claim, decide
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact
-from regportal.outbox.actions import owe
 from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.sessions import Store
 from regportal.tracking.actions import attribute, seen_of_claim
@@ -39,7 +45,7 @@ AT_ONCE = 50  # claims a round; the rest comes right after
 SWEEP = timedelta(minutes=10)  # how often what has run out is looked for
 
 
-def settle(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
+def settle(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> datetime | None:
     """
     Work out every decided claim, each in its own transaction, and expire what has run out.
 
@@ -56,7 +62,9 @@ def settle(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
             .limit(AT_ONCE)
         ).all()
     for claim_id in waiting:
-        store.write(partial(settle_claim, published=published, claim_id=claim_id, now=now))
+        store.write(
+            partial(settle_claim, published=published, claim_id=claim_id, pepper=pepper, now=now)
+        )
     if len(waiting) == AT_ONCE:
         return now
     with store.read() as session:
@@ -67,7 +75,7 @@ def settle(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
 
 
 def settle_claim(
-    session: Session, published: Published, claim_id: uuid.UUID, *, now: datetime
+    session: Session, published: Published, claim_id: uuid.UUID, *, pepper: str, now: datetime
 ) -> None:
     """
     Give a confirmed claim to its contact, and owe the news of it.
@@ -79,15 +87,16 @@ def settle_claim(
     claim = session.scalars(held).first()
     if claim is None or claim.settled_at is not None:  # erased meanwhile, or settled
         return
-    connectors = published.all(Connector)
-    new = not _is_proven(session, claim.match_key)
+    new = not _is_known(session, claim)
     contact = contact_of_claim(session, claim, now=now)
     session.flush()
+    if new:
+        part_proven(session, published, contact, now=now)
     _promote_answers(session, contact, claim)
-    owe(session, connectors, claim_ended_news(claim, ClaimState.CONFIRMED, now=now), now=now)
+    tell_claim_ended(session, published, claim, ClaimState.CONFIRMED, now=now)
     topic = "contact.identified" if new else "contact.updated"
-    owe(session, connectors, contact_news(session, published, contact, topic, now=now), now=now)
-    _promote_consents(session, published, contact, claim, now=now)
+    tell_contact(session, published, contact, topic, now=now)
+    _promote_consents(session, published, contact, claim, pepper=pepper, now=now)
     done = [one.id for one in seen_of_claim(session, claim.id) if one.contact_id != contact.id]
     attribute(session, done, contact.id, Attributed.VERIFIED, "claim confirmed", now=now)
     join_histories(session, claim, now=now)
@@ -95,23 +104,35 @@ def settle_claim(
 
 
 def expire(session: Session, published: Published, *, now: datetime) -> None:
-    """Let open claims and unconfirmed newsletter requests run out, some at a time."""
-    site, connectors = Site.of(published), published.all(Connector)
+    """Let claims, requests, permissions and pauses that ended by time end, some at a time."""
+    site = Site.of(published)
     for claim in session.scalars(_old_claims(site, now)).all():
         if decide(session, claim, ClaimState.EXPIRED, now=now):
-            owe(session, connectors, claim_ended_news(claim, ClaimState.EXPIRED, now=now), now=now)
+            tell_claim_ended(session, published, claim, ClaimState.EXPIRED, now=now)
             claim.settled_at = now
+    hold_ledger(session)  # what is read now still holds when it is written
     for line in run_out(session, now=now, limit=AT_ONCE):
-        kept = follow(session, site, line, ConsentState.EXPIRED, "time", now=now)
+        kept = follow(session, site, line, ConsentState.EXPIRED, TIME, entity=TIME, now=now)
         contact = _contact_named(session, line.subject)
-        if kept is not None and contact is not None:
-            owe(session, connectors, consent_news(contact, kept, session), now=now)
+        if contact is not None:
+            tell_consent(session, published, contact, kept, now=now)
+    for line in pauses_over(session, now=now, limit=AT_ONCE):
+        kept = end_pause(session, site, line, now=now)
+        contact = _contact_named(session, line.subject)
+        if contact is not None and _may_go_on(session, contact, line.newsletter, now):
+            tell_consent(session, published, contact, kept, now=now)
+
+
+def _may_go_on(session: Session, contact: Contact, newsletter: str, now: datetime) -> bool:
+    """Return whether nothing else stands in the way once a pause is over: a stop elsewhere does."""
+    return may_mail(session, contact, newsletter, at=now).allowed
 
 
 def _has_run_out(session: Session, published: Published, *, now: datetime) -> bool:
     """Return whether there is anything to expire."""
     old = session.scalars(_old_claims(Site.of(published), now).limit(1)).first()
-    return old is not None or bool(run_out(session, now=now, limit=1))
+    ended = run_out(session, now=now, limit=1) or pauses_over(session, now=now, limit=1)
+    return old is not None or bool(ended)
 
 
 def _old_claims(site: Site, now: datetime) -> sa.Select[Claim]:
@@ -129,12 +150,13 @@ def _contact_named(session: Session, subject: str) -> Contact | None:
     return session.get(Contact, uuid.UUID(key)) if kind == "contact" else None
 
 
-def _is_proven(session: Session, match_key: str) -> bool:
-    """Return whether the CRM was told of a contact with this address."""
-    proven = sa.select(Contact.id).where(
-        Contact.match_key == match_key, Contact.assurance == Assurance.VERIFIED
+def _is_known(session: Session, claim: Claim) -> bool:
+    """Return whether the CRM was told of a contact with this address: not if own staff made it."""
+    proven = sa.select(Contact).where(
+        Contact.match_key == claim.match_key, Contact.assurance == Assurance.VERIFIED
     )
-    return session.scalar(proven) is not None
+    contact = session.scalars(proven).first()
+    return contact is not None and not is_own_staff(session, contact)
 
 
 def _promote_answers(session: Session, contact: Contact, claim: Claim) -> None:
@@ -150,25 +172,30 @@ def _promote_answers(session: Session, contact: Contact, claim: Claim) -> None:
 
 
 def _promote_consents(
-    session: Session, published: Published, contact: Contact, claim: Claim, *, now: datetime
+    session: Session,
+    published: Published,
+    contact: Contact,
+    claim: Claim,
+    *,
+    pepper: str,
+    now: datetime,
 ) -> None:
     """Confirm the newsletters that waited for the address to be proven, and tell of them."""
     site, theirs = Site.of(published), subject_of_contact(contact.id)
     hold_ledger(session)  # what is read now still holds when it is written
     say_yes = partial(follow, state=ConsentState.CONFIRMED, now=now)
     decided = claim.decided_at or now
-    in_vain = asked_in_vain(session, claim)
+    in_vain = asked_in_vain(session, claim, pepper=pepper)
     later = {key for key, line in states_of(session, theirs).items() if line.at > decided}
     for line in states_of(session, subject_of_claim(claim.id)).values():
         if line.newsletter in in_vain | later:  # what he said of it since holds
             continue
-        waited = line.state == ConsentState.PENDING and line.at <= decided
-        if waited:
-            say_yes(session, site, line, method=BY_PAGE)
-        if waited or line.state == ConsentState.CONFIRMED:
-            how = BY_PAGE if waited else line.method
-            evidence = None if waited else evidence_beside(session, line)
-            kept = say_yes(session, site, line, method=how, subject=theirs, evidence=evidence)
-            if kept is not None:
-                told = consent_news(contact, kept, session)
-                owe(session, published.all(Connector), told, now=now)
+        evidence, how = evidence_beside(session, line), line.method
+        if line.state == ConsentState.PENDING and line.at <= decided:
+            evidence = replace(evidence.of_another_deed(), confirmed_at=decided)
+            how = BY_PAGE
+            say_yes(session, site, line, method=how, evidence=evidence)
+        elif line.state != ConsentState.CONFIRMED:
+            continue
+        kept = say_yes(session, site, line, method=how, subject=theirs, evidence=evidence)
+        tell_consent(session, published, contact, kept, now=now)

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from regportal.connectors.schema import Connector
 from regportal.consent.actions import (
     PERSON,
     Evidence,
@@ -14,11 +13,9 @@ from regportal.consent.actions import (
     subject_of_contact,
 )
 from regportal.consent.models import ConsentEvent, ConsentState
-from regportal.consent.rules import LIVE
 from regportal.consent.schema import Newsletter
-from regportal.forms.news import consent_news
+from regportal.forms.news import tell_consent
 from regportal.identity.models import Contact
-from regportal.outbox.actions import owe
 from regportal.store.documents import Published, Site
 
 
@@ -40,7 +37,11 @@ def stop(
     *,
     now: datetime,
 ) -> ConsentEvent | None:
-    """Stop one newsletter and tell of it; None where there was nothing (more) to stop."""
+    """
+    Stop one newsletter and tell of it; None where there was nothing (more) to stop.
+
+    What somebody else stopped just now is stopped once more: he may still take his own back.
+    """
     return _write(session, published, contact, newsletter, ConsentState.WITHDRAWN, voice, now=now)
 
 
@@ -57,28 +58,19 @@ def stop_all(
 def suppress_consents(
     session: Session, published: Published, contact: Contact, voice: Voice, *, now: datetime
 ) -> list[ConsentEvent]:
-    """Suppress every newsletter that is sent to a contact: its mail came back, or annoyed."""
+    """
+    Suppress every newsletter a contact has to do with: its mail came back, or annoyed.
+
+    Also what waits for a yes, ended or was stopped: it must not begin (again) by a late answer,
+    or by a "stop" that is taken back.
+    """
     known = states_of(session, subject_of_contact(contact.id))
     suppressed = ConsentState.SUPPRESSED
     lines = [
         _write(session, published, contact, key, suppressed, voice, now=now)
-        for key, line in sorted(known.items())
-        if line.state in LIVE
+        for key in sorted(known)
     ]
     return [line for line in lines if line is not None]
-
-
-def tell_consent(
-    session: Session,
-    published: Published,
-    contact: Contact,
-    line: ConsentEvent | None,
-    *,
-    now: datetime,
-) -> None:
-    """Owe the news of a line, if there is one."""
-    if line is not None:
-        owe(session, published.all(Connector), consent_news(contact, line, session), now=now)
 
 
 def _write(

@@ -65,7 +65,7 @@ def open_the_gate(key: str) -> BaseResponse:
     if isinstance(sent, Fault):
         return _page(visiting, ask, form_for(visiting, ask, fields, sent), status=422)
     sender = sender_of(visiting, ask, sent, wire.only(fields, HONEYPOT))
-    arrival = arrival_of(ask, wire.only(fields, EFFORT), now=visiting.now)
+    arrival = arrival_of(visiting, ask, sent, wire.only(fields, EFFORT))
     around, now = visiting.around, visiting.now
     try:
         opened = current.store().write(

@@ -1,6 +1,6 @@
 """Who stands before which gate, and with which browser."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,8 @@ from regportal.forms.schema import Gate, Question
 from regportal.identity import browser
 from regportal.identity.actions import claim_of
 from regportal.identity.models import Claim, Visitor, VisitorState
+from regportal.identity.rules import is_fresh as proven_lately
+from regportal.identity.rules import masked
 from regportal.identity.tokens import derived_token, fresh_token
 from regportal.library.schema import Asset
 from regportal.store import current
@@ -44,8 +46,7 @@ class Visiting:
     @property
     def by_mail(self) -> bool:
         """Whether the file goes by mail: the gate says so, or stands at a kiosk."""
-        by_mail = self.around.kiosk or self.around.gate.delivery == "mail"
-        return by_mail and not is_proven(self)
+        return not self.around.gate.hands_over(self.around.site, proven=is_proven(self))
 
     @property
     def browser(self) -> str:
@@ -63,10 +64,9 @@ def visiting_of(session: Session, key: str, *, after: bool = False) -> Visiting:
     now = datetime.now(UTC)
     published = current.published(session)
     site = Site.of(published)
-    found = published.one(Gate, key)
-    around = Around(
-        published, site, found, published.one(Asset, found.asset), current.settings().keys
-    )
+    gate = published.one(Gate, key)
+    asset = published.one(Asset, gate.asset)
+    around = Around(published, site, current.settings().keys, gate, asset)
     token = browser.jar().token
     visitor = browser.visitor_of_request(session, now=now) if after or not around.kiosk else None
     if around.kiosk and (visitor is None or visitor.state != VisitorState.VERIFIED):
@@ -105,6 +105,26 @@ def is_proven(visiting: Visiting) -> bool:
     return visiting.visitor is not None and visiting.visitor.state == VisitorState.VERIFIED
 
 
+def is_fresh(visiting: Visiting) -> bool:
+    """Return whether he proved it here, and within the last quarter of an hour."""
+    visitor = visiting.visitor
+    since = visitor.verified_at if visitor is not None and is_proven(visiting) else None
+    return proven_lately(since, visiting.now)
+
+
+def proven_other(session: Session, match_keys: Collection[str], *, now: datetime) -> str | None:
+    """
+    Return whose browser this is, masked, where he is proven here and has none of these addresses.
+
+    A yes to a mail signs him out; the page says so before.
+    """
+    visitor = browser.visitor_of_request(session, now=now)
+    if visitor is None or visitor.state != VisitorState.VERIFIED:
+        return None
+    claim = claim_of(session, visitor)
+    return masked(claim.email) if claim and claim.match_key not in match_keys else None
+
+
 def sender_of(visiting: Visiting, ask: Ask, sent: Sent, honeypot: str) -> Sender:
     """Say which browser a form came from."""
     email = sent.address.email if sent.address else None
@@ -116,7 +136,8 @@ def sender_of(visiting: Visiting, ask: Ask, sent: Sent, honeypot: str) -> Sender
     return replace(
         bare_sender(token, ask.locale),
         keeps_cookies=not visiting.is_new,
-        machine=wire.machine_reason(request, visiting.around.site, honeypot, email),
+        machine="honeypot" if honeypot else None,
+        own_staff=wire.is_own_staff(request, visiting.around.site, email),
         referrer=wire.referrer_of(request),
         parameters=wire.parameters_of(request),
     )
@@ -132,4 +153,5 @@ def bare_sender(token: str, locale: str) -> Sender:
         network=wire.network_of(request),
         agent_hash=wire.agent_hash(request),
         signals=wire.signals_of(request),
+        objects=browser.objects(current.site()),
     )

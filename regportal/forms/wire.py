@@ -19,7 +19,7 @@ from regportal.store.words import N_, translated
 
 MOST_FIELDS = 64
 FORM = "application/x-www-form-urlencoded"
-SIGNALS = ("Sec-GPC", "Sec-Fetch-User")
+SIGNALS = ("Sec-GPC", "DNT", "Sec-Fetch-User")
 CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clid|gbraid|wbraid|li_fat_id)$")
 
 
@@ -60,12 +60,11 @@ def check_origin(sent: Request, site: Site) -> None:
     Raises ForbiddenError.
     """
     origin = sent.headers.get("Origin")
-    place = sent.headers.get("Sec-Fetch-Site")
-    own = {current.settings().origin, f"{sent.scheme}://{sent.host}"}
-    listed = origin in own or origin in site.origins
-    fine = listed if origin is not None else place in {"same-origin", "none"}
-    if place is not None and place not in {"same-origin", "none"} and not listed:
-        fine = False
+    if origin is None:
+        fine = sent.headers.get("Sec-Fetch-Site") == "same-origin"
+    else:
+        own = {current.settings().origin, f"{sent.scheme}://{sent.host}"}
+        fine = origin in own or origin in site.origins
     if not fine:
         raise ForbiddenError(N_("This form was sent from a page that may not send it."))
 
@@ -138,15 +137,13 @@ def browser_shown(name: str, locale: str) -> str:
     return name
 
 
-def machine_reason(sent: Request, site: Site, honeypot: str, email: str | None) -> str | None:
-    """Return why a form is taken for a machine's or for our own staff's, or None."""
-    if honeypot:
-        return "honeypot"
+def is_own_staff(sent: Request, site: Site, email: str | None) -> bool:
+    """Return whether ``site.ignore`` names whoever sent a form."""
     if email and any(fnmatch(email.lower(), one.lower()) for one in site.ignore.addresses):
-        return "own staff"
+        return True
     try:
         address = ipaddress.ip_address(sent.remote_addr or "")
         networks = [ipaddress.ip_network(one, strict=False) for one in site.ignore.networks]
     except ValueError:
-        return None
-    return "own staff" if any(address in network for network in networks) else None
+        return False
+    return any(address in network for network in networks)

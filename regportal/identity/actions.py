@@ -2,7 +2,7 @@
 
 import enum
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from regportal.identity.models import (
     VisitorState,
     VisitorToken,
 )
-from regportal.identity.people import contacts_of
+from regportal.identity.people import own_contacts
 from regportal.identity.rules import CODE, LINK, Standing, holds_proof, is_alive, is_good
 from regportal.identity.tokens import hash_of
 from regportal.outbox.actions import News, put
@@ -144,6 +144,7 @@ def begin_claimant(  # noqa: PLR0913 - what begins at once; all by name
     gate: str,
     browser: str,
     locale: str,
+    own_staff: bool = False,
     now: datetime,
 ) -> tuple[Visitor, Claim]:
     """
@@ -155,6 +156,7 @@ def begin_claimant(  # noqa: PLR0913 - what begins at once; all by name
     visitor = _new_visitor(now)
     visitor.remembered = remembered
     claim = _new_claim(visitor, address, gate, browser, locale, now)
+    claim.own_staff = own_staff
     old, new = tokens
     add(session, visitor)
     if new != old:  # the old one may be that of a visitor who has ended: it stays his
@@ -179,9 +181,9 @@ def end_visitor(visitor: Visitor, *, now: datetime) -> None:
     visitor.ended_at = now
 
 
-def sign_out_everywhere(session: Session, person_id: uuid.UUID, now: datetime) -> int:
-    """End every browser that is a person's, under any of his addresses; return how many."""
-    keys = [contact.match_key for contact in contacts_of(session, person_id)]
+def sign_out_everywhere(session: Session, contact: Contact, now: datetime) -> int:
+    """End every browser of whoever owns an address, under any of his; return how many."""
+    keys = [one.match_key for one in own_contacts(session, contact)]
     theirs = sa.select(Claim.id).where(
         Claim.match_key.in_(keys), Claim.state == ClaimState.CONFIRMED
     )
@@ -235,7 +237,7 @@ def open_claim_of(session: Session, visitor: Visitor) -> Claim | None:
     ).first()
 
 
-def open_claim(
+def open_claim(  # noqa: PLR0913 - what a claim says; all by name
     session: Session,
     visitor: Visitor,
     address: Address,
@@ -243,10 +245,12 @@ def open_claim(
     gate: str,
     browser: str,
     locale: str,
+    own_staff: bool = False,
     now: datetime,
 ) -> Claim:
     """Open a claim: this visitor says that this address is his. It proves nothing."""
     claim = _new_claim(visitor, address, gate, browser, locale, now)
+    claim.own_staff = own_staff
     add(session, claim)
     watch(session, claim)
     return claim
@@ -295,7 +299,7 @@ def verify(visitor: Visitor, claim: Claim, family: str | None = None, *, now: da
     visitor.verified_at = now
 
 
-def add_proof(
+def add_proof(  # noqa: PLR0913 - what a letter carries; all by name
     session: Session,
     claim: Claim,
     gate: str,
@@ -303,12 +307,14 @@ def add_proof(
     newsletter: str | None = None,
     *,
     visitor_id: uuid.UUID | None = None,
+    message_id: str | None = None,
     now: datetime,
 ) -> Proof:
     """
     Keep the link we are about to mail; making the same one again changes nothing.
 
-    ``visitor_id`` is whose browser may prove itself by the code beside it, if any.
+    ``visitor_id`` is whose browser may prove itself by the code beside it, if any;
+    ``message_id`` names the mail that carries it.
     """
     kept = session.get(Proof, hash_of(token))
     if kept is None:
@@ -322,9 +328,20 @@ def add_proof(
             visitor_id=visitor_id,
             tries=0,
             code_until=now + CODE if visitor_id else None,
+            message_id=message_id,
         )
         session.add(kept)
     return kept
+
+
+def proving_mail(session: Session, claim: Claim) -> str | None:
+    """Return the Message-ID of the mail by which a claim was proven last, where one is known."""
+    return session.scalar(
+        sa.select(Proof.message_id)
+        .where(Proof.claim_id == claim.id, Proof.used_at.is_not(None))
+        .order_by(Proof.used_at.desc())
+        .limit(1)
+    )
 
 
 def proof_of(session: Session, token: str) -> Proof | None:
@@ -332,13 +349,23 @@ def proof_of(session: Session, token: str) -> Proof | None:
     return session.get(Proof, hash_of(token))
 
 
-def open_claims_of(session: Session, match_key: str) -> Sequence[Claim]:
-    """Return every open claim of an address, oldest first."""
-    return session.scalars(
-        sa.select(Claim)
-        .where(Claim.match_key == match_key, Claim.state == ClaimState.OPEN)
-        .order_by(Claim.opened_at)
-    ).all()
+def open_claims_of(
+    session: Session, match_keys: Collection[str], *, until: datetime | None = None, most: int
+) -> Sequence[Claim]:
+    """Return the newest open claims of these addresses, those made ``until`` then."""
+    found = sa.select(Claim).where(Claim.match_key.in_(match_keys), Claim.state == ClaimState.OPEN)
+    if until is not None:
+        found = found.where(Claim.opened_at <= until)
+    newest = found.order_by(Claim.opened_at.desc(), Claim.id.desc())
+    return session.scalars(newest.limit(most)).all()
+
+
+def count_open_claims(session: Session, match_keys: Collection[str]) -> int:
+    """Return how many claims of these addresses wait for an answer."""
+    waiting = sa.select(sa.func.count()).where(
+        Claim.match_key.in_(match_keys), Claim.state == ClaimState.OPEN
+    )
+    return session.scalar(waiting) or 0
 
 
 def find_contact(session: Session, email: str) -> Contact | None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import Request, request
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response
 from regportal.config import Settings
 from regportal.identity.actions import recognise, see
 from regportal.identity.models import Visitor, VisitorState
-from regportal.identity.rules import REMEMBERED
+from regportal.identity.rules import FRAMED, REMEMBERED
 from regportal.store import current
 from regportal.store.documents import Site
 from regportal.store.words import N_
@@ -21,7 +22,7 @@ SESSION_COOKIE = "rp_s"
 VISITOR_COOKIE = "rp_v"
 """Recognises a returning visitor: only after a recorded choice."""
 FRAME_COOKIE = "rp_p"
-"""The same inside another site's page, in that site's own jar (security.md 3.2, M3)."""
+"""Both of these inside another site's page, in that site's own jar (security.md 3.2, M3)."""
 
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -62,11 +63,11 @@ def jar(sent: Request | None = None) -> Jar:
     sent = sent or request
     settings = current.settings()
     framed = sent.headers.get("Sec-Fetch-Site") == "cross-site" and sent.args.get("in") == "frame"
-    names: tuple[str, ...] = (
-        (FRAME_COOKIE,) if framed else (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
-    )
-    if sent.headers.get("Sec-GPC") == "1":  # kept from before he objected
-        names = tuple(name for name in names if name != VISITOR_COOKIE)
+    names: tuple[str, ...] = (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
+    if framed:
+        names = (FRAME_COOKIE, SESSION_COOKIE)
+    if _refuses(sent, "Sec-GPC") or (_refuses(sent, "DNT") and objects(current.site(), sent)):
+        names = (SESSION_COOKIE,)  # the others are from before he objected
     found = (sent.cookies.get(cookie_name(settings, name)) for name in names)
     token = next((token for token in found if token and TOKEN.fullmatch(token)), None)
     return Jar(token, framed)
@@ -99,42 +100,29 @@ def keep(response: Response, token: str, *, remembered: bool) -> None:
     Where the browser objects to being known again, never longer than a session.
     """
     settings = current.settings()
-    remembered = remembered and not objects(current.site())
-    secure = not settings.development
-    if jar().framed and secure:
-        response.set_cookie(
-            cookie_name(settings, FRAME_COOKIE),
-            token,
-            max_age=30 * 86400 if remembered else None,
-            secure=True,
-            httponly=True,
-            samesite="None",
-            partitioned=True,
-            path="/",
-        )
-        return
-    name, other = VISITOR_COOKIE, SESSION_COOKIE
-    if not remembered:
-        name, other = other, name
+    objected = objects(current.site())
+    remembered = remembered and not objected
+    framed = jar().framed and not settings.development
+    lasting, life = (FRAME_COOKIE, FRAMED) if framed else (VISITOR_COOKIE, REMEMBERED)
+    fleeting = FRAME_COOKIE if framed and not objected else SESSION_COOKIE
+    name, other = (lasting, fleeting) if remembered else (fleeting, lasting)
     response.set_cookie(
         cookie_name(settings, name),
         token,
-        max_age=int(REMEMBERED.total_seconds()) if remembered else None,
-        secure=secure,
-        httponly=True,
-        samesite="Lax",
-        path="/",
+        max_age=int(life.total_seconds()) if remembered else None,
+        **_attributes(settings, framed=framed),
     )
-    if cookie_name(settings, other) in request.cookies:
-        _drop(response, settings, other)
+    if name != other and cookie_name(settings, other) in request.cookies:
+        _drop(response, settings, other, framed=framed)
 
 
 def forget(response: Response) -> None:
     """Let the browser drop whatever it keeps of us."""
     settings = current.settings()
+    framed = jar().framed and not settings.development
     for name in (SESSION_COOKIE, VISITOR_COOKIE, FRAME_COOKIE):
         if cookie_name(settings, name) in request.cookies:
-            _drop(response, settings, name)
+            _drop(response, settings, name, framed=framed or name == FRAME_COOKIE)
 
 
 def cookie_name(settings: Settings, name: str) -> str:
@@ -142,17 +130,20 @@ def cookie_name(settings: Settings, name: str) -> str:
     return name if settings.development else f"__Host-{name}"
 
 
-def _drop(response: Response, settings: Settings, name: str) -> None:
+def _drop(response: Response, settings: Settings, name: str, *, framed: bool) -> None:
     """Let a cookie end."""
-    partitioned = name == FRAME_COOKIE
-    response.delete_cookie(
-        cookie_name(settings, name),
-        path="/",
-        secure=not settings.development,
-        httponly=True,
-        samesite="None" if partitioned else "Lax",
-        partitioned=partitioned,
-    )
+    response.delete_cookie(cookie_name(settings, name), **_attributes(settings, framed=framed))
+
+
+def _attributes(settings: Settings, *, framed: bool) -> dict[str, Any]:
+    """Return what a cookie is bound to: inside another site's page to that site (CHIPS)."""
+    return {
+        "path": "/",
+        "secure": not settings.development,
+        "httponly": True,
+        "samesite": "None" if framed else "Lax",
+        "partitioned": framed,
+    }
 
 
 def objects(site: Site, sent: Request | None = None) -> bool:
@@ -162,10 +153,13 @@ def objects(site: Site, sent: Request | None = None) -> bool:
     Global Privacy Control always counts; DNT where the site honours it.
     """
     sent = sent or request
-    signals = [sent.headers.get("Sec-GPC", "")]
-    if site.do_not_track == "honour":
-        signals.append(sent.headers.get("DNT", ""))
-    return any("1" in signal.replace(" ", "").split(",") for signal in signals)
+    names = ("Sec-GPC", "DNT") if site.do_not_track == "honour" else ("Sec-GPC",)
+    return any(_refuses(sent, name) for name in names)
+
+
+def _refuses(sent: Request, name: str) -> bool:
+    """Return whether a header says 1: exactly, and several such headers are one (W3C)."""
+    return "1" in sent.headers.get(name, "").replace(" ", "").split(",")
 
 
 def browser_name(sent: Request) -> str:

@@ -6,6 +6,7 @@ letter, one claim and one visitor; in another browser it is six digits that mean
 """
 
 import hmac
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,12 +18,31 @@ from regportal.identity.models import Claim, Proof, Visitor
 from regportal.identity.rules import CODE, TRIES
 from regportal.identity.tokens import derived_code
 
+CODE_TYPED = re.compile(r"\s*[0-9]{3}[ -]?[0-9]{3}\s*")
+"""A code as people type it."""
+
+
+def fits(typed: str, keys: Sequence[bytes], purpose: str, *parts: bytes) -> bool:
+    """
+    Return whether these are the six digits that one of our keys makes for something.
+
+    >>> right = derived_code(b"k" * 32, "code", b"x")
+    >>> fits(f"{right[:3]} {right[3:]}", [b"o" * 32, b"k" * 32], "code", b"x")
+    True
+    >>> fits(right, [b"k" * 32], "code", b"y"), fits("12345", [b"k" * 32], "code", b"x")
+    (False, False)
+    """
+    given = "".join(typed.split()).replace("-", "").encode()
+    made = [derived_code(key, purpose, *parts).encode() for key in keys]
+    good = sum(hmac.compare_digest(given, one) for one in made)  # each, so that time tells nothing
+    return bool(good) and CODE_TYPED.fullmatch(typed) is not None
+
 
 def code_of(proof: Proof, keys: Sequence[bytes]) -> str | None:
     """Return the code of a letter, or None where nobody can prove himself by it (any more)."""
     if proof.visitor_id is None or proof.code_until is None or proof.tries >= TRIES:
         return None
-    return _code(proof, proof.visitor_id, keys[0])
+    return derived_code(keys[0], "code", *_about(proof, proof.visitor_id))
 
 
 def show_again(
@@ -60,14 +80,7 @@ def try_code(
     before is returned with ``code_until`` None: its caller says whether that is fine.
     """
     proofs = _proofs(session, claim, visitor, for_update=True)
-    given = "".join(typed.split()).replace("-", "").encode()
-    fitting = [
-        proof
-        for proof in proofs
-        if sum(  # every key is compared, so that time tells nothing
-            hmac.compare_digest(given, _code(proof, visitor.id, key).encode()) for key in keys
-        )
-    ]
+    fitting = [proof for proof in proofs if fits(typed, keys, "code", *_about(proof, visitor.id))]
     good = [one for one in fitting if one.code_until is None or one.code_until > now]
     if not good:
         for proof in proofs:
@@ -99,6 +112,6 @@ def _proofs(
     return session.scalars(found).all()
 
 
-def _code(proof: Proof, visitor: uuid.UUID, key: bytes) -> str:
-    """Return the code one key makes for one letter and one visitor."""
-    return derived_code(key, "code", proof.hash, proof.claim_id.bytes, visitor.bytes)
+def _about(proof: Proof, visitor: uuid.UUID) -> tuple[bytes, ...]:
+    """Return what a code is made for: one letter, one claim and one visitor."""
+    return (proof.hash, proof.claim_id.bytes, visitor.bytes)

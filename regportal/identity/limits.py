@@ -1,21 +1,22 @@
 """
 How much one place may do: counted in the database, so that it holds over all processes.
 
-A place is an IPv4 address or an IPv6 /64, known by a keyed hash only. What a limit answers never
-depends on whether an address is known to us.
+A place is an IPv4 address or an IPv6 /64, and sixteen times as much is let through from all of an
+IPv6 /48; each is known by a keyed hash only. What a limit answers never depends on whether an
+address is known to us.
 """
 
 import hmac
 import ipaddress
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Request, request
+from flask import request
 from sqlalchemy.orm import Session
 
 from regportal.errors import TooManyError
@@ -25,7 +26,9 @@ from regportal.store.facts import table_of
 from regportal.store.words import N_
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-IPV6_PLACE = 64  # bits that belong to one connection; the rest its owner chooses
+IPV6_PLACES = {64: 1, 48: 16}
+"""How many times a limit holds for so many bits of an IPv6 address: the first 64 are one
+connection, whose owner chooses the rest; the first 48 are what an organisation is given."""
 TOO_MANY = N_("That was a lot at once. Please try again later.")
 ONE_MORE = (
     "INSERT INTO tally (key, began_at, number) VALUES {values}"
@@ -41,6 +44,14 @@ class Limit:
     window: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a limit counts somebody: a key for each place, and how many times it holds there."""
+
+    window: timedelta
+    keys: Mapping[bytes, int]
+
+
 LIMITS = {
     "claims": Limit(60, HOUR),  # forms with an address, resends and changes: each owes a mail
     "claims-with-work": Limit(600, HOUR),  # the same with a calculation done; an office, not more
@@ -54,6 +65,7 @@ LIMITS = {
     "downloads": Limit(600, HOUR),  # files begun
     "may-mail": Limit(6_000, MINUTE),  # a key; a mailer asks once a letter
     "bounces": Limit(1_200, MINUTE),  # a key; a mailer tells them in heaps
+    "reports": Limit(120, HOUR),  # pages that broke their policy; each is a line in the log
     "keys": Limit(300, HOUR),  # API calls with a key that is none
     "hooks": Limit(20_000, HOUR),  # calls of a CRM that are not signed as they must be
 }
@@ -64,6 +76,17 @@ def take(session: Session, key: bytes, limit: int, window: timedelta, now: datet
     """Count one more under a key and return whether it is within the limit of this window."""
     [counted] = count(session, [(key, window)], now=now)
     return counted <= limit
+
+
+def used(session: Session, spots: Sequence[Spot], *, now: datetime) -> list[int]:
+    """
+    Count one more at each spot, in one statement, and return how much of each limit is used.
+
+    Where a spot has several places, the fullest says it.
+    """
+    rows = [(key, spot.window) for spot in spots for key in spot.keys]
+    counted = iter(count(session, rows, now=now))
+    return [max(_share(next(counted), times) for times in spot.keys.values()) for spot in spots]
 
 
 def count(session: Session, keys: Sequence[tuple[bytes, timedelta]], *, now: datetime) -> list[int]:
@@ -106,37 +129,46 @@ def is_on() -> bool:
     return current.settings().limits == "on"
 
 
-def key_of(name: str, whom: str) -> bytes:
-    """Return what a limit counts somebody under: nobody can say from it who it is."""
-    pepper = current.settings().pepper_text.encode()
-    return hmac.digest(pepper, f"limit\n{name}\n{whom}".encode(), "sha256")
-
-
-def place_of(sent: Request | None = None) -> str:
-    """Return the place a request comes from."""
-    return place((sent or request).remote_addr or "")
-
-
-def place(address: str) -> str:
+def spot(name: str, window: timedelta, whom: str | None = None) -> Spot:
     """
-    Return the place an address belongs to: itself, or for IPv6 its /64.
+    Return where a limit counts a caller, or without one the place of the current request.
 
-    >>> place("203.0.113.9"), place("::ffff:203.0.113.9")
-    ('203.0.113.9', '203.0.113.9')
-    >>> place("2001:db8:1:2:3:4:5:6"), place("2001:db8:1:2:ffff::1")
-    ('2001:db8:1:2::', '2001:db8:1:2::')
-    >>> place("unix:")
-    'nowhere'
+    Nobody can say from its keys who that is.
+    """
+    pepper = current.settings().pepper_text.encode()
+    times = places(request.remote_addr or "") if whom is None else {whom: 1}
+    return Spot(
+        window,
+        {
+            hmac.digest(pepper, f"limit\n{name}\n{place}".encode(), "sha256"): holds
+            for place, holds in times.items()
+        },
+    )
+
+
+def places(address: str) -> Mapping[str, int]:
+    """
+    Return the places an address belongs to, each with how many times a limit holds there.
+
+    >>> places("203.0.113.9"), places("::ffff:203.0.113.9")
+    ({'203.0.113.9': 1}, {'203.0.113.9': 1})
+    >>> places("2001:db8:1:2:3:4:5:6")
+    {'2001:db8:1:2::/64': 1, '2001:db8:1::/48': 16}
+    >>> places("unix:")
+    {'nowhere': 1}
     """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return "nowhere"
-    if found.version == 4:  # noqa: PLR2004 - versions of IP
-        return str(found)
+        return {"nowhere": 1}
+    if isinstance(found, ipaddress.IPv4Address):
+        return {str(found): 1}
     if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network(f"{found}/{IPV6_PLACE}", strict=False).network_address)
+        return {str(found.ipv4_mapped): 1}
+    return {
+        str(ipaddress.ip_network(f"{found}/{bits}", strict=False)): times
+        for bits, times in IPV6_PLACES.items()
+    }
 
 
 def check(name: str, whom: str | None = None, *, now: datetime | None = None) -> None:
@@ -149,8 +181,9 @@ def check(name: str, whom: str | None = None, *, now: datetime | None = None) ->
         return
     now = now or datetime.now(UTC)
     limit = LIMITS[name]
-    key = key_of(name, whom or place_of())
-    if not current.store().write(lambda s: take(s, key, limit.most, limit.window, now)):
+    counted = spot(name, limit.window, whom)
+    [number] = current.store().write(lambda session: used(session, [counted], now=now))
+    if number > limit.most:
         raise TooManyError(TOO_MANY, after=retry_after(limit.window, now))
 
 
@@ -163,20 +196,25 @@ def look(name: str, *, now: datetime) -> None:
     if not is_on():
         return
     limit = LIMITS[name]
-    asked = (key_of(name, place_of()), began(now, limit.window))
+    since = began(now, limit.window)
     with current.store().read() as session:
-        kept = session.get(Tally, asked)
-    if kept is not None and kept.number >= limit.most:
-        raise TooManyError(TOO_MANY, after=retry_after(limit.window, now))
+        for key, times in spot(name, limit.window).keys.items():
+            kept = session.get(Tally, (key, since))
+            if kept is not None and _share(kept.number, times) >= limit.most:
+                raise TooManyError(TOO_MANY, after=retry_after(limit.window, now))
 
 
 def note(name: str, *, now: datetime) -> None:
     """Count one more against a limit, soon; nobody waits for it."""
     if not is_on():
         return
-    limit = LIMITS[name]
-    key = key_of(name, place_of())
-    current.store().note(lambda session: take(session, key, limit.most, limit.window, now))
+    counted = spot(name, LIMITS[name].window)
+    current.store().note(lambda session: used(session, [counted], now=now))
+
+
+def _share(number: int, times: int) -> int:
+    """Return how much of a limit that holds so many times a number has used, rounded up."""
+    return -(-number // times)
 
 
 @cache

@@ -132,6 +132,7 @@ class Claim(Base):
         "gate": "What was asked for.",
         "locale": "To write in the language of the page.",
         "opened_at": "To let an unanswered request end in time.",
+        "own_staff": "Whether it was the company's own staff, whose trying out must not count.",
     }
     plain = frozenset({"id", "visitor_id", "state", "decided_at", "settled_at", "contact_id"})
     person: ClassVar = {"id": "claim.id"}
@@ -167,6 +168,8 @@ class Claim(Base):
     decided_at: Mapped[MaybeMoment]
     settled_at: Mapped[MaybeMoment]
     contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contact.id"), index=True)
+    own_staff: Mapped[Flag]
+    """Whether ``site.ignore`` named whoever made it: he may do everything, and it never counts."""
 
     @property
     def address(self) -> Address:
@@ -195,6 +198,7 @@ class Proof(Base):
             "used_at",
             "tries",
             "code_until",
+            "message_id",
         }
     )
     person: ClassVar = {"claim_id": "claim.id"}
@@ -213,6 +217,8 @@ class Proof(Base):
     """How many wrong codes were typed."""
     code_until: Mapped[MaybeMoment]
     """Until when the code is good; None: there is none (any more)."""
+    message_id: Mapped[str | None]
+    """The Message-ID of the letter, for the evidence of what is answered to it."""
 
 
 class Contact(Base):

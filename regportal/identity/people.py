@@ -3,77 +3,68 @@ One person with several addresses: contacts joined by links that can be undone.
 
 Nothing is fused: each address stays a contact with its own answers, permissions and history.
 A link says that two are one person's; ``Contact.person_id`` is what follows from the links.
+
+Whose word a link rests on decides what it is good for. A CRM's word lets two addresses count in
+the same opportunity, and nothing more: what one of them left here is neither shown, exported,
+erased nor asked for again under the other. That is decided from the links whenever it is read, so
+there is no moment in which a CRM's mistake opens somebody else's page: not before the other
+mailbox is proven, not after, not while the worker settles the proof. (Undoing the link at the
+proof, which :func:`doubted_by` finds as well, would alone leave such moments.) An administrator's
+word, and a proof of both mailboxes, make the addresses one person's *own*; but an address that
+was left for another opens nothing any more.
 """
 
 import uuid
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.errors import RegportalError
-from regportal.identity.models import Contact, ContactLink
-from regportal.identity.rules import why_not_joined
+from regportal.identity.kin import Kin, kin_of, reached
+from regportal.identity.models import Assurance, Contact, ContactLink
+from regportal.identity.rules import PROOF, TRUSTED, why_not_joined
 from regportal.store.ids import uuid7
 
 
-@dataclass(frozen=True, slots=True)
-class Kin:
-    """Who was one person with whom, and from when until when."""
-
-    links: Sequence[ContactLink]
-
-    def everybody(self, contacts: Collection[uuid.UUID]) -> set[uuid.UUID]:
-        """Return these contacts, and all that ever were one person with one of them."""
-        ends = {end for link in self.links for end in (link.contact_id, link.person_id)}
-        return {*contacts, *ends}
-
-    def together(self, contact: uuid.UUID, at: datetime) -> set[uuid.UUID]:
-        """Return every contact that was one person with this one at a moment; itself too."""
-        beside = defaultdict(set)
-        for link in self.links:
-            if link.made_at <= at and (link.undone_at is None or at < link.undone_at):
-                beside[link.contact_id].add(link.person_id)
-                beside[link.person_id].add(link.contact_id)
-        found, new = {contact}, {contact}
-        while new:
-            new = {end for one in new for end in beside[one]} - found
-            found |= new
-        return found
-
-
 def contacts_of(session: Session, person_id: uuid.UUID) -> list[Contact]:
-    """Return all addresses of one person, the main one first."""
+    """Return all addresses that count as one person's, on whoever's word; the main one first."""
     found = session.scalars(
         sa.select(Contact).where(Contact.person_id == person_id).order_by(Contact.first_seen)
     ).all()
     return sorted(found, key=lambda contact: contact.id != person_id)
 
 
-def ids_of_person(contact_id: uuid.UUID) -> sa.Select[uuid.UUID]:
-    """Return the query for the ids of all contacts that are one person with this one."""
-    mine = sa.select(Contact.person_id).where(Contact.id == contact_id).scalar_subquery()
-    return sa.select(Contact.id).where(Contact.person_id == mine)
+def own_contacts(session: Session, contact: Contact) -> list[Contact]:
+    """
+    Return this address and all others of its owner, the main one first.
+
+    This is what his page, his export and his erasure are about: what a CRM joined is left out.
+    """
+    theirs = contacts_of(session, contact.person_id)
+    return theirs if len(theirs) == 1 else _own(theirs, kin_of(session, [contact.id]), contact.id)
 
 
-def kin_of(session: Session, contacts: Iterable[uuid.UUID]) -> Kin:
-    """Return every link that ever joined one of these contacts with another, and so on."""
-    known = set(contacts)
-    links: Sequence[ContactLink] = ()
-    while known:
-        links = session.scalars(
-            sa.select(ContactLink)
-            .where(sa.or_(ContactLink.contact_id.in_(known), ContactLink.person_id.in_(known)))
-            .order_by(ContactLink.made_at, ContactLink.id)
-        ).all()
-        more = Kin(links).everybody(known) - known
-        if not more:
-            break
-        known |= more
-    return Kin(links)
+def ids_of_person(session: Session, contact_id: uuid.UUID) -> list[uuid.UUID]:
+    """Return the ids of all contacts whose answers count as those of this one's owner."""
+    return [one.id for one in own_contacts(session, session.get_one(Contact, contact_id))]
+
+
+def ids_opened_by(session: Session, contact_id: uuid.UUID) -> list[uuid.UUID]:
+    """Return the ids of all contacts whose answers a proof of this one may show; perhaps none."""
+    own = ids_of_person(session, contact_id)
+    return own if len(own) == 1 or not is_left(session, contact_id) else []
+
+
+def is_left(session: Session, contact_id: uuid.UUID) -> bool:
+    """
+    Return whether an address was left for another one, which was proven in its stead.
+
+    Whoever reads that mailbox now need not be whom we knew by it. He may decide what is sent
+    there; the page of the person opens by the new address alone (security.md 2.2, 2.3).
+    """
+    return kin_of(session, [contact_id]).is_left(contact_id)
 
 
 def join(
@@ -82,29 +73,29 @@ def join(
     """
     Take two addresses for one person's from now on; ``kept`` names the person.
 
-    ``by`` is ``administrator``, ``proof`` (the owner proved both), or ``crm:<connector>``.
-    Raises RegportalError where they are one person already, or nobody may decide it so.
+    ``by`` is ``administrator``, ``proof`` (the owner proved both, and leaves ``joined`` for
+    ``kept``), or ``crm:<connector>``. Raises RegportalError where they are one person already,
+    or nobody may decide it so.
     """
     theirs = _held(session, kept, joined)
-    if kept.person_id == joined.person_id:
-        raise RegportalError(f"{kept.email} and {joined.email} are one person already")
-    sides = [
-        {one.assurance.value for one in theirs if one.person_id == side.person_id}
-        for side in (kept, joined)
-    ]
-    refusal = why_not_joined(*sides, by=by)
+    kin = kin_of(session, [kept.id, joined.id])
+    returns = by == PROOF and kin.is_left(kept.id) and joined.id in kin.own(kept.id)
+    refusal = None if returns else _refusal(kin, theirs, kept, joined, by)
     if refusal is not None:
         raise RegportalError(refusal)
-    person, before = kept.person_id, joined.person_id
-    session.add(
-        ContactLink(
-            id=uuid7(), contact_id=before, person_id=person, because=because, by=by, made_at=now
-        )
-    )
-    for one in theirs:
-        if one.person_id == before:
-            one.person_id = person
-    session.flush()
+    loose = [] if by not in TRUSTED else [kin.above(one.id) for one in (kept, joined)]
+    if returns:
+        loose.append(kin.leaving(kept.id))
+    for link in loose:
+        if link is not None:
+            link.undone_at = now
+    _name(theirs, kin)
+    _link(session, joined.person_id, kept.person_id, because, by, now)
+    kin = _named_anew(session, theirs)
+    for link in loose:  # what a CRM said still holds: of the person as a whole
+        if link is not None and link.by not in TRUSTED:
+            _say_again(session, kin, theirs, link, kept, now)
+            kin = _named_anew(session, theirs)
 
 
 def split(session: Session, joined: Contact, *, because: str, by: str, now: datetime) -> None:
@@ -124,13 +115,127 @@ def split(session: Session, joined: Contact, *, because: str, by: str, now: date
         if others:
             says = f"{joined.email} is the main address of a person: split one of {others}"
         raise RegportalError(says)
-    link.undone_at = now
-    link.because = f"{link.because}; undone by {by}: {because}"
-    apart = Kin([one for one in live if one is not link]).together(link.contact_id, now)
-    for one in theirs:
-        if one.id in apart:
-            one.person_id = link.contact_id
+    _undo(link, f"undone by {by}: {because}", now)
+    _named_anew(session, theirs)
+
+
+def doubted_by(session: Session, contact: Contact) -> list[Contact]:
+    """
+    Return the addresses to split, now that this one is proven: two proven people are never fused.
+
+    Each was joined on a CRM's word alone, between this one's owner and another proven person.
+    """
+    theirs = {one.id: one for one in _held(session, contact)}
+    kin = kin_of(session, [contact.id])
+    proven = {one.id for one in theirs.values() if one.assurance == Assurance.VERIFIED}
+    own, live = kin.own(contact.id), [link for link in kin.links if link.undone_at is None]
+    doubtful = []
+    for link in live:
+        ends = {link.contact_id, link.person_id}
+        if link.by not in TRUSTED and ends & own:
+            (other,) = ends - own
+            beyond = reached(other, (one for one in live if one is not link))
+            if beyond & proven:
+                doubtful.append(theirs[link.contact_id])
+    return doubtful
+
+
+def let_go(session: Session, contacts: Sequence[Contact], *, now: datetime) -> None:
+    """Undo every link between these and others: they are about to be erased, the others stay."""
+    theirs = _held(session, *contacts)
+    gone = {one.id for one in contacts}
+    for link in kin_of(session, gone).links:
+        if link.undone_at is None and len({link.contact_id, link.person_id} & gone) == 1:
+            _undo(link, "undone: the other one was erased", now)
+    _named_anew(session, theirs)
+
+
+def _own(theirs: Sequence[Contact], kin: Kin, contact_id: uuid.UUID) -> list[Contact]:
+    """Return those of these contacts that are one owner's, the main one first."""
+    own = kin.own(contact_id)
+    joined = {
+        link.contact_id for link in kin.links if link.undone_at is None and link.person_id in own
+    }
+    return sorted((one for one in theirs if one.id in own), key=lambda one: one.id in joined)
+
+
+def _refusal(
+    kin: Kin, theirs: Sequence[Contact], kept: Contact, joined: Contact, by: str
+) -> str | None:
+    """Return why two addresses are not joined, or None where they are."""
+    together = kept.person_id == joined.person_id
+    if joined.id in kin.own(kept.id) or (together and by not in TRUSTED):
+        return f"{kept.email} and {joined.email} are one person already"
+    if by == PROOF and (kin.is_left(kept.id) or kin.is_left(joined.id)):
+        return "one of these addresses was left for another: a person must decide"
+    sides = [
+        {one.assurance.value for one in theirs if one.person_id == side.person_id}
+        for side in (kept, joined)
+    ]
+    return why_not_joined(*sides, by=by)
+
+
+def _link(
+    session: Session,
+    contact_id: uuid.UUID,
+    person_id: uuid.UUID,
+    because: str,
+    by: str,
+    now: datetime,
+) -> None:
+    """Add a link."""
+    session.add(
+        ContactLink(
+            id=uuid7(),
+            contact_id=contact_id,
+            person_id=person_id,
+            because=because,
+            by=by,
+            made_at=now,
+        )
+    )
     session.flush()
+
+
+def _say_again(
+    session: Session,
+    kin: Kin,
+    theirs: Sequence[Contact],
+    link: ContactLink,
+    kept: Contact,
+    now: datetime,
+) -> None:
+    """Join again whom a CRM named, but to the person that was made since; not two proven ones."""
+    other = next(one for one in theirs if one.id == link.person_id)
+    proven = {one.id for one in theirs if one.assurance == Assurance.VERIFIED}
+    both = [kin.together(one.id, now) for one in (kept, other)]
+    if both[0] != both[1] and not all(side & proven for side in both):
+        _link(session, other.person_id, kept.person_id, link.because, link.by, now)
+
+
+def _undo(link: ContactLink, because: str, now: datetime) -> None:
+    """Let a link hold no longer, and keep why."""
+    link.undone_at = now
+    link.because = f"{link.because}; {because}"
+
+
+def _named_anew(session: Session, contacts: Sequence[Contact]) -> Kin:
+    """Let each contact bear the name of the one it is joined to in the end."""
+    session.flush()
+    kin = kin_of(session, [one.id for one in contacts])
+    _name(contacts, kin)
+    session.flush()
+    return kin
+
+
+def _name(contacts: Sequence[Contact], kin: Kin) -> None:
+    """Do so by the links as they are in memory."""
+    onward = {link.contact_id: link.person_id for link in kin.links if link.undone_at is None}
+    for one in contacts:
+        person = one.id
+        while person in onward:
+            person = onward[person]
+        one.person_id = person
 
 
 def _held(session: Session, *contacts: Contact) -> Sequence[Contact]:

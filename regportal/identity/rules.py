@@ -10,6 +10,7 @@ IDLE = timedelta(hours=2)
 SESSION = timedelta(hours=24)
 """…and after so long in any case."""
 REMEMBERED = timedelta(days=180)
+FRAMED = timedelta(days=30)  # inside another site's page
 """A browser that asked to be remembered; also how long a proof holds."""
 GRACE = timedelta(seconds=60)
 """How long an old token stays good once the new one was seen (design.md 4)."""
@@ -24,6 +25,8 @@ FRESH = timedelta(minutes=15)
 
 ADMINISTRATOR, PROOF = "administrator", "proof"
 """Who may join two proven people: somebody we trust with it, or they themselves."""
+TRUSTED = frozenset({ADMINISTRATOR, PROOF})
+"""On whose word two addresses are one person's *own*: to see, to take and to erase."""
 
 COMMON_DOMAINS = (
     "gmail.com",
@@ -122,7 +125,7 @@ def why_not_joined(kept: Collection[str], joined: Collection[str], *, by: str) -
     >>> why_not_joined({"verified"}, {"verified"}, by=ADMINISTRATOR) is None
     True
     """
-    if by in {ADMINISTRATOR, PROOF} or not ("verified" in kept and "verified" in joined):
+    if by in TRUSTED or not ("verified" in kept and "verified" in joined):
         return None
     return "both have proven their addresses: a person must decide with `regportal contact join`"
 

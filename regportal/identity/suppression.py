@@ -55,6 +55,16 @@ def has_bounced(session: Session, match_key: str, pepper: str) -> bool:
     return BOUNCE in reasons(session, match_key, pepper)
 
 
+def is_left_alone(session: Session, match_key: str, pepper: str) -> bool:
+    """
+    Return whether nobody may be asked anything at this address: mail came back, or annoyed.
+
+    A letter that a stranger can cause, about a gate or a newsletter, does not go there. The link
+    to one's own page still goes to whoever complained: it asks nothing, and serves his rights.
+    """
+    return bool(reasons(session, match_key, pepper) & {BOUNCE, COMPLAINT})
+
+
 def bounced_of(session: Session, match_keys: Sequence[str], pepper: str) -> frozenset[str]:
     """Return those of these addresses that no mail reaches."""
     hashes = {address_hash(one, pepper): one for one in match_keys}

@@ -1,6 +1,5 @@
 """The door for CRMs: ``POST /hooks/<connector key>``, signed."""
 
-import json
 import logging
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from regportal.errors import ConfigError, RequestError, TooManyError, UnsignedEr
 from regportal.identity import limits
 from regportal.inbox.actions import LARGEST, take
 from regportal.store.current import published, settings, store, vault, wake
+from regportal.store.problem import problem
 
 Doors = dict[str, tuple[Document, tuple[str, ...], Connector]]
 """By key the connectors whose calls we took, and the documents and secrets they were made from."""
@@ -50,15 +50,6 @@ def hook(key: str) -> ResponseReturnValue:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, says, after=AGAIN)
     wake("understand")
     return Response(status=HTTPStatus.ACCEPTED)
-
-
-def problem(status: int, detail: str, *, after: int | None = None) -> Response:
-    """Return a refusal as RFC 9457 writes it, and in how many seconds it may be tried again."""
-    said = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    answer = Response(json.dumps(said), status, content_type="application/problem+json")
-    if after is not None:
-        answer.headers["Retry-After"] = str(after)
-    return answer
 
 
 def _door(document: Document) -> Connector:

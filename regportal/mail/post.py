@@ -17,7 +17,7 @@ from regportal.connectors.base import Change, Outcome, Result
 from regportal.errors import RefusedError, UnreachableError
 from regportal.mail.actions import stamp
 from regportal.mail.look import inlined, tidy
-from regportal.mail.postman import letter, postman_for
+from regportal.mail.postman import letter, message_id, postman_for
 from regportal.store.documents import Published, Shelf, Site
 from regportal.store.sessions import Store
 from regportal.store.words import speaking
@@ -45,6 +45,8 @@ class Owed:
     published: Published
     id: uuid.UUID
     """The message's id, the same over all attempts: what is derived from it is, too."""
+    message_id: str
+    """The Message-ID the letter goes out with, to know it again in evidence."""
     payload: Mapping[str, Any]
 
 
@@ -119,7 +121,8 @@ class Post:
         kind = self._kinds[change.topic]
         with self._store.read() as session:
             published = self._shelf.published(session)
-        owed = Owed(self._settings, published, change.id, change.payload)
+        known_as = message_id(change.id, self._postman.sender)
+        owed = Owed(self._settings, published, change.id, known_as, change.payload)
         ready = self._store.write(lambda session: self._prepare(session, kind, owed, now=now))
         if ready.recipient is None or ready.draft is None:
             if ready.when is None:

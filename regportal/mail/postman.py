@@ -107,7 +107,7 @@ class Folder:
 
     def post(self, letter: EmailMessage, letter_id: uuid.UUID, *, now: datetime) -> None:
         """Write the letter as ``<UTC>-<id>.eml``; the same letter again is the same file."""
-        letter["Message-ID"] = _message_id(letter_id, self.sender)
+        letter["Message-ID"] = message_id(letter_id, self.sender)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if any(self.folder.glob(f"*-{letter_id}.eml")):
@@ -137,7 +137,7 @@ class Smtp:
     def post(self, letter: EmailMessage, letter_id: uuid.UUID, *, now: datetime) -> None:
         """Hand the letter to the server."""
         del now
-        letter["Message-ID"] = _message_id(letter_id, self.sender)
+        letter["Message-ID"] = message_id(letter_id, self.sender)
         try:
             with self._connect() as server:
                 server.send_message(letter)
@@ -176,6 +176,6 @@ class Smtp:
         raise (RefusedError(says) if code >= 500 else UnreachableError(says)) from error  # noqa: PLR2004 - SMTP's own
 
 
-def _message_id(letter_id: uuid.UUID, sender: str) -> str:
+def message_id(letter_id: uuid.UUID, sender: str) -> str:
     """Return the Message-ID: the same for the same letter, however often it is handed over."""
     return f"<{letter_id}@{sender.rpartition('@')[2]}>"

@@ -14,7 +14,7 @@ from regportal.buying.models import ContactRole, KnownInteraction, Opportunity
 from regportal.consent.actions import subject_of_contact
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentState
 from regportal.consent.permission import permissions_of
-from regportal.consent.rules import LIVE
+from regportal.consent.rules import LIVE, LOCKED_FOR, PENDING_FOR
 from regportal.forms.models import Answer
 from regportal.identity.models import Claim, ClaimState, Contact, Visitor
 from regportal.identity.people import contacts_of
@@ -35,12 +35,13 @@ RETENTION = "retention"
 AFTER_CONSENT = timedelta(days=3 * 365)
 """How long the evidence of a permission is kept after it ended: until nobody can sue any more."""
 FIXED: dict[Clock, timedelta] = {
+    "refusals": LOCKED_FOR + PENDING_FOR,  # whoever asks on the last day may say yes a week later
     "letters": timedelta(days=40),
     "webhooks": timedelta(days=30),
     "security": timedelta(days=1),
 }
 """Clocks that no setting changes."""
-SIMPLE: tuple[Clock, ...] = ("network", "letters", "webhooks", "security")
+SIMPLE: tuple[Clock, ...] = ("network", "refusals", "letters", "webhooks", "security")
 """Clocks that end a row by its age alone."""
 
 Step = Callable[[Session], int]

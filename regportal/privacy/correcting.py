@@ -9,14 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.models import ContactRole
-from regportal.connectors.schema import Connector
 from regportal.errors import NotHereError
 from regportal.forms.fields import LONGEST
 from regportal.forms.models import Answer, NeverAsk
-from regportal.forms.news import answers_of_contact, contact_news
+from regportal.forms.news import answers_of_contact, tell_contact
 from regportal.forms.schema import Question
 from regportal.identity.models import Assurance, Contact
-from regportal.outbox.actions import owe
 from regportal.privacy.proving import OWN_PAGE
 from regportal.privacy.reading import has_done
 from regportal.store.documents import Published, keep_wording, said
@@ -59,8 +57,7 @@ def correct(  # noqa: PLR0913 - what an answer is made of; all by name
         )
     )
     session.flush()
-    news = contact_news(session, published, contact, "contact.updated", now=now)
-    owe(session, published.all(Connector), news, now=now)
+    tell_contact(session, published, contact, "contact.updated", now=now)
 
 
 def never_ask(session: Session, contact: Contact, question: str, *, now: datetime) -> None:

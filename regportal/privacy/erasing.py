@@ -20,7 +20,7 @@ from regportal.errors import NotHereError
 from regportal.identity.actions import find_contact
 from regportal.identity.addresses import read_address
 from regportal.identity.models import Claim, Contact, Visitor, VisitorState
-from regportal.identity.people import contacts_of
+from regportal.identity.people import let_go, own_contacts
 from regportal.identity.suppression import ERASED, suppress
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import Message, Subject
@@ -43,6 +43,7 @@ from regportal.store.documents import Published, Site
 from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
+from regportal.store.words import N_
 from regportal.tracking.actions import log as note
 from regportal.tracking.models import EntryKind
 
@@ -74,11 +75,14 @@ def find_whom(session: Session, email: str) -> Whom:
     """
     Return whom an address belongs to: the person with all addresses, or whoever only claimed it.
 
+    His are the addresses he proved or an administrator joined. One that only a CRM takes for his
+    stays: it may be a colleague's, who never asked to be forgotten (it is erased by its own name).
+
     Raises NotHereError for an address under which nothing is kept.
     """
     contact = find_contact(session, email) if email.isprintable() else None
     if contact is not None:
-        return whom_of(contacts_of(session, contact.person_id))
+        return whom_of(own_contacts(session, contact))
     try:
         match_key = read_address(email).match_key
     except ValueError:
@@ -101,9 +105,14 @@ def erase(
 
     What stays: the ledger's lines (keys, states and hashes), one line ``erased`` a newsletter,
     keyed hashes of his addresses against their coming back by an import, and the report.
-    Opportunities he had part in are weighed anew as of now; past moves stay.
+    Opportunities he had part in are weighed anew as of now; past moves stay. Whoever else a CRM
+    took for him stays, too, as a person of his own.
+
+    What came to him since ``whom`` was read goes with him: a claim that was just settled, an
+    address that was just joined. Raises NotHereError where somebody else was first.
     """
-    _hold(session, whom)
+    whom = _held(session, whom)
+    let_go(session, whom.contacts, now=now)
     traces = all_traces(session, whom.contacts, whom.match_keys, pepper=pepper)
     _hold_browsers(session, traces)
     told = _told(session, traces, now=now)
@@ -198,14 +207,34 @@ def _let_go(session: Session, table: sa.Table, keys: Sequence[Any]) -> None:
                 session.execute(sa.update(other).where(column.in_(gone)).values({column: None}))
 
 
-def _hold(session: Session, whom: Whom) -> None:
-    """Let nobody add to a person meanwhile: neither the weigher nor another request."""
+def _held(session: Session, whom: Whom) -> Whom:
+    """
+    Return whom to erase as he stands once nobody can add to him any more.
+
+    Neither the weigher nor another request: what it adds is waited for, and read again. Claims
+    are held before contacts, as the worker that settles them does.
+    """
     session.execute(sa.select(LogPlace.reader).with_for_update())
-    for one in whom.contacts:
-        session.refresh(one, with_for_update=True)
-    session.execute(
-        sa.select(Claim.id).where(Claim.match_key.in_(whom.match_keys)).with_for_update()
-    )
+    known: set[uuid.UUID] = set()
+    keys = set(whom.match_keys)
+    while True:
+        theirs = sa.select(Claim.id).where(Claim.match_key.in_(keys))
+        claims = session.scalars(theirs.order_by(Claim.id).with_for_update()).all()
+        named = session.scalars(
+            sa.select(Contact)
+            .where(Contact.match_key.in_(keys))
+            .order_by(Contact.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).all()
+        found = {one.id: one for each in named for one in own_contacts(session, each)}
+        keys |= {one.match_key for one in found.values()}
+        if {*found, *claims} <= known:
+            break
+        known |= {*found, *claims}
+    if not known:
+        raise NotHereError(N_("Everything is deleted already."))
+    return Whom(whom.key, list(found.values()), keys)
 
 
 def _hold_browsers(session: Session, traces: Traces) -> None:

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.rules import in_full
+from regportal.identity.kin import kin_of
+from regportal.identity.models import Contact
 from regportal.outbox.models import Message, MessageState
 from regportal.privacy.erasing import Whom
 from regportal.privacy.traces import (
@@ -24,6 +26,7 @@ from regportal.privacy.traces import (
     parts_naming,
     primary,
     theirs,
+    without,
 )
 from regportal.store.base import Base
 from regportal.store.documents import Site, Wording
@@ -52,7 +55,8 @@ def export_json(
     }
     yield json.dumps(head, ensure_ascii=False, indent=2)[:-2] + ',\n  "data": {'
     wordings: set[str] = set()
-    for number, (name, rows) in enumerate(_sections(session, traces)):
+    others = _others(session, whom.contacts)
+    for number, (name, rows) in enumerate(_sections(session, traces, others)):
         yield f"{',' if number else ''}\n    {json.dumps(name)}: ["
         for count, row in enumerate(rows):
             wordings.add(row.get("wording") or "")
@@ -81,7 +85,7 @@ def export_csv(
             for field, value in one.items()
         )
     wordings: set[str] = set()
-    for name, rows in _sections(session, traces):
+    for name, rows in _sections(session, traces, _others(session, whom.contacts)):
         why = every_model()[name].personal
         for number, row in enumerate(rows, start=1):
             wordings.add(row.get("wording") or "")
@@ -120,13 +124,24 @@ def recipients(session: Session, traces: Traces) -> list[Row]:
     ]
 
 
-def _sections(session: Session, traces: Traces) -> Iterator[tuple[str, Iterator[Row]]]:
+def _others(session: Session, contacts: Sequence[Contact]) -> Traces:
+    """Return who was ever taken for this person and is another one: what names him is left out."""
+    kin = kin_of(session, [one.id for one in contacts])
+    strangers = kin.everybody(()) - {one.id for one in contacts}
+    named = session.scalars(sa.select(Contact).where(Contact.id.in_(strangers)))
+    both = ((one.email.lower(), one.match_key.lower()) for one in named)
+    return Traces(addresses=frozenset(address for pair in both for address in pair))
+
+
+def _sections(
+    session: Session, traces: Traces, others: Traces
+) -> Iterator[tuple[str, Iterator[Row]]]:
     """Yield the name of each table that has rows of the person's, with these rows."""
     for table in Base.metadata.sorted_tables:
         model = every_model().get(table.name)
         if model is None or not model.person:
             continue
-        rows = _rows(session, model, traces)
+        rows = (_without(row, others) for row in _rows(session, model, traces))
         first = next(rows, None)
         if first is not None:
             yield table.name, _with(first, rows)
@@ -153,6 +168,17 @@ def _named_rows(session: Session, model: type[Base], traces: Traces) -> Iterator
             if kind == MENTION
         }
         yield ids | {name: parts for name, parts in named.items() if parts}
+
+
+def _without(row: Row, others: Traces) -> Row:
+    """Return a row without the parts of its texts that name somebody else who was taken for him."""
+    if not others.addresses:
+        return row
+    told = {
+        name: without(value, others) if isinstance(value, dict | list) else value
+        for name, value in row.items()
+    }
+    return {name: value for name, value in told.items() if value != [None]}
 
 
 def _with(first: Row, rest: Iterator[Row]) -> Iterator[Row]:

@@ -14,7 +14,6 @@ from typing import TextIO
 
 from sqlalchemy.orm import Session
 
-from regportal.connectors.schema import Connector
 from regportal.consent.actions import (
     Evidence,
     change_consent,
@@ -25,12 +24,11 @@ from regportal.consent.models import ConsentState
 from regportal.consent.rules import LIVE
 from regportal.consent.schema import Newsletter
 from regportal.errors import RegportalError
-from regportal.forms.deciding import refused_by
-from regportal.forms.news import consent_news
+from regportal.forms.news import tell_consent
+from regportal.forms.showing import refusals_of
 from regportal.identity.actions import contact_from_import, find_contact
 from regportal.identity.addresses import Address, read_address
 from regportal.identity.suppression import reasons
-from regportal.outbox.actions import owe
 from regportal.store.documents import Published, Site, said
 from regportal.store.sessions import Store
 
@@ -191,7 +189,8 @@ def _obstacle(session: Session, source: Source, address: Address) -> str | None:
         stands = states_of(session, subject_of_contact(contact.id)).get(newsletter)
         if stands is not None:
             return BEFORE if stands.state in LIVE else f"{NEVER}: {stands.state.value}"
-    return f"{NEVER}: refused" if newsletter in refused_by(session, address.match_key) else None
+    no = refusals_of(session, address.match_key, pepper=source.pepper)
+    return f"{NEVER}: refused" if newsletter in no else None
 
 
 def _keep(
@@ -227,7 +226,7 @@ def _keep(
     )
     if line is None:
         return BEFORE
-    owe(session, published.all(Connector), consent_news(contact, line, session), now=now)
+    tell_consent(session, published, contact, line, now=now)
     return IMPORTED
 
 

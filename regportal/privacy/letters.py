@@ -1,7 +1,7 @@
 """The letters about one's own page: here is your link, is this your new address, it has moved."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -13,25 +13,32 @@ from regportal.identity.suppression import has_bounced
 from regportal.identity.tokens import derived_token, hash_of
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.privacy.models import OwnLink
+from regportal.privacy.proving import code_of
 from regportal.privacy.rules import LINK_LIFE
 from regportal.store.documents import Site
 from regportal.store.words import N_, moment_shown, translated
 
+MINUTE = timedelta(minutes=1)
+
 
 class OwnPageLetter:
-    """Somebody asked to see what we keep under this address. It carries the link that proves it."""
+    """Somebody asked to see what we keep under this address. It carries what proves it."""
 
     name: ClassVar[str] = "me"
     subject: ClassVar[str] = N_("Your data at %(site)s")
 
     def recipient(self, session: Session, owed: Owed) -> Recipient | None:
-        """Return the address, where anything is kept under it; else forget that it was typed."""
+        """
+        Return the address, where anything is kept under it; else forget that it was typed.
+
+        The row stays as long as others do: a wrong code is counted there like anywhere.
+        """
         link = session.get(OwnLink, uuid.UUID(owed.payload["link"]))
         if link is None:
             return None
         pepper = owed.settings.pepper_text
         if has_bounced(session, link.match_key, pepper) or not self._goes(session, link):
-            session.delete(link)
+            link.email = link.match_key = ""
             return None
         return Recipient(link.email, link.match_key, link.locale)
 
@@ -40,10 +47,14 @@ class OwnPageLetter:
         link = session.get_one(OwnLink, uuid.UUID(owed.payload["link"]))
         token = derived_token(owed.settings.keys, "own page", owed.id.bytes)
         link.hash = hash_of(token)
+        minutes = round((link.code_until - now) / MINUTE) if link.code_until else 0
+        code = code_of(link, owed.settings.keys) if minutes > 0 else None
         if link.used_at is None:
             link.expires_at = now + LINK_LIFE
         about = {
             "link": f"{owed.settings.base_url}/me/{token}",
+            "code": code,
+            "code_minutes": minutes,
             "valid_until": moment_shown(now + LINK_LIFE, recipient.locale),
         }
         return Draft(self._says(owed, recipient), self.name, about)

@@ -95,9 +95,7 @@ def _allowed(
 ) -> list[tuple[Contact, dict[str, Any]]]:
     """Return those of these contacts who may be written to, with what proves it."""
     found = permissions(session, contacts, newsletter, at=now)
-    bounced = bounced_of(
-        session, [one.match_key for one in contacts], settings.pepper_text
-    )
+    bounced = bounced_of(session, [one.match_key for one in contacts], settings.pepper_text)
     theirs = [
         (one, found[one.id])
         for one in contacts

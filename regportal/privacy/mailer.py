@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 from sqlalchemy.orm import Session
 
 from regportal.connectors.rules import stamp
@@ -57,6 +58,17 @@ class Asked(_Strict):
     emails: Annotated[list[Address], Field(min_length=1, max_length=MOST)]
 
 
+def _in_utc(at: datetime) -> datetime:
+    """Return a moment as it is in UTC: a zone may move it out of the calendar."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("moment", "This moment is not in the calendar") from None
+
+
+AnyMoment = Annotated[AwareDatetime, AfterValidator(_in_utc), Field(strict=False)]
+
+
 class Event(_Strict):
     """What became of one mail."""
 
@@ -65,7 +77,7 @@ class Event(_Strict):
     email: Address
     newsletter: Key | None = None
     permanent: bool = False
-    at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    at: AnyMoment | None = None
 
 
 @bp.get("/api/v1/may-mail")
@@ -258,21 +270,26 @@ def _events_of_report(raw: bytes) -> list[Event]:
         found = read_report(raw)
     except NotAReportError as error:
         raise BadRequestError(f"{str(error).capitalize()}.") from error
-    events = [_event_of(one) for one in found]
-    readable = [one for one in events if _match_key(one.email)]
-    if not readable:
+    events = [event for event in map(_event_of, found) if event is not None]
+    if not events:
         raise BadRequestError("The report names no address.")
-    return readable
+    return events
 
 
-def _event_of(told: Returned) -> Event:
-    """Return what a report says; our own link in the mail knows best whom it was sent to."""
+def _event_of(told: Returned) -> Event | None:
+    """
+    Return what a report says; None where it names no address.
+
+    Our own link in the mail knows best whom it was sent to.
+    """
     email, newsletter = told.email, None
     with current.store().read() as session:
         link = of_contact_token(session, told.token, UNSUBSCRIBE) if told.token else None
         contact = session.get(Contact, link.contact_id) if link else None
         if link is not None and contact is not None:
             email, newsletter = contact.email, link.newsletter
+    if _match_key(email) is None:
+        return None
     return Event(
         id=told.id,
         type=told.type,  # type: ignore[arg-type] # pydantic looks at it

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from regportal.identity.addresses import Address
-from regportal.store.base import Base, Id, Json, MaybeMoment, Moment, choice
+from regportal.store.base import Base, Count, Id, Json, MaybeMoment, Moment, choice
 
 
 class Leads(enum.StrEnum):
@@ -25,7 +25,8 @@ class OwnLink(Base):
     That somebody asked for a link to his own page, at whatever address he typed.
 
     The request writes this row, whoever he is. The worker finds out whether there is anything to
-    show; where not, the row goes with the letter that is not written.
+    show; where not, the address goes with the letter that is not written. The row itself stays:
+    whether a letter went must not show where its code is typed.
     """
 
     __tablename__ = "own_link"
@@ -36,7 +37,19 @@ class OwnLink(Base):
         "browser": "The rough name of the browser that asked, for the letter.",
         "made_at": "To let the link end after a quarter of an hour.",
     }
-    plain = frozenset({"id", "leads", "contact_id", "hash", "expires_at", "used_at"})
+    plain = frozenset(
+        {
+            "id",
+            "leads",
+            "contact_id",
+            "hash",
+            "expires_at",
+            "used_at",
+            "asked_by",
+            "tries",
+            "code_until",
+        }
+    )
     person: ClassVar = {"contact_id": "contact.id", "match_key": "address"}
     clock = "security"
     aged_by = "made_at"
@@ -54,6 +67,12 @@ class OwnLink(Base):
     made_at: Mapped[Moment]
     expires_at: Mapped[Moment]
     used_at: Mapped[MaybeMoment]
+    asked_by: Mapped[bytes | None] = mapped_column(index=True)
+    """Hash of the token of the browser that asked: it alone may type the code of the letter."""
+    tries: Mapped[Count]
+    """How many wrong codes were typed there."""
+    code_until: Mapped[MaybeMoment]
+    """Until when a code may be typed, letter or not; None: the browser keeps no cookie."""
 
     @property
     def address(self) -> Address:

@@ -1,28 +1,35 @@
 """Who stands before his own page, and the forms he may send from it."""
 
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, make_response, render_template, request, url_for
+from flask import Response, make_response, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import ForbiddenError, RequestError
 from regportal.forms import wire
 from regportal.forms.after import SmallForm
 from regportal.forms.asking import browser_of, csrf_token, hash_named, read_csrf_token
+from regportal.forms.forming import complain
 from regportal.forms.pages import around_page, locale_of
 from regportal.identity import browser
 from regportal.identity.actions import claim_of, holds
+from regportal.identity.addresses import Address
 from regportal.identity.models import Contact, Visitor, VisitorState
-from regportal.identity.people import contacts_of
-from regportal.identity.rules import is_fresh
+from regportal.identity.people import is_left, own_contacts
+from regportal.identity.rules import is_fresh, masked
 from regportal.identity.tokens import fresh_token
+from regportal.privacy.models import Leads
+from regportal.privacy.proving import request_link
 from regportal.store import current
 from regportal.store.words import N_
 
+TITLE = N_("Your data")
 PATIENCE = 2.0
 """Seconds that a page waits for the worker."""
 GLANCE = 0.02
@@ -43,9 +50,15 @@ class Owner:
     contact: Contact
     """The address that was proven here."""
     contacts: Sequence[Contact]
-    """All of his addresses, the main one first."""
+    """All of his own addresses, the main one first (identity/people.py)."""
     fresh: bool
-    """Whether that was within the last quarter of an hour."""
+    """Whether that was within the last quarter of an hour, and opens everything."""
+    left: bool = False
+    """
+    Whether the address was left for another one: then it opens what is sent to it, and no more.
+
+    The mailbox may be somebody else's by now; of the person the new address alone shows anything.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +130,13 @@ def _owner(session: Session, visitor: Visitor | None, *, now: datetime) -> Owner
     contact = session.get(Contact, claim.contact_id) if claim and claim.contact_id else None
     if contact is None:
         return None
+    left = is_left(session, contact.id)
     return Owner(
         visitor=visitor,
         contact=contact,
-        contacts=contacts_of(session, contact.person_id),
-        fresh=is_fresh(visitor.verified_at, now),
+        contacts=[contact] if left else own_contacts(session, contact),
+        fresh=is_fresh(visitor.verified_at, now) and not left,
+        left=left,
     )
 
 
@@ -149,11 +164,54 @@ def small_form(asking: Here) -> SmallForm:
 
 
 def page(template: str, title: str, asking: Here, status: int = 200, **about: Any) -> Response:
-    """Render a page of the owner's."""
+    """Render a page of the owner's; "Not you?" stands on each that knows him."""
     around: Mapping[str, Any] = around_page(current.site(), asking.locale)
-    about = {"form": small_form(asking), "me_url": url_for("privacy.me"), **about}
+    owner = asking.owner
+    about = {
+        "form": small_form(asking),
+        "me_url": url_for("privacy.me"),
+        "masked": masked(owner.contact.email) if owner else None,
+        "leave_url": url_for("privacy.changing.leave") if owner else None,
+        **about,
+    }
     text = render_template(f"privacy/{template}.html", title=around["_"](title), **about, **around)
     response = make_response(text, status)
     if asking.is_new:
         browser.keep(response, asking.token, remembered=False)
     return response
+
+
+def to_me(done: str | None = None, place: str | None = None) -> BaseResponse:
+    """Go to the own page, and say there what was done."""
+    return redirect(url_for("privacy.me", done=done, _anchor=place), 303)
+
+
+def typed_again(template: str, title: str, asking: Here, typed: str, fault: ValueError) -> Response:
+    """Render a page with the address that was typed, and why it cannot be taken."""
+    form = small_form(asking)
+    form.email.data = typed
+    complain(form.email, str(fault))
+    return page(template, title, asking, status=422, form=form)
+
+
+def owe_link(
+    asking: Here,
+    address: Address,
+    leads: Leads = Leads.PAGE,
+    contact_id: uuid.UUID | None = None,
+) -> None:
+    """Owe the letter with the link, and with the code for this browser."""
+    name = browser.browser_name(request)
+    current.store().write(
+        lambda session: request_link(
+            session,
+            address,
+            leads=leads,
+            contact_id=contact_id,
+            token=None if asking.is_new else asking.token,
+            locale=asking.locale,
+            browser=name,
+            now=asking.now,
+        )
+    )
+    current.wake("deliver")

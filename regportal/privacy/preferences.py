@@ -77,7 +77,7 @@ def pressed(token: str) -> BaseResponse:
             session, published, _contact(session, token), decided, evidence, now=now
         )
     )
-    current.wake("deliver")
+    current.wake("settle", "deliver")
     return redirect(
         url_for("preferences.shown", token=token, done=1, _anchor=f"n-{decided.newsletter}"), 303
     )
@@ -95,7 +95,14 @@ def everything(token: str) -> BaseResponse:
         contact = _contact(session, token)
         address = contact.address
     current.store().write(
-        lambda session: request_link(session, address, locale=asking.locale, browser=name, now=now)
+        lambda session: request_link(
+            session,
+            address,
+            token=None if asking.is_new else asking.token,
+            locale=asking.locale,
+            browser=name,
+            now=now,
+        )
     )
     current.wake("deliver")
     return redirect(url_for("privacy.asked"), 303)

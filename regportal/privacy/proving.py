@@ -1,6 +1,7 @@
-"""The way to one's own page: a link by mail, and the press that proves the browser."""
+"""The way to one's own page: a link and a code by mail; a press or a code proves the browser."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 from regportal.connectors.schema import Connector
 from regportal.errors import ForbiddenError, NotHereError, RegportalError
 from regportal.forms.actions import MAIL, Sender
-from regportal.forms.joining import join_people
+from regportal.forms.history import heed_objection
+from regportal.forms.joining import join_people, part_proven
 from regportal.forms.news import contact_news
 from regportal.identity.actions import (
     begin_visitor,
@@ -24,6 +26,7 @@ from regportal.identity.actions import (
     verify,
 )
 from regportal.identity.addresses import Address
+from regportal.identity.codes import fits
 from regportal.identity.models import (
     Assurance,
     Claim,
@@ -32,9 +35,9 @@ from regportal.identity.models import (
     Visitor,
     VisitorState,
 )
-from regportal.identity.people import contacts_of
-from regportal.identity.rules import PROOF
-from regportal.identity.tokens import derived_token, hash_of
+from regportal.identity.people import is_left, own_contacts
+from regportal.identity.rules import CODE, PROOF, TRIES
+from regportal.identity.tokens import derived_code, derived_token, hash_of
 from regportal.mail.actions import answered
 from regportal.outbox.actions import News, owe, put
 from regportal.privacy.models import Leads, OwnLink
@@ -46,6 +49,8 @@ from regportal.store.words import N_
 
 OWN_PAGE = "me"
 """What stands for the gate in a claim that was made on one's own page."""
+CODES = "own page code"
+"""What the six digits of a letter to one's own page are made for, and nothing else."""
 USED = N_("This link was used before.")
 ELSEWHERE = N_("Please open this link in the browser in which you asked to change your address.")
 
@@ -63,18 +68,19 @@ class Pressed:
     leads: Leads
 
 
-def request_link(
+def request_link(  # noqa: PLR0913 - who asks for what, and from where; all by name
     session: Session,
     address: Address,
     *,
     leads: Leads = Leads.PAGE,
     contact_id: uuid.UUID | None = None,
+    token: str | None,
     locale: str,
     browser: str,
     now: datetime,
 ) -> None:
     """
-    Owe a link to whoever owns this address.
+    Owe a link to whoever owns this address, and a code for the browser that holds ``token``.
 
     Nothing is asked about the address here: the worker finds out whether a letter goes.
     """
@@ -88,6 +94,8 @@ def request_link(
         contact_id=contact_id,
         made_at=now,
         expires_at=now + LINK_LIFE,
+        asked_by=hash_of(token) if token else None,
+        code_until=now + CODE if token else None,
     )
     add(session, asked)
     kind = "me" if leads is Leads.PAGE else "address"
@@ -131,7 +139,79 @@ def press(
     """
     link = find_link(session, token, now=now)
     session.refresh(link, with_for_update=True)
-    new = derived_token(keys, "visitor", sender.token.encode(), hash_of(token))
+    return _press(session, published, link, sender, keys=keys, pepper=pepper, now=now)
+
+
+def keys_of(session: Session, link: OwnLink) -> set[str]:
+    """Return the keys of all own addresses of whom a link is sent to."""
+    contact = session.scalars(sa.select(Contact).where(Contact.match_key == link.match_key)).first()
+    theirs = own_contacts(session, contact) if contact is not None else []
+    return {link.match_key, *(one.match_key for one in theirs)}
+
+
+def code_of(link: OwnLink, keys: Sequence[bytes]) -> str | None:
+    """Return the code that proves the browser which asked for a link; None where it keeps none."""
+    if link.asked_by is None or link.hash is None:
+        return None
+    return derived_code(keys[0], CODES, *_about(link, link.asked_by))
+
+
+def press_by_code(
+    session: Session,
+    published: Published,
+    typed: str,
+    sender: Sender,
+    *,
+    keys: tuple[bytes, ...],
+    pepper: str,
+    now: datetime,
+) -> Pressed | None:
+    """
+    Take a code: it proves the browser that typed it, where that one asked (security.md R1, R4).
+
+    Otherwise as :func:`press`. It is tried against what this browser asked for last, and nothing
+    else: whoever asks for many has no more guesses. Returns None for a code that is not good here,
+    whatever the reason; the try is counted all the same, so nothing may be rolled back. Nor does it
+    depend on whether a letter went: otherwise the time it takes tells who is known.
+    """
+    asked_by = hash_of(sender.token)
+    link = session.scalars(
+        sa.select(OwnLink)
+        .where(OwnLink.asked_by == asked_by, OwnLink.code_until > now)
+        .order_by(OwnLink.made_at.desc(), OwnLink.id.desc())
+        .limit(1)
+        .with_for_update()
+    ).first()
+    if link is None or link.tries >= TRIES:
+        return None
+    good = fits(typed, keys, CODES, *_about(link, asked_by))
+    if link.hash is None or not good:  # without a letter there is no code, whatever fits
+        link.tries += 1
+        return None
+    try:
+        with session.begin_nested():
+            return _press(session, published, link, sender, keys=keys, pepper=pepper, now=now)
+    except NotHereError:
+        return None
+
+
+def _about(link: OwnLink, asked_by: bytes) -> tuple[bytes, ...]:
+    """Return what a code is made for: one letter, one request and one browser."""
+    return (link.hash or b"", link.id.bytes, asked_by)
+
+
+def _press(
+    session: Session,
+    published: Published,
+    link: OwnLink,
+    sender: Sender,
+    *,
+    keys: tuple[bytes, ...],
+    pepper: str,
+    now: datetime,
+) -> Pressed:
+    """Do what a press or a right code means; the link is held."""
+    new = derived_token(keys, "visitor", sender.token.encode(), link.hash or b"")
     if link.used_at is not None:
         before = recognise(session, new, now=now).visitor
         if before is None or before.state != VisitorState.VERIFIED:
@@ -144,6 +224,7 @@ def press(
     contact = _proven(session, published, link, now=now)
     visitor = _pressing(session, contact, sender, new, now=now)
     claim = _claim(session, contact, visitor, link, now=now)
+    heed_objection(session, visitor, sender, now=now)
     verify(visitor, claim, sender.browser, now=now)
     return Pressed(new, visitor.remembered, link.leads)
 
@@ -157,7 +238,9 @@ def _asked_here(session: Session, link: OwnLink, sender: Sender, *, now: datetim
     mine = session.get(Contact, claim.contact_id) if claim and claim.contact_id else None
     asked = session.get(Contact, link.contact_id) if link.contact_id else None
     proven = found.visitor.state == VisitorState.VERIFIED
-    return proven and mine is not None and asked is not None and mine.person_id == asked.person_id
+    if not proven or mine is None or asked is None or is_left(session, mine.id):
+        return False
+    return asked in own_contacts(session, mine)
 
 
 def _proven(session: Session, published: Published, link: OwnLink, *, now: datetime) -> Contact:
@@ -187,15 +270,16 @@ def _move_in(
         raise NotHereError(USED)
     if new.assurance != Assurance.VERIFIED:
         _tell(session, published, new, now=now)
-    if new.person_id == old.person_id:
+    own = own_contacts(session, old)
+    if new in own and not is_left(session, new.id):
         return
-    main = contacts_of(session, old.person_id)[0]
+    main = own[0]
     because = "changed on the own page"
     try:
         join_people(session, published, new, main, because=because, by=PROOF, now=now)
     except RegportalError as error:
         raise NotHereError(USED) from error
-    sign_out_everywhere(session, new.person_id, now)
+    sign_out_everywhere(session, new, now)
     put(
         session,
         MAIL,
@@ -210,9 +294,10 @@ def _move_in(
 
 
 def _tell(session: Session, published: Published, contact: Contact, *, now: datetime) -> None:
-    """Let a contact be proven, and tell it as the first proof is told."""
+    """Let a contact be proven, tell it as the first proof is told, and part whom a CRM joined."""
     contact.assurance = Assurance.VERIFIED
     session.flush()
+    part_proven(session, published, contact, now=now)
     news = contact_news(session, published, contact, "contact.identified", now=now)
     owe(session, published.all(Connector), news, now=now)
 
@@ -221,10 +306,11 @@ def _pressing(
     session: Session, contact: Contact, sender: Sender, new: str, *, now: datetime
 ) -> Visitor:
     """Return the visitor in whose browser the button was pressed, holding a new token (R3)."""
-    found = recognise(session, sender.token, now=now).visitor
-    if found is not None:
+    known = recognise(session, sender.token, now=now)
+    found = known.visitor
+    if found is not None and known.doubt is None:
         other = claim_of(session, found)
-        theirs = {one.match_key for one in contacts_of(session, contact.person_id)}
+        theirs = {one.match_key for one in own_contacts(session, contact)}
         if other is None or other.match_key in theirs:
             rotate(session, found, sender.token, new, now=now)
             return found

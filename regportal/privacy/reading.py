@@ -16,12 +16,13 @@ from regportal.connectors.schema import Connector
 from regportal.consent.actions import subject_of_contact
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
 from regportal.consent.schema import Newsletter
-from regportal.forms.deciding import shown_claim
 from regportal.forms.fields import shown_value
 from regportal.forms.known import never_asked
 from regportal.forms.models import Answer
 from regportal.forms.schema import Gate, Question
+from regportal.forms.showing import AT_MOST, shown_claims
 from regportal.forms.wire import browser_shown
+from regportal.identity.actions import count_open_claims
 from regportal.identity.models import Claim, ClaimState, Contact, Visitor
 from regportal.privacy.exporting import recipients
 from regportal.privacy.proving import OWN_PAGE
@@ -59,6 +60,12 @@ class Reader:
     """All addresses of the person, the main one first."""
     locale: str
     pepper: str
+    now: datetime
+
+    @property
+    def match_keys(self) -> list[str]:
+        """Return the keys of the person's addresses."""
+        return [one.match_key for one in self.contacts]
 
     def says(self, sentence: str, **values: object) -> str:
         """Say a sentence of ours."""
@@ -81,6 +88,18 @@ def everything(reader: Reader, *, before: datetime | None = None) -> Row:
         "recipients": told(reader),
         "moves": moves(reader, {str(one.id): one for one in seen}),
         "browsers": browsers(reader),
+    }
+
+
+def to_erase(reader: Reader) -> Row:
+    """Return how much there is of a person, and who was told: all that erasing asks about."""
+    given = sa.select(sa.func.count(sa.distinct(Answer.question))).where(
+        Answer.contact_id.in_([one.id for one in reader.contacts])
+    )
+    return {
+        "answers": reader.session.scalar(given) or 0,
+        "deeds": len(seen_of_contacts(reader.session, [one.id for one in reader.contacts])),
+        "recipients": told(reader),
     }
 
 
@@ -134,9 +153,10 @@ def _answer(reader: Reader, answer: Answer, wording: str | None) -> Row:
     gate = reader.published.find(Gate, answer.gate or "")
     value = shown_value(question, answer.value, reader.locale)
     declined = reader.says(N_("You would rather not say."))
+    hides = question is not None and question.sensitive
     return {
         "value": declined if answer.declined else value,
-        "typed": answer.original if answer.original not in {None, value} else None,
+        "typed": answer.original if not hides and answer.original != value else None,
         "when": reader.when(answer.answered_at),
         "where": said(gate.headline, reader.locale) if gate else _place(reader, answer.gate),
         "wording": wording,
@@ -179,24 +199,40 @@ def _deed(reader: Reader, one: Seen) -> str:
     return reader.says(DEEDS.get(one.type, DID), **about)
 
 
-def claims(reader: Reader) -> list[Row]:
-    """Return every time somebody gave one of these addresses, and what became of it."""
-    keys = [one.match_key for one in reader.contacts]
+def claims(reader: Reader) -> Row:
+    """
+    Return the newest times that somebody gave one of these addresses, and what became of it.
+
+    Those that wait for an answer come first. Strangers make as many as they like, so that only
+    some are shown; the rest can be said no to at once.
+    """
+    theirs = sa.and_(Claim.match_key.in_(reader.match_keys), Claim.gate != OWN_PAGE)
+    waits_first = sa.case((Claim.state == ClaimState.OPEN, 0), else_=1)
     found = reader.session.scalars(
         sa.select(Claim)
-        .where(Claim.match_key.in_(keys), Claim.gate != OWN_PAGE)
-        .order_by(Claim.opened_at.desc())
+        .where(theirs)
+        .order_by(waits_first, Claim.opened_at.desc(), Claim.id.desc())
+        .limit(AT_MOST)
     ).all()
-    return [
-        {
-            "id": str(claim.id),
-            "shown": shown_claim(reader.session, reader.published, claim, locale=reader.locale),
-            "open": claim.state == ClaimState.OPEN,
-            "state": reader.says(STATES[claim.state]),
-            "email": claim.email,
-        }
-        for claim in found
-    ]
+    shown = shown_claims(
+        reader.session, reader.published, found, locale=reader.locale, pepper=reader.pepper
+    )
+    in_all = reader.session.scalar(sa.select(sa.func.count()).select_from(Claim).where(theirs)) or 0
+    return {
+        "rows": [
+            {
+                "id": str(claim.id),
+                "shown": one,
+                "open": claim.state == ClaimState.OPEN,
+                "state": reader.says(STATES[claim.state]),
+                "email": claim.email,
+            }
+            for claim, one in zip(found, shown, strict=True)
+        ],
+        "more": in_all - len(found),
+        "open": count_open_claims(reader.session, reader.match_keys),
+        "until": reader.now.isoformat(),
+    }
 
 
 def consents(reader: Reader) -> list[Row]:
@@ -232,7 +268,7 @@ def told(reader: Reader) -> list[Row]:
     traces = own_traces(
         reader.session,
         reader.contacts,
-        [contact.match_key for contact in reader.contacts],
+        reader.match_keys,
         pepper=reader.pepper,
     )
     by_recipient: dict[str, dict[str, Row]] = defaultdict(dict)

@@ -148,6 +148,7 @@ def _event(session: Session, line: ConsentEvent) -> dict[str, Any]:
         "@id": f"urn:uuid:{line.id}",
         "rp:number": line.number,
         "rp:state": line.state.value,
+        "rp:event_type": line.event_type,
         "dpv:hasConsentStatus": STATUS[line.state.value],
         "dpv:isIndicatedAtTime": stamp(line.at),
         "dpv:isIndicatedBy": line.entity,
@@ -178,7 +179,14 @@ def _evidence(session: Session, line_id: uuid.UUID) -> dict[str, Any]:
     network = session.get(ConsentNetwork, line_id)
     kept: dict[str, Any] = {}
     if evidence is not None:
-        kept |= {"address": evidence.address, "signals": dict(evidence.signals)}
+        confirmed_at = evidence.confirmed_at
+        kept |= {
+            "address": evidence.address,
+            "signals": dict(evidence.signals),
+            "claim": str(evidence.claim_id) if evidence.claim_id else None,
+            "message_id": evidence.message_id,
+            "confirmed_at": stamp(confirmed_at) if confirmed_at else None,
+        }
     if network is not None:
         kept |= {"network": network.network, "agent_sha256": network.agent_hash}
     return kept
@@ -242,6 +250,9 @@ class _Paper:
                 "Paused until": _at(event["rp:until"]),
                 "Frequency": event["rp:frequency"],
                 "Evidence file": event["rp:evidence_file_sha256"],
+                "Mail": evidence.get("message_id"),
+                "Pressed": _at(evidence.get("confirmed_at")),
+                "Claim": evidence.get("claim"),
                 "From": evidence.get("network"),
                 "Signals": ", ".join(f"{k}: {v}" for k, v in evidence.get("signals", {}).items()),
                 "Line": f"{event['rp:number']}, {event['@id'].removeprefix('urn:uuid:')}",

@@ -156,6 +156,6 @@ def _when(message: Message) -> datetime | None:
     """Return when a report was written, as far as it says so."""
     try:
         at = parsedate_to_datetime(str(message.get("Date")))
-    except (ValueError, TypeError):
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):  # or in UTC before the year 1, after 9999
         return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

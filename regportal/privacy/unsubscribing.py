@@ -23,8 +23,8 @@ from regportal.consent.rules import PAUSE, UNDO_FOR, Permission
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError, NotHereError
 from regportal.forms import wire
+from regportal.forms.news import tell_consent
 from regportal.forms.pages import around_page, locale_of
-from regportal.forms.stopping import tell_consent
 from regportal.identity import limits
 from regportal.identity.contact_tokens import UNSUBSCRIBE, of_contact_token
 from regportal.identity.models import Contact

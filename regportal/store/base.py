@@ -60,7 +60,15 @@ JsonObject = Annotated[Mapping[str, Any], mapped_column(Json, default=dict)]
 
 
 Clock = Literal[
-    "claims", "anonymous", "network", "contacts", "ledger", "letters", "webhooks", "security"
+    "claims",
+    "anonymous",
+    "network",
+    "contacts",
+    "ledger",
+    "refusals",
+    "letters",
+    "webhooks",
+    "security",
 ]
 """Which span of time ends a row; ``site.keep`` and privacy/clocks.py say how long each is."""
 

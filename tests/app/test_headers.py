@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from flask import Flask
+from flask import Flask, url_for
+from werkzeug.routing import UUIDConverter
 
 from regportal.app import pages
 from tests.portal import ORIGIN
@@ -39,6 +40,7 @@ P3 = {
     "Content-Security-Policy": "default-src 'none'",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Access-Control-Allow-Origin": "*",
+    "Cache-Control": "public, max-age=300",
     "Set-Cookie": None,
 }
 P5 = {
@@ -58,20 +60,52 @@ P6 = {
     "X-Robots-Tag": "noindex, noarchive",
 }
 P10 = P5
+P4 = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'; sandbox",
+    **SECRET,
+}
 P11 = {"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store"}
 P12 = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'; sandbox",
     "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-site",
 }
+
+
+PLACES = {
+    "/g/": P1,
+    "/m/": P5,
+    "/me": P5,
+    "/p/": P5,
+    "/u/": P5,
+    "/d/": P6,
+    "/api/v1/choice": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
+    "/api/v1/may-mail": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
+    "/api/v1/bounces": P11,
+    "/hooks/": P11,
+    "/static/": P3,
+    "/theme.css": P3,
+    "/.well-known/gpc.json": P3,
+    "/favicon.ico": P3,
+    "/_r/": P12,
+    "/healthz": P12,
+}
+"""What is answered under which address; the longest beginning holds."""
+
+
+def of(page, expected):
+    """Return those headers of an answer that a page type names."""
+    found = {name: page.headers.get(name) for name in COMMON | expected}
+    policy = found["Content-Security-Policy"]
+    found["Content-Security-Policy"] = re.sub(r"'nonce-[\w-]{22}'", "'nonce-R'", policy)
+    return found
 
 
 def check(page, expected):
     """Compare the headers of an answer with those its page type asks for."""
-    found = {name: page.headers.get(name) for name in COMMON | expected}
-    policy = found["Content-Security-Policy"]
-    found["Content-Security-Policy"] = re.sub(r"'nonce-[\w-]{22}'", "'nonce-R'", policy)
-    assert found == COMMON | expected
+    assert of(page, expected) == COMMON | expected
     assert len(page.headers.getlist("Content-Security-Policy")) == 1
     assert "Server" not in page.headers
     kind = page.headers.get("Content-Type", "")
@@ -227,6 +261,39 @@ def test_a_nonce_is_used_once(portal):
     policies = {ann.gate("guide").headers["Content-Security-Policy"] for _ in range(5)}
 
     assert len(policies) == 5
+
+
+def routes(app):
+    """Return every address of ours and what it takes, filled in with nothing that is known."""
+    known = {"key": "nothing", "token": "nothing", "filename": "css/regportal.css"}
+    with app.test_request_context(base_url=ORIGIN):
+        for rule in app.url_map.iter_rules():
+            values = {
+                name: "01890000-0000-7000-8000-000000000000"
+                if isinstance(rule._converters[name], UUIDConverter)
+                else known.get(name, "nothing")
+                for name in rule.arguments
+            }
+            for method in sorted(rule.methods - {"HEAD"}):
+                yield method, url_for(rule.endpoint, _method=method, **values)
+
+
+def test_every_route_answers_as_its_place_does_or_as_an_error(portal):
+    browser, seen = portal.browser(), set()
+    for method, path in list(routes(portal.app)):
+        answer = browser.client.open(
+            path, method=method, headers=browser.headers | browser.origin, base_url=ORIGIN
+        )
+        place = max((one for one in PLACES if path.startswith(one)), key=len)
+        expected = [PLACES[place]] + [P10] * (answer.status_code >= 400)
+
+        assert of(answer, expected[-1]) == COMMON | expected[-1] or (
+            of(answer, expected[0]) == COMMON | expected[0]
+        ), (method, path, answer.status_code, answer.headers)
+        assert answer.status_code < 500, (method, path)
+        seen.add(place)
+        answer.close()
+    assert seen == PLACES.keys()
 
 
 def test_every_endpoint_has_a_page_type(portal):

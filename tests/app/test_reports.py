@@ -33,3 +33,11 @@ def test_a_report_that_is_none_is_refused_or_passed_over(portal, caplog):
 
     assert sum(one.name == "regportal.reports" for one in caplog.records) == 1
     assert report(portal, b"x" * 20_000).status_code == 413
+
+
+def test_a_flood_of_reports_fills_no_log(limited, caplog):
+    body = json.dumps({"body": {"effectiveDirective": "script-src"}})
+    answers = [report(limited, body).status_code for _ in range(130)]
+
+    assert answers == [204] * 120 + [429] * 10
+    assert sum(one.name == "regportal.reports" for one in caplog.records) == 120

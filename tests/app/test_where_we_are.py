@@ -47,11 +47,12 @@ class Visitor:
         more |= {"method": method, "base_url": self.origin, "headers": headers}
         return self.client.open(path, buffered=True, **more)
 
-    def send(self, path, **fields):
-        page = self.ask("GET", path).text
+    def send(self, path, headers=(), **fields):
+        headers = dict(headers)
+        page = self.ask("GET", path, headers=headers).text
         hidden = dict(re.findall(r'name="(ask|csrf_token)"[^>]*value="([^"]*)"', page))
         action = re.search(r'data-rp="gate"[^>]*action="([^"]*)"', page)[1]
-        return self.ask("POST", action.replace("&amp;", "&"), data=hidden | fields)
+        return self.ask("POST", action.replace("&amp;", "&"), headers=headers, data=hidden | fields)
 
 
 def cookies(answer):
@@ -86,6 +87,21 @@ def test_in_another_sites_page_a_cookie_lives_in_that_sites_jar(at):
 
     attributes = {"secure": True, "httponly": True, "path": "/", "samesite": "None"}
     assert kept == {"__Host-rp_p": attributes | {"partitioned": True}}
+
+
+def test_in_another_sites_page_an_objection_ends_being_known_again(at):
+    ann, framed = Visitor(at(HTTPS)), {"Sec-Fetch-Site": "cross-site"}
+    page = "/g/guide?in=frame"
+    ann.ask("GET", page, headers=framed)
+    ann.send(page, headers=framed, email="ann@acme.example", remember="yes")
+    known = ann.ask("GET", "/g/study?in=frame", headers=framed).text
+    objecting = framed | {"Sec-GPC": "1"}
+    answer = ann.ask("GET", "/g/study?in=frame", headers=objecting)
+
+    assert 'name="email"' not in known
+    assert 'name="email"' in answer.text
+    assert cookies(answer)["__Host-rp_s"]["partitioned"] is True
+    assert cookies(answer)["__Host-rp_p"]["max-age"] == "0"
 
 
 def test_on_this_machine_a_cookie_does_without_tls(at):

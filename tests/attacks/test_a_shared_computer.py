@@ -6,15 +6,12 @@ that remember browsers greet her with the name of the one before, fill in his te
 file what she does under his contact. Two real people sit down here, one after the other.
 """
 
-import threading
-from contextlib import closing
-
 import pytest
 import sqlalchemy as sa
 
-from regportal.app.server import Server, listen
 from regportal.identity.models import Contact
-from tests.portal import SECRET, SITE, Portal
+from tests.portal import SECRET, SITE
+from tests.portal import served as serve
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -27,17 +24,8 @@ CANARIES = ("ann.canary", "widgetworks", "Canary Company 7f3a", "a***@w***")
 def served(tmp_path, monkeypatch, database_url):
     """Our portal, really served."""
     monkeypatch.setenv("CRM_SECRET", SECRET)
-    with closing(listen("127.0.0.1", 0)) as here:
-        url = f"http://localhost:{here.getsockname()[1]}"
-        portal = Portal(database_url, tmp_path, limits="off", base_url=url)
-        portal.publish()
-        server = Server(portal.app, here, portal.settings)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        yield portal, url
-        server.stop()
-        thread.join(10)
-        portal.close()
+    with serve(database_url, tmp_path) as serving:
+        yield serving
 
 
 def sees_nothing_of_ann(page):

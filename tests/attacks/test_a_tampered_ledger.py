@@ -13,6 +13,8 @@ database, into a file that can be copied elsewhere.
 """
 
 import json
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,7 +79,7 @@ def named(store, *heads):
 def meddle(store, statement, **values):
     """Do what the owner of the database can: drop the triggers first."""
     free = (
-        ["DROP TRIGGER consent_event_no_update", "DROP TRIGGER consent_event_no_delete"]
+        [f"DROP TRIGGER IF EXISTS consent_event_no_{what}" for what in ("update", "delete")]
         if store.engine.dialect.name == "sqlite"
         else ["ALTER TABLE consent_event DISABLE TRIGGER USER"]
     )
@@ -118,7 +120,11 @@ def test_a_changed_line_is_named(ledger, line):
 
 
 @pytest.mark.parametrize(
-    "column", ["record_id", "purpose", "valid_until", "rhythm", "evidence_file", "network_hash"]
+    "column",
+    [
+        *("record_id", "purpose", "valid_until", "rhythm", "evidence_file", "network_hash"),
+        "event_type",
+    ],
 )
 def test_what_a_line_says_beside_its_state_is_guarded_as_well(ledger, column):
     other = {"valid_until": "2099-01-01 00:00:00", "record_id": "0" * 32}.get(column, "x")
@@ -204,6 +210,221 @@ def test_a_head_that_an_older_key_signed_is_good_while_the_key_is_kept(ledger):
 
     assert checked(ledger, head, keys=(*KEYS, b"o" * 32)).whole
     assert checked(ledger, head).unread == 1
+
+
+OLD, NEW = b"o" * 32, b"n" * 32
+
+
+def nights(store, folder, *keys, start=0):
+    """A head a night, each signed with the keys of that night."""
+    for night, held in enumerate(keys, start):
+        write(store, 100 + night)
+        with store.read() as session:
+            keep_head(session, folder, held, now=NOON + timedelta(days=night))
+    return folder / HEADS
+
+
+def test_heads_of_a_retired_key_stay_good_by_the_word_of_the_next(ledger, tmp_path):
+    heads = read_heads(nights(ledger, tmp_path, (OLD,), (OLD,), (NEW, OLD), (NEW,)))
+    verdict = checked(ledger, *heads, keys=(NEW,))
+
+    assert (verdict.whole, verdict.heads, verdict.retired, verdict.unread) == (True, 4, 0, 0)
+
+
+def test_a_retired_head_is_still_compared_with_the_ledger(ledger, tmp_path):
+    heads = read_heads(nights(ledger, tmp_path, (OLD,), (NEW, OLD)))
+    meddle(ledger, "UPDATE consent_event SET state = 'confirmed' WHERE number = 2")
+    write_anew(ledger, 2)
+
+    assert [one.number for one in checked(ledger, *heads, keys=(NEW,)).faults] == [7, 8]
+
+
+@pytest.mark.parametrize("field", ["at", "number", "row_hash", "key_id", "signature"])
+def test_a_retired_head_cannot_be_forged_afterwards(ledger, field, tmp_path):
+    file = nights(ledger, tmp_path, (OLD,), (NEW, OLD), (NEW,))
+    first, *others = file.read_text().splitlines()
+    told = json.loads(first) | {field: 3 if field == "number" else "0" * 64}
+    file.write_text("\n".join([json.dumps(told), *others]))
+    verdict = checked(ledger, *read_heads(file), keys=(NEW,))
+
+    assert (verdict.whole, verdict.heads, verdict.unread) == (False, 2, 1)
+
+
+def test_a_new_key_vouches_for_nothing_that_it_could_not_check(ledger, tmp_path):
+    file = nights(ledger, tmp_path, (OLD,))
+    told = json.loads(file.read_text()) | {"row_hash": "0" * 64}
+    file.write_text(json.dumps(told) + "\n")
+    nights(ledger, tmp_path, (NEW, OLD), start=1)
+
+    assert checked(ledger, *read_heads(file), keys=(NEW,)).unread == 1
+
+
+def test_heads_of_a_key_that_went_too_early_are_counted_apart(ledger, tmp_path):
+    heads = read_heads(nights(ledger, tmp_path, (OLD,), (OLD,), (NEW,)))
+    verdict = checked(ledger, *heads, keys=(NEW,))
+
+    assert (verdict.whole, verdict.heads, verdict.retired, verdict.unread) == (True, 1, 2, 0)
+
+
+def test_such_a_head_that_does_not_agree_is_a_fault(ledger, tmp_path):
+    heads = read_heads(nights(ledger, tmp_path, (OLD,), (NEW,)))
+    forged = replace(heads[0], row_hash="0" * 64)
+
+    assert checked(ledger, forged, heads[1], keys=(NEW,)).unread == 1
+
+
+def test_such_a_head_is_not_believed_while_no_good_one_came_after_it(ledger, tmp_path):
+    heads = read_heads(nights(ledger, tmp_path, (NEW,), (OLD,)))
+
+    assert not checked(ledger, heads[1], keys=(NEW,)).whole
+    assert not checked(ledger, *heads, keys=(NEW,)).whole
+
+
+def test_heads_of_the_release_before_are_taken_up_by_the_first_new_one(ledger, tmp_path):
+    """They vouch for nothing; then the head that can still check them vouches for all of them."""
+    for _ in range(3):
+        with ledger.read() as session:
+            old = head_of(session, (OLD,), now=NOON)
+        with (tmp_path / HEADS).open("a") as file:
+            file.write(old.as_json() + "\n")
+        write(ledger, 50 + len(read_heads(tmp_path / HEADS)))
+    heads = read_heads(nights(ledger, tmp_path, (NEW, OLD), (NEW, OLD)))
+
+    assert "vouches" not in json.loads(heads[0].as_json())
+    assert [len(head.vouches) for head in heads] == [0, 0, 0, 3, 1]
+    assert checked(ledger, *heads, keys=(NEW,)).heads == 5
+
+
+def test_lines_of_the_second_kind_keep_verifying_beside_the_new_ones(store):
+    """What the release before wrote: the claim among the signals, no kind of event."""
+    write(store, 1)
+    with store.read() as session:
+        line = session.scalars(sa.select(ConsentEvent)).one()
+        old = session.scalars(sa.select(ConsentEvidence)).one()
+    line.schema_version, line.event_type, old.signals = 2, None, {"claim": "1"}
+    line.evidence_hash = evidence_hash(old, 2)
+    line.row_hash = chained(content_of(line), FIRST)
+    changed = {
+        "schema_version": 2,
+        "event_type": None,
+        "evidence_hash": line.evidence_hash,
+        "row_hash": line.row_hash,
+    }
+    meddle(store, "UPDATE consent_event SET schema_version = 2")
+    with store.engine.begin() as connection:
+        connection.execute(sa.update(ConsentEvent).values(changed))
+        connection.execute(sa.update(ConsentEvidence).values(signals=old.signals))
+    write(store, 1, "confirmed")
+
+    assert checked(store).whole
+    with store.engine.begin() as connection:
+        connection.execute(sa.update(ConsentEvidence).values(signals={"claim": "2"}))
+    assert named(store) == [1, 2]
+
+
+@pytest.mark.parametrize("column", ["claim_id", "message_id", "confirmed_at"])
+def test_what_proves_the_press_cannot_be_changed(ledger, column):
+    other = {"claim_id": uuid.uuid4(), "message_id": "<x@y>", "confirmed_at": NOON}[column]
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.update(ConsentEvidence).values({column: other}))
+
+    assert named(ledger) == [*range(1, LINES + 1)]
+
+
+def write_last_two_anew(ledger):
+    """Turn the last two lines into a yes, with hashes that fit together."""
+    meddle(
+        ledger,
+        "UPDATE consent_event SET state = 'confirmed', event_type = 'consent' WHERE number >= 5",
+    )
+    write_anew(ledger, 5)
+
+
+def cut_and_refill(ledger):
+    """Cut the last two lines off, and let two others take their numbers."""
+    meddle(ledger, "DELETE FROM consent_event WHERE number >= 5")
+    write(ledger, 50)
+    write(ledger, 60)
+
+
+def sign(ledger, folder, night, *keys):
+    """Do what the worker does every night."""
+    with ledger.read() as session:
+        keep_head(session, folder, keys or KEYS, now=NOON + timedelta(days=night))
+
+
+@pytest.mark.parametrize("tamper", [write_last_two_anew, cut_and_refill])
+def test_the_head_of_the_next_night_does_not_make_it_good(ledger, tmp_path, tamper, caplog):
+    """It says how the ledger ends now; the head of the night before still says how it ended."""
+    sign(ledger, tmp_path, 0)
+    tamper(ledger)
+    for night in range(1, 4):
+        sign(ledger, tmp_path, night)
+
+    verdict = checked(ledger, *read_heads(tmp_path / HEADS))
+    assert (verdict.whole, verdict.heads, verdict.unread, verdict.missing) == (False, 4, 0, 0)
+    assert "the consent ledger is not as it was written" in caplog.text
+    write(ledger, 70)
+    assert not checked(ledger, *read_heads(tmp_path / HEADS)).whole
+
+
+def test_a_cut_end_stays_found_whatever_is_signed_after_it(ledger, tmp_path):
+    sign(ledger, tmp_path, 0)
+    meddle(ledger, "DELETE FROM consent_event WHERE number >= 5")
+    sign(ledger, tmp_path, 1)
+
+    (fault,) = checked(ledger, *read_heads(tmp_path / HEADS)).faults
+    assert (fault.number, "up to line 6" in fault.says) == (5, True)
+
+
+def test_whole_ledgers_are_signed_without_a_word(ledger, tmp_path, caplog):
+    for night in range(2):
+        sign(ledger, tmp_path, night)
+
+    assert checked(ledger, *read_heads(tmp_path / HEADS)).whole
+    assert caplog.text == ""
+
+
+def test_what_comes_after_a_fault_is_guarded_as_well(ledger, tmp_path):
+    """Whoever breaks one line does not end the signing of all that follow."""
+    sign(ledger, tmp_path, 0)
+    write_last_two_anew(ledger)
+    write(ledger, 70)
+    sign(ledger, tmp_path, 1)
+    meddle(ledger, "UPDATE consent_event SET locale = 'de' WHERE number = :n", n=newest(ledger))
+    write_anew(ledger, newest(ledger))
+
+    assert named(ledger, *read_heads(tmp_path / HEADS)) == [6, newest(ledger)]
+
+
+def newest(ledger):
+    with ledger.read() as session:
+        return session.scalar(sa.select(sa.func.max(ConsentEvent.number)))
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+@pytest.mark.parametrize("tamper", [write_last_two_anew, lambda ledger: write(ledger, 80)])
+def test_a_head_that_a_later_one_vouches_for_cannot_be_taken_away(ledger, tmp_path, gone, tamper):
+    """Not even the one that disagrees, once a night has passed."""
+    sign(ledger, tmp_path, 0)
+    tamper(ledger)
+    for night in range(1, 4):
+        sign(ledger, tmp_path, night)
+    heads = read_heads(tmp_path / HEADS)
+    del heads[gone]
+
+    verdict = checked(ledger, *heads)
+    assert (verdict.whole, verdict.missing) == (False, 1)
+
+
+def test_such_a_head_of_a_key_that_went_too_early_is_missed_as_well(ledger, tmp_path):
+    for night, key in enumerate([OLD, OLD, OLD, NEW]):
+        sign(ledger, tmp_path, night, key)
+    heads = read_heads(tmp_path / HEADS)
+    del heads[1]
+
+    verdict = checked(ledger, *heads, keys=(NEW,))
+    assert (verdict.whole, verdict.missing) == (False, 1)
 
 
 def test_every_night_a_head_is_added_and_none_is_lost(ledger, tmp_path):

@@ -57,6 +57,20 @@ def effort_of(page):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_script_that_types_addresses_of_own_staff_is_a_script(limited):
+    ignored = "ignore: {addresses: ['*@acme-staff.example']}\n  origins:"
+    limited.publish(SITE.replace("origins:", ignored))
+    with time_machine.travel(NOON, tick=False):
+        for number in range(40):
+            bot = from_place(limited, PLACE)
+            bot.claim(f"p{number}@acme-staff.example")
+        limited.work()
+
+    assert len(limited.mails()) == 10
+    assert set(machines(limited)) == {"own staff", "burst"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_script_that_never_opened_the_form_is_refused(limited):
     bot = from_place(limited, PLACE)
     fields = {"email": "a@acme.example", "remember": "yes"}
@@ -257,9 +271,9 @@ def served(tmp_path, monkeypatch, database_url):
         portal.close()
 
 
-def ask_for_it(frame):
+def ask_for_it(frame, address="ann@widgetworks.example"):
     """Give an address and press the button, once."""
-    frame.locator("input[name=email]").fill("ann@widgetworks.example")
+    frame.locator("input[name=email]").fill(address)
     frame.locator("button[name=remember][value=yes]").click()
 
 
@@ -323,3 +337,17 @@ def test_without_a_script_a_sentence_says_when_to_come_back(served, new_context)
     expect(page.get_by_text("Please try again in an hour.")).to_be_visible()
     expect(page.locator("progress")).to_be_hidden()
     expect(page.locator("input[name=email]")).to_have_value("ann@widgetworks.example")
+
+
+@pytest.mark.soak
+def test_two_hundred_people_with_a_browser_are_never_held_up(served, new_context):
+    portal, ours, _ = served
+    for number in range(200):
+        person = new_context().new_page()
+        person.goto(f"{ours}/g/guide")
+        ask_for_it(person, f"person{number}@widgetworks.example")
+        person.locator("a[data-rp=download]").wait_for(timeout=20_000)
+        person.context.close()
+
+    assert len(kept(portal, Claim.email)) == 200
+    assert machines(portal) == []

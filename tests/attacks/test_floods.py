@@ -2,8 +2,8 @@
 Sending more than anybody needs: thousands of forms, guesses or letters from one place.
 
 Elsewhere limits live in the memory of one process, or count whole IPv6 addresses, of which every
-connection has 2^64. Here they are counted in the database, a /64 is one place, and what is
-refused is refused alike for known and unknown addresses.
+connection has 2^64. Here they are counted in the database, a /64 is one place and a /48 sixteen,
+and what is refused is refused alike for known and unknown addresses.
 """
 
 import subprocess
@@ -109,7 +109,21 @@ PLACES = [
 
 @pytest.mark.parametrize(("addresses", "places"), PLACES)
 def test_a_place_is_an_ipv4_address_or_an_ipv6_64(addresses, places):
-    assert len({limits.place(address) for address in addresses}) == places
+    assert len({next(iter(limits.places(address))) for address in addresses}) == places
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_whoever_has_65_536_connections_gets_sixteen_times_as_much(limited, monkeypatch):
+    monkeypatch.setitem(LIMITS, "decisions", limits.Limit(3, HOUR))
+    with time_machine.travel(NOON, tick=False):
+        answers = [
+            from_place(limited, f"2001:db8:7:{n:x}::1").post("/m/nothing", {"choice": "deny"})
+            for n in range(50)
+        ]
+        elsewhere = from_place(limited, "2001:db8:8::1").post("/m/nothing", {"choice": "deny"})
+
+    assert [answer.status for answer in answers] == [404] * 48 + [429] * 2
+    assert elsewhere.status == 404
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -202,3 +216,13 @@ def test_limits_off_lifts_them_all(portal):
 
     assert {page.status for page in pages} == {303}
     assert counted == 0
+
+
+def test_a_cookie_does_not_make_mails_free(limited):
+    """A gate whose file goes by mail owes one each time, with an address or without."""
+    eve = from_place(limited, "203.0.113.9")
+    eve.claim(ANN, "prices")
+    answers = [eve.send("prices").status for _ in range(LIMITS["claims"].most)]
+
+    assert answers[0] == 303
+    assert answers[-1] == 429

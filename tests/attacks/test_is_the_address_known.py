@@ -30,6 +30,7 @@ from regportal.identity.suppression import suppress
 from regportal.identity.tokens import fresh_token
 from regportal.mail.actions import address_hash
 from regportal.store.ids import uuid7
+from tests.attacks.telling import auc
 from tests.portal import SECRET, SITE, Portal
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -180,6 +181,14 @@ def own_page(portal):
     eve.get("/me/asked")
 
 
+def own_page_code(portal):
+    eve = portal.browser()
+    page = eve.get("/me")
+    eve.post("/me", {**page.fields, "email": ANN})
+    fields = eve.get("/me/asked").fields
+    assert eve.post("/me/code", {**fields, "code": "000000"}).status == 422
+
+
 def own_page_of_a_claim(portal):
     eve, _ = claimed(portal)
     eve.get("/me")
@@ -196,6 +205,7 @@ REQUESTS = [
     code,
     not_you,
     own_page,
+    own_page_code,
     own_page_of_a_claim,
 ]
 
@@ -215,6 +225,27 @@ def test_no_request_of_a_claim_reads_what_is_kept_under_addresses(portal, known)
     assert tables >= NEVER
     assert read == {request_of.__name__: set() for request_of in REQUESTS}
     assert asked == {request_of.__name__: [] for request_of in REQUESTS}
+
+
+def test_a_wrong_code_asks_and_writes_the_same_whether_or_not_a_letter_went(portal, known):
+    """Known, unknown, suppressed, and known but over the caps."""
+    blocked, nobody = "blocked@widgetworks.example", "nobody@widgetworks.example"
+    pepper = portal.settings.pepper_text
+    portal.store.write(lambda s: suppress(s, blocked, pepper, "complaint", now=NOON))
+    said = []
+    for address in (ANN, nobody, blocked, ANN):
+        eve = portal.browser()
+        eve.post("/me", {**eve.get("/me").fields, "email": address})
+        portal.work()
+        fields = eve.get("/me/asked").fields
+        portal.store.catch_up()
+        with Trace(portal.store) as trace:
+            statuses = [eve.post("/me/code", {**fields, "code": "000000"}).status for _ in range(7)]
+        assert statuses == [422] * 7
+        said.append([statement for statement, _ in trace.seen])
+
+    assert sum(one.startswith("UPDATE own_link") for one in said[0]) == 5
+    assert said[1:] == said[:1] * 3
 
 
 def test_the_trace_sees_a_leak(portal, known):
@@ -473,24 +504,6 @@ def measured(portal, port, pairs):
     return answers
 
 
-def auc(first, second):
-    """
-    Return how well one number tells two kinds apart: 0.5 is not at all, 1 is always.
-
-    The chance that of two, one of each kind, the first has the higher number (Mann and Whitney).
-    """
-    ranked = sorted([(value, 0) for value in first] + [(value, 1) for value in second])
-    ranks, place = [0.0, 0.0], 0
-    while place < len(ranked):
-        end = place
-        while end < len(ranked) and ranked[end][0] == ranked[place][0]:
-            end += 1
-        for _, kind in ranked[place:end]:
-            ranks[kind] += (place + 1 + end) / 2
-        place = end
-    return (ranks[0] - len(first) * (len(first) + 1) / 2) / (len(first) * len(second))
-
-
 def classify(answers):
     """Return the AUC of time and length, and the shapes of the headers of both kinds."""
     known, unknown = answers
@@ -569,3 +582,35 @@ def test_the_rank_statistic_is_what_it_says():
     assert auc([4, 5, 6], [1, 2, 3]) == 1
     assert auc([1, 2], [1, 2]) == 0.5
     assert auc([uuid.UUID(int=2)], [uuid.UUID(int=1)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "typed"),
+    [
+        ("change", {"email": "no address"}),
+        ("change", {"email": "other@example.com"}),
+        ("change", {"email": "ANN.Canary@example.com"}),
+        ("resend", {}),
+    ],
+)
+def test_whoever_typed_an_address_is_not_told_that_its_owner_said_yes(portal, verb, typed):
+    """Two browsers type it; the owner says yes to one of them, in a browser of his own."""
+    answers = []
+    for says_yes in (False, True):
+        eve, owner = portal.browser(), portal.browser()
+        eve.claim("ann.canary@example.com", "prices")
+        portal.work()
+        if says_yes:
+            owner.prove(portal)
+            portal.work()
+        fields = {**eve.get("/g/prices/done").fields, **typed}
+        before = eve.client.get_cookie("rp_v").value
+        answer = eve.post(f"/g/prices/{verb}", fields)
+        renewed = (eve.client.get_cookie("rp_v") or eve.client.get_cookie("rp_s")).value != before
+        cookies = [name for name, _ in answer.headers if name == "Set-Cookie"]
+        after = eve.get("/g/prices/done")
+        answers.append(
+            (answer.status, answer.headers.get("Location"), len(cookies), renewed, after.status)
+        )
+
+    assert answers[0] == answers[1]

@@ -233,32 +233,41 @@ def served(tmp_path, monkeypatch, database_url):
         portal.close()
 
 
-def look_around(page, address, milliseconds):
-    """Open a page as a scanner with a browser does: run all, hover, follow every link."""
+def look_around(page, address):
+    """Open a page as a scanner with a browser does: run all, hover, scroll."""
     page.goto(address, wait_until="load")
     for control in page.locator("a, button, input:not([type=hidden]), label").all():
         if control.is_visible():
             control.hover()
             control.focus()
     page.evaluate("window.dispatchEvent(new Event('beforeunload')); scrollTo(0, 1e6)")
-    page.wait_for_timeout(milliseconds)
+
+
+def follow(page):
+    """Follow every link of a page."""
     here = page.evaluate("location.origin")
     targets = page.locator("a").evaluate_all("links => links.map(link => link.href)")
     for target in targets:
         if target.startswith(here):
             page.goto(target, wait_until="load")
-            page.wait_for_timeout(min(milliseconds, 100))
+            page.wait_for_timeout(100)
 
 
 def look_around_all(served, new_context, visits, milliseconds):
+    """Let so many scanners look at the links of all letters for so long, ten at a time."""
     portal, ours = served
     letters = portal.mails()
     links = sorted({link for mail in letters for link in links_of(mail, portal)})
     before = everything(portal)
-    for visit in range(visits):
-        context = new_context(user_agent=AGENTS[visit % 3])
-        look_around(context.new_page(), ours + links[visit % len(links)], milliseconds)
-        context.close()
+    for first in range(0, visits, 10):
+        contexts = [new_context(user_agent=AGENTS[first // 10 % 3]) for _ in range(10)]
+        pages = [context.new_page() for context in contexts]
+        for number, page in enumerate(pages, start=first):
+            look_around(page, ours + links[number % len(links)])
+        pages[-1].wait_for_timeout(milliseconds)
+        for page in pages:
+            follow(page)
+            page.context.close()
     portal.work()
 
     assert differences(before, everything(portal)) == []

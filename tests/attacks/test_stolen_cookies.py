@@ -177,3 +177,19 @@ def test_a_stolen_database_holds_no_token_that_works(portal, clock):
         for spelled in (one.hex()[:43], one.hex(), one.decode("latin-1")):
             assert spelled != cookie(ann)
     assert cookie(ann).encode() not in kept
+
+
+def test_a_file_that_goes_by_mail_is_not_handed_to_a_copied_cookie(portal, clock):
+    """The page after the gate refuses it; so does the address of the bytes."""
+    ann = portal.browser()
+    ann.claim(ANN, "prices")
+    portal.work()
+    ann.prove(portal)
+    portal.work()
+    file = ann.get("/g/prices/done").download
+    served = ann.get(file).status
+    thief = with_cookie(portal, cookie(ann), **{"User-Agent": CHROME})
+
+    assert thief.get("/g/prices/done").download is None
+    assert thief.get(file).status == 303
+    assert served == 200

@@ -34,6 +34,7 @@ ALLOWED = {
     ("pending", "refused"),
     ("pending", "expired"),
     ("pending", "withdrawn"),
+    ("pending", "suppressed"),
     ("confirmed", "paused"),
     ("confirmed", "withdrawn"),
     ("confirmed", "suppressed"),
@@ -49,12 +50,15 @@ ALLOWED = {
     ("paused", "expired"),
     ("withdrawn", "pending"),
     ("withdrawn", "confirmed"),
+    ("withdrawn", "suppressed"),
     ("expired", "pending"),
     ("expired", "confirmed"),
     ("expired", "withdrawn"),
+    ("expired", "suppressed"),
     ("refused", "pending"),
     ("refused", "confirmed"),
     ("refused", "withdrawn"),
+    ("refused", "suppressed"),
     *((state, "erased") for state in ConsentState if state != "erased"),
 }
 

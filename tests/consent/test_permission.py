@@ -11,6 +11,8 @@ from regportal.consent.actions import (
     Said,
     append,
     change_consent,
+    end_pause,
+    pauses_over,
     run_out,
     states_of,
     subject_of_contact,
@@ -63,6 +65,15 @@ class Ledger:
                 now=self.now,
                 **terms,
             )
+
+        return self.store.write(work)
+
+    def writes_down_what_ended(self):
+        """Do what the worker does with pauses that are over; return the lines."""
+
+        def work(session):
+            over = pauses_over(session, now=self.now, limit=99)
+            return [end_pause(session, self.site, line, now=self.now) for line in over]
 
         return self.store.write(work)
 
@@ -134,6 +145,63 @@ def test_a_pause_ends_by_itself_and_what_held_before_holds_again(ledger):
         "confirmed",
         NOON + timedelta(days=30),
     )
+
+
+def test_the_end_of_a_pause_is_written_down_once_and_is_nobodys_yes(ledger):
+    ledger.says(0, "confirmed", rhythm="weekly")
+    ledger.says(0, "paused", until=NOON + timedelta(days=30), rhythm="monthly")
+    early = ledger.writes_down_what_ended()
+    ledger.now = NOON + timedelta(days=30)
+    (line,), again = ledger.writes_down_what_ended(), ledger.writes_down_what_ended()
+
+    assert (early, again) == ([], [])
+    assert (line.state, line.method, line.entity) == ("confirmed", "time", "time")
+    assert (line.event_type, line.rhythm, line.until) == ("resumption", "monthly", None)
+    assert ledger.allows().allowed
+
+
+def test_the_end_of_a_pause_does_not_make_a_yes_hold_longer(ledger):
+    ledger.site = SHORT
+    ledger.says(0, "confirmed")
+    ends = ledger.line(0).valid_until
+    ledger.says(0, "paused", until=NOON + timedelta(days=20))
+    ledger.now = NOON + timedelta(days=25)
+    (line,) = ledger.writes_down_what_ended()
+
+    assert line.valid_until == ends
+    assert ledger.allows(at=ends).state == "expired"
+
+
+def test_the_end_of_a_pause_does_not_outweigh_a_stop_at_another_address(ledger):
+    ledger.says(0, "confirmed")
+    ledger.says(1, "confirmed")
+    ledger.join()
+    ledger.says(0, "paused", until=NOON + timedelta(days=30))
+    ledger.says(1, "withdrawn", "one-click")
+    ledger.now = NOON + timedelta(days=31)
+    ledger.writes_down_what_ended()
+
+    assert not ledger.allows(0).allowed
+
+
+def test_a_permission_that_ended_while_it_slept_does_not_wake_up(ledger):
+    ledger.site = SHORT
+    ledger.says(0, "confirmed")
+    ledger.says(0, "paused", until=NOON + timedelta(days=20))
+    ledger.now = NOON + timedelta(days=40)
+
+    assert ledger.writes_down_what_ended() == []
+    assert ledger.allows().state == "expired"
+
+
+def test_a_stop_in_a_pause_is_the_last_word(ledger):
+    ledger.says(0, "confirmed")
+    ledger.says(0, "paused", until=NOON + timedelta(days=30))
+    ledger.says(0, "withdrawn", "one-click")
+    ledger.now = NOON + timedelta(days=31)
+
+    assert ledger.writes_down_what_ended() == []
+    assert ledger.allows().state == "withdrawn"
 
 
 def test_a_pause_after_an_import_ends_as_an_import(ledger):
@@ -373,6 +441,9 @@ class Model:
 
     def time(self, which, what):
         self.ledger.now += timedelta(days=what)
+        before = [self.ledger.allows(address).allowed for address in (0, 1)]
+        self.ledger.writes_down_what_ended()
+        assert [self.ledger.allows(address).allowed for address in (0, 1)] == before
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,6 +4,7 @@ import re
 import sys
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from regportal.app.worker import Worker
@@ -66,7 +67,7 @@ def send(portal, key):
 
 def mean(portal):
     """Let the worker work out what happened."""
-    for task in (settle, weigh):
+    for task in (partial(settle, pepper=portal.settings.pepper_text), weigh):
         task(portal.store, portal.shelf, now=datetime.now(UTC))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from regportal.identity.models import Choice, Visitor
+from regportal.identity.models import Choice, Claim, Visitor
 from regportal.store.ids import uuid7
 from regportal.tracking.actions import record, seen_of_contacts
 from regportal.tracking.models import Attributed, Interaction, Judged
@@ -261,6 +261,52 @@ def test_earlier_visits_join_after_the_proof_where_tracking_was_allowed(portal, 
     assert (seen.contact_id, seen.attribution) == (None, "anonymous")
 
 
+@pytest.mark.parametrize("by", ["link", "code"])
+@pytest.mark.parametrize(("signal", "honours"), [("Sec-GPC", "ignore"), ("DNT", "honour")])
+def test_nothing_joins_in_a_browser_that_objects_by_the_time_of_the_proof(
+    portal, by, signal, honours
+):
+    from tests.identity.test_codes import code_in, type_code
+
+    portal.publish(SITE.replace("controller:", f"do_not_track: {honours}\n  controller:"))
+    ann = portal.browser()
+    choose(ann, {"recognise": False, "track": True})
+    [visitor] = rows(portal, Visitor)
+    looked_at(portal, visitor)
+    ann.claim(ANN, remember="no")
+    portal.work()
+    ann.headers[signal] = "1"
+    if by == "link":
+        ann.prove(portal)
+    else:
+        type_code(ann, code_in(portal))
+    portal.work()
+
+    assert "page_view" not in history(portal)
+    assert [one.tracks for one in rows(portal, Visitor)] == [False]
+    assert rows(portal, Choice)[-1].signals[signal] == "1"
+
+
+@pytest.mark.parametrize(
+    ("honours", "headers", "known"),
+    [
+        ("ignore", {}, True),
+        ("ignore", {"Sec-GPC": "1"}, False),
+        ("ignore", {"Sec-GPC": "1, 1"}, False),
+        ("ignore", {"Sec-GPC": "0"}, True),
+        ("ignore", {"DNT": "1"}, True),
+        ("honour", {"DNT": "1"}, False),
+        ("honour", {"DNT": "0"}, True),
+    ],
+)
+def test_a_cookie_from_before_the_objection_is_not_read(portal, honours, headers, known):
+    portal.publish(SITE.replace("controller:", f"do_not_track: {honours}\n  controller:"))
+    ann = portal.browser()
+    ann.claim(ANN, remember="yes")
+
+    assert ann.gate("study", **headers).asks_email is not known
+
+
 def test_what_a_stranger_did_never_joins_whoever_says_yes_elsewhere(portal):
     eve, ann = portal.browser(), portal.browser()
     choose(eve)
@@ -290,3 +336,26 @@ def test_it_joins_when_the_code_proves_that_browser_later(portal):
     portal.work()
 
     assert history(portal).count("page_view") == 1
+
+
+@pytest.mark.parametrize("by", ["link", "code"])
+def test_a_proof_that_comes_with_an_objection_joins_nothing(portal, by):
+    """Whatever was chosen before: not at the proof, not when the worker comes back to it."""
+    from tests.identity.test_codes import code_in, type_code
+
+    ann = portal.browser()
+    choose(ann, {"recognise": True, "track": True})
+    [visitor] = rows(portal, Visitor)
+    looked_at(portal, visitor)
+    ann.claim(ANN)
+    portal.work()
+    ann.headers["Sec-GPC"] = "1"
+    ann.client.set_cookie("rp_s", ann.client.get_cookie("rp_v").value)
+    if by == "link":
+        ann.prove(portal)
+    else:
+        type_code(ann, code_in(portal))
+    portal.work()
+
+    assert "page_view" not in history(portal)
+    assert rows(portal, Claim)[0].state == "confirmed"

@@ -12,9 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from regportal.app.server import Server, listen
 from regportal.cli.known import contact_shown
-from tests.portal import Portal
+from tests.portal import Portal, served
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -139,17 +138,9 @@ def place(_sqlite_template, tmp_path_factory):
         (ours, one), (partner, two), (evil, three) = (
             stack.enter_context(page_of_somebody()) for _ in range(3)
         )
-        listening = listen("127.0.0.1", 0)
-        stack.callback(listening.close)
-        url = f"http://localhost:{listening.getsockname()[1]}"
-        portal = Portal(f"sqlite:///{folder}/regportal.db", folder, limits="off", base_url=url)
-        stack.callback(portal.close)
-        portal.publish(site([ours, partner]))
-        server = Server(portal.app, listening, portal.settings)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.stop)
+        database_url = f"sqlite:///{folder}/regportal.db"
+        serving = served(database_url, folder, site([ours, partner]))
+        portal, url = stack.enter_context(serving)
         yield Place(url, portal, ours, partner, evil, {ours: one, partner: two, evil: three})
 
 

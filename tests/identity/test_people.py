@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from regportal.errors import RegportalError
 from regportal.identity.actions import contact_from_crm, find_contact
+from regportal.identity.kin import kin_of
 from regportal.identity.models import Assurance, Contact, ContactLink
-from regportal.identity.people import contacts_of, join, kin_of, split
+from regportal.identity.people import contacts_of, join, split
 from regportal.identity.rules import ADMINISTRATOR, PROOF
 from regportal.store.migrate import upgrade
 

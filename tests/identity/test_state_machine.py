@@ -93,9 +93,9 @@ def idles(portal, ann, clock):
 def signs_out(portal, ann, clock):
     """She signs out everywhere."""
     with portal.store.read() as session:
-        person = find_contact(session, ANN).person_id
+        contact = find_contact(session, ANN)
     now = datetime.now(UTC)
-    portal.store.write(lambda session: sign_out_everywhere(session, person, now))
+    portal.store.write(lambda session: sign_out_everywhere(session, contact, now))
 
 
 def moves_to_another_browser(portal, ann, clock):
@@ -257,7 +257,7 @@ def test_signing_out_everywhere_reaches_every_address_of_a_person(portal):
         pair = find_contact(session, ANN), find_contact(session, BOB)
         published = portal.shelf.published(session)
         join_people(session, published, *pair, because="one", by=ADMINISTRATOR, now=now)
-        return sign_out_everywhere(session, pair[0].person_id, now)
+        return sign_out_everywhere(session, pair[0], now)
 
     assert portal.store.write(work) == 2
     assert [browser.gate("guide").asks_email for browser in browsers] == [True, True]

@@ -22,10 +22,11 @@ from regportal.library import actions
 from regportal.library.models import Grant, Serving
 from regportal.library.schema import Asset, Content
 from regportal.library.storage import Storage, open_storage
-from regportal.store.documents import CurrentDocument, DocumentVersion, Publication, Shelf
+from regportal.store.documents import CurrentDocument, DocumentVersion, Publication, Shelf, Site
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store, make_engine
 
+SITE = Site(name="Acme", controller="Acme Ltd", privacy_notice="https://www.acme.example/privacy")
 TEXT = "\n".join(f"Widget {number}: {number * 7} EUR" for number in range(2000)).encode()
 
 
@@ -85,7 +86,7 @@ class Library:
         asset = Asset(
             key=key, title="Prices", category="price-list", file="files/it", content=content
         )
-        self.publish(asset, Gate(key=f"{key}-gate", asset=key, headline="Prices"))
+        self.publish(SITE, asset, Gate(key=f"{key}-gate", asset=key, headline="Prices"))
         return content
 
     def visitor(self, name):

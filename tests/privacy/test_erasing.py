@@ -1,7 +1,9 @@
 """Erasing a person: nothing stays, everybody who was told hears of it, nobody brings them back."""
 
 import json
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,11 +16,21 @@ from regportal.consent.ledger import broken_lines
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.forms.joining import join_people
 from regportal.forms.news import contact_news
+from regportal.forms.settling import settle_claim
 from regportal.identity.actions import find_contact
+from regportal.identity.models import Claim
 from regportal.outbox.actions import owe
 from regportal.outbox.drain import drain
 from regportal.outbox.models import Message, MessageState
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom, is_whole, shown, sweep
+from regportal.privacy.erasing import (
+    ADMINISTRATOR,
+    PERSON,
+    erase,
+    find_whom,
+    is_whole,
+    shown,
+    sweep,
+)
 from regportal.privacy.models import Erasure
 from regportal.tracking.actions import record
 from regportal.tracking.models import Attributed, Interaction, Judged
@@ -278,3 +290,103 @@ def test_the_report_names_nobody_and_is_sealed(portal, ann):
         assert ann.email not in json.dumps(shown(report))
         report.counts = {**report.counts, "contact": 2}
         assert not is_whole(report)
+
+
+class Pausing:
+    """A write that holds what it has, just before its commit, until it is let go."""
+
+    def __init__(self, store, work):
+        self.holds, self.go = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=store.write, args=(self._paused(work),))
+        self.thread.start()
+        assert self.holds.wait(10)
+
+    def _paused(self, work):
+        def paused(session):
+            work(session)
+            session.flush()
+            self.holds.set()
+            assert self.go.wait(10)
+
+        return paused
+
+    def ends_soon(self):
+        """Let it commit while something else is waiting for it."""
+        threading.Timer(0.3, self.go.set).start()
+
+
+def test_a_claim_that_is_settled_meanwhile_goes_too(portal, database_url):
+    """The worker makes the contact between the moment the person is found and the locks."""
+    eve = Person(portal, "eve.canary@example.com")
+    eve.browser.claim(eve.email)
+    portal.work()
+    eve.browser.prove(portal)
+    with portal.store.read() as session:
+        published, claim = portal.shelf.published(session), session.scalars(sa.select(Claim)).one()
+    pepper, now = portal.settings.pepper_text, datetime.now(UTC)
+    settling = Pausing(
+        portal.store,
+        lambda session: settle_claim(session, published, claim.id, pepper=pepper, now=now),
+    )
+    settling.ends_soon()
+    forget(portal, eve.email)
+    settling.thread.join()
+    portal.work()
+    sweep(portal.store)
+
+    assert eve.key is None
+    assert found_in(database_url, [eve.email]) == []
+
+
+def test_an_address_that_is_joined_meanwhile_goes_too(portal, ann):
+    """She proves another address while, in another tab, she has everything erased."""
+    own = ann.opens_her_page()
+    new = Person(portal, "ann@new.example").arrives()
+
+    def join(session):
+        pair = [find_contact(session, one) for one in (new.email, ann.email)]
+        published, now = portal.shelf.published(session), datetime.now(UTC)
+        join_people(session, published, *pair, because="hers", by="administrator", now=now)
+
+    joining = Pausing(portal.store, join)
+    joining.ends_soon()
+    answer = ann.browser.post("/me/erase", {**own.fields, "choice": "erase"})
+    joining.thread.join()
+
+    assert answer.status == 200
+    assert (ann.key, new.key) == (None, None)
+
+
+def test_pressed_twice_at_once_both_get_the_last_page(portal, ann):
+    own = ann.opens_her_page()
+    copy = portal.browser()
+    for cookie in ("rp_v", "rp_s"):
+        if kept := ann.browser.client.get_cookie(cookie):
+            copy.client.set_cookie(cookie, kept.value)
+    fields = {**own.fields, "choice": "erase"}
+    with ThreadPoolExecutor(2) as pool:
+        pages = list(pool.map(lambda one: one.post("/me/erase", fields), (ann.browser, copy)))
+
+    assert {page.status for page in pages} <= {200, 303}
+    assert 200 in [page.status for page in pages]
+    with portal.store.read() as session:
+        assert len(session.scalars(sa.select(Erasure)).all()) == 1
+
+
+def test_a_second_press_that_waited_for_the_first_shows_the_same_report(portal, ann):
+    """Both were read before either was done: the locks decide who is first."""
+    own = ann.opens_her_page()
+    pepper = portal.settings.pepper_text
+
+    def work(session):
+        published, whom = portal.shelf.published(session), find_whom(session, ann.email)
+        erase(session, published, whom, pepper=pepper, by=PERSON, now=datetime.now(UTC))
+
+    first = Pausing(portal.store, work)
+    first.ends_soon()
+    answer = ann.browser.post("/me/erase", {**own.fields, "choice": "erase"})
+    first.thread.join()
+
+    assert answer.status == 200
+    with portal.store.read() as session:
+        assert str(session.scalars(sa.select(Erasure)).one().id) in answer.text

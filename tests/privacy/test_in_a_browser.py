@@ -2,18 +2,15 @@
 
 import re
 import shutil
-import threading
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import product
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from regportal.app.server import Server, listen
 from regportal.identity.actions import find_contact
 from regportal.identity.contact_tokens import PREFERENCES, contact_token
-from tests.portal import Portal
+from tests.portal import served
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -38,18 +35,7 @@ class Place:
 def place(_sqlite_template, tmp_path_factory):
     folder = tmp_path_factory.mktemp("portal")
     shutil.copyfile(_sqlite_template, folder / "regportal.db")
-    with ExitStack() as stack:
-        listening = listen("127.0.0.1", 0)
-        stack.callback(listening.close)
-        url = f"http://localhost:{listening.getsockname()[1]}"
-        portal = Portal(f"sqlite:///{folder}/regportal.db", folder, limits="off", base_url=url)
-        stack.callback(portal.close)
-        portal.publish()
-        server = Server(portal.app, listening, portal.settings)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.stop)
+    with served(f"sqlite:///{folder}/regportal.db", folder) as (portal, url):
         yield Place(portal, url)
 
 
@@ -147,3 +133,25 @@ def test_it_is_used_with_the_keyboard_alone(own):
 
     assert pressed in {"pause", "stop", "want"}
     assert own.locator("[role=status]").is_visible()
+
+
+def test_the_code_of_the_mail_is_typed_where_the_link_was_asked_for(new_context, place, known):
+    """With the keyboard, without JavaScript: a wrong one first, then the right one."""
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto(f"{place.url}/me")
+    page.locator("input[name=email]").fill(EMAIL)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/me/asked")
+    place.link("me")
+    text = place.portal.mails()[-1].get_body(("plain",)).get_content()
+    code = re.search(r"^(\d{6})\r?$", text, re.MULTILINE)[1]
+    page.locator("input[name=code]").fill(f"{(int(code) + 1) % 1_000_000:06}")
+    page.keyboard.press("Enter")
+    page.locator("[data-rp=error][data-field=code]").wait_for()
+    focused = page.evaluate("document.activeElement.name")
+    page.locator("input[name=code]").fill(code)
+    page.keyboard.press("Enter")
+    page.locator("[data-fresh=yes]").wait_for()
+
+    assert focused == "code"
+    assert EMAIL in page.content()

@@ -319,6 +319,60 @@ def test_to_an_address_whose_mail_came_back_no_letter_goes(mailer):
     assert len(mailer.portal.mails()) == mails
 
 
+@pytest.mark.parametrize("kind", ["bounce", "complaint"])
+def test_no_letter_goes_that_a_stranger_could_cause(mailer, kind):
+    """To the gate nothing of it can be seen; the owner may still ask for his own page."""
+    mailer.tell(type=kind, email=BOB, permanent=True)
+    mails = len(mailer.portal.mails())
+    page = mailer.portal.browser().claim(BOB, "prices", n_prices="yes")
+    mailer.portal.work()
+
+    assert page.status == 303
+    assert len(mailer.portal.mails()) == mails
+
+
+def test_who_complained_is_not_asked_to_confirm_a_newsletter(portal):
+    browser = portal.browser()
+    browser.claim(ANN)
+    portal.work()
+    browser.prove(portal)
+    portal.work()
+    Mailer(portal).tell(type="complaint")
+    mails = len(portal.mails())
+    browser.send("study", browser.gate("study"), n_news="yes")
+    portal.work()
+
+    assert len(portal.mails()) == mails
+
+
+@pytest.mark.parametrize(("kind", "letters"), [("complaint", ["me"]), ("bounce", [])])
+def test_the_link_to_ones_own_page_goes_to_who_complained(mailer, kind, letters):
+    mailer.tell(type=kind, permanent=True)
+    mails = len(mailer.portal.mails())
+    browser = mailer.portal.browser()
+    browser.post("/me", {**browser.get("/me").fields, "email": ANN})
+    mailer.portal.work()
+
+    assert [one["X-Regportal-Kind"] for one in mailer.portal.mails()[mails:]] == letters
+
+
+@pytest.mark.parametrize("kind", ["bounce", "complaint"])
+def test_what_waits_for_a_yes_does_not_begin_after_it(portal, kind):
+    browser = portal.browser()
+    browser.claim(ANN)
+    portal.work()
+    browser.prove(portal)
+    portal.work()
+    browser.send("study", browser.gate("study"), n_news="yes")
+    portal.work()
+    mailer = Mailer(portal)
+    before = mailer.ask(newsletter="news").get_json()["state"]
+    mailer.tell(type=kind, permanent=True)
+    after = mailer.ask(newsletter="news").get_json()
+
+    assert (before, after["state"], after["may_mail"]) == ("pending", "suppressed", False)
+
+
 @pytest.mark.parametrize("newsletter", ["prices", None])
 def test_an_unsubscribe_over_there_is_one_here(mailer, newsletter):
     mailer.tell(type="unsubscribe", newsletter=newsletter)
@@ -365,6 +419,37 @@ def test_an_event_from_the_future_is_of_now(mailer):
     mailer.tell(permanent=True, at=later)
     with mailer.portal.store.read() as session:
         assert session.scalars(sa.select(MailEvent.at)).one() <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_moment_outside_the_calendar_is_refused_and_the_rest_is_taken(mailer, at):
+    events = [
+        {"id": "1", "type": "bounce", "email": ANN, "permanent": True, "at": at},
+        {"id": "2", "type": "complaint", "email": BOB},
+    ]
+    answer = mailer.post("bounces", {"events": events})
+
+    assert answer.status_code == 202
+    assert answer.get_json()["accepted"] == 1
+    assert answer.get_json()["refused"] == [
+        {"index": 0, "reason": "at: This moment is not in the calendar"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "date", ["Mon, 01 Jan 0001 00:00:00 +2359", "Fri, 31 Dec 9999 23:59:59 -2359", "x"]
+)
+def test_a_report_whose_date_is_no_moment_is_of_now(mailer, date):
+    raw = b"Date: " + date.encode() + b"\r\n" + report()
+    answer = mailer.post("bounces", raw, "message/rfc822")
+
+    assert (answer.status_code, answer.get_json()["accepted"]) == (202, 1)
+
+
+def test_a_report_about_an_address_longer_than_any_is_refused(mailer):
+    raw = report(email="a" * 500 + "@acme.example")
+
+    assert mailer.post("bounces", raw, "message/rfc822").status_code == 400
 
 
 def report(**said):

@@ -101,7 +101,8 @@ def test_an_address_we_do_not_know_leaves_no_trace_and_gets_no_mail(portal):
     portal.work()
 
     with portal.store.read() as session:
-        assert session.scalars(sa.select(OwnLink)).all() == []
+        kept = session.scalars(sa.select(OwnLink)).one()
+        assert (kept.email, kept.match_key, kept.hash) == ("", "", None)
     assert portal.mails() == []
 
 
@@ -244,3 +245,32 @@ def test_a_contact_the_crm_named_can_see_and_erase_it(portal):
 
 def _later(**more):
     return datetime.now(UTC) + timedelta(**more)
+
+
+@pytest.mark.parametrize("path", ["/me", "/me/erase", "/me/address", "/me/answers/country"])
+def test_not_you_stands_on_every_page_that_knows_somebody(ann, own, path):
+    page = ann.browser.get(path)
+    assert re.search(r'<button type="submit"[^>]*data-rp="not-you"', page.text)
+    left = ann.browser.post("/me/sign-out", {**page.fields, "choice": "here"})
+
+    assert left.status == 303
+    assert 'data-rp="me"' not in ann.browser.get("/me").text
+
+
+def test_whoever_is_erased_while_a_form_is_on_its_way_is_led_to_the_beginning(portal, ann, own):
+    copy = portal.browser()
+    for cookie in ("rp_v", "rp_s"):
+        if kept := ann.browser.client.get_cookie(cookie):
+            copy.client.set_cookie(cookie, kept.value)
+    ann.browser.post("/me/erase", {**own.fields, "choice": "erase"})
+    answers = [
+        copy.post(path, {**own.fields, **fields}).status
+        for path, fields in (
+            ("/me/erase", {"choice": "erase"}),
+            ("/me/newsletters", {"newsletter": "news", "choice": "stop"}),
+            ("/me/answers/country", {"q-country": "FR"}),
+            ("/me/sign-out", {"choice": "everywhere"}),
+        )
+    ]
+
+    assert answers == [303, 303, 303, 303]

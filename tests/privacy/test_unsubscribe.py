@@ -11,7 +11,8 @@ from regportal.consent.actions import states_of, subject_of_contact
 from regportal.consent.models import ConsentEvent
 from regportal.consent.permission import may_mail
 from regportal.identity.actions import find_contact
-from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token
+from regportal.identity.contact_tokens import PREFERENCES, UNSUBSCRIBE, contact_token
+from regportal.identity.keys import add_key
 from tests.portal import ORIGIN, SITE
 
 ANN = "ann@acme.example"
@@ -196,6 +197,124 @@ def test_nobody_takes_back_what_somebody_else_pressed(ann, undo):
 
     assert not ann.allows().allowed
     assert 'name="undo"' not in ann.browser.get(ann.path).text
+
+
+def own_page(ann):
+    """Stop it on one's own page, as somebody who came by the link of a letter does."""
+    browser = ann.portal.browser()
+    with ann.portal.store.read() as session:
+        contact = find_contact(session, ANN).id
+    keys = ann.portal.settings.keys
+    token = ann.portal.store.write(
+        lambda session: contact_token(session, keys, contact, PREFERENCES, now=datetime.now(UTC))
+    )
+    browser.post(f"/p/{token}", {"newsletter": "prices", "choice": "stop"})
+
+
+def another_browser(ann):
+    """Press the button of a page that was open since before, in another browser."""
+    ann.portal.browser().post(ann.path, {"choice": "stop"}, **{"User-Agent": "Another/1.0"})
+
+
+def crm(ann):
+    ann.portal.hook("consent.withdrawn", {"email": ANN, "newsletter": "prices"})
+    ann.portal.work()
+
+
+def mailer(ann, kind="unsubscribe"):
+    """Tell it as the company's mailer does."""
+    _, secret = ann.portal.store.write(
+        lambda session: add_key(session, "mailer", ["bounces"], now=datetime.now(UTC))
+    )
+    event = {"id": "1", "type": kind, "email": ANN, "permanent": kind == "bounce"}
+    ann.portal.app.test_client(use_cookies=False).post(
+        "/api/v1/bounces",
+        json={"events": [event]},
+        headers={"Authorization": f"Bearer {secret}"},
+        base_url=ORIGIN,
+    )
+
+
+def complaint(ann):
+    mailer(ann, "complaint")
+
+
+def bounce(ann):
+    mailer(ann, "bounce")
+
+
+@pytest.mark.parametrize("first", ["stop", "pause"])
+@pytest.mark.parametrize(
+    ("stops", "state"),
+    [
+        (Reader.one_click, "withdrawn"),
+        (own_page, "withdrawn"),
+        (another_browser, "withdrawn"),
+        (crm, "withdrawn"),
+        (mailer, "withdrawn"),
+        (complaint, "suppressed"),
+        (bounce, "suppressed"),
+    ],
+)
+def test_whoever_takes_back_his_own_press_takes_back_nobody_elses(ann, first, stops, state):
+    """Somebody has the letter forwarded; he presses first, and undoes it after its owner's no."""
+    undo = ann.press(first).undo
+    stops(ann)
+    ann.press("undo", undo=undo)
+
+    assert undo
+    assert (ann.allows().allowed, ann.allows().state) == (False, state)
+
+
+def test_a_second_stop_is_a_withdrawal_of_its_own_and_ends_there(ann):
+    """Two CRMs that each repeat what they are told write one line more, and not for ever."""
+    ann.press("stop")
+    before = ann.lines()
+    for _ in range(3):
+        crm(ann)
+        ann.one_click()
+
+    assert ann.lines() == before + 1
+    assert (ann.line().event_type, ann.line().method) == ("withdrawal", "crm")
+
+
+def test_half_an_hour_later_a_second_stop_says_nothing_new(ann):
+    ann.press("stop")
+    before = ann.lines()
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=31), tick=False):
+        ann.one_click()
+
+    assert ann.lines() == before
+
+
+@pytest.mark.parametrize("choice", ["stop", "pause"])
+def test_a_double_click_is_taken_back_as_one_press(ann, choice):
+    undo = ann.press(choice).undo
+    before = ann.lines()
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=1), tick=False):
+        ann.press(choice)
+    assert ann.lines() == before
+    ann.press("undo", undo=undo)
+
+    assert ann.allows().allowed
+
+
+def test_a_stop_after_a_pause_is_taken_back_to_the_pause(ann):
+    ann.press("pause")
+    ann.press("undo", undo=ann.press("stop").undo)
+
+    assert ann.allows().state == "paused"
+
+
+def test_less_often_while_it_is_paused_is_taken_back_to_the_pause(ann):
+    ann.portal.publish(RHYTHMS)
+    paused = ann.press("pause").undo
+    slower = ann.press("quarterly").undo
+    ann.press("undo", undo=paused)
+    assert ann.line().rhythm == "quarterly"
+    ann.press("undo", undo=slower)
+
+    assert (ann.allows().state, ann.line().rhythm) == ("paused", None)
 
 
 def test_a_pause_ends_by_itself(ann):
