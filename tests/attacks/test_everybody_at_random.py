@@ -43,6 +43,7 @@ def test_two_thousand_steps_leak_and_change_nothing(new_database, monkeypatch, r
     play(new_database, monkeypatch, 1_600 if on_sqlite else 400)
 
 
+@pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
 def test_a_hole_that_is_planted_is_found(new_database, monkeypatch):
     """Whoever presses yes proves the browser that claimed, as other products do it."""
     pressing = deciding._pressing

@@ -213,12 +213,10 @@ def test_writes_that_lock_each_other_out_are_both_done(store):
 
     def embrace(first, second):
         def work(session):
-            session.get_one(Wording, first, with_for_update=True).locale = "de"
-            session.flush()
+            session.get_one(Wording, first, with_for_update=True)
             if not both.broken:
                 both.wait(10)
-            session.get_one(Wording, second, with_for_update=True).locale = "de"
-            session.flush()
+            session.get_one(Wording, second, with_for_update=True)
             both.abort()
 
         return work

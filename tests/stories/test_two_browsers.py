@@ -157,7 +157,7 @@ def see(installation, page, many):
 
 
 def test_whoever_types_an_address_is_never_let_in_by_its_owner(installation, page):
-    see(installation, page, 10)
+    see(installation, page, 5)
 
 
 @pytest.mark.soak
