@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
+
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from regportal.app import create_app
 from regportal.app.server import Server, listen
@@ -47,6 +51,21 @@ def patiently(task: Callable[[], datetime | None]) -> datetime | None:
     return again
 
 
+class Compiled(BytecodeCache):
+    """The templates as one test compiled them, for the next: that takes longer than most tests."""
+
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the code of this template, where its source is the same."""
+        if code := self.kept.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of this template."""
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
 class Portal:
     """One installation; nothing happens beside the requests until :meth:`work` is called."""
 
@@ -55,6 +74,7 @@ class Portal:
             database_url=database_url, instance=folder / "instance", _env_file=None, **settings
         )
         self.app = create_app(self.settings)
+        self.app.jinja_env.bytecode_cache = Compiled()
         self.store = self.app.extensions["regportal.store"]
         self.shelf = self.app.extensions["regportal.shelf"]
         self.folder = folder

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.identity.models import Contact
+from tests.browsing import go
 from tests.portal import SECRET, SITE
 from tests.portal import served as serve
 
@@ -41,7 +42,7 @@ def test_who_comes_after_at_a_kiosk_sees_nothing_of_who_was_before(served, page)
     portal, url = served
     portal.publish(KIOSK)
     for address in (ANN, BOB):
-        page.goto(f"{url}/g/guide")
+        go(page, f"{url}/g/guide")
         sees_nothing_of_ann(page)
         page.fill("input[name=email]", address)
         page.click("form[data-rp=gate] button")
@@ -56,13 +57,13 @@ def test_who_comes_after_at_a_kiosk_sees_nothing_of_who_was_before(served, page)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_not_you_leaves_nothing_for_the_next_one(served, page):
     portal, url = served
-    page.goto(f"{url}/g/prices")
+    go(page, f"{url}/g/prices")
     page.fill("input[name=email]", ANN)
     page.get_by_role("button", name="remember me").click()
     page.wait_for_url("**/done")
-    page.goto(f"{url}/g/study")
+    go(page, f"{url}/g/study")
     page.click("button[data-rp=not-you]")
-    page.goto(f"{url}/g/study")
+    go(page, f"{url}/g/study")
     sees_nothing_of_ann(page)
     page.fill("input[name=email]", BOB)
     page.get_by_role("button", name="just this once").click()

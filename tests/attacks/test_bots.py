@@ -25,6 +25,7 @@ from regportal.identity.limits import HOUR, LIMITS, Limit
 from regportal.identity.models import Claim
 from regportal.tracking.models import Interaction
 from tests.attacks.test_floods import from_place
+from tests.browsing import go
 from tests.portal import SECRET, SITE, Portal
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -282,7 +283,7 @@ def test_a_browser_calculates_and_goes_on_by_itself(served, page):
     portal, ours, _ = served
     said = []
     page.on("console", lambda one: said.append(one.text))
-    page.goto(f"{ours}/g/guide")
+    go(page, f"{ours}/g/guide")
     ask_for_it(page)
     page.locator("a[data-rp=download]").wait_for(timeout=20_000)
 
@@ -294,7 +295,7 @@ def test_a_browser_calculates_and_goes_on_by_itself(served, page):
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_inside_another_page_it_does_too(served, page):
     portal, _, site = served
-    page.goto(site)
+    go(page, site)
     gate = page.frame_locator("regportal-gate iframe")
     gate.locator("input[name=email]").wait_for()
     ask_for_it(gate)
@@ -315,7 +316,7 @@ def test_the_page_can_be_used_while_it_calculates(served, page):
           return new ArrayBuffer(32)  // nothing is ever found
         }"""
     )
-    page.goto(f"{ours}/g/guide")
+    go(page, f"{ours}/g/guide")
     ask_for_it(page)
     bar = page.locator("[data-rp=effort] progress")
     expect(bar).to_be_visible()
@@ -331,7 +332,7 @@ def test_the_page_can_be_used_while_it_calculates(served, page):
 def test_without_a_script_a_sentence_says_when_to_come_back(served, new_context):
     _, ours, _ = served
     page = new_context(java_script_enabled=False).new_page()
-    page.goto(f"{ours}/g/guide")
+    go(page, f"{ours}/g/guide")
     ask_for_it(page)
 
     expect(page.get_by_text("Please try again in an hour.")).to_be_visible()
@@ -344,7 +345,7 @@ def test_two_hundred_people_with_a_browser_are_never_held_up(served, new_context
     portal, ours, _ = served
     for number in range(200):
         person = new_context().new_page()
-        person.goto(f"{ours}/g/guide")
+        go(person, f"{ours}/g/guide")
         ask_for_it(person, f"person{number}@widgetworks.example")
         person.locator("a[data-rp=download]").wait_for(timeout=20_000)
         person.context.close()

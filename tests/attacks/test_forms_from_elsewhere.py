@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from regportal.app.server import Server, listen
 from regportal.identity.models import Claim
+from tests.browsing import go
 from tests.portal import SECRET, Portal
 
 EVIL = """<!doctype html><form method=post action="{target}"><input name=email value="{email}">
@@ -70,8 +71,8 @@ def test_a_hostile_page_cannot_claim_for_its_visitor(served, page, has_cookie):
         framed=f"{ours}/g/guide?in=frame&host={evil}",
     )
     if has_cookie:
-        page.goto(f"{ours}/g/guide")
-    page.goto(evil)
+        go(page, f"{ours}/g/guide")
+    go(page, evil)
     with page.expect_navigation() as going:
         page.get_by_role("button", name="Win").click()
 
@@ -84,7 +85,7 @@ def test_a_hostile_page_cannot_claim_for_its_visitor(served, page, has_cookie):
 def test_our_page_is_not_shown_inside_a_hostile_one(served, page):
     _, ours, evil, pages = served
     pages["page"] = f'<iframe name=x src="{ours}/g/guide?in=frame&amp;host={evil}"></iframe>'
-    page.goto(evil)
+    go(page, evil)
     page.wait_for_timeout(500)
 
     assert "chrome-error" in page.frame(name="x").url
@@ -95,7 +96,7 @@ def test_our_page_is_not_shown_inside_a_hostile_one(served, page):
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_same_press_on_our_own_page_is_taken(served, page):
     portal, ours, _, _ = served
-    page.goto(f"{ours}/g/guide")
+    go(page, f"{ours}/g/guide")
     page.get_by_label("Your e-mail address").fill("ann@widgetworks.example")
     page.get_by_role("button", name="just this once").click()
     page.wait_for_url("**/g/guide/done")

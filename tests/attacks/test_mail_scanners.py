@@ -25,6 +25,7 @@ from regportal.identity.models import Claim, ClaimState
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import Message, MessageState
 from regportal.privacy import letters as privacy_letters
+from tests.browsing import go
 from tests.portal import SECRET, SITE, Portal
 
 MEASUREMENTS = {"shown", "served", "tally"}
@@ -235,7 +236,7 @@ def served(tmp_path, monkeypatch, database_url):
 
 def look_around(page, address):
     """Open a page as a scanner with a browser does: run all, hover, scroll."""
-    page.goto(address, wait_until="load")
+    go(page, address, wait_until="load")
     for control in page.locator("a, button, input:not([type=hidden]), label").all():
         if control.is_visible():
             control.hover()
@@ -249,7 +250,7 @@ def follow(page):
     targets = page.locator("a").evaluate_all("links => links.map(link => link.href)")
     for target in targets:
         if target.startswith(here):
-            page.goto(target, wait_until="load")
+            go(page, target, wait_until="load")
             page.wait_for_timeout(100)
 
 

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
+from tests.browsing import go
 from tools.screenshots import demo, free_ports, play
 
 ICON = "favicon.ico"
@@ -46,7 +47,7 @@ def test_every_page_can_be_used_by_everybody(page, site, scheme, width):
     portal = site.rpartition(":")[0] + f":{int(site.rpartition(':')[2]) - 1}"
     addresses = [f"{site}{path}" for path in ("/", "/prices", "/customers", "/story", "/crm")]
     for address in [*addresses, f"{portal}/g/buyers-guide", f"{portal}/nothing-here"]:
-        page.goto(address)
+        go(page, address)
 
         assert Axe().run(page).response["violations"] == [], address
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
@@ -55,7 +56,7 @@ def test_every_page_can_be_used_by_everybody(page, site, scheme, width):
 def test_a_second_start_finds_its_place_and_a_fresh_one_begins_anew(page, tmp_path):
     for options, day in (((), "Day 1"), ((), "Day 2"), (("--fresh",), "Day 1")):
         with demo(tmp_path, *options) as address:
-            page.goto(f"{address}/story")
+            go(page, f"{address}/story")
             expect(page.locator(".bar")).to_contain_text(day)
             page.get_by_role("button", name="Come back tomorrow").click()
 
@@ -112,7 +113,7 @@ def silent_portal(pages):
 
 
 def test_a_gate_that_does_not_answer_leaves_its_link(page, silent_portal):
-    page.goto(f"{silent_portal}/privacy")
+    go(page, f"{silent_portal}/privacy")
     page.evaluate("customElements.get('regportal-gate').patience = 300")
     failed = page.evaluate(
         """() => new Promise(tell => {
@@ -133,7 +134,7 @@ def test_a_gate_that_does_not_answer_leaves_its_link(page, silent_portal):
 
 
 def test_only_the_frame_itself_may_say_how_tall_it_is(page, site):
-    page.goto(f"{site}/prices")
+    go(page, f"{site}/prices")
     frame = page.locator("regportal-gate iframe[data-ready]")
     frame.wait_for()
     before = frame.bounding_box()["height"]

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from regportal.cli.known import contact_shown
+from tests.browsing import go
 from tests.portal import Portal, served
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -189,7 +190,7 @@ def known(browser, place):
     with browser.new_context() as context:
         page = context.new_page()
         claim(page, place)
-        page.goto(f"{place.url}/g/ask-country")
+        go(page, f"{place.url}/g/ask-country")
         page.locator("select").select_option("US")
         page.locator(GO).first.click()
         page.locator(FILE).wait_for()
@@ -198,7 +199,7 @@ def known(browser, place):
 
 def claim(page, place, gate="guide", email="ann@widgetworks.example", remember="no"):
     """Give an address at a gate."""
-    page.goto(f"{place.url}/g/{gate}")
+    go(page, f"{place.url}/g/{gate}")
     page.locator("input[name=email]").fill(email)
     page.locator(f"button[name=remember][value={remember}]").click()
     page.locator(f"{FILE}, [data-rp=mailed]").wait_for()
@@ -242,7 +243,7 @@ def test_every_question_can_be_answered_by_everybody(new_context, watch, place, 
     if kind == "country":
         page.context.clear_cookies()
         claim(page, place)
-    page.goto(f"{place.url}/g/ask-{kind}")
+    go(page, f"{place.url}/g/ask-{kind}")
 
     assert page.locator(f'[data-rp="question"][data-question="{kind}"]').count() == 1
     check_looks(page, EXTREMES)
@@ -261,7 +262,7 @@ def test_every_question_can_be_answered_by_everybody(new_context, watch, place, 
 
 
 def test_the_address_can_be_given_by_everybody(ann, place):
-    ann.goto(f"{place.url}/g/guide")
+    go(ann, f"{place.url}/g/guide")
 
     check_looks(ann)
     ann.locator(GO).first.click()
@@ -275,7 +276,7 @@ def test_the_pages_after_a_gate_can_be_used_by_everybody(ann, place):
     with ann.expect_download():  # it starts by itself, and would break off what comes next
         claim(ann, place)
     check_looks(ann)
-    ann.goto(f"{place.url}/g/guide")
+    go(ann, f"{place.url}/g/guide")
 
     check_looks(ann)
     ann.context.clear_cookies()
@@ -288,30 +289,30 @@ def test_the_pages_after_a_gate_can_be_used_by_everybody(ann, place):
 def test_the_pages_of_a_mail_can_be_used_by_everybody(ann, place):
     claim(ann, place, "prices", "eve@widgetworks.example")
     link = place.link("eve@widgetworks.example")
-    ann.goto(link)
+    go(ann, link)
     check_looks(ann)
     ann.locator("button[data-rp=deny]").click()
     expect(ann.get_by_text("Deleted. It was not you.")).to_be_visible()
     check_looks(ann)
     claim(ann, place, "prices", "eve@widgetworks.example")
     link = place.link("eve@widgetworks.example")
-    ann.goto(link)
+    go(ann, link)
     ann.locator("button[data-rp=confirm]").click()
     ann.locator(FILE).wait_for()
     check_looks(ann)
 
-    assert ann.goto(link).status == 410
+    assert go(ann, link).status == 410
     check_looks(ann)
 
 
 def test_a_page_that_is_not_there_can_be_used_by_everybody(ann, place):
-    assert ann.goto(f"{place.url}/g/nothing").status == 404
+    assert go(ann, f"{place.url}/g/nothing").status == 404
     check_looks(ann)
 
 
 def test_somebody_who_wants_no_motion_sees_none(ann, place):
     ann.emulate_media(reduced_motion="reduce")
-    ann.goto(f"{place.url}/g/guide")
+    go(ann, f"{place.url}/g/guide")
 
     assert ann.evaluate("document.getAnimations().length") == 0
 
@@ -320,7 +321,7 @@ def test_somebody_who_wants_no_motion_sees_none(ann, place):
 
 
 def test_the_whole_gate_works_by_keyboard_alone(ann, place):
-    ann.goto(f"{place.url}/g/guide")
+    go(ann, f"{place.url}/g/guide")
     tab_to(ann, "input[name=email]")
     ann.keyboard.type("kay@widgetworks.example")
     tab_to(ann, "input[name=n-news]")
@@ -328,7 +329,7 @@ def test_the_whole_gate_works_by_keyboard_alone(ann, place):
     tab_to(ann, "button[name=remember][value=no]")
     ann.keyboard.press("Enter")
     ann.locator(FILE).wait_for()
-    ann.goto(f"{place.url}/g/study")
+    go(ann, f"{place.url}/g/study")
     tab_to(ann, "select[name=q-country]")
     ann.keyboard.type("Germany")
     tab_to(ann, GO)
@@ -347,7 +348,7 @@ def test_the_whole_gate_works_by_keyboard_alone(ann, place):
 
 
 def test_the_focus_can_be_seen(ann, place):
-    ann.goto(f"{place.url}/g/guide")
+    go(ann, f"{place.url}/g/guide")
     for selector in ("input[name=email]", "input[name=n-news]", "button[name=remember]"):
         tab_to(ann, selector)
         look = ann.evaluate(
@@ -360,7 +361,7 @@ def test_the_focus_can_be_seen(ann, place):
 
 def test_the_whole_gate_works_without_javascript(new_context, watch, place):
     page = watch.over(new_context(java_script_enabled=False)).new_page()
-    page.goto(f"{place.url}/g/guide")
+    go(page, f"{place.url}/g/guide")
     page.locator("input[name=email]").fill("not an address")
     page.locator("input[name=n-news]").check()
     page.locator("button[name=remember][value=no]").click()
@@ -371,15 +372,15 @@ def test_the_whole_gate_works_without_javascript(new_context, watch, place):
     with page.expect_download() as started:
         page.locator("button[name=remember][value=no]").click()
     assert started.value.path().read_text() == "This is guide.txt.\n"
-    page.goto(f"{place.url}/g/study")
+    go(page, f"{place.url}/g/study")
     page.locator("select[name=q-country]").select_option("DE")
     with page.expect_download() as started:
         page.locator(GO).first.click()
     assert started.value.path().read_text() == "This is study.txt.\n"
-    page.goto(f"{place.url}/g/prices")
+    go(page, f"{place.url}/g/prices")
     page.locator(GO).first.click()
     expect(page.locator("[data-rp=mailed]")).to_be_visible()
-    page.goto(place.link("noah@widgetworks.example"))
+    go(page, place.link("noah@widgetworks.example"))
     page.locator("button[data-rp=confirm]").click()
     page.locator(FILE).wait_for()
     page.locator("button[data-rp=not-you]").first.click()
@@ -391,7 +392,7 @@ def test_the_whole_gate_works_without_javascript(new_context, watch, place):
 
 
 def test_the_file_starts_by_itself(ann, place):
-    ann.goto(f"{place.url}/g/guide")
+    go(ann, f"{place.url}/g/guide")
     ann.locator("input[name=email]").fill("ann@widgetworks.example")
     with ann.expect_download(timeout=5000) as started:
         ann.locator("button[name=remember][value=no]").click()
@@ -419,7 +420,7 @@ def test_a_cookie_is_all_that_is_kept_and_no_script_can_read_it(ann, place, reme
 def test_a_browser_that_objects_is_offered_no_memory(new_context, watch, place):
     context = watch.over(new_context(extra_http_headers={"Sec-GPC": "1"}))
     page = context.new_page()
-    page.goto(f"{place.url}/g/guide")
+    go(page, f"{place.url}/g/guide")
     buttons = page.locator("button[name=remember]")
 
     expect(buttons).to_have_count(1)
@@ -431,19 +432,19 @@ def test_a_browser_that_objects_is_offered_no_memory(new_context, watch, place):
 def test_not_you_begins_anew(ann, place):
     claim(ann, place, remember="yes")
     before = ann.context.cookies()
-    ann.goto(f"{place.url}/g/study")
+    go(ann, f"{place.url}/g/study")
     expect(ann.locator("body")).to_contain_text("a***@w***.example")
     ann.get_by_role("button", name="Not you?").click()
 
     expect(ann.locator("input[name=email]")).to_have_value("")
     after = ann.context.cookies()
     assert {one["value"] for one in before}.isdisjoint(one["value"] for one in after)
-    ann.goto(f"{place.url}/g/guide/done")
+    go(ann, f"{place.url}/g/guide/done")
     expect(ann).to_have_url(f"{place.url}/g/guide")
 
 
 def test_both_buttons_weigh_the_same(ann, place):
-    ann.goto(f"{place.url}/g/guide")
+    go(ann, f"{place.url}/g/guide")
     looks = ann.locator("button[name=remember]").evaluate_all(
         "all => all.map(one => { const look = getComputedStyle(one); return"
         " [look.backgroundColor, look.color, look.fontSize, look.fontWeight, look.borderColor] })"
@@ -478,7 +479,7 @@ def framing(place, address):
 
 def test_a_page_of_ours_shows_the_gate_where_its_link_was(ann, place):
     place.pages[place.ours]["/"] = embedding(place)
-    ann.goto(f"{place.ours}/?utm_source=ad&email=eve@evil.example")
+    go(ann, f"{place.ours}/?utm_source=ad&email=eve@evil.example")
     gate = ann.frame_locator("regportal-gate iframe")
     gate.locator("input[name=email]").fill("fay@widgetworks.example")
     expect(ann.get_by_role("link", name="Get the guide")).to_be_hidden()
@@ -495,7 +496,7 @@ def test_a_page_of_ours_shows_the_gate_where_its_link_was(ann, place):
 
 def test_a_frame_is_as_tall_as_its_page_and_no_word_more_is_said(ann, place):
     place.pages[place.ours]["/"] = embedding(place)
-    ann.goto(place.ours)
+    go(ann, place.ours)
     frame = ann.locator("regportal-gate iframe")
     gate = ann.frame_locator("regportal-gate iframe")
     gate.locator("input[name=email]").fill("nobody")
@@ -521,7 +522,7 @@ def test_a_frame_is_as_tall_as_its_page_and_no_word_more_is_said(ann, place):
 
 def test_in_a_frame_too_the_focus_goes_to_the_first_bad_field(ann, place):
     place.pages[place.ours]["/"] = embedding(place)
-    ann.goto(place.ours)
+    go(ann, place.ours)
     gate = ann.frame_locator("regportal-gate iframe")
     gate.locator(GO).last.click()
     gate.locator("[data-rp=error]").wait_for()
@@ -531,7 +532,7 @@ def test_in_a_frame_too_the_focus_goes_to_the_first_bad_field(ann, place):
 
 def test_the_frame_speaks_to_the_exact_origin_of_its_page(ann, place):
     place.pages[place.partner]["/"] = embedding(place)
-    ann.goto(place.partner)
+    go(ann, place.partner)
     ann.frame_locator("regportal-gate iframe").locator(FORM).wait_for()
     gate = ann.locator("regportal-gate iframe").content_frame.locator("html")
 
@@ -540,7 +541,7 @@ def test_the_frame_speaks_to_the_exact_origin_of_its_page(ann, place):
 
 @pytest.mark.parametrize("parent", ["*", "null", "http://localhost", "https://evil.example"])
 def test_no_made_up_parent_is_spoken_to(ann, place, parent):
-    ann.goto(f"{place.url}/g/guide?in=frame&host={parent}")
+    go(ann, f"{place.url}/g/guide?in=frame&host={parent}")
 
     assert ann.locator("html").get_attribute("data-parent") == place.ours
 
@@ -551,7 +552,7 @@ def test_a_page_of_nobody_cannot_frame_the_gate(new_context, place, host):
     page = watching.over(new_context()).new_page()
     address = f"{place.url}/g/guide?in=frame" + host.format(ours=place.ours, evil=place.evil)
     place.pages[place.evil]["/"] = framing(place, address)
-    page.goto(place.evil)
+    go(page, place.evil)
     [inside] = page.main_frame.child_frames
 
     assert inside.locator(FORM).count() == 0
@@ -563,7 +564,7 @@ def test_a_page_of_nobody_cannot_frame_it_through_a_page_of_ours(new_context, pl
     page = new_context().new_page()
     place.pages[place.ours]["/"] = embedding(place)
     place.pages[place.evil]["/"] = framing(place, f"{place.ours}/")
-    page.goto(place.evil)
+    go(page, place.evil)
     [between] = page.main_frame.child_frames
     between.locator("regportal-gate iframe").wait_for(state="attached")
     page.wait_for_timeout(500)
@@ -576,7 +577,7 @@ def test_a_page_of_nobody_cannot_frame_it_through_a_page_of_ours(new_context, pl
 def test_nothing_but_a_gate_can_be_framed(new_context, place, path):
     page = new_context().new_page()
     place.pages[place.ours]["/"] = framing(place, f"{place.url}{path}")
-    page.goto(place.ours)
+    go(page, place.ours)
     [inside] = page.main_frame.child_frames
 
     assert inside.url.startswith("chrome-error:")
@@ -588,7 +589,7 @@ def test_where_the_portal_has_no_such_gate_the_link_stays(new_context, place):
     page.add_init_script(
         "customElements.whenDefined('regportal-gate').then(one => { one.patience = 300 })"
     )
-    page.goto(place.ours)
+    go(page, place.ours)
     page.wait_for_function("told.length > 0")
 
     assert page.evaluate("told") == [["failed", "nothing"]]
@@ -598,7 +599,7 @@ def test_where_the_portal_has_no_such_gate_the_link_stays(new_context, place):
 def test_without_its_script_the_link_leads_to_the_same_gate(new_context, watch, place):
     place.pages[place.ours]["/"] = embedding(place)
     page = watch.over(new_context(java_script_enabled=False)).new_page()
-    page.goto(place.ours)
+    go(page, place.ours)
     page.get_by_role("link", name="Get the guide").click()
 
     expect(page).to_have_url(f"{place.url}/g/guide")

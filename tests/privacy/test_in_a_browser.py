@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from regportal.identity.actions import find_contact
 from regportal.identity.contact_tokens import PREFERENCES, contact_token
+from tests.browsing import go
 from tests.portal import served
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -44,14 +45,14 @@ def known(new_context, place, monkeypatch):
     """A page of somebody's who is proven here, and did a few things, without JavaScript."""
     monkeypatch.setenv("CRM_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     page = new_context(java_script_enabled=False).new_page()
-    page.goto(f"{place.url}/g/guide")
+    go(page, f"{place.url}/g/guide")
     page.locator("input[name=email]").fill(EMAIL)
     page.locator("input[type=checkbox]").first.check()
     page.locator("button[name=remember][value=yes]").click()
-    page.goto(place.link("m"))
+    go(page, place.link("m"))
     page.locator("button[value=confirm]").click()
     place.portal.work()
-    page.goto(f"{place.url}/g/study")
+    go(page, f"{place.url}/g/study")
     if page.locator("select").count():
         page.locator("select").select_option("DE")
     page.locator("form[data-rp=gate] .buttons button").first.click()
@@ -62,10 +63,10 @@ def known(new_context, place, monkeypatch):
 @pytest.fixture
 def own(known, place):
     """The same, freshly proven."""
-    known.goto(f"{place.url}/me")
+    go(known, f"{place.url}/me")
     if known.locator("[data-fresh=no]").count():
         known.locator("button[data-rp=everything]").click()
-        known.goto(place.link("me"))
+        go(known, place.link("me"))
         known.locator("button[data-rp=prove]").click()
     return known
 
@@ -74,7 +75,7 @@ def check_looks(page, looks=tuple(LOOKS)):
     """Everybody can use this page, in light and dark, on a phone and on a desk."""
     with page.context.browser.new_context(storage_state=page.context.storage_state()) as context:
         seeing = context.new_page()  # axe needs the JavaScript that our pages do not
-        seeing.goto(page.url)
+        go(seeing, page.url)
         for scheme, width in looks:
             seeing.emulate_media(color_scheme=scheme)
             seeing.set_viewport_size({"width": width, "height": 800})
@@ -90,14 +91,14 @@ def test_everybody_can_use_the_whole_page(own):
 
 @pytest.mark.parametrize("path", ["erase", "address", "asked", "answers/country"])
 def test_everybody_can_use_the_pages_beside_it(own, place, path):
-    own.goto(f"{place.url}/me/{path}")
+    go(own, f"{place.url}/me/{path}")
 
     check_looks(own, [("light", 1280), ("dark", 390)])
 
 
 def test_everybody_can_use_the_pages_before_it(new_context, place, known):
     page = new_context().new_page()
-    page.goto(f"{place.url}/me")
+    go(page, f"{place.url}/me")
     check_looks(page)
     page.locator("input[name=email]").fill("not an address")
     page.locator("button").first.click()
@@ -114,7 +115,7 @@ def test_the_page_of_a_letter_needs_no_login_and_no_typing(new_context, place, k
 
     token = place.portal.store.write(work)
     page = new_context(java_script_enabled=False).new_page()
-    page.goto(f"{place.url}/p/{token}")
+    go(page, f"{place.url}/p/{token}")
     check_looks(page)
 
     assert page.locator("input:not([type=hidden])").count() == 0
@@ -138,7 +139,7 @@ def test_it_is_used_with_the_keyboard_alone(own):
 def test_the_code_of_the_mail_is_typed_where_the_link_was_asked_for(new_context, place, known):
     """With the keyboard, without JavaScript: a wrong one first, then the right one."""
     page = new_context(java_script_enabled=False).new_page()
-    page.goto(f"{place.url}/me")
+    go(page, f"{place.url}/me")
     page.locator("input[name=email]").fill(EMAIL)
     page.keyboard.press("Enter")
     page.wait_for_url("**/me/asked")

@@ -6,6 +6,8 @@ from collections import defaultdict
 import pytest
 from playwright.sync_api import expect
 
+from tests.browsing import go
+
 pytestmark = pytest.mark.xdist_group("browser")
 
 EMAIL = "ann@widgetworks.example"
@@ -45,7 +47,7 @@ def test_a_price_list_moves_the_opportunity_to_comparison(page, installation):
     assert crm.tell(installation.url, "contact_role.added", role) == 202
 
     # First visit: the address, on the company's own page, and the guide at once.
-    page.goto(f"{installation.marketing}/guide")
+    go(page, f"{installation.marketing}/guide")
     gate.locator("input[name=email]").fill("Ann@Widgetworks.example")
     expect(gate.locator("[data-rp=question]")).to_have_count(0)
     gate.locator("input[name=n-widget-prices]").check()
@@ -58,7 +60,7 @@ def test_a_price_list_moves_the_opportunity_to_comparison(page, installation):
 
     # Second visit: one question.
     time.sleep(VISIT)
-    page.goto(f"{installation.marketing}/guide")
+    go(page, f"{installation.marketing}/guide")
     expect(gate.locator("input[name=email]")).to_have_count(0)
     gate.locator("[data-question=country] select").select_option("DE")
     gate.locator(GO).first.click()
@@ -66,7 +68,7 @@ def test_a_price_list_moves_the_opportunity_to_comparison(page, installation):
 
     # Third visit: another question, and the price list by mail.
     time.sleep(VISIT)
-    page.goto(f"{installation.marketing}/prices")
+    go(page, f"{installation.marketing}/prices")
     gate.locator("[data-question=company] input").fill("Widget Works Ltd")
     gate.locator(GO).first.click()
     expect(gate.locator("[data-rp=mailed]")).to_be_visible()
@@ -74,7 +76,7 @@ def test_a_price_list_moves_the_opportunity_to_comparison(page, installation):
     assert installation.show("opportunity", "crm:006A")["phase"] == "unaware"
 
     # The mail: its page shows what was claimed, and nothing happens before the press.
-    page.goto(installation.link(2))
+    go(page, installation.link(2))
     for shown in ("All prices", "Germany", "Widget Works Ltd", "Widget price alerts"):
         expect(page.locator("dl.facts")).to_contain_text(shown)
     assert crm.told("contact.identified") == []

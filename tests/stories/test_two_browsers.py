@@ -12,11 +12,11 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Error
 
 from regportal.identity.actions import claim_of, recognise
 from regportal.identity.models import VisitorState
 from regportal.store.sessions import Store, make_engine
+from tests.browsing import go
 from tests.firefox import firefox
 
 FORM = "form[data-rp=gate]"
@@ -35,16 +35,6 @@ EVENTS = (
     "vera comes back",
 )
 pytestmark = pytest.mark.xdist_group("browser")
-
-
-def go(page, address):
-    """Go to an address; where a download of the page before begins just then, go once more."""
-    try:
-        page.goto(address)
-    except Error as error:
-        if "ERR_ABORTED" not in str(error):
-            raise
-        page.goto(address)
 
 
 class Two:
