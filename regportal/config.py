@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     trusted_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Host names we answer to; the host of BASE_URL if empty."
     )
+    hsts: Literal["host", "subdomains"] = Field(
+        "host",
+        description="Where browsers are told to use https only: our host, or all below it too.",
+    )
     proxy_hops: int = Field(0, ge=0, le=8, description="Trusted proxies in front of us.")
     allow_private_targets: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
@@ -138,6 +142,10 @@ class Settings(BaseSettings):
             raise ValueError("SECRET_KEY must be set on any host but localhost")
         if any(len(key.get_secret_value()) < SHORTEST_KEY for key in self.secret_key):
             raise ValueError(f"SECRET_KEY must have at least {SHORTEST_KEY} characters")
+        if self.hsts == "subdomains" and self.path:
+            raise ValueError(
+                "HSTS must be host where BASE_URL has a path: the host is not ours alone"
+            )
         return self
 
     @property

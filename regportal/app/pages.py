@@ -107,6 +107,7 @@ TYPES = {
     "mailer.may_mail_one": MAILER,
     "unsubscribing.pressed": CONFIRM,
     "preferences.everything": CONFIRM,
+    "preferences.language": CONFIRM,
     "preferences.pressed": CONFIRM,
     "preferences.shown": CONFIRM,
     "privacy.changing.answer": CONFIRM,
@@ -127,6 +128,7 @@ TYPES = {
     "privacy.code": CONFIRM,
     "privacy.link": CONFIRM,
     "privacy.me": CONFIRM,
+    "privacy.changing.language": CONFIRM,
     "privacy.changing.never": CONFIRM,
     "privacy.changing.new_address": CONFIRM,
     "privacy.changing.newsletters": CONFIRM,
@@ -173,8 +175,9 @@ def _with_headers(response: Response) -> Response:
     kind = ERROR if "failed" in g else TYPES.get(request.endpoint or "", ERROR)
     common = COMMON | {"Reporting-Endpoints": f'csp="{url_for("reports.csp")}"'}
     settings = current.settings()
-    if not settings.development and not settings.path:
-        common["Strict-Transport-Security"] = f"max-age={YEARS}"
+    if not settings.development and not settings.path:  # below a path the host is not ours alone
+        below = "; includeSubDomains" if settings.hsts == "subdomains" else ""
+        common["Strict-Transport-Security"] = f"max-age={YEARS}{below}"
     headers = common | kind.headers | _framing(kind) | _sharing()
     headers["Content-Security-Policy"] = _policy(kind)
     if "locale" in g:

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.default import DEFAULT
 from regportal.buying.models import ContactRole, Move, Opportunity
-from regportal.buying.rules import Deed, Ground, in_full, sentence
+from regportal.buying.rules import Deed, Ground, sentence
 from regportal.buying.schema import Buying
+from regportal.connectors.rules import in_full
 from regportal.errors import NotHereError
 from regportal.identity.models import Contact
 from regportal.library.schema import Asset
@@ -40,7 +41,7 @@ def reasons(session: Session, published: Published, moves: Sequence[Move]) -> di
     """Return the one plain sentence of each move, by the move's id."""
     model, _ = model_of(published)
     named = [uuid.UUID(each) for move in moves for each in interactions_of(move)]
-    deeds = _deeds(session, published, named)
+    deeds = deeds_of(session, published, named)
     return {
         move.id: sentence(
             label(published, model, move.to_phase),
@@ -91,9 +92,9 @@ def opportunity_shown(session: Session, name: str) -> dict[str, Any]:
         "reason": reasons(session, published, [last])[last.id] if last else None,
         "evidence": interactions_of(last) if last else [],
         "contacts": [
-            {"email": email, "role": role}
-            for email, role in session.execute(
-                sa.select(Contact.email, ContactRole.role)
+            {"email": contact.address.shown, "role": role}
+            for contact, role in session.execute(
+                sa.select(Contact, ContactRole.role)
                 .join(ContactRole, ContactRole.contact_id == Contact.id)
                 .where(ContactRole.opportunity_id == opportunity.id, ContactRole.until.is_(None))
                 .order_by(ContactRole.is_primary.desc(), ContactRole.since, Contact.email)
@@ -169,7 +170,7 @@ def _named(session: Session, name: str) -> Opportunity:
     return found
 
 
-def _deeds(session: Session, published: Published, ids: Collection[uuid.UUID]) -> dict[str, Deed]:
+def deeds_of(session: Session, published: Published, ids: Collection[uuid.UUID]) -> dict[str, Deed]:
     """Return what was done, in words, by the interaction's id."""
     rows = session.execute(
         sa.select(Attribution.interaction_id, Attribution.contact_id)
@@ -191,8 +192,8 @@ def _deeds(session: Session, published: Published, ids: Collection[uuid.UUID]) -
 def _emails(session: Session, contacts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
     """Return the addresses of these contacts."""
     wanted = {contact for contact in contacts if contact is not None}
-    rows = session.execute(sa.select(Contact.id, Contact.email).where(Contact.id.in_(wanted)))
-    return {None: UNNAMED} | dict(rows.all())
+    rows = session.scalars(sa.select(Contact).where(Contact.id.in_(wanted)))
+    return {None: UNNAMED} | {contact.id: contact.address.shown for contact in rows}
 
 
 def title(published: Published, name: str) -> str:

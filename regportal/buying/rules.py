@@ -88,6 +88,30 @@ def furthest(model: Buying, current: str, signs: Sequence[Sign], at: datetime) -
     return None
 
 
+def suggested(
+    model: Buying, current: str, known: Sequence[Sign], held: Sequence[Sign], at: datetime
+) -> Step | None:
+    """
+    Return the step an opportunity would take if ``held`` signs were those of one who has a part.
+
+    Nobody has proven yet that they are, so nothing moves by them (R6); a person may ask.
+
+    >>> from regportal.buying.default import DEFAULT
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> ann = uuid.uuid4()
+    >>> prices = Sign(uuid.uuid4(), ann, "download", "price-list", noon, noon)
+    >>> suggested(DEFAULT, "interest", [], [prices], noon).to
+    'comparison'
+
+    None where what is known goes as far without them:
+
+    >>> suggested(DEFAULT, "interest", [prices], [prices], noon) is None
+    True
+    """
+    step, alone = (furthest(model, current, signs, at) for signs in ([*known, *held], known))
+    return None if step is None or (alone is not None and alone.to == step.to) else step
+
+
 def ahead(model: Buying, current: str) -> tuple[Condition, ...]:
     """
     Return the conditions that could still move an opportunity: those of later phases.
@@ -229,12 +253,29 @@ def sentence(phase: str, since: datetime, grounds: Iterable[Ground], zone: tzinf
     Price list 2026 (3 needed in 1 day)'
     """
     local = since.astimezone(zone)
-    why = "; ".join(
+    why = _why(grounds)
+    when = f"{local.day} {MONTHS[local.month - 1]} {local:%H:%M}"
+    return f"{phase} since {when}: {why}" if why else f"{phase} since {when}"
+
+
+def suggestion(phase: str, who: str, grounds: Iterable[Ground]) -> str:
+    """
+    Return what a suggestion rests on, as one plain sentence.
+
+    >>> took = Deed("somebody", "download", "Price list 2026")
+    >>> suggestion("Comparison", "ann@example.com", [Ground((took,), 1, "45d")])
+    'Comparison once ann@example.com confirms: somebody downloaded Price list 2026 (1 needed in 45
+    days)'
+    """
+    return f"{phase} once {who} confirms: {_why(grounds)}"
+
+
+def _why(grounds: Iterable[Ground]) -> str:
+    """Say what was done, and how much of it was needed."""
+    return "; ".join(
         f"{_told(ground.deeds)} ({ground.at_least} needed in {in_words(ground.within)})"
         for ground in grounds
     )
-    when = f"{local.day} {MONTHS[local.month - 1]} {local:%H:%M}"
-    return f"{phase} since {when}: {why}" if why else f"{phase} since {when}"
 
 
 def _told(deeds: Iterable[Deed]) -> str:
@@ -272,13 +313,3 @@ def in_words(within: str) -> str:
     digits = within.rstrip("smhdo")
     unit = UNITS[within.removeprefix(digits)]
     return f"{digits} {unit}" if digits == "1" else f"{digits} {unit}s"
-
-
-def in_full(moment: datetime) -> str:
-    """
-    Return a moment as machines read it: RFC 3339, UTC.
-
-    >>> in_full(datetime(2026, 3, 4, 10, 12, tzinfo=UTC))
-    '2026-03-04T10:12:00Z'
-    """
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

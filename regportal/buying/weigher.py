@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from regportal.buying.batch import Batch, Line, look_up
 from regportal.buying.models import KnownInteraction, LogPlace, Move, Opportunity
 from regportal.buying.reading import interactions_of, model_of, reasons
-from regportal.buying.rules import Step, furthest, in_full, log_time
+from regportal.buying.rules import Step, furthest, log_time
 from regportal.buying.signs import Owned
+from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.identity.actions import told
 from regportal.identity.models import Contact

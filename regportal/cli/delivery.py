@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from regportal.cli.installation import Installation, opened
 from regportal.cli.reading import AS_JSON, printable
-from regportal.connectors.rules import stamp
+from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.errors import ConfigError
 from regportal.outbox.models import Message, MessageState, Pause
@@ -130,9 +130,9 @@ def _message(message: Message) -> dict[str, Any]:
         "state": message.state.value,
         "attempts": message.attempts,
         "reason": message.trouble,
-        "occurred_at": stamp(message.occurred_at),
-        "due": stamp(message.due) if message.state is MessageState.DUE else None,
-        "sent_at": stamp(message.sent_at) if message.sent_at else None,
+        "occurred_at": in_full(message.occurred_at),
+        "due": in_full(message.due) if message.state is MessageState.DUE else None,
+        "sent_at": in_full(message.sent_at) if message.sent_at else None,
     }
 
 
@@ -144,7 +144,7 @@ def _line(row: Mapping[str, Any]) -> str:
 
 def _paused(pause: Pause) -> str:
     """Say that a connector is paused, how long and why."""
-    until = f"until {stamp(pause.until)}" if pause.until else "until it is resumed"
+    until = f"until {in_full(pause.until)}" if pause.until else "until it is resumed"
     return f"{pause.connector} is paused {until}: {printable(pause.because)}"
 
 

@@ -9,7 +9,7 @@ import click
 
 from regportal.cli.installation import opened
 from regportal.cli.reading import AS_JSON, printable
-from regportal.connectors.rules import stamp
+from regportal.connectors.rules import in_full
 from regportal.identity.keys import SCOPES
 from regportal.identity.models import ApiKey
 
@@ -82,6 +82,6 @@ def _row(made: ApiKey) -> dict[str, Any]:
         "id": str(made.id),
         "name": made.name,
         "scopes": list(made.scopes),
-        "made_at": stamp(made.made_at),
-        "revoked_at": stamp(made.revoked_at) if made.revoked_at else None,
+        "made_at": in_full(made.made_at),
+        "revoked_at": in_full(made.revoked_at) if made.revoked_at else None,
     }

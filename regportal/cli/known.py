@@ -10,14 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.reading import opportunities_of_contact
-from regportal.buying.rules import in_full
+from regportal.connectors.rules import in_full
 from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
 from regportal.consent.permission import standing
 from regportal.errors import NotHereError
 from regportal.forms.models import Answer
 from regportal.identity.actions import find_contact
-from regportal.identity.addresses import read_address
+from regportal.identity.addresses import Address, read_address
 from regportal.identity.models import Assurance, Claim, Contact
+from regportal.identity.related import Related, others, related_addresses
 from regportal.store.documents import Wording
 from regportal.tracking.actions import Seen, seen_of_claim, seen_of_contacts
 from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
@@ -45,7 +46,7 @@ def contact_shown(session: Session, email: str, *, now: datetime | None = None) 
         raise unknown
     return {
         "key": contact.key if contact else None,
-        "email": contact.email if contact else claims[-1].email,
+        "email": (contact or claims[-1]).address.shown,
         "assurance": (contact.assurance if contact else Assurance.CLAIMED).value,
         "account": None,
         "answers": _answers_of(session, contact) if contact else [],
@@ -58,6 +59,12 @@ def contact_shown(session: Session, email: str, *, now: datetime | None = None) 
     }
 
 
+def hints_shown(session: Session, email: str) -> Row:
+    """Return what is worth a second look about an address, beside what is known under it."""
+    address = read_address(email)
+    return _hints(address, related_addresses(session, address.match_key))
+
+
 def contacts(session: Session) -> Iterator[Row]:
     """Yield every contact with what it answered, oldest first."""
     questions = session.scalars(
@@ -66,16 +73,18 @@ def contacts(session: Session) -> Iterator[Row]:
         .distinct()
         .order_by(Answer.question)
     ).all()
+    related = related_addresses(session)
     for page in _pages(session, sa.select(Contact).order_by(Contact.first_seen, Contact.id)):
         answers = _newest(session, [contact.id for contact in page])
         for contact in page:
             known = {answer.question: answer.value for answer in answers.get(contact.id, ())}
             yield {
                 "key": contact.key,
-                "email": contact.email,
+                "email": contact.address.shown,
                 "assurance": contact.assurance.value,
                 "first_seen": in_full(contact.first_seen),
                 "locale": contact.locale,
+                **_hints(contact.address, related),
                 "answers": {question: known.get(question) for question in questions},
             }
 
@@ -89,15 +98,17 @@ def claims(session: Session) -> Iterator[Row]:
         .scalar_subquery()
     )
     query = sa.select(Claim, done).order_by(Claim.opened_at, Claim.id)
+    related = related_addresses(session)
     for claim, interactions in session.execute(query).yield_per(PAGE):
         yield {
             "id": str(claim.id),
-            "email": claim.email,
+            "email": claim.address.shown,
             "state": claim.state.value,
             "gate": claim.gate,
             "opened_at": in_full(claim.opened_at),
             "decided_at": in_full(claim.decided_at) if claim.decided_at else None,
             "interactions": interactions,
+            **_hints(claim.address, related),
         }
 
 
@@ -125,6 +136,18 @@ def interactions(session: Session) -> Iterator[Row]:
                 "contact": emails.get(owner) if (owner := whose[one.id]) else None,
                 "claim": str(one.claim_id) if one.claim_id else None,
             }
+
+
+# --- one address ---
+
+
+def _hints(address: Address, related: Related) -> Row:
+    """Return what is worth a second look about an address."""
+    return {
+        "reads": address.reads,
+        "flags": address.flags,
+        "related": others(related, address.match_key),
+    }
 
 
 # --- one contact ---
@@ -266,5 +289,5 @@ def _pages(session: Session, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
 
 def _emails(session: Session, contacts: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
     """Return the addresses of contacts."""
-    rows = session.execute(sa.select(Contact.id, Contact.email).where(Contact.id.in_(contacts)))
-    return dict(rows.all())
+    rows = session.scalars(sa.select(Contact).where(Contact.id.in_(contacts)))
+    return {contact.id: contact.address.shown for contact in rows}

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,9 @@ import click
 from sqlalchemy.orm import Session
 
 from regportal.cli.installation import opened
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom, shown, sweep
+from regportal.connectors.rules import in_full
+from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom, left_out, shown
 from regportal.privacy.exporting import export_csv, export_json
-from regportal.store.documents import Site
 
 
 @click.command("export")
@@ -23,10 +24,12 @@ def export_contact(email: str, *, as_csv: bool, as_json: bool) -> None:
     del as_json  # it is what is printed anyway
     make = export_csv if as_csv else export_json
     with opened() as here, here.store.read() as session:
+        whom = find_whom(session, email)
+        _say_left_out(left_out(session, whom))
         for piece in make(
             session,
-            Site.of(here.shelf.published(session)),
-            find_whom(session, email),
+            here.shelf.published(session),
+            whom,
             pepper=here.settings.pepper_text,
             now=datetime.now(UTC),
         ):
@@ -48,6 +51,7 @@ def forget(email: str, *, yes: bool, as_json: bool) -> None:
         with here.store.read() as session:
             whom = find_whom(session, email)
             addresses = ", ".join(whom.match_keys)
+            _say_left_out(left_out(session, whom))
         if not yes and sys.stdin.isatty():
             click.confirm(f"Erase everything of {addresses}?", abort=True, err=True)
 
@@ -63,13 +67,22 @@ def forget(email: str, *, yes: bool, as_json: bool) -> None:
             return shown(report) | {"sha256": report.digest}
 
         report = here.store.write(work)
-        sweep(here.store)
+        here.store.sweep()
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
     rows = ", ".join(f"{table} {count}" for table, count in report["rows"].items())
     told = ", ".join(report["told"]) or "nobody: nobody else knew"
-    click.echo(f"Erased on {report['at']}. Report {report['id']}, SHA-256 {report['sha256']}.")
+    at = in_full(datetime.fromisoformat(report["at"]))
+    click.echo(f"Erased on {at}. Report {report['id']}, SHA-256 {report['sha256']}.")
     click.echo(f"Rows: {rows}.")
     click.echo(f"Newsletters ended: {', '.join(report['newsletters']) or 'none'}.")
     click.echo(f"To be told: {told}.")
+
+
+def _say_left_out(addresses: Sequence[str]) -> None:
+    """Name on stderr what only a CRM takes for the person's: whoever asks has not proven it."""
+    if addresses:
+        them = "it is" if len(addresses) == 1 else "they are"
+        says = f"Left out: {', '.join(addresses)}. Only a CRM says that {them} this person's, too"
+        click.echo(f"{says} (see `regportal contact join`).", err=True)

@@ -29,10 +29,12 @@ def show() -> None:
 @AS_JSON
 def contact(email: str, *, as_json: bool) -> None:
     """Show a contact by the address: answers, claims, consents, interactions, opportunities."""
-    from regportal.cli.known import contact_shown
+    from regportal.cli.known import contact_shown, hints_shown
 
     with opened() as installation, installation.store.read() as session:
-        _show(contact_shown(session, email), as_json=as_json)
+        known = contact_shown(session, email)
+        hints = {} if as_json else hints_shown(session, known["email"])
+        _show(known | hints, as_json=as_json)
 
 
 @show.command("opportunity")
@@ -50,7 +52,10 @@ def opportunity(name: str, *, as_json: bool) -> None:
 
 @click.command("list")
 @click.argument(
-    "what", type=click.Choice(["contacts", "claims", "interactions", "moves", "subscribers"])
+    "what",
+    type=click.Choice(
+        ["contacts", "claims", "interactions", "moves", "suggestions", "subscribers"]
+    ),
 )
 @click.argument("newsletter", required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets.")
@@ -59,7 +64,8 @@ def listing(what: str, newsletter: str | None, *, as_csv: bool, as_json: bool) -
     """
     List contacts, claims, interactions or moves of phase, oldest first.
 
-    Or the subscribers of a NEWSLETTER: who may be written to now, and what proves it.
+    Or suggestions: what nobody has proven yet, and would move the phase of an opportunity. Or
+    the subscribers of a NEWSLETTER: who may be written to now, and what proves it.
     """
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv and --json")
@@ -77,6 +83,8 @@ def listing(what: str, newsletter: str | None, *, as_csv: bool, as_json: bool) -
     with opened() as installation, installation.store.read() as session:
         if newsletter is not None:
             rows = _subscribers(installation, session, newsletter)
+        elif what == "suggestions":
+            rows = _suggestions(installation, session)
         else:
             rows = lists[what](session)
         lines = _json_lines(rows) if as_json else _csv_lines(rows) if as_csv else _lines(rows)
@@ -92,14 +100,21 @@ def _subscribers(here: Installation, session: Session, newsletter: str) -> Itera
     return subscribers(here.store, here.settings, published, newsletter, now=now)
 
 
+def _suggestions(here: Installation, session: Session) -> Iterable[Row]:
+    """Yield what open claims would move."""
+    from regportal.buying.suggesting import suggestions
+
+    return suggestions(session, here.shelf.published(session), now=datetime.now(UTC))
+
+
 def cell(value: Any) -> str:
     """
     Return a value as a cell that no spreadsheet computes.
 
-    >>> cell("=cmd|'/c calc'!A1"), cell(None), cell(True), cell(["a", "b"])
-    ("'=cmd|'/c calc'!A1", '', 'true', '["a", "b"]')
+    >>> cell("=cmd|'/c calc'!A1"), cell(None), cell(True), cell(["a", "b"]), cell([])
+    ("'=cmd|'/c calc'!A1", '', 'true', '["a", "b"]', '')
     """
-    if value is None:
+    if value is None or value == []:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return safe_cell(text)

@@ -101,21 +101,20 @@ def proof(email: str, newsletter: str | None, pdf: Path | None, *, as_json: bool
     """Prove what EMAIL allowed: every line with its wording, evidence and hashes."""
     from regportal.identity.actions import find_contact
     from regportal.privacy.receipts import proof_pdf, receipt
-    from regportal.store.documents import Site
 
     if as_json == (pdf is not None):
         raise click.UsageError("choose one of --pdf FILE and --json")
     now = datetime.now(UTC)
     with opened() as here, here.store.read() as session:
-        site = Site.of(here.shelf.published(session))
+        published = here.shelf.published(session)
         contact = find_contact(session, email) if email.isprintable() else None
         if contact is None:
             raise NotHereError(f"nobody is known by the address {email!r}")
         if pdf is None:
-            told = receipt(session, contact, newsletter, site, now=now)
+            told = receipt(session, contact, newsletter, published, now=now)
             click.echo(json.dumps(told, indent=2, ensure_ascii=False))
             return
-        paper = proof_pdf(session, contact, newsletter, site, now=now)
+        paper = proof_pdf(session, contact, newsletter, published, now=now)
     try:
         pdf.write_bytes(paper)
     except OSError as error:

@@ -10,7 +10,7 @@ import click
 
 from regportal.cli.installation import Installation, opened
 from regportal.cli.reading import AS_JSON
-from regportal.connectors.rules import stamp
+from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.errors import ConfigError
 from regportal.store import vault
@@ -51,13 +51,14 @@ def list_secrets(*, as_json: bool) -> None:
         kept = vault.names(session, installation.settings.keys)
     if as_json:
         told = [
-            {"key": key, "changed_at": stamp(at), "newest_key": newest} for key, at, newest in kept
+            {"key": key, "changed_at": in_full(at), "newest_key": newest}
+            for key, at, newest in kept
         ]
         click.echo(json.dumps(told, indent=2))
         return
     for key, at, newest in kept:
         old = "" if newest else "  (older key: run `regportal secret rotate`)"
-        click.echo(f"vault:{key}  {stamp(at)}{old}")
+        click.echo(f"vault:{key}  {in_full(at)}{old}")
 
 
 @secret.command("rotate")

@@ -130,11 +130,11 @@ def _seconds(text: str) -> timedelta:
     return timedelta(seconds=int(text))
 
 
-def stamp(at: datetime) -> str:
+def in_full(at: datetime) -> str:
     """
-    Write a moment as RFC 3339 in UTC, the way every message does.
+    Return a moment as machines read it: RFC 3339, UTC.
 
-    >>> stamp(datetime(2026, 3, 4, 12, tzinfo=UTC))
+    >>> in_full(datetime(2026, 3, 4, 12, tzinfo=UTC))
     '2026-03-04T12:00:00Z'
     """
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

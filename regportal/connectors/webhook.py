@@ -24,7 +24,7 @@ from regportal.connectors.base import (
     secrets_of,
 )
 from regportal.connectors.egress import AT_ONCE, Egress
-from regportal.connectors.rules import Outcome, outcome_of, retry_at, stamp
+from regportal.connectors.rules import Outcome, in_full, outcome_of, retry_at
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.signatures import keys_of, signed, verify
 from regportal.errors import UnreachableError, UnsignedError
@@ -133,7 +133,7 @@ def body_of(change: Change) -> bytes:
      'data': {'id': 'f1', 'newsletter': 'widget-prices',
               'occurred_at': '2026-03-04T12:00:00Z', 'sequence': 7}}
     """
-    at = stamp(change.occurred_at)
+    at = in_full(change.occurred_at)
     fact = {"id": str(change.id), **change.payload}
     data = fact | {"occurred_at": at, "sequence": change.sequence}
     return json.dumps(

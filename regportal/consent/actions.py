@@ -29,13 +29,16 @@ from regportal.consent.rules import (
 )
 from regportal.consent.schema import Newsletter
 from regportal.identity.models import Contact
-from regportal.store.documents import Site, Wording, keep_wording, span
+from regportal.store.documents import Wording, keep_wording
 from regportal.store.facts import add
 from regportal.store.ids import uuid7
+from regportal.store.schema import Documents, Site, span
 
 SCHEMA = 3
 PURPOSE = "direct-marketing"
 """What every newsletter is for, as the ledger names it (W3C DPV: DirectMarketing)."""
+CONSENT = "consent"
+"""The basis of a newsletter that says no other."""
 PERSON = "data subject"
 TIME = "time"
 """Nobody says it: a request or a permission ran out, or a pause is over."""
@@ -141,6 +144,7 @@ BEFORE = (
         _newest.rhythm,
         _newest.valid_for,
         _newest.valid_until,
+        _newest.lawful_basis,
     )
     .select_from(_asked)
     .outerjoin(
@@ -167,19 +171,22 @@ BEFORE = (
 """The line that holds for one subject and newsletter, and the hash of the ledger's last line."""
 
 
-def append(session: Session, site: Site, said: Said, *, now: datetime) -> ConsentEvent | None:
+def append(
+    session: Session, published: Documents, said: Said, *, now: datetime
+) -> ConsentEvent | None:
     """
     Add a line to the ledger; return None where the state may not follow the present one.
 
-    The line holds keys, states, times and hashes; what names the person lies beside it. Raises
-    ValueError where somebody says yes for somebody else (R12).
+    The line holds keys, states, times and hashes; what names the person lies beside it. It has
+    the basis the newsletter has now; older lines keep theirs. Raises ValueError where somebody
+    says yes for somebody else (R12).
     """
-    return _append(session, site, said, now=now)
+    return _append(session, published, said, now=now)
 
 
 def _append(
     session: Session,
-    site: Site,
+    published: Documents,
     said: Said,
     *,
     restores: "_Terms | None" = None,
@@ -187,6 +194,7 @@ def _append(
     now: datetime,
 ) -> ConsentEvent | None:
     """Add a line; it may restore what was allowed before, on the terms of then."""
+    site = Site.of(published)
     hold_ledger(session)
     asked = {"subject": said.subject, "newsletter": said.newsletter}
     before = session.connection().execute(BEFORE, asked).one()
@@ -227,7 +235,7 @@ def _append(
         at=now,
         method=said.method,
         entity=said.entity,
-        lawful_basis="consent",
+        lawful_basis=_basis(published, said.newsletter, before.lawful_basis),
         controller=site.controller,
         privacy_notice=site.notice(said.locale),
         wording=keep_wording(session, said.wording, said.locale, now=now),
@@ -256,7 +264,7 @@ def _append(
 
 def follow(  # noqa: PLR0913 - what a line says; all by name
     session: Session,
-    site: Site,
+    published: Documents,
     line: ConsentEvent,
     state: ConsentState,
     method: str,
@@ -275,7 +283,7 @@ def follow(  # noqa: PLR0913 - what a line says; all by name
     said = replace(_following(session, line, state, method, evidence), entity=entity)
     if subject is not None:
         said = replace(said, subject=subject)
-    return append(session, site, said, now=now)
+    return append(session, published, said, now=now)
 
 
 def evidence_beside(session: Session, line: ConsentEvent) -> Evidence:
@@ -298,7 +306,7 @@ def evidence_beside(session: Session, line: ConsentEvent) -> Evidence:
 
 def change_consent(  # noqa: PLR0913 - what a line says; all by name
     session: Session,
-    site: Site,
+    published: Documents,
     contact: Contact,
     newsletter_key: str,
     state: ConsentState,
@@ -347,11 +355,11 @@ def change_consent(  # noqa: PLR0913 - what a line says; all by name
         locale=locale or said.locale,
         valid_for=valid_for or said.valid_for,
     )
-    return append(session, site, said, now=now)
+    return append(session, published, said, now=now)
 
 
 def undo(
-    session: Session, site: Site, line: ConsentEvent, *, evidence: Evidence, now: datetime
+    session: Session, published: Documents, line: ConsentEvent, *, evidence: Evidence, now: datetime
 ) -> ConsentEvent | None:
     """
     Take back a "stop" or a pause that was just pressed: what held before it holds again.
@@ -366,11 +374,11 @@ def undo(
     if not can_be_undone(line.state, before.state, now - line.at):
         return None
     said = _following(session, before, before.state, UNDO, evidence)
-    return _append(session, site, said, restores=_terms_of(before), undo=True, now=now)
+    return _append(session, published, said, restores=_terms_of(before), undo=True, now=now)
 
 
 def end_pause(
-    session: Session, site: Site, line: ConsentEvent, *, now: datetime
+    session: Session, published: Documents, line: ConsentEvent, *, now: datetime
 ) -> ConsentEvent | None:
     """
     Write down that a pause is over; None where something came after it.
@@ -392,9 +400,10 @@ def end_pause(
         .limit(1)
     )
     if awake not in LIVE:
-        return follow(session, site, line, ConsentState.EXPIRED, TIME, entity=TIME, now=now)
+        return follow(session, published, line, ConsentState.EXPIRED, TIME, entity=TIME, now=now)
     said = replace(_following(session, line, ConsentState(awake), TIME, None), entity=TIME)
-    return _append(session, site, said, restores=replace(_terms_of(line), until=None), now=now)
+    ends = replace(_terms_of(line), until=None)
+    return _append(session, published, said, restores=ends, now=now)
 
 
 def forget_network(session: Session, *, before: datetime) -> int:
@@ -485,7 +494,9 @@ def _says_more(
     lines = _last_two(session, said.subject, said.newsletter)
     awake = lines[1].state if len(lines) > 1 else None
     undoable = can_be_undone(before.state, awake, now - before.at)
-    again = undoable and _is_same_voice(session, before, said)
+    again = undoable and is_same_voice(
+        session, before, said.method, said.evidence, entity=said.entity
+    )
     if said.state == ConsentState.WITHDRAWN:
         return undoable and not again
     if again and terms.rhythm == before.rhythm and terms.until and before.until:
@@ -493,16 +504,14 @@ def _says_more(
     return bool((terms.until, terms.rhythm) != (before.until, before.rhythm))
 
 
-def _is_same_voice(session: Session, before: Any, said: Said) -> bool:
+def is_same_voice(
+    session: Session, before: Any, method: str, evidence: Evidence, *, entity: str = PERSON
+) -> bool:
     """Return whether something is said by the same one, the same way, from the same browser."""
     origin = session.get(ConsentNetwork, before.id)
     came_from = (origin.network, origin.agent_hash) if origin else (None, None)
-    return (before.method, before.entity, *came_from) == (
-        said.method,
-        said.entity,
-        said.evidence.network,
-        said.evidence.agent_hash,
-    )
+    said = (method, entity, evidence.network, evidence.agent_hash)
+    return (before.method, before.entity, *came_from) == said
 
 
 def _last_two(session: Session, subject: str, newsletter: str) -> Sequence[ConsentEvent]:
@@ -513,6 +522,12 @@ def _last_two(session: Session, subject: str, newsletter: str) -> Sequence[Conse
         .order_by(ConsentEvent.number.desc())
         .limit(2)
     ).all()
+
+
+def _basis(published: Documents, newsletter: str, before: str | None) -> str:
+    """Return the basis a newsletter has now; of one that is archived, the one it had last."""
+    document = published.find(Newsletter, newsletter)
+    return document.basis if document else before or CONSENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.connectors.rules import in_full
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
 from regportal.consent.rules import FIRST, canonical, chained
 from regportal.store.documents import Wording, digest_of
@@ -109,7 +110,7 @@ def head_of(
         .limit(1)
     ).first()
     number, row_hash = (last.number, last.row_hash) if last else (0, FIRST)
-    at = now.astimezone(UTC).isoformat(timespec="seconds")
+    at = in_full(now.replace(microsecond=0))
     good = _good(earlier, keys)
     known = {digest for one in good for digest in one.vouches}
     vouches = tuple(one.digest for one in good if one.digest not in known)

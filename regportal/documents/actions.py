@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from regportal.documents.files import Upload, look_at
 from regportal.documents.plans import Body, Change, Name, Plan, differences, new_order
 from regportal.documents.reading import Book
-from regportal.documents.rules import check, remarks
+from regportal.documents.rules import changed_bases, check, remarks
 from regportal.documents.schema import SECTION_OF, SECTIONS
 from regportal.documents.writing import Exported, written
 from regportal.errors import DocumentError, Fault, NotHereError, Place
@@ -78,7 +78,11 @@ def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
         reordered=_reordered([*held], order),
         order=tuple(order),
         uploads=uploads,
-        remarks=(*remarks(documents), *_untranslated(documents)),
+        remarks=(
+            *changed_bases(before, documents),
+            *remarks(documents),
+            *_untranslated(documents),
+        ),
     )
 
 

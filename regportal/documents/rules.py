@@ -117,6 +117,26 @@ def remarks(documents: Mapping[Name, Document]) -> list[str]:
     return sorted(says)
 
 
+def changed_bases(before: Mapping[Name, Document], after: Mapping[Name, Document]) -> list[str]:
+    """
+    Return what it means that newsletters go to another legal basis.
+
+    >>> old = Newsletter(key="news", title="News", wording="Send me the news.")
+    >>> new = old.model_copy(update={"basis": "contract"})
+    >>> (says,) = changed_bases({("newsletter", "news"): old}, {("newsletter", "news"): new})
+    >>> says.partition(":")[0]
+    "the newsletter 'news' goes from the basis consent to contract"
+    """
+    pairs = [(before.get(name), letter) for name, letter in after.items()]
+    return [
+        f"the newsletter {shown(new.key)} goes from the basis {old.basis} to {new.basis}: lines"
+        " written into the ledger from now on say so, older ones keep theirs, and nobody may be"
+        " written to who may not be already"
+        for old, new in pairs
+        if isinstance(old, Newsletter) and isinstance(new, Newsletter) and old.basis != new.basis
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class _House:
     """All documents of a site, as a check of one of them sees them."""

@@ -168,7 +168,7 @@ def decision_in(fields: Mapping[str, list[str]]) -> Decision:
     try:
         return Decision(wire.only(fields, "choice"))
     except ValueError as error:
-        raise BadRequestError(N_("Please press one of the two buttons.")) from error
+        raise BadRequestError(N_("Please press one of the buttons.")) from error
 
 
 def go_on(visiting: Visiting, opened: Opened, sent: Sent, sender: Sender) -> BaseResponse:

@@ -295,7 +295,7 @@ def subscribe_with(
         evidence = evidence_of(claim, sender, mail, confirmed_at=now)
     line = append(
         session,
-        around.site,
+        around.published,
         Said(
             subject=subject_of(claim) if proven else subject_of_claim(claim.id),
             newsletter=newsletter.key,

@@ -3,7 +3,7 @@
 import enum
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -35,14 +35,24 @@ from regportal.identity.actions import (
     recognise,
     rotate,
     verify,
+    visitor_given,
 )
-from regportal.identity.codes import lengthen
-from regportal.identity.models import Claim, ClaimState, Contact, Proof, Visitor, VisitorState
+from regportal.identity.codes import awaits_code, lengthen
+from regportal.identity.models import (
+    Assurance,
+    Claim,
+    ClaimState,
+    Contact,
+    Proof,
+    Visitor,
+    VisitorState,
+)
+from regportal.identity.people import is_left, keys_of_owner, own_contacts
 from regportal.identity.rules import is_fresh
 from regportal.identity.tokens import derived_token
 from regportal.library.actions import revoke
 from regportal.mail.actions import answered
-from regportal.store.documents import Published, Site, span
+from regportal.store.documents import Published, span
 from regportal.store.words import N_
 from regportal.tracking.actions import attribute, seen_of_claim, visit_of
 from regportal.tracking.models import Attributed
@@ -59,6 +69,17 @@ class Decision(enum.StrEnum):
     DENY = "deny"
 
 
+class Reach(enum.StrEnum):
+    """What somebody may say of a claim of his other address, on his own page."""
+
+    ALL = "all"
+    """Yes or no, as by the letter that was sent there: he proved that mailbox as well."""
+    CLAIM = "claim"
+    """The same, but no newsletter begins: he left that mailbox, others may read it by now."""
+    NO = "no"
+    """Only no: that mailbox was never proven, somebody else named it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Confirmed:
     """What a yes led to: the gate to go on to, and what the pressing browser is to keep."""
@@ -66,6 +87,19 @@ class Confirmed:
     gate: str
     token: str
     remembered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a yes led to that left the browser to whoever is proven in it."""
+
+    gate: str
+    newsletter: str | None
+    """What the letter was about, where that was a newsletter alone."""
+    visitor_id: uuid.UUID
+    """Nobody's browser: what was asked for is handed to it, to be fetched once."""
+    by_code: bool
+    """Whether the browser that asked waits for the code of the letter."""
 
 
 def find_proof(session: Session, token: str, *, now: datetime) -> tuple[Proof, Claim]:
@@ -111,23 +145,88 @@ def confirm(
                 return Confirmed(onward, held, before.remembered)
         raise NotHereError("This link was used before.")
     _check_seen(session, claim, seen)
-    decide(session, claim, ClaimState.CONFIRMED, now=now)
-    proof.used_at = now
-    answered(session, claim.match_key, pepper=pepper, now=now)
+    _say_yes(session, proof, claim, pepper=pepper, now=now)
     visitor = _pressing(session, claim, sender.token, next_token, now=now)
     verify(visitor, claim, sender.browser, now=now)
     heed_objection(session, visitor, sender, now=now)
     join_history(session, claim, visitor, now=now)
     if visitor.id != proof.visitor_id:
         lengthen(proof, now=now)
+    _give(session, house, around, proof, visitor, sender, pepper=pepper, now=now)
+    return Confirmed(onward, next_token, visitor.remembered)
+
+
+def confirm_aside(
+    session: Session,
+    house: House,
+    token: str,
+    sender: Sender,
+    *,
+    seen: str | None = None,
+    pepper: str,
+    now: datetime,
+) -> Aside:
+    """
+    Take a yes that leaves the browser to whoever is proven in it: it decides the claim alone.
+
+    Nobody is signed in or out. What was asked for is handed to nobody's browser, to be fetched
+    once within five minutes; the browser that asked is still proven by the code of the letter,
+    and by nothing else: it is not shown here, where the other one may read it. Pressed again
+    in the same browser it changes nothing. Raises what :func:`confirm` raises.
+    """
+    proof, claim = _held(session, token, now=now)
+    around = _around(house, proof, claim)
+    nobodys = derived_token(house.keys, "nobody", sender.token.encode(), proof.hash)
+    visitor = visitor_given(session, nobodys)
+    if visitor is None:
+        if proof.used_at is not None or claim.state in {ClaimState.REJECTED, ClaimState.EXPIRED}:
+            raise NotHereError("This link was used before.")
+        _check_seen(session, claim, seen)
+        _say_yes(session, proof, claim, pepper=pepper, now=now)
+        lengthen(proof, now=now)
+        visitor = begin_visitor(session, nobodys, now=now)
+        verify(visitor, claim, sender.browser, now=now)  # whoever pressed reads the mailbox
+        once = replace(sender, keeps_cookies=False)
+        _give(session, house, around, proof, visitor, once, pepper=pepper, now=now)
+        end_visitor(visitor, now=now)
+    elif claim.state == ClaimState.REJECTED:
+        raise NotHereError("This link was used before.")
+    asked = session.get(Visitor, claim.visitor_id)
+    return Aside(
+        gate=around.gate.key if around is not None else proof.gate,
+        newsletter=proof.newsletter,
+        visitor_id=visitor.id,
+        by_code=awaits_code(proof, claim, asked, now=now),
+    )
+
+
+def _say_yes(session: Session, proof: Proof, claim: Claim, *, pepper: str, now: datetime) -> None:
+    """Let a claim be confirmed by the letter that asked, whoever's browser it is opened in."""
+    decide(session, claim, ClaimState.CONFIRMED, now=now)
+    proof.used_at = now
+    answered(session, claim.match_key, pepper=pepper, now=now)
+
+
+def _give(  # noqa: PLR0913 - what is given to whom; each is another room's
+    session: Session,
+    house: House,
+    around: Around | None,
+    proof: Proof,
+    visitor: Visitor,
+    sender: Sender,
+    *,
+    pepper: str,
+    now: datetime,
+) -> None:
+    """Confirm what waited for a yes, and hand over what was asked for at a gate."""
+    claim = session.get_one(Claim, proof.claim_id)
     evidence = evidence_of(claim, sender, proof.message_id, confirmed_at=now)
     if around is None:
         confirm_newsletter(session, house, proof, claim, evidence, BY_PAGE, now=now)
-    else:
-        confirm_waiting(session, house, claim, evidence, BY_PAGE, pepper=pepper, now=now)
-        visit = visit_of(session, visitor.id, span(house.site.visit), now=now)
-        hand_over(session, around, visitor, claim, visit, sender, now=now)
-    return Confirmed(onward, next_token, visitor.remembered)
+        return
+    confirm_waiting(session, house, claim, evidence, BY_PAGE, pepper=pepper, now=now)
+    visit = visit_of(session, visitor.id, span(house.site.visit), now=now)
+    hand_over(session, around, visitor, claim, visit, sender, now=now)
 
 
 def _around(house: House, proof: Proof, claim: Claim) -> Around | None:
@@ -256,8 +355,8 @@ def _refuse(
     """Write that a newsletter is refused, and keep it longer than the claim is kept."""
     keep_refusal(session, claim.match_key, line.newsletter, pepper, now=now)
     subject = subject_of(claim)
-    say_no, site = ConsentState.REFUSED, Site.of(published)
-    return follow(session, site, line, say_no, BY_PAGE, subject=subject, evidence=evidence, now=now)
+    no, how = ConsentState.REFUSED, BY_PAGE
+    return follow(session, published, line, no, how, subject=subject, evidence=evidence, now=now)
 
 
 def _pending(session: Session, proof: Proof, claim: Claim) -> ConsentEvent | None:
@@ -278,7 +377,7 @@ def _pressing(session: Session, claim: Claim, old: str, new: str, *, now: dateti
     found = known.visitor
     if found is not None and known.doubt is None:
         other = claim_of(session, found)
-        if other is None or other.match_key == claim.match_key:
+        if other is None or other.match_key in keys_of_owner(session, claim.match_key):
             rotate(session, found, old, new, now=now)
             return found
         end_visitor(found, now=now)
@@ -300,7 +399,7 @@ def confirm_waiting(
     for line in states_of(session, subject_of_claim(claim.id)).values():
         if line.state == ConsentState.PENDING and line.newsletter not in in_vain:
             yes = ConsentState.CONFIRMED
-            follow(session, house.site, line, yes, method, evidence=evidence, now=now)
+            follow(session, house.published, line, yes, method, evidence=evidence, now=now)
 
 
 def confirm_newsletter(
@@ -319,7 +418,7 @@ def confirm_newsletter(
         return
     line = follow(
         session,
-        house.site,
+        house.published,
         pending,
         ConsentState.CONFIRMED,
         method,
@@ -345,24 +444,53 @@ def decide_other(  # noqa: PLR0913 - who decides what, and what he saw; all by n
     now: datetime,
 ) -> None:
     """
-    Decide another open claim of a visitor's address; his browser was proven a moment ago.
+    Decide another open claim of a visitor's addresses; his browser was proven a moment ago.
 
-    Raises NotHereError for any claim that is not of that address, or where the proof is older
-    than a quarter of an hour (the browser may have been left open), and StaleError where
-    something was added to it after ``seen`` was shown.
+    Raises NotHereError for any claim that his proof does not reach (:func:`reach_of`), or where
+    the proof is older than a quarter of an hour (the browser may have been left open), and
+    StaleError where something was added to it after ``seen`` was shown.
     """
     mine = _freshly_proven(session, visitor_id, now=now)
     claim = session.get(Claim, claim_id)
-    if claim is None or claim.match_key != mine.match_key:
+    reach = reach_of(session, mine.match_key, claim.match_key) if claim is not None else None
+    if claim is None or reach is None or (reach is Reach.NO and choice is Decision.CONFIRM):
         raise NotHereError(NOTHING)
     evidence = evidence_of(claim, sender, proving_mail(session, mine), confirmed_at=now)
     if choice is Decision.DENY:
         reject(session, house.published, claim, evidence, pepper=pepper, now=now)
+        return
+    session.refresh(claim, with_for_update=True)
+    _check_seen(session, claim, seen)
+    if not decide(session, claim, ClaimState.CONFIRMED, now=now):
+        return
+    if reach is Reach.ALL:
+        confirm_waiting(session, house, claim, evidence, BY_PAGE, pepper=pepper, now=now)
     else:
-        session.refresh(claim, with_for_update=True)
-        _check_seen(session, claim, seen)
-        if decide(session, claim, ClaimState.CONFIRMED, now=now):
-            confirm_waiting(session, house, claim, evidence, BY_PAGE, pepper=pepper, now=now)
+        _let_expire(session, house, claim, evidence, now=now)
+
+
+def reach_of(session: Session, proven: str, claimed: str) -> Reach | None:
+    """Return what the owner of one address, by its key, may say of a claim of another; or None."""
+    if proven == claimed:
+        return Reach.ALL
+    mine = session.scalars(sa.select(Contact).where(Contact.match_key == proven)).first()
+    own = own_contacts(session, mine) if mine is not None else []
+    other = next((one for one in own if one.match_key == claimed), None)
+    if mine is None or other is None or is_left(session, mine.id):
+        return None
+    if other.assurance != Assurance.VERIFIED:
+        return Reach.NO
+    return Reach.CLAIM if is_left(session, other.id) else Reach.ALL
+
+
+def _let_expire(
+    session: Session, house: House, claim: Claim, evidence: Evidence, *, now: datetime
+) -> None:
+    """Let what waits under a claim end, with neither yes nor no: its mailbox alone orders it."""
+    for line in states_of(session, subject_of_claim(claim.id)).values():
+        if line.state == ConsentState.PENDING:
+            ended, published = ConsentState.EXPIRED, house.published
+            follow(session, published, line, ended, BY_PAGE, evidence=evidence, now=now)
 
 
 def deny_others(  # noqa: PLR0913 - whose claims, until when, and how many; all by name

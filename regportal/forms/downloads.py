@@ -46,6 +46,7 @@ def download(token: str) -> ResponseReturnValue:
     with current.store().read() as session:
         grant = actions.find(session, token)
         visitor = visitor_of_request(session, now=now)
+        given = session.get(Visitor, grant.visitor_id) if grant and grant.single else visitor
     if grant is None or _is_a_guess():
         return _to_the_gate(grant)
 
@@ -57,7 +58,7 @@ def download(token: str) -> ResponseReturnValue:
         looks=request.method == "HEAD",
         continues=wanted.continues,
     )
-    if may_serve(grant, wish, now) is not Verdict.SERVE or not _may_have(grant, visitor):
+    if may_serve(grant, wish, now) is not Verdict.SERVE or not _may_have(grant, given):
         return _to_the_gate(grant)
     try:
         return _send(grant, content, wanted, now)
@@ -74,7 +75,8 @@ def _may_have(grant: Grant, visitor: Visitor | None) -> bool:
     Return whether the gate still hands its file to whoever asks.
 
     A browser that is no longer proven, or never was, gets nothing of a gate that goes by mail,
-    whatever it was granted when it was.
+    whatever it was granted when it was. What is fetched once belongs to whoever it was given to,
+    since he is not known again.
     """
     published = current.published()
     gate = published.find(Gate, grant.gate)

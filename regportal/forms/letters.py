@@ -11,7 +11,7 @@ from regportal.forms.schema import Gate
 from regportal.identity.actions import add_proof
 from regportal.identity.codes import code_of
 from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token, unsubscribe_headers
-from regportal.identity.letters import preferences_url
+from regportal.identity.letters import preferences_url, reader
 from regportal.identity.models import Claim, ClaimState
 from regportal.identity.rules import CODE, LINK
 from regportal.identity.suppression import is_left_alone
@@ -35,7 +35,7 @@ class ClaimLetter:
             return None
         if is_left_alone(session, claim.match_key, owed.settings.pepper_text):
             return None
-        return Recipient(claim.email, claim.match_key, claim.locale)
+        return reader(session, claim.email, claim.match_key, claim.locale)
 
     def draft(self, session: Session, owed: Owed, recipient: Recipient, *, now: datetime) -> Draft:
         """Return the letter, and keep its link: the same letter has the same one."""

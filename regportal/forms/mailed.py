@@ -11,20 +11,25 @@ from regportal.forms import wire
 from regportal.forms.after import SmallForm, decision_in
 from regportal.forms.asking import browser_of, csrf_token
 from regportal.forms.claiming import House
-from regportal.forms.deciding import Decision, confirm, deny, find_proof
-from regportal.forms.pages import around_page, locale_of
+from regportal.forms.deciding import Aside, Decision, confirm, confirm_aside, deny, find_proof
+from regportal.forms.pages import around_page, asset_shown, locale_of
 from regportal.forms.schema import Gate
 from regportal.forms.showing import shown_claim
-from regportal.forms.visiting import bare_sender, proven_other
+from regportal.forms.visiting import bare_sender, proven_other, whose_browser
 from regportal.identity import browser, limits
 from regportal.identity.actions import proof_of
 from regportal.identity.models import ClaimState
+from regportal.identity.people import keys_of_owner
 from regportal.identity.tokens import fresh_token
+from regportal.library.actions import live_grant, token_of
 from regportal.store import current
 from regportal.store.documents import said
 from regportal.store.words import N_
 
 bp = Blueprint("mailed", __name__)
+
+STAYS = "stays"
+"""What the button says with which a browser stays that of whoever is proven in it."""
 
 
 @bp.get("/m/<token>")
@@ -47,6 +52,7 @@ def _asked(token: str, now: datetime, says: str | None = None) -> Response:
             return _render("forms/denied.html", N_("Deleted"), claim=shown)
         if proof.used_at is not None or claim.state == ClaimState.EXPIRED:
             return _used(session, token)
+        other = proven_other(session, keys_of_owner(session, claim.match_key), now=now)
         kept = browser.jar().token
         holding = kept or fresh_token()  # pressed twice, it is still the same browser
         form = SmallForm(formdata=None)
@@ -64,7 +70,7 @@ def _asked(token: str, now: datetime, says: str | None = None) -> Response:
             ),
             action=url_for("mailed.decide", token=token),
             form=form,
-            signs_out=proven_other(session, {claim.match_key}, now=now),
+            other=other,
             says=says,
             status=409 if says else 200,
         )
@@ -79,7 +85,8 @@ def decide(token: str) -> BaseResponse:
     Take the owner's yes or no.
 
     The link is the secret here, and Origin says that our page was pressed; a cookie is not
-    needed, since mail programs open links in browsers that have none of ours.
+    needed, since mail programs open links in browsers that have none of ours. Where somebody
+    else is proven in this one, a yes may leave it to him; what was asked for is on the answer.
     """
     wire.check_origin(request, current.site())
     fields = wire.read_form(request)
@@ -98,6 +105,14 @@ def decide(token: str) -> BaseResponse:
             )
             current.wake("deliver", "weigh")
             return redirect(url_for("mailed.mailed", token=token), 303)
+        if wire.only(fields, "browser") == STAYS:
+            aside = current.store().write(
+                lambda session: confirm_aside(
+                    session, house, token, sender, seen=seen, pepper=pepper, now=now
+                )
+            )
+            current.wake("settle", "weigh", "deliver")
+            return _aside(house, aside, now)
         confirmed = current.store().write(
             lambda session: confirm(
                 session, house, token, sender, seen=seen, pepper=pepper, now=now
@@ -115,6 +130,34 @@ def decide(token: str) -> BaseResponse:
     response = redirect(onward, 303)
     browser.keep(response, confirmed.token, remembered=confirmed.remembered)
     return response
+
+
+def _aside(house: House, aside: Aside, now: datetime) -> Response:
+    """Say that it is confirmed, and that nobody was signed in or out; hand the file over once."""
+    around, locale = house.at(aside.gate), locale_of(house.site)
+    newsletter = house.newsletter(aside.newsletter)
+    download = external_url = other = None
+    with current.store().read() as session:
+        visitor = browser.visitor_of_request(session, now=now)
+        other = whose_browser(session, visitor)
+        if around is not None and newsletter is None:
+            asset = around.asset
+            granted = live_grant(session, visitor_id=aside.visitor_id, asset=asset.key, now=now)
+            if granted is not None and asset.content is not None:
+                token = token_of(granted, house.keys)
+                url = url_for("downloads.download", token=token)
+                download = {"url": url, "name": asset.content.name}
+            external_url = asset.url
+    return _render(
+        "forms/aside.html",
+        N_("Confirmed"),
+        other=other,
+        newsletter=said(newsletter.title, locale) if newsletter else None,
+        asset=asset_shown(around.asset, locale) if around else None,
+        download=download,
+        external_url=external_url,
+        by_code=aside.by_code,
+    )
 
 
 def _used(session: Session, token: str) -> Response:

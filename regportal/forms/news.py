@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.connectors.rules import stamp
+from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.forms.models import Answer
@@ -187,7 +187,7 @@ def consent_news(contact: Contact, line: ConsentEvent, session: Session) -> News
             "wording": wording.text,
             "evidence_id": str(line.id),
             "frequency": line.rhythm,
-            "until": stamp(line.until) if line.until else None,
+            "until": in_full(line.until) if line.until else None,
         },
         occurred_at=line.at,
         merges=f"consent:{line.newsletter}",

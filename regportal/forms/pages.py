@@ -72,9 +72,14 @@ def language_asked() -> str | None:
     return nearest([asked], languages(current.published())) if asked else None
 
 
-def locale_of(site: Site) -> str:
-    """Return the language of an answer: the address's, else the browser's, else the site's."""
-    wanted = (name for name, quality in request.accept_languages if quality > 0)
+def locale_of(site: Site, chosen: str | None = None) -> str:
+    """
+    Return the language of an answer: the address's, else the browser's, else the site's.
+
+    What the person whose page it is has ``chosen`` goes before what the browser prefers.
+    """
+    wanted = [name for name, quality in request.accept_languages if quality > 0]
+    wanted = [chosen, *wanted] if chosen else wanted
     offered = languages(current.published())
     return language_asked() or nearest(wanted, offered) or site.locale
 
@@ -131,7 +136,7 @@ def size_shown(size: int, locale: str) -> str:
     """
     if size < STEP:
         ngettext = speaking(locale)["ngettext"]
-        return str(ngettext("%(num)d byte", "%(num)d bytes", size, num=size))
+        return str(ngettext("%(num)d byte", "%(num)d bytes", size))
     number, unit = size / STEP, 0
     while number >= STEP and unit < len(UNITS) - 1:
         number, unit = number / STEP, unit + 1

@@ -112,12 +112,12 @@ def expire(session: Session, published: Published, *, now: datetime) -> None:
             claim.settled_at = now
     hold_ledger(session)  # what is read now still holds when it is written
     for line in run_out(session, now=now, limit=AT_ONCE):
-        kept = follow(session, site, line, ConsentState.EXPIRED, TIME, entity=TIME, now=now)
+        kept = follow(session, published, line, ConsentState.EXPIRED, TIME, entity=TIME, now=now)
         contact = _contact_named(session, line.subject)
         if contact is not None:
             tell_consent(session, published, contact, kept, now=now)
     for line in pauses_over(session, now=now, limit=AT_ONCE):
-        kept = end_pause(session, site, line, now=now)
+        kept = end_pause(session, published, line, now=now)
         contact = _contact_named(session, line.subject)
         if contact is not None and _may_go_on(session, contact, line.newsletter, now):
             tell_consent(session, published, contact, kept, now=now)
@@ -181,7 +181,7 @@ def _promote_consents(
     now: datetime,
 ) -> None:
     """Confirm the newsletters that waited for the address to be proven, and tell of them."""
-    site, theirs = Site.of(published), subject_of_contact(contact.id)
+    theirs = subject_of_contact(contact.id)
     hold_ledger(session)  # what is read now still holds when it is written
     say_yes = partial(follow, state=ConsentState.CONFIRMED, now=now)
     decided = claim.decided_at or now
@@ -194,8 +194,8 @@ def _promote_consents(
         if line.state == ConsentState.PENDING and line.at <= decided:
             evidence = replace(evidence.of_another_deed(), confirmed_at=decided)
             how = BY_PAGE
-            say_yes(session, site, line, method=how, evidence=evidence)
+            say_yes(session, published, line, method=how, evidence=evidence)
         elif line.state != ConsentState.CONFIRMED:
             continue
-        kept = say_yes(session, site, line, method=how, subject=theirs, evidence=evidence)
+        kept = say_yes(session, published, line, method=how, subject=theirs, evidence=evidence)
         tell_consent(session, published, contact, kept, now=now)

@@ -16,7 +16,7 @@ from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.schema import Newsletter
 from regportal.forms.news import tell_consent
 from regportal.identity.models import Contact
-from regportal.store.documents import Published, Site
+from regportal.store.documents import Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _write(
     """Write that a newsletter is in another state, and owe the news of it."""
     line = change_consent(
         session,
-        Site.of(published),
+        published,
         contact,
         newsletter,
         state,

@@ -116,13 +116,20 @@ def proven_other(session: Session, match_keys: Collection[str], *, now: datetime
     """
     Return whose browser this is, masked, where he is proven here and has none of these addresses.
 
-    A yes to a mail signs him out; the page says so before.
+    Two proven people in one browser: the page asks whose it is to be.
     """
     visitor = browser.visitor_of_request(session, now=now)
+    return whose_browser(session, visitor, but=match_keys)
+
+
+def whose_browser(
+    session: Session, visitor: Visitor | None, *, but: Collection[str] = ()
+) -> str | None:
+    """Return who is proven in a browser, masked; None for nobody, and ``but`` for these."""
     if visitor is None or visitor.state != VisitorState.VERIFIED:
         return None
     claim = claim_of(session, visitor)
-    return masked(claim.email) if claim and claim.match_key not in match_keys else None
+    return masked(claim.email) if claim and claim.match_key not in but else None
 
 
 def sender_of(visiting: Visiting, ask: Ask, sent: Sent, honeypot: str) -> Sender:

@@ -88,6 +88,12 @@ def recognise(
     return Recognised(visitor, worth_noting=news or doubt is Doubt.BROWSER, doubt=doubt)
 
 
+def visitor_given(session: Session, token: str) -> Visitor | None:
+    """Return the visitor a token was made for, also where it means nobody any more."""
+    kept = session.get(VisitorToken, hash_of(token))
+    return session.get(Visitor, kept.visitor_id) if kept is not None else None
+
+
 def present(session: Session, token: str, family: str, *, now: datetime) -> Visitor | None:
     """
     Return who sends a form; in another browser a proven one drops to claimed.

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from disposable_email_domains import blocklist
@@ -34,6 +34,39 @@ class Address:
     def is_disposable(self) -> bool:
         """Whether its domain gives addresses that are thrown away."""
         return any(domain in blocklist for domain in _with_parents(self.domain))
+
+    @property
+    def shown(self) -> str:
+        """
+        Return the address as marketers and operators read it: its domain as DNS knows it.
+
+        Two domains that look the same are not the same here (security.md 2.5).
+
+        >>> read_address("Ann@Bücher.example").shown
+        'Ann@xn--bcher-kva.example'
+        """
+        return f"{self.email.rpartition('@')[0]}@{self.domain}"
+
+    @property
+    def reads(self) -> str | None:
+        """Return the address in the letters of its own language; None where they are the same."""
+        return self.email if self.email != self.shown else None
+
+    @property
+    def flags(self) -> list[str]:
+        """
+        Return what is worth a second look: ``idn``, ``lookalike``, ``disposable``.
+
+        >>> read_address("ann@xn--paypl-7ve.example").flags  # its second a is Cyrillic
+        ['idn', 'lookalike']
+        """
+        domain = self.email.rpartition("@")[2]
+        found = {
+            "idn": self.reads is not None,
+            "lookalike": is_lookalike(domain),
+            "disposable": self.is_disposable,
+        }
+        return [flag for flag, holds in found.items() if holds]
 
     @property
     def is_business(self) -> bool:
@@ -69,6 +102,45 @@ def read_address(typed: str) -> Address:
         raise ValueError(NO_ADDRESS) from error
     local, domain = found.local_part, found.ascii_domain.lower()
     return Address(typed.strip(), found.normalized, f"{local.lower()}@{domain}")
+
+
+@lru_cache(maxsize=4096)
+def is_lookalike(domain: str) -> bool:
+    r"""
+    Return whether a domain may have been made to look like another one.
+
+    It mixes scripts, or all its foreign letters look like those of ASCII.
+
+    >>> is_lookalike("p\N{CYRILLIC SMALL LETTER A}ypal.example"), is_lookalike("bücher.example")
+    (True, False)
+    """
+    return any(_looks_plain(label) for label in domain.split(".") if not label.isascii())
+
+
+def _looks_plain(label: str) -> bool:
+    """Return whether a part of a domain with foreign letters looks as if it had none."""
+    from confusable_homoglyphs import confusables  # noqa: PLC0415 - it reads tables, seldom needed
+
+    foreign = {sign for sign in label if not sign.isascii()}
+    plain = {
+        found["character"]
+        for found in confusables.is_confusable("".join(foreign), greedy=True) or ()
+        if any(like["c"].isascii() and like["c"].isalnum() for like in found["homoglyphs"])
+    }
+    return foreign == plain or bool(confusables.is_dangerous(label, preferred_aliases=["latin"]))
+
+
+def folded(match_key: str) -> str:
+    """
+    Return an address without dots and tag: those that are the same so may be one person's.
+
+    It is a hint for people, and never how addresses are compared.
+
+    >>> folded("a.n.n+list@example.com"), folded("ann@example.com"), folded("+list@example.com")
+    ('ann@example.com', 'ann@example.com', '+list@example.com')
+    """
+    local, _, domain = match_key.rpartition("@")
+    return f"{local.partition('+')[0].replace('.', '') or local}@{domain}"
 
 
 def _with_parents(domain: str) -> list[str]:

@@ -88,6 +88,15 @@ def try_code(
     return good[0] if good else None
 
 
+def awaits_code(proof: Proof, claim: Claim, asked: Visitor | None, *, now: datetime) -> bool:
+    """Return whether the browser that made a claim can still be proven by the code of a letter."""
+    if asked is None or asked.id != proof.visitor_id:
+        return False
+    waits = asked.ended_at is None and asked.claim_id == claim.id
+    good = proof.code_until is not None and proof.code_until > now and proof.tries < TRIES
+    return waits and good
+
+
 def lengthen(proof: Proof, *, now: datetime) -> None:
     """Let an unused code be typed for ten more minutes; its tries stay what they are."""
     if proof.code_until is not None:

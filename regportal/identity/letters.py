@@ -26,6 +26,12 @@ def preferences_url(
     return f"{owed.settings.base_url}/p/{token}"
 
 
+def reader(session: Session, email: str, match_key: str, locale: str) -> Recipient:
+    """Return whom a letter goes to: in the language he chose, else in that of the page."""
+    chosen = sa.select(Contact.language).where(Contact.match_key == match_key)
+    return Recipient(email, match_key, session.scalar(chosen) or locale)
+
+
 class AlertLetter:
     """An old token was used: we signed this browser out. Its link opens the own page only."""
 
@@ -36,7 +42,7 @@ class AlertLetter:
         claim = session.get(Claim, uuid.UUID(owed.payload["claim"]))
         if claim is None or claim.state != ClaimState.CONFIRMED:
             return None
-        return Recipient(claim.email, claim.match_key, claim.locale)
+        return reader(session, claim.email, claim.match_key, claim.locale)
 
     def draft(self, session: Session, owed: Owed, recipient: Recipient, *, now: datetime) -> Draft:
         """Return the letter; it carries nothing that proves anything."""

@@ -236,6 +236,7 @@ class Contact(Base):
         "assurance": "How we know you: you answered our mail, or somebody else named you.",
         "first_seen": "Since when we know you.",
         "locale": "To write to you in your language.",
+        "language": "The language you chose for our letters and your page, where you chose one.",
     }
     plain = frozenset({"id", "person_id"})
     person: ClassVar = {"id": "contact.id"}
@@ -248,6 +249,9 @@ class Contact(Base):
     assurance: Mapped[Assurance] = mapped_column(choice(Assurance))
     first_seen: Mapped[Moment]
     locale: Mapped[str] = mapped_column(server_default="en", default="en")
+    """Of the page on which the address was given first."""
+    language: Mapped[str | None]
+    """What its owner chose since; None where he never did."""
     person_id: Mapped[uuid.UUID] = mapped_column(
         index=True,
         nullable=True,  # for the previous release; a trigger fills what it leaves open

@@ -57,6 +57,20 @@ def ids_opened_by(session: Session, contact_id: uuid.UUID) -> list[uuid.UUID]:
     return own if len(own) == 1 or not is_left(session, contact_id) else []
 
 
+def keys_of_owner(session: Session, match_key: str) -> set[str]:
+    """
+    Return the keys of all addresses of whoever owns this one: in a browser of his he stays.
+
+    An address that was left for another is somebody else's by now, from either side.
+    """
+    contact = session.scalars(sa.select(Contact).where(Contact.match_key == match_key)).first()
+    own = own_contacts(session, contact) if contact is not None else []
+    if contact is None or len(own) == 1:
+        return {match_key}
+    kept = {one.match_key for one in own if not is_left(session, one.id)}
+    return kept if match_key in kept else {match_key}
+
+
 def is_left(session: Session, contact_id: uuid.UUID) -> bool:
     """
     Return whether an address was left for another one, which was proven in its stead.

@@ -18,7 +18,8 @@ from regportal.buying.actions import (
     remove_role,
     upsert_opportunity,
 )
-from regportal.buying.rules import Told, in_full
+from regportal.buying.rules import Told
+from regportal.connectors.rules import in_full
 from regportal.errors import RegportalError, StaleError
 from regportal.forms.joining import join_people
 from regportal.forms.stopping import Voice, stop, stop_all
@@ -95,10 +96,13 @@ def understand(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> dat
 
     Returns None: there is nothing to come back for but the next notice.
     """
+    forgotten = False
     while _is_waiting(store):
-        store.write(
+        forgotten |= store.write(
             lambda session: _understand_one(session, shelf.published(session), pepper, now=now)
         )
+    if forgotten:
+        store.sweep()
     return None
 
 
@@ -130,15 +134,19 @@ def _is_waiting(store: Store) -> bool:
         return session.scalars(taken).first() is not None
 
 
-def _understand_one(session: Session, published: Published, pepper: str, *, now: datetime) -> None:
-    """Understand the oldest notice not looked at yet, and say what became of it."""
+def _understand_one(session: Session, published: Published, pepper: str, *, now: datetime) -> bool:
+    """
+    Understand the oldest notice not looked at yet, and say what became of it.
+
+    Return whether it named somebody erased, so that nothing of it may stay.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(TURN)))
     notice = session.scalars(
         sa.select(Notice).where(Notice.state == NoticeState.TAKEN).order_by(Notice.number).limit(1)
     ).first()
     if notice is None:
-        return
+        return False
     state, because, waits_for = NoticeState.DONE, None, None
     try:
         with session.begin_nested():
@@ -157,6 +165,7 @@ def _understand_one(session: Session, published: Published, pepper: str, *, now:
         state, because = NoticeState.UNKNOWN, f"a fault of ours: {type(error).__name__}"
     notice.state, notice.because, notice.waits_for = state, because, waits_for
     notice.settled_at = None if state is NoticeState.WAITING else now
+    return because == FORGOTTEN
 
 
 def _apply(

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from regportal.connectors.rules import stamp
+from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.outbox.drain import SET_PAUSE, drain
 from regportal.outbox.models import Message, MessageState, Pause, Subject
@@ -223,7 +223,7 @@ def _named(news: News, connector: Connector) -> News:
         connector.field_name(question, field.crm_field): {
             "value": field.value,
             "source": field.source,
-            "at": stamp(field.at),
+            "at": in_full(field.at),
         }
         for question, field in sorted(news.fields.items(), key=lambda pair: pair[1].at)
     }

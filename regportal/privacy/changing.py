@@ -28,6 +28,7 @@ from regportal.privacy.choosing import Decided, choose, evidence_here
 from regportal.privacy.correcting import ask_again, correct, never_ask, not_me
 from regportal.privacy.models import Leads
 from regportal.privacy.owner import Here, here, owe_link, page, sent, small_form, to_me, typed_again
+from regportal.privacy.speaking import speak
 from regportal.store import current
 from regportal.store.documents import Published, said
 from regportal.store.words import N_
@@ -66,6 +67,23 @@ def newsletters() -> BaseResponse:
     current.store().write(work)
     current.wake("deliver")
     return to_me("newsletters", "newsletters")
+
+
+@bp.post("/me/language")
+def language() -> BaseResponse:
+    """Write to this person in another language from now on, and show the own page in it."""
+    with current.store().read() as session:
+        asking, fields = sent(session)
+        his = [one.id for one in asking.proven.contacts]
+        published = current.published(session)
+    limits.check("changes")
+    chosen = wire.only(fields, "language")
+    current.store().write(
+        lambda session: speak(
+            session, published, [session.get_one(Contact, one) for one in his], chosen
+        )
+    )
+    return to_me("language", "language")
 
 
 @bp.post("/me/choices")

@@ -26,7 +26,7 @@ from regportal.forms.pages import frequency_shown
 from regportal.identity.models import Contact
 from regportal.privacy.rules import PAUSE, STOP, WANT, choices
 from regportal.privacy.saying import CONSENT
-from regportal.store.documents import Published, Site, said
+from regportal.store.documents import Published, said
 from regportal.store.words import N_, moment_shown, translated
 
 PAGE = "preference page"
@@ -86,11 +86,10 @@ def choose(
                 "locale": decided.locale,
                 "valid_for": newsletter.valid_for,
             }
-    site = Site.of(published)
     key = decided.newsletter
     written = change_consent(
         session,
-        site,
+        published,
         contact,
         key,
         to,

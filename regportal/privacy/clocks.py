@@ -19,7 +19,7 @@ from regportal.forms.models import Answer
 from regportal.identity.models import Claim, ClaimState, Contact, Visitor
 from regportal.identity.people import contacts_of
 from regportal.outbox.models import Message, Subject
-from regportal.privacy.erasing import TIME, erase, remove, sweep, whom_of
+from regportal.privacy.erasing import TIME, erase, remove, whom_of
 from regportal.privacy.models import Chore
 from regportal.privacy.traces import MENTION, Traces, every_model, primary
 from regportal.store.base import Base, Clock
@@ -94,7 +94,7 @@ def tidy(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> dict[str,
             )
         )
     store.write(lambda session: _note(session, did, now=now))
-    sweep(store)
+    store.sweep()
     return {name: gone for name, gone in did.items() if gone}
 
 

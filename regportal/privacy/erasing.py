@@ -1,6 +1,5 @@
 """Forgetting somebody: one transaction, after which nothing of him is left but the proof of it."""
 
-import contextlib
 import hashlib
 import json
 import uuid
@@ -39,10 +38,9 @@ from regportal.privacy.traces import (
     without,
 )
 from regportal.store.base import Base
-from regportal.store.documents import Published, Site
+from regportal.store.documents import Published
 from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
-from regportal.store.sessions import Store
 from regportal.store.words import N_
 from regportal.tracking.actions import log as note
 from regportal.tracking.models import EntryKind
@@ -92,6 +90,15 @@ def find_whom(session: Session, email: str) -> Whom:
     return Whom(str(uuid7()), [], [match_key])
 
 
+def left_out(session: Session, whom: Whom) -> list[str]:
+    """Return the addresses that only a CRM takes for this person's, too: they are not his here."""
+    together = sa.select(Contact.email).where(
+        Contact.person_id.in_([one.person_id for one in whom.contacts]),
+        Contact.id.not_in([one.id for one in whom.contacts]),
+    )
+    return list(session.scalars(together.order_by(Contact.email)))
+
+
 def whom_of(contacts: Sequence[Contact]) -> Whom:
     """Return whom to erase, of all addresses of one person."""
     return Whom(str(contacts[0].person_id), contacts, [one.match_key for one in contacts])
@@ -130,18 +137,6 @@ def erase(
     report = _report(whom, counts, told, newsletters, by, now)
     session.add(report)
     return report
-
-
-def sweep(store: Store) -> None:
-    """
-    Let nothing that was deleted stay in SQLite's files (security.md 2.7); PostgreSQL vacuums.
-
-    Deleted rows are overwritten (``secure_delete``), but they stay in the write-ahead log until
-    it is written back; where somebody still reads, the nightly job does it.
-    """
-    if store.engine.dialect.name == "sqlite":
-        with contextlib.closing(store.engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def remove(session: Session, traces: Traces) -> dict[str, int]:
@@ -290,13 +285,12 @@ def _end_consents(
     session: Session, published: Published, traces: Traces, *, now: datetime
 ) -> list[str]:
     """Write ``erased`` into the ledger, once a name and newsletter; return the newsletters."""
-    site = Site.of(published)
     nobody = Evidence(address="")
     ended: set[str] = set()
     for subject in sorted(traces.subjects):
         for line in states_of(session, subject).values():
             kept = follow(
-                session, site, line, ConsentState.ERASED, "erasure", evidence=nobody, now=now
+                session, published, line, ConsentState.ERASED, "erasure", evidence=nobody, now=now
             )
             if kept is not None:
                 ended.add(line.newsletter)

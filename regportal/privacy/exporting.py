@@ -12,11 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.rules import in_full
+from regportal.connectors.rules import in_full
 from regportal.identity.kin import kin_of
 from regportal.identity.models import Contact
 from regportal.outbox.models import Message, MessageState
 from regportal.privacy.erasing import Whom
+from regportal.privacy.purposes import newsletters_of
 from regportal.privacy.traces import (
     MENTION,
     Traces,
@@ -29,7 +30,7 @@ from regportal.privacy.traces import (
     without,
 )
 from regportal.store.base import Base
-from regportal.store.documents import Site, Wording
+from regportal.store.documents import Published, Site, Wording
 from regportal.store.facts import table_of
 from regportal.store.tables import safe_cell
 
@@ -42,16 +43,17 @@ Row = dict[str, Any]
 
 
 def export_json(
-    session: Session, site: Site, whom: Whom, *, pepper: str, now: datetime
+    session: Session, published: Published, whom: Whom, *, pepper: str, now: datetime
 ) -> Iterator[str]:
     """Yield everything of a person as one JSON document, a piece at a time."""
     traces = own_traces(session, whom.contacts, whom.match_keys, pepper=pepper)
     head = {
         "format": FORMAT,
         "exported_at": in_full(now),
-        "controller": site.controller,
+        "controller": Site.of(published).controller,
         "addresses": [contact.email for contact in whom.contacts] or list(whom.match_keys),
         "recipients": recipients(session, traces),
+        "newsletters": list(newsletters_of(session, published, whom.match_keys, now=now)),
     }
     yield json.dumps(head, ensure_ascii=False, indent=2)[:-2] + ',\n  "data": {'
     wordings: set[str] = set()
@@ -68,7 +70,7 @@ def export_json(
 
 
 def export_csv(
-    session: Session, site: Site, whom: Whom, *, pepper: str, now: datetime
+    session: Session, published: Published, whom: Whom, *, pepper: str, now: datetime
 ) -> Iterator[str]:
     """
     Yield everything of a person as one table: a line a value, with why we keep it.
@@ -78,11 +80,18 @@ def export_csv(
     traces = own_traces(session, whom.contacts, whom.match_keys, pepper=pepper)
     yield "\ufeff" + _line(COLUMNS)
     yield _line(("export", FORMAT, "exported_at", in_full(now), ""))
-    yield _line(("export", FORMAT, "controller", site.controller, ""))
+    yield _line(("export", FORMAT, "controller", Site.of(published).controller, ""))
     for one in recipients(session, traces):
         yield "".join(
             _line(("recipients", one["recipient"], field, value, ""))
             for field, value in one.items()
+        )
+    held = newsletters_of(session, published, whom.match_keys, now=now)
+    for number, row in enumerate(held, start=1):
+        yield "".join(
+            _line(("newsletters", number, field, value, ""))
+            for field, value in row.items()
+            if value is not None
         )
     wordings: set[str] = set()
     for name, rows in _sections(session, traces, _others(session, whom.contacts)):

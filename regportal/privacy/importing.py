@@ -211,7 +211,7 @@ def _keep(
     signals = {"row": row.number, **told, **({"since": since} if since else {})}
     line = change_consent(
         session,
-        Site.of(published),
+        published,
         contact,
         source.newsletter.key,
         ConsentState.IMPORTED,

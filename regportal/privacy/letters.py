@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.identity.contact_tokens import PREFERENCES, contact_token
+from regportal.identity.letters import reader
 from regportal.identity.models import Claim, Contact
-from regportal.identity.suppression import has_bounced
+from regportal.identity.suppression import has_bounced, is_left_alone
 from regportal.identity.tokens import derived_token, hash_of
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.privacy.models import OwnLink
@@ -36,11 +37,11 @@ class OwnPageLetter:
         link = session.get(OwnLink, uuid.UUID(owed.payload["link"]))
         if link is None:
             return None
-        pepper = owed.settings.pepper_text
-        if has_bounced(session, link.match_key, pepper) or not self._goes(session, link):
+        alone = self._is_left_alone(session, link, owed.settings.pepper_text)
+        if alone or not self._goes(session, link):
             link.email = link.match_key = ""
             return None
-        return Recipient(link.email, link.match_key, link.locale)
+        return reader(session, link.email, link.match_key, link.locale)
 
     def draft(self, session: Session, owed: Owed, recipient: Recipient, *, now: datetime) -> Draft:
         """Return the letter, and keep the hash of its link: the same letter has the same one."""
@@ -59,6 +60,10 @@ class OwnPageLetter:
         }
         return Draft(self._says(owed, recipient), self.name, about)
 
+    def _is_left_alone(self, session: Session, link: OwnLink, pepper: str) -> bool:
+        """Return whether no mail arrives there; who complained still gets to his own page."""
+        return has_bounced(session, link.match_key, pepper)
+
     def _goes(self, session: Session, link: OwnLink) -> bool:
         """Return whether anything is kept under the address."""
         kept = sa.union_all(
@@ -74,10 +79,18 @@ class OwnPageLetter:
 
 
 class NewAddressLetter(OwnPageLetter):
-    """Somebody says that this is his new address. It carries the link that proves it."""
+    """
+    Somebody says that this is his new address. It carries the link that proves it.
+
+    He may be anybody with an address of his own, so this is a letter that a stranger can cause.
+    """
 
     name: ClassVar[str] = "address"
     subject: ClassVar[str] = N_("Is this your address? %(site)s")
+
+    def _is_left_alone(self, session: Session, link: OwnLink, pepper: str) -> bool:
+        """Return whether nobody may be asked anything at that address."""
+        return is_left_alone(session, link.match_key, pepper)
 
     def _goes(self, session: Session, link: OwnLink) -> bool:
         """Return whether whoever asked is still there."""
@@ -94,7 +107,7 @@ class MovedLetter:
         contact = session.get(Contact, uuid.UUID(owed.payload["contact"]))
         if contact is None:
             return None
-        return Recipient(contact.email, contact.match_key, contact.locale)
+        return reader(session, contact.email, contact.match_key, contact.locale)
 
     def draft(self, session: Session, owed: Owed, recipient: Recipient, *, now: datetime) -> Draft:
         """Return the letter; its link leads to what this address still gets."""

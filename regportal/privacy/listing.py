@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.config import Settings
-from regportal.connectors.rules import stamp
+from regportal.connectors.rules import in_full
 from regportal.consent.models import ConsentEvent
 from regportal.consent.permission import permissions
 from regportal.consent.schema import Newsletter
@@ -106,12 +106,14 @@ def _allowed(
         (
             one,
             {
-                "email": one.email,
+                "email": one.address.shown,
                 "state": allows.state,
-                "since": stamp(allows.since) if allows.since else None,
+                "since": in_full(allows.since) if allows.since else None,
                 "frequency": allows.rhythm,
                 "wording": wordings.get(allows.evidence_id),
                 "evidence_id": allows.evidence_id,
+                "reads": one.address.reads,
+                "flags": one.address.flags,
             },
         )
         for one, allows in theirs

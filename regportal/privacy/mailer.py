@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy.orm import Session
 
-from regportal.connectors.rules import stamp
+from regportal.connectors.rules import in_full
 from regportal.consent.permission import permissions
 from regportal.consent.rules import NOTHING, Permission
 from regportal.errors import BadRequestError
@@ -214,7 +214,7 @@ def _answer(email: str, newsletter: str, allows: Permission, url: str | None) ->
         "may_mail": allows.allowed,
         "newsletter": newsletter,
         "state": allows.state,
-        "since": stamp(allows.since) if allows.since else None,
+        "since": in_full(allows.since) if allows.since else None,
         "frequency": allows.rhythm,
         "evidence_id": allows.evidence_id,
         "unsubscribe": url,

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,6 +72,10 @@ class Here:
     locale: str
     now: datetime
 
+    def speaking(self, language: str | None) -> "Here":
+        """Return the same in the language somebody chose, where he did."""
+        return replace(self, locale=locale_of(current.site(), language))
+
     @property
     def proven(self) -> Owner:
         """Return who it is; raise NotFreshError where nobody has proven anything here."""
@@ -103,11 +107,12 @@ def here(session: Session) -> Here:
     now = datetime.now(UTC)
     jar = browser.jar()
     visitor = browser.visitor_of_request(session, now=now)
+    owner = _owner(session, visitor, now=now)
     return Here(
-        owner=_owner(session, visitor, now=now),
+        owner=owner,
         token=jar.token or fresh_token(),
         is_new=jar.token is None,
-        locale=locale_of(current.site(session)),
+        locale=locale_of(current.site(session), owner.contact.language if owner else None),
         now=now,
     )
 

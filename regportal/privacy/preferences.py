@@ -15,6 +15,7 @@ from regportal.identity.rules import masked
 from regportal.privacy.choosing import Decided, choose, evidence_here, newsletters_shown
 from regportal.privacy.owner import here, page
 from regportal.privacy.proving import request_link
+from regportal.privacy.speaking import languages_shown, speak
 from regportal.store import current
 from regportal.store.words import N_
 
@@ -29,10 +30,12 @@ def shown(token: str) -> Response:
         try:
             contact = _contact(session, token)
         except NotHereError:
-            return page("used", N_("This link"), asking, status=404)
+            return page("used", N_("This link"), asking, status=404, nowhere=True)
+        asking = asking.speaking(contact.language)
+        published = current.published(session)
         rows = newsletters_shown(
             session,
-            current.published(session),
+            published,
             contact,
             locale=asking.locale,
             proven=False,
@@ -45,6 +48,8 @@ def shown(token: str) -> Response:
             masked=masked(contact.email),
             newsletters=rows,
             action=url_for("preferences.pressed", token=token),
+            languages=languages_shown(published, contact),
+            language_url=url_for("preferences.language", token=token),
             everything_url=url_for("preferences.everything", token=token),
             done=request.args.get("done"),
         )
@@ -63,8 +68,8 @@ def pressed(token: str) -> BaseResponse:
     limits.check("unsubscribes")
     now, published = datetime.now(UTC), current.published()
     with current.store().read() as session:
-        asking = here(session)
         contact = _contact(session, token)
+        asking = here(session).speaking(contact.language)
         evidence = evidence_here(contact)
     decided = Decided(
         newsletter=wire.only(fields, "newsletter"),
@@ -83,6 +88,19 @@ def pressed(token: str) -> BaseResponse:
     )
 
 
+@bp.post("/p/<token>/language")
+def language(token: str) -> BaseResponse:
+    """Write to this address in another language from now on, and show it this page in it."""
+    wire.check_origin(request, current.site())
+    chosen = wire.only(wire.read_form(request), "language")
+    limits.check("unsubscribes")
+    published = current.published()
+    current.store().write(
+        lambda session: speak(session, published, [_contact(session, token)], chosen)
+    )
+    return redirect(url_for("preferences.shown", token=token, done=1), 303)
+
+
 @bp.post("/p/<token>/everything")
 def everything(token: str) -> BaseResponse:
     """Mail the link to the whole page to the address this one is about; show nothing of it here."""
@@ -91,8 +109,8 @@ def everything(token: str) -> BaseResponse:
     limits.check("own-page")
     now, name = datetime.now(UTC), browser.browser_name(request)
     with current.store().read() as session:
-        asking = here(session)
         contact = _contact(session, token)
+        asking = here(session).speaking(contact.language)
         address = contact.address
     current.store().write(
         lambda session: request_link(

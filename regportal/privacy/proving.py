@@ -35,7 +35,7 @@ from regportal.identity.models import (
     Visitor,
     VisitorState,
 )
-from regportal.identity.people import is_left, own_contacts
+from regportal.identity.people import is_left, keys_of_owner, own_contacts
 from regportal.identity.rules import CODE, PROOF, TRIES
 from regportal.identity.tokens import derived_code, derived_token, hash_of
 from regportal.mail.actions import answered
@@ -143,10 +143,19 @@ def press(
 
 
 def keys_of(session: Session, link: OwnLink) -> set[str]:
-    """Return the keys of all own addresses of whom a link is sent to."""
-    contact = session.scalars(sa.select(Contact).where(Contact.match_key == link.match_key)).first()
-    theirs = own_contacts(session, contact) if contact is not None else []
-    return {link.match_key, *(one.match_key for one in theirs)}
+    """
+    Return the keys of the addresses in whose owner's browser a link signs nobody out.
+
+    One that is to become somebody's new address is his who asked for it.
+    """
+    asked = session.get(Contact, link.contact_id) if link.contact_id is not None else None
+    theirs = keys_of_owner(session, asked.match_key) if asked is not None else set()
+    return theirs | keys_of_owner(session, link.match_key)
+
+
+def asked_here(session: Session, token: str, *, now: datetime) -> OwnLink | None:
+    """Return what a browser asked for last, while its code can be typed there."""
+    return session.scalars(_asked_by(token, now)).first()
 
 
 def code_of(link: OwnLink, keys: Sequence[bytes]) -> str | None:
@@ -175,13 +184,7 @@ def press_by_code(
     depend on whether a letter went: otherwise the time it takes tells who is known.
     """
     asked_by = hash_of(sender.token)
-    link = session.scalars(
-        sa.select(OwnLink)
-        .where(OwnLink.asked_by == asked_by, OwnLink.code_until > now)
-        .order_by(OwnLink.made_at.desc(), OwnLink.id.desc())
-        .limit(1)
-        .with_for_update()
-    ).first()
+    link = session.scalars(_asked_by(sender.token, now).with_for_update()).first()
     if link is None or link.tries >= TRIES:
         return None
     good = fits(typed, keys, CODES, *_about(link, asked_by))
@@ -193,6 +196,16 @@ def press_by_code(
             return _press(session, published, link, sender, keys=keys, pepper=pepper, now=now)
     except NotHereError:
         return None
+
+
+def _asked_by(token: str, now: datetime) -> sa.Select[OwnLink]:
+    """Select what a browser asked for last."""
+    return (
+        sa.select(OwnLink)
+        .where(OwnLink.asked_by == hash_of(token), OwnLink.code_until > now)
+        .order_by(OwnLink.made_at.desc(), OwnLink.id.desc())
+        .limit(1)
+    )
 
 
 def _about(link: OwnLink, asked_by: bytes) -> tuple[bytes, ...]:
@@ -310,8 +323,7 @@ def _pressing(
     found = known.visitor
     if found is not None and known.doubt is None:
         other = claim_of(session, found)
-        theirs = {one.match_key for one in own_contacts(session, contact)}
-        if other is None or other.match_key in theirs:
+        if other is None or other.match_key in keys_of_owner(session, contact.match_key):
             rotate(session, found, sender.token, new, now=now)
             return found
         end_visitor(found, now=now)

@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from regportal.connectors.schema import Connector
 from regportal.consent.actions import subject_of_contact
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
 from regportal.consent.schema import Newsletter
+from regportal.forms.deciding import Reach, reach_of
 from regportal.forms.fields import shown_value
 from regportal.forms.known import never_asked
 from regportal.forms.models import Answer
@@ -58,6 +59,8 @@ class Reader:
     published: Published
     contacts: Sequence[Contact]
     """All addresses of the person, the main one first."""
+    proven: Contact
+    """The one that was proven in this browser."""
     locale: str
     pepper: str
     now: datetime
@@ -217,13 +220,19 @@ def claims(reader: Reader) -> Row:
     shown = shown_claims(
         reader.session, reader.published, found, locale=reader.locale, pepper=reader.pepper
     )
+    reach = {
+        key: reach_of(reader.session, reader.proven.match_key, key) for key in reader.match_keys
+    }
     in_all = reader.session.scalar(sa.select(sa.func.count()).select_from(Claim).where(theirs)) or 0
     return {
         "rows": [
             {
                 "id": str(claim.id),
-                "shown": one,
+                "shown": one
+                if reach[claim.match_key] is Reach.ALL
+                else replace(one, newsletters=[]),
                 "open": claim.state == ClaimState.OPEN,
+                "may_confirm": reach[claim.match_key] is not Reach.NO,
                 "state": reader.says(STATES[claim.state]),
                 "email": claim.email,
             }

@@ -15,12 +15,13 @@ import sqlalchemy as sa
 from fpdf import FPDF
 from sqlalchemy.orm import Session
 
-from regportal.connectors.rules import stamp
+from regportal.connectors.rules import in_full
 from regportal.consent.actions import subject_of_claim, subject_of_contact
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
 from regportal.consent.permission import permissions_of
 from regportal.identity.models import Claim, Contact
-from regportal.store.documents import Site, Wording, said
+from regportal.privacy.purposes import owner_of
+from regportal.store.documents import Published, Site, Wording, said
 
 CONTEXT = {
     "dpv": "https://w3id.org/dpv#",
@@ -42,6 +43,21 @@ STATUS: Mapping[str, str] = {
     "suppressed": "dpv:ConsentRevoked",
     "erased": "dpv:ConsentRevoked",
 }
+BASES: Mapping[str, str] = {
+    "consent": "dpv:ExpressedConsent",
+    "contract": "dpv:Contract",
+    "legal-obligation": "dpv:LegalObligation",
+    "public-interest": "dpv:PublicInterest",
+    "legitimate-interest": "dpv:LegitimateInterest",
+}
+ARTICLES: Mapping[str, str] = {
+    "dpv:ExpressedConsent": "consent, GDPR Art. 6(1)(a)",
+    "dpv:Contract": "contract, GDPR Art. 6(1)(b)",
+    "dpv:LegalObligation": "legal obligation, GDPR Art. 6(1)(c)",
+    "dpv:PublicInterest": "public interest, GDPR Art. 6(1)(e)",
+    "dpv:LegitimateInterest": "legitimate interest, GDPR Art. 6(1)(f)",
+}
+"""A basis as lawyers write it."""
 PURPOSES: Mapping[str | None, str] = {"direct-marketing": "dpv:DirectMarketing"}
 STEERING = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 """Signs that turn the direction of what comes after them."""
@@ -50,7 +66,12 @@ FONT = "FiraGO"
 
 
 def receipt(
-    session: Session, contact: Contact, newsletter: str | None, site: Site, *, now: datetime
+    session: Session,
+    contact: Contact,
+    newsletter: str | None,
+    published: Published,
+    *,
+    now: datetime,
 ) -> dict[str, Any]:
     """
     Return what a contact allowed, line by line, as a consent receipt (ISO/IEC TS 27560).
@@ -70,6 +91,7 @@ def receipt(
                 "dct:conformsTo": f"{SCHEMA}#record",
                 "dpv:hasDataSubject": {"@id": f"urn:uuid:{contact.id}", "rp:email": contact.email},
                 "dpv:hasDataController": events[-1].controller,
+                "dpv:hasResponsibleEntity": owner_of(published, events[-1]),
                 "dpv:hasConsentStatus": STATUS[
                     allows.state if allows and allows.state else events[-1].state.value
                 ],
@@ -80,7 +102,7 @@ def receipt(
                     "@type": "dpv:Process",
                     "dpv:hasPurpose": PURPOSES.get(events[-1].purpose, "dpv:DirectMarketing"),
                     "dpv:hasPersonalData": "pd:EmailAddress",
-                    "dpv:hasLegalBasis": "dpv:ExpressedConsent",
+                    "dpv:hasLegalBasis": BASES[events[-1].lawful_basis],
                     "dpv:hasDuration": events[-1].valid_for or "dpv:IndeterminateDuration",
                 },
                 "rp:events": [_event(session, event) for event in events],
@@ -90,17 +112,22 @@ def receipt(
         "@context": CONTEXT,
         "@type": "dpv:ConsentReceipt",
         "dct:conformsTo": f"{SCHEMA}#receipt",
-        "dct:created": stamp(now),
-        "dct:publisher": site.controller,
+        "dct:created": in_full(now),
+        "dct:publisher": Site.of(published).controller,
         "dpv:hasRecordOfActivity": records,
     }
 
 
 def proof_pdf(
-    session: Session, contact: Contact, newsletter: str | None, site: Site, *, now: datetime
+    session: Session,
+    contact: Contact,
+    newsletter: str | None,
+    published: Published,
+    *,
+    now: datetime,
 ) -> bytes:
     """Return the same on paper, with the receipt inside the file for whoever checks it."""
-    told = receipt(session, contact, newsletter, site, now=now)
+    told, site = receipt(session, contact, newsletter, published, now=now), Site.of(published)
     with tempfile.TemporaryDirectory() as folder:
         paper = _Paper(Path(folder), now)
         paper.title(f"Consent of {contact.email}", said(site.name, site.locale))
@@ -108,13 +135,19 @@ def proof_pdf(
             {
                 "Controller": site.controller,
                 "Privacy notice": site.notice(site.locale),
-                "Made": _at(stamp(now)),
+                "Made": _at(in_full(now)),
             }
         )
         if not told["dpv:hasRecordOfActivity"]:
             paper.text("The ledger holds nothing about this address.")
         for record in told["dpv:hasRecordOfActivity"]:
             paper.heading(f"Newsletter “{record['rp:newsletter']}”: {record['rp:state']}")
+            paper.pairs(
+                {
+                    "Legal basis": ARTICLES[record["dpv:hasProcess"]["dpv:hasLegalBasis"]],
+                    "Answers for it": record["dpv:hasResponsibleEntity"],
+                }
+            )
             for event in record["rp:events"]:
                 paper.event(event)
         paper.text(
@@ -150,7 +183,8 @@ def _event(session: Session, line: ConsentEvent) -> dict[str, Any]:
         "rp:state": line.state.value,
         "rp:event_type": line.event_type,
         "dpv:hasConsentStatus": STATUS[line.state.value],
-        "dpv:isIndicatedAtTime": stamp(line.at),
+        "dpv:hasLegalBasis": BASES[line.lawful_basis],
+        "dpv:isIndicatedAtTime": in_full(line.at),
         "dpv:isIndicatedBy": line.entity,
         "dpv:hasIndicationMethod": line.method,
         "dpv:hasNotice": {
@@ -163,8 +197,8 @@ def _event(session: Session, line: ConsentEvent) -> dict[str, Any]:
         "dct:language": line.locale,
         "rp:box_default": line.box_default,
         "rp:form_version": line.form_version,
-        "dct:valid": stamp(line.valid_until) if line.valid_until else None,
-        "rp:until": stamp(line.until) if line.until else None,
+        "dct:valid": in_full(line.valid_until) if line.valid_until else None,
+        "rp:until": in_full(line.until) if line.until else None,
         "rp:frequency": line.rhythm,
         "rp:evidence_file_sha256": line.evidence_file,
         "rp:evidence": _evidence(session, line.id),
@@ -185,7 +219,7 @@ def _evidence(session: Session, line_id: uuid.UUID) -> dict[str, Any]:
             "signals": dict(evidence.signals),
             "claim": str(evidence.claim_id) if evidence.claim_id else None,
             "message_id": evidence.message_id,
-            "confirmed_at": stamp(confirmed_at) if confirmed_at else None,
+            "confirmed_at": in_full(confirmed_at) if confirmed_at else None,
         }
     if network is not None:
         kept |= {"network": network.network, "agent_sha256": network.agent_hash}
@@ -244,6 +278,7 @@ class _Paper:
             {
                 "By": f"{event['dpv:isIndicatedBy']}, {event['dpv:hasIndicationMethod']}",
                 "Wording": event["rp:wording"],
+                "Legal basis": ARTICLES[event["dpv:hasLegalBasis"]],
                 "Box before": f"{event['rp:box_default']} (form {event['rp:form_version']})",
                 "Notice": " ".join(filter(None, [notice["@id"], notice["dct:hasVersion"]])),
                 "Valid until": _at(event["dct:valid"]),

@@ -13,7 +13,7 @@ from regportal.errors import BadRequestError, NotHereError
 from regportal.forms import wire
 from regportal.identity import browser, limits
 from regportal.identity.models import Contact
-from regportal.privacy.erasing import PERSON, Whom, erase, sweep, whom_of
+from regportal.privacy.erasing import PERSON, Whom, erase, whom_of
 from regportal.privacy.exporting import export_csv, export_json
 from regportal.privacy.models import Erasure
 from regportal.privacy.owner import here, page, sent
@@ -43,9 +43,9 @@ def as_receipt() -> BaseResponse:
 
     with current.store().read() as session:
         asking = here(session)
-        site = current.site(session)
+        published = current.published(session)
         graph = [
-            receipt(session, contact, None, site, now=asking.now)
+            receipt(session, contact, None, published, now=asking.now)
             for contact in asking.fresh.contacts
         ]
     told = graph[0] if len(graph) == 1 else {"@context": CONTEXT, "@graph": graph}
@@ -65,6 +65,7 @@ def erase_page() -> BaseResponse:
             session,
             current.published(session),
             owner.contacts,
+            owner.contact,
             asking.locale,
             current.settings().pepper_text,
             asking.now,
@@ -97,7 +98,7 @@ def erase_me() -> BaseResponse:
         return {"id": str(report.id), "at": report.at, "told": dict(report.told)}
 
     report = current.store().write(work)
-    sweep(current.store())
+    current.store().sweep()
     current.wake("weigh", "deliver")
     response = page("erased", N_("Deleted"), asking, report=report)
     browser.forget(response)
@@ -115,7 +116,7 @@ def _export(kind: str, media_type: str) -> BaseResponse:
     with current.store().read() as session:
         asking = here(session)
         contacts = [one.id for one in asking.fresh.contacts]
-        site = current.site(session)
+        published = current.published(session)
     limits.check("changes")
     make = export_json if kind == "json" else export_csv
     pepper = current.settings().pepper_text
@@ -123,7 +124,7 @@ def _export(kind: str, media_type: str) -> BaseResponse:
     def pieces() -> Iterator[str]:
         with current.store().read() as session:
             theirs = [session.get_one(Contact, one) for one in contacts]
-            yield from make(session, site, whom_of(theirs), pepper=pepper, now=asking.now)
+            yield from make(session, published, whom_of(theirs), pepper=pepper, now=asking.now)
 
     name = f"my-data-{asking.now:%Y-%m-%d}.{kind}"
     return Response(

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from regportal.consent.actions import (
     Evidence,
     change_consent,
     hold_ledger,
+    is_same_voice,
     less_often,
     newest_line,
     undo,
@@ -31,7 +32,7 @@ from regportal.identity.models import Contact
 from regportal.identity.rules import masked
 from regportal.identity.tokens import derived_token
 from regportal.store import current
-from regportal.store.documents import Published, Site, said
+from regportal.store.documents import Published, said
 from regportal.store.words import N_, moment_shown, translated
 
 bp = Blueprint("unsubscribing", __name__)
@@ -41,6 +42,8 @@ ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
 STOP, SLEEP, BACK = "stop", "pause", "undo"
 """What a person presses; anything else is the name of a rhythm."""
 PAGE = "unsubscribe page"
+DOUBLE = timedelta(minutes=1)
+"""How long the same press from the same browser is taken for one: somebody clicked twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,9 @@ def decide(
     session: Session, published: Published, press: Press, *, now: datetime
 ) -> ConsentEvent | None:
     """
-    Do what was pressed; None where it changes nothing.
+    Do what was pressed, and return its line; None where it changes nothing.
 
+    Pressed twice it is done once, and the second answer is that of the first.
     The link of a newsletter narrows what is allowed, or takes back what was just pressed; it never
     widens. Raises NotHereError for no link of ours, BadRequestError for no button of ours.
     """
@@ -122,6 +126,8 @@ def decide(
     rhythm: str | None
     if press.choice == BACK:
         return _take_back(session, published, link, line, press, now=now)
+    if line is not None and _is_again(session, link, line, press, now=now):
+        return line
     if press.choice == STOP:
         state, until, rhythm = ConsentState.WITHDRAWN, None, None
     elif press.choice == SLEEP:
@@ -134,7 +140,7 @@ def decide(
         raise BadRequestError(N_("Please press one of the buttons."))
     kept = change_consent(
         session,
-        Site.of(published),
+        published,
         link.contact,
         link.newsletter,
         state,
@@ -178,6 +184,20 @@ def _link(session: Session, token: str) -> Link:
     return Link(contact, kept.newsletter)
 
 
+def _is_again(
+    session: Session, link: Link, line: ConsentEvent, press: Press, *, now: datetime
+) -> bool:
+    """Return whether a line was written by this same press, a moment ago: a double click."""
+    if press.choice == STOP:
+        alike = line.state == ConsentState.WITHDRAWN
+    elif press.choice == SLEEP:
+        alike = line.state == ConsentState.PAUSED and line.until == line.at + PAUSE
+    else:
+        alike = line.rhythm == press.choice
+    soon = now - line.at < DOUBLE
+    return alike and soon and is_same_voice(session, line, press.method, press.evidence(link))
+
+
 def _take_back(
     session: Session,
     published: Published,
@@ -192,7 +212,7 @@ def _take_back(
         press.undo.encode(), _undo_token(line, press.keys).encode()
     ):
         return None
-    kept = undo(session, Site.of(published), line, evidence=press.evidence(link), now=now)
+    kept = undo(session, published, line, evidence=press.evidence(link), now=now)
     tell_consent(session, published, link.contact, kept, now=now)
     return kept
 
@@ -205,7 +225,7 @@ def _undo_token(line: ConsentEvent, keys: Sequence[bytes]) -> str:
 def _page(session: Session, link: Link, token: str, *, now: datetime) -> Response:
     """Render the page of a link."""
     site, published = current.site(), current.published()
-    locale = locale_of(site)
+    locale = locale_of(site, link.contact.language)
     newsletter = published.find(Newsletter, link.newsletter)
     title = said(newsletter.title, locale) if newsletter else link.newsletter
     allows = may_mail(session, link.contact, link.newsletter, at=now)
@@ -232,7 +252,7 @@ def _page(session: Session, link: Link, token: str, *, now: datetime) -> Respons
             for one in less_often(published.find(Newsletter, link.newsletter), line)
         ],
         action=url_for("unsubscribing.pressed", token=token),
-        **around_page(site),
+        **around_page(site, locale),
     )
     return make_response(page)
 

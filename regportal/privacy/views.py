@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, request, url_for
 from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import NotHereError
@@ -32,8 +33,16 @@ from regportal.privacy.owner import (
     typed_again,
     wait_until_settled,
 )
-from regportal.privacy.proving import Pressed, find_link, keys_of, press, press_by_code
+from regportal.privacy.proving import (
+    Pressed,
+    asked_here,
+    find_link,
+    keys_of,
+    press,
+    press_by_code,
+)
 from regportal.privacy.reading import Reader, everything
+from regportal.privacy.speaking import languages_shown
 from regportal.store import current
 from regportal.store.words import N_
 
@@ -72,6 +81,8 @@ def me() -> Response:
             "newsletters": newsletters_shown(
                 session, published, owner.contact, locale=asking.locale, proven=True, now=asking.now
             ),
+            "languages": languages_shown(published, owner.contact),
+            "language_url": url_for("privacy.changing.language"),
             "remembered": owner.visitor.remembered,
             "tracks": owner.visitor.tracks,
             "objects": browser.objects(current.site(session)),
@@ -82,6 +93,7 @@ def me() -> Response:
                 session,
                 published,
                 owner.contacts,
+                owner.contact,
                 asking.locale,
                 current.settings().pepper_text,
                 asking.now,
@@ -116,7 +128,7 @@ def ask_for_link() -> BaseResponse:
 def asked() -> Response:
     """Say that a link is on its way, if we know the address; its code can be typed right here."""
     with current.store().read() as session:
-        return _asked(here(session))
+        return _asked(session, here(session))
 
 
 @bp.post("/me/code")
@@ -143,7 +155,8 @@ def code() -> BaseResponse:
         form = small_form(asking)
         form.code.data = typed
         complain(form.code, NO_CODE)
-        return _asked(asking, status=422, form=form)
+        with current.store().read() as session:
+            return _asked(session, asking, status=422, form=form)
     return _opened(pressed)
 
 
@@ -197,10 +210,16 @@ def press_link(token: str) -> BaseResponse:
     return _opened(pressed)
 
 
-def _asked(asking: Here, **about: Any) -> Response:
-    """Render the page that waits for the mail; without a cookie there is no code to type."""
+def _asked(session: Session, asking: Here, **about: Any) -> Response:
+    """
+    Render the page that waits for the mail; without a cookie there is no code to type.
+
+    Where somebody else is proven here it says so: only of him who asks is anything looked up.
+    """
     code = None if asking.is_new else {"action": url_for("privacy.code")}
-    return page("asked", TITLE, asking, code=code, **about)
+    link = asked_here(session, asking.token, now=asking.now) if asking.owner else None
+    other = proven_other(session, keys_of(session, link), now=asking.now) if link else None
+    return page("asked", TITLE, asking, code=code, signs_out=other, **about)
 
 
 def _opened(pressed: Pressed) -> BaseResponse:

@@ -124,6 +124,9 @@ class Documents(Protocol):
     def one(self, kind: type[D], key: str) -> D:
         """Return the document; raise NotHereError where none is published under this key."""
 
+    def find(self, kind: type[D], key: str) -> D | None:
+        """Return the document, or None where none is published under this key."""
+
 
 class Theme(BaseModel):
     """How the public pages look; colours and lengths as CSS writes them."""

@@ -124,6 +124,17 @@ class Store:
         """Wait until everything that was noted before is kept."""
         self._owe(_Owed(lambda _session: None)).answer.result()
 
+    def sweep(self) -> None:
+        """
+        Let nothing that was deleted stay in SQLite's files (security.md 2.7); PostgreSQL vacuums.
+
+        Deleted rows are overwritten (``secure_delete``), but they stay in the write-ahead log
+        until it is written back; where somebody still reads, the nightly job does it.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with contextlib.closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Finish what is waiting and let go of the database; a later write opens it anew."""
         with self._start:

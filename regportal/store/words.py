@@ -86,7 +86,7 @@ def speaking(locale: str) -> Mapping[str, Any]:
 
     def some(single: str, plural: str, number: int, **values: object) -> str:
         found = catalogue.ngettext(single, plural, number)
-        return found % {"num": number, **values} if values else found
+        return found % {"num": number, **values}
 
     def moment(at: datetime) -> str:
         return moment_shown(at, locale)

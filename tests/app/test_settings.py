@@ -26,6 +26,11 @@ TLS = "https://portal.acme.example"
         ({"base_url": TLS}, "SECRET_KEY must be set on any host but localhost"),
         ({"base_url": TLS, "secret_key": "short"}, "SECRET_KEY must have at least 16 characters"),
         ({"secret_key": f"{KEY},short"}, "SECRET_KEY must have at least 16 characters"),
+        ({"hsts": "everywhere"}, "HSTS"),
+        (
+            {"base_url": f"{TLS}/portal", "secret_key": KEY, "hsts": "subdomains"},
+            "HSTS must be host where BASE_URL has a path",
+        ),
         ({"proxy_hops": "many"}, "PROXY_HOPS"),
         ({"proxy_hops": "-1"}, "PROXY_HOPS"),
         ({"allow_private_targets": "10.0.0.0/40"}, "ALLOW_PRIVATE_TARGETS"),

@@ -9,6 +9,11 @@ from regportal.forms.wire import network_of
 from tests.portal import FIREFOX, SECRET, Portal
 
 HTTPS = "https://portal.acme.example"
+HOST_WIDE = {
+    *("strict-transport-security", "clear-site-data", "public-key-pins", "expect-ct"),
+    *("report-to", "nel", "alt-svc", "accept-ch", "origin-agent-cluster", "service-worker-allowed"),
+}
+"""Headers that browsers keep for all pages of a host, whoever sent them."""
 KEY = "k" * 32
 
 
@@ -125,6 +130,26 @@ def test_tls_is_promised_where_the_host_is_ours(at, base_url, sent, path):
     answer = Visitor(portal).ask("GET", portal.settings.path + path)
 
     assert answer.headers.get("Strict-Transport-Security") == sent
+
+
+def test_hosts_below_ours_are_bound_only_where_the_operator_says_so(at):
+    answer = Visitor(at(HTTPS, hsts="subdomains")).ask("GET", "/g/guide")
+
+    assert answer.headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/g/guide", "/me", "/theme.css", "/static/js/regportal.js", "/nothing", "/healthz"),
+        *("/api/v1/choice", "/.well-known/gpc.json", "/d/nothing", "/m/nothing", "/u/nothing"),
+    ],
+)
+def test_below_a_path_no_header_speaks_for_the_whole_host(at, path):
+    portal = at(f"{HTTPS}/portal")
+    answer = Visitor(portal).ask("GET", portal.settings.path + path)
+
+    assert HOST_WIDE & {name.lower() for name, _ in answer.headers} == set()
 
 
 @pytest.mark.parametrize(

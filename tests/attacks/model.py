@@ -130,6 +130,15 @@ class Everybody(RuleBasedStateMachine):
         self.portal.work()
         self.remember()
 
+    @rule(browser=st.sampled_from(EVES), which=st.sampled_from((0, 0, 1)))
+    def vera_leaves_a_browser_to_eve(self, browser: str, which: int) -> None:
+        """Vera opens one of her mails where Eve sits, says yes, and leaves the browser to Eve."""
+        links = self.mailed(VERA)
+        yes = {"choice": "confirm", "browser": "stays"}
+        self.seen(self.browsers[browser].post(links[which % len(links)], yes))
+        self.portal.work()
+        self.remember()
+
     # --- Eve, who knows the address and nothing else ---
 
     @rule(browser=st.sampled_from(EVES), gate=st.sampled_from(GATES), again=st.booleans())

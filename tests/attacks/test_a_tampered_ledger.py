@@ -33,6 +33,7 @@ from regportal.consent.ledger import (
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork, ConsentState
 from regportal.consent.rules import FIRST, chained
 from regportal.store.schema import Site
+from tests.papers import papers
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SITE = Site(name="Acme", controller="Acme Ltd", privacy_notice="https://www.acme.example/privacy")
@@ -58,7 +59,7 @@ def write(store, number, state="pending"):
         locale="en",
         evidence=Evidence("ann@acme.example", "203.0.113.0/24", "abc"),
     )
-    store.write(lambda session: append(session, SITE, said, now=NOON))
+    store.write(lambda session: append(session, papers(SITE), said, now=NOON))
 
 
 def signed(store, keys=KEYS):

@@ -63,3 +63,20 @@ def test_doctor_says_when_the_clean_up_last_ran(regportal, ann):
 
     assert checks["retention"]["fine"]
     assert "every night" in checks["retention"]["says"]
+
+
+@pytest.mark.parametrize("command", [("export",), ("forget", "--yes")])
+def test_what_only_a_crm_takes_for_the_persons_is_left_out_and_named(regportal, ann, command):
+    colleague = "bob@example.com"
+    ann.portal.hook("contact.merged", {"email": colleague, "into": ann.email})
+    ann.portal.work()
+    name, *options = command
+    ran = regportal("contact", name, ann.email, *options)
+
+    assert ran.code == 0
+    assert colleague not in ran.out
+    assert ran.err == (
+        f"Left out: {colleague}. Only a CRM says that it is this person's, too"
+        " (see `regportal contact join`).\n"
+    )
+    assert regportal("show", "contact", colleague).code == 0

@@ -15,6 +15,7 @@ from regportal.store.ids import uuid7
 from regportal.store.schema import Site
 from regportal.tracking.actions import attribute, record
 from regportal.tracking.models import Attributed, Interaction, Judged
+from tests.papers import papers
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -102,7 +103,7 @@ class Town:
             locale="en",
             evidence=Evidence("ann@example.com"),
         )
-        return append(self.session, SITE, said, now=at)
+        return append(self.session, papers(SITE), said, now=at)
 
 
 @pytest.fixture
@@ -280,6 +281,9 @@ def test_contacts_are_listed_with_their_answers(installed, town):
             "assurance": "verified",
             "first_seen": "2026-03-04T12:00:00Z",
             "locale": "en",
+            "reads": None,
+            "flags": [],
+            "related": [],
             "answers": {"country": "GB"},
         }
     ]

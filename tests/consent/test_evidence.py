@@ -13,7 +13,7 @@ from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwo
 from regportal.identity.actions import find_contact
 from regportal.identity.models import Claim
 from regportal.privacy.receipts import receipt
-from regportal.store.documents import Site, Wording
+from regportal.store.documents import Wording
 
 ANN = "ann@widgetworks.example"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -155,8 +155,8 @@ def test_all_of_it_is_in_the_receipt(portal, asked):
     asked.prove(portal)
     portal.work()
     with portal.store.read() as session:
-        contact, site = find_contact(session, ANN), Site.of(portal.shelf.published(session))
-        told = json.dumps(receipt(session, contact, None, site, now=NOON))
+        contact, published = find_contact(session, ANN), portal.shelf.published(session)
+        told = json.dumps(receipt(session, contact, None, published, now=NOON))
 
     assert portal.mails()[-1]["Message-ID"] in told
     assert '"rp:event_type": "confirmation"' in told

@@ -19,6 +19,7 @@ from regportal.consent.ledger import broken_lines
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentState
 from regportal.consent.rules import NEXT
 from regportal.store.schema import Site
+from tests.papers import papers
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SITE = Site(
@@ -84,7 +85,7 @@ def ledger(store):
 
 
 def add(store, line, *, now=NOON):
-    return store.write(lambda session: append(session, SITE, line, now=now))
+    return store.write(lambda session: append(session, papers(SITE), line, now=now))
 
 
 def broken(store):
@@ -266,7 +267,7 @@ def test_a_line_that_follows_keeps_the_wording_and_the_newest_name(store):
     later = store.write(
         lambda session: follow(
             session,
-            SITE,
+            papers(SITE),
             first,
             ConsentState.CONFIRMED,
             "confirm page",

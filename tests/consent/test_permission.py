@@ -1,8 +1,11 @@
 """Who may be written to is what the person said last; nobody and nothing else widens it."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import get_args
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,18 +21,21 @@ from regportal.consent.actions import (
     subject_of_contact,
     undo,
 )
-from regportal.consent.models import ConsentState
+from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.permission import may_mail
 from regportal.consent.rules import PROOF
+from regportal.consent.schema import Basis, Newsletter
 from regportal.identity.actions import contact_from_crm
 from regportal.identity.models import Contact
 from regportal.identity.people import contacts_of, join, split
 from regportal.store.ids import uuid7
 from regportal.store.schema import Site
+from tests.papers import papers
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SITE = Site(name="Acme", controller="Acme Ltd", privacy_notice="https://www.acme.example/privacy")
 SHORT = SITE.model_copy(update={"valid_for": "30d"})
+LETTER = Newsletter(key="prices", title="Prices", wording="Send me price alerts.")
 LATER = timedelta(hours=1)
 
 
@@ -37,7 +43,7 @@ class Ledger:
     """One person with two addresses, and everything that may happen to what she allows."""
 
     def __init__(self, store, number=0):
-        self.store, self.now, self.site = store, NOON, SITE
+        self.store, self.now, self.site, self.letter = store, NOON, SITE, LETTER
         self.ids = [
             store.write(lambda session, at=at: self.arrives(session, at, number))
             for at in ("home", "work")
@@ -57,7 +63,7 @@ class Ledger:
             terms.setdefault("evidence", Evidence(contact.email))
             return change_consent(
                 session,
-                self.site,
+                self.published,
                 contact,
                 "prices",
                 ConsentState(state),
@@ -73,9 +79,13 @@ class Ledger:
 
         def work(session):
             over = pauses_over(session, now=self.now, limit=99)
-            return [end_pause(session, self.site, line, now=self.now) for line in over]
+            return [end_pause(session, self.published, line, now=self.now) for line in over]
 
         return self.store.write(work)
+
+    @property
+    def published(self):
+        return papers(self.site, self.letter)
 
     def contact(self, session, which):
         return session.get_one(Contact, self.ids[which])
@@ -309,7 +319,7 @@ def test_undo_restores_what_was_and_nothing_more(ledger):
     ledger.site = SITE
 
     def back(session):
-        return undo(session, SITE, line, evidence=Evidence("ann"), now=ledger.now)
+        return undo(session, papers(SITE), line, evidence=Evidence("ann"), now=ledger.now)
 
     kept = ledger.store.write(back)
     again = ledger.store.write(back)
@@ -322,12 +332,13 @@ def test_a_request_that_was_stopped_is_not_undone_into_a_yes(ledger):
     ledger.says(0, "pending")
     line = ledger.says(0, "withdrawn", "unsubscribe page")
     kept = ledger.store.write(
-        lambda session: undo(session, SITE, line, evidence=Evidence("ann"), now=ledger.now)
+        lambda session: undo(session, papers(SITE), line, evidence=Evidence("ann"), now=ledger.now)
     )
 
     assert kept is None
 
 
+BASES = get_args(Basis)
 OWNER = st.tuples(
     st.sampled_from(["confirmed", "withdrawn", "paused", "pending"]),
     st.sampled_from(sorted(PROOF)),
@@ -346,6 +357,7 @@ STEPS = st.lists(
         st.tuples(st.just("people"), st.just(0), st.sampled_from(["join", "split"])),
         st.tuples(st.just("stranger"), st.integers(0, 1), st.just("asks")),
         st.tuples(st.just("settings"), st.just(0), st.sampled_from(["90d", None])),
+        st.tuples(st.just("basis"), st.just(0), st.sampled_from(BASES)),
         st.tuples(st.just("time"), st.just(0), st.integers(1, 40)),
     ),
     min_size=4,
@@ -411,7 +423,11 @@ class Model:
         line, before = self.lines[which]
         kept = self.ledger.store.write(
             lambda session: undo(
-                session, SITE, line, evidence=Evidence("ann"), now=line.at + timedelta(minutes=1)
+                session,
+                self.ledger.published,
+                line,
+                evidence=Evidence("ann"),
+                now=line.at + timedelta(minutes=1),
             )
         )
         if kept is not None:
@@ -434,10 +450,17 @@ class Model:
             locale="en",
             evidence=Evidence("ann"),
         )
-        self.ledger.store.write(lambda session: append(session, SITE, said, now=self.ledger.now))
+        self.ledger.store.write(
+            lambda session: append(session, self.ledger.published, said, now=self.ledger.now)
+        )
 
     def settings(self, which, what):
         self.ledger.site = SITE.model_copy(update={"valid_for": what})
+
+    def basis(self, which, what):
+        before = [self.ledger.allows(address) for address in (0, 1)]
+        self.ledger.letter = LETTER.model_copy(update={"basis": what})
+        assert [self.ledger.allows(address) for address in (0, 1)] == before
 
     def time(self, which, what):
         self.ledger.now += timedelta(days=what)
@@ -452,3 +475,86 @@ def test_whatever_happens_nothing_is_allowed_beyond_what_she_said_last(store, st
     model = Model(Ledger(store, uuid7().hex))
     for who, which, what in steps:
         model.step(who, which, what)
+
+
+def bases(store):
+    with store.read() as session:
+        lines = sa.select(ConsentEvent.lawful_basis).order_by(ConsentEvent.number)
+        return session.scalars(lines).all()
+
+
+def test_a_line_has_the_basis_its_newsletter_had_when_it_was_written(ledger):
+    ledger.says(0, "confirmed")
+    ledger.letter = LETTER.model_copy(update={"basis": "contract"})
+    ledger.says(0, "paused", until=NOON + timedelta(days=30))
+    ledger.letter = LETTER
+    ledger.says(0, "withdrawn")
+
+    assert bases(ledger.store) == ["consent", "contract", "consent"]
+
+
+def test_what_ends_by_time_or_is_taken_back_has_the_basis_of_now(ledger):
+    ledger.says(0, "confirmed")
+    ledger.letter = LETTER.model_copy(update={"basis": "legitimate-interest"})
+    stopped = ledger.says(0, "withdrawn", "unsubscribe page")
+    take_back = partial(undo, line=stopped, evidence=Evidence("ann"), now=ledger.now)
+    ledger.store.write(lambda session: take_back(session, ledger.published))
+    ledger.says(0, "paused", until=ledger.now + timedelta(days=1))
+    ledger.now += timedelta(days=1)
+    ledger.writes_down_what_ended()
+
+    assert bases(ledger.store) == ["consent", *["legitimate-interest"] * 4]
+    assert ledger.allows().allowed
+
+
+def test_an_archived_newsletter_keeps_the_basis_it_had_last(ledger):
+    ledger.letter = LETTER.model_copy(update={"basis": "contract"})
+    ledger.says(0, "confirmed")
+    ledger.letter = LETTER.model_copy(update={"key": "another"})
+    ledger.says(0, "withdrawn")
+
+    assert bases(ledger.store) == ["contract", "contract"]
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_no_basis_is_a_permission(ledger, basis):
+    ledger.letter = LETTER.model_copy(update={"basis": basis})
+
+    assert not ledger.allows().allowed
+    with pytest.raises(ValueError, match="cannot make a consent confirmed"):
+        ledger.says(0, "confirmed", "crm")
+    ledger.says(0, "pending")
+    assert not ledger.allows().allowed
+
+
+class Twins:
+    """Two people to whom the same happens, and of whom one's newsletter changes its basis."""
+
+    def __init__(self, store):
+        self.ledgers = [Ledger(store, uuid7().hex) for _ in range(2)]
+        self.models = [Model(ledger) for ledger in self.ledgers]
+
+    def step(self, who, which, what):
+        if who == "basis":
+            self.models[1].step(who, which, what)
+            self.ledgers[0].now = self.ledgers[1].now
+            return
+        for model in self.models:
+            model.step(who, which, what)
+
+    def allows(self, which):
+        return [
+            (one.allowed, one.state, one.since, one.because, one.rhythm)
+            for one in (ledger.allows(which) for ledger in self.ledgers)
+        ]
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_whatever_happens_a_change_of_basis_neither_widens_nor_narrows(store, steps):
+    twins = Twins(store)
+    for who, which, what in steps:
+        twins.step(who, which, what)
+        for address in (0, 1):
+            plain, changed = twins.allows(address)
+            assert plain == changed

@@ -288,3 +288,29 @@ def test_a_running_portal_sees_a_publication_at_its_next_look(shop):
 
     assert first.one(Gate, "prices").headline == "All prices"
     assert second.one(Gate, "prices").headline == "Every price"
+
+
+LETTERS = """\
+newsletters:
+  - {key: news, title: News, wording: Send me the news., %s}
+"""
+
+
+def test_a_plan_says_what_a_change_of_basis_means(desk):
+    desk.apply(SITE + LETTERS % "basis: consent")
+    same = desk.write(SITE + LETTERS % "owner: Sales").plan()
+    other = desk.write(SITE + LETTERS % "basis: legitimate-interest").plan()
+
+    assert [one for one in same.remarks if "basis" in one] == []
+    (says,) = [one for one in other.remarks if "basis" in one]
+    assert says == (
+        "the newsletter 'news' goes from the basis consent to legitimate-interest: lines written"
+        " into the ledger from now on say so, older ones keep theirs, and nobody may be written to"
+        " who may not be already"
+    )
+
+
+@pytest.mark.parametrize("basis", ["vital-interest", "Consent", "art-6"])
+def test_a_basis_we_do_not_know_is_refused(desk, basis):
+    with pytest.raises(DocumentError, match="is not one of consent, contract"):
+        desk.apply(SITE + LETTERS % f"basis: {basis}")

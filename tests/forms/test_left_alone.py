@@ -11,7 +11,7 @@ from regportal.consent.models import Refusal
 from regportal.identity.actions import find_contact
 from regportal.identity.models import Claim
 from regportal.privacy.clocks import tidy
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom, sweep
+from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
 from tests.portal import SITE
 from tests.privacy.people import found_in
 
@@ -55,7 +55,7 @@ def forget(portal):
         )
 
     portal.store.write(work)
-    sweep(portal.store)
+    portal.store.sweep()
 
 
 def asks_again(portal):

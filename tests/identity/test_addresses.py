@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regportal.identity.addresses import read_address
+from regportal.identity.addresses import folded, is_lookalike, read_address
 from regportal.identity.rules import COMMON_DOMAINS, masked, typo_hint
 
 NO_SLIPS = ("mail.com", "email.com", "ymail.com", "yahoo.com.au", "outlook.com.au", "hotmail.ca")
@@ -154,3 +154,75 @@ def test_no_mask_tells_more_than_two_letters_and_an_ending(email):
 )
 def test_a_slip_of_the_finger_is_hinted_at(email, meant):
     assert typo_hint(email) == meant
+
+
+# --- what marketers see ---
+
+PAIRS = [  # as they were registered, or shown by those who warned of them
+    ("apple.com", "xn--80ak6aa92e.com"),
+    ("paypal.com", "xn--pypal-4ve.com"),
+    ("google.com", "xn--ggle-55da.com"),
+    ("epic.com", "xn--e1awd7f.com"),
+    ("facebook.com", "xn--fcebook-2fg.com"),
+    ("coffee.com", "xn--cffee-rce.com"),
+    ("acme.com", "xn--cme-5cd.com"),
+    ("scope.com", "xn--e1argc3h.com"),
+]
+HONEST = [
+    *("bücher.example", "müller.de", "straße.de", "españa.es", "københavn.dk", "łódź.pl"),
+    *("пример.рф", "москва.рф", "россия.рф", "αβγδε.gr", "例え.jp", "日本google.jp", "한국.kr"),
+    *("שלום.il", "مثال.eg", "भारत.in"),
+]
+"""Domains that look like themselves, in the letters of their own language."""
+
+
+@pytest.mark.parametrize(("looks_like", "domain"), PAIRS)
+def test_a_domain_made_to_look_like_another_is_flagged_and_shown_as_what_it_is(looks_like, domain):
+    address = read_address(f"ann@{domain}")
+
+    assert address.flags == ["idn", "lookalike"]
+    assert address.shown == f"ann@{domain}"
+    assert address.reads != f"ann@{looks_like}"
+    assert read_address(f"ann@{looks_like}").flags == []
+
+
+@pytest.mark.parametrize("domain", HONEST)
+def test_a_domain_in_letters_of_its_own_is_no_lookalike_and_shown_in_punycode(domain):
+    address = read_address(f"Ann@{domain}")
+
+    assert address.flags == ["idn"]
+    assert address.shown.isascii()
+    assert address.shown.startswith("Ann@")
+    assert read_address(address.shown).match_key == address.match_key
+    assert address.reads == f"Ann@{domain}"
+
+
+@given(st.text(max_size=30))
+def test_whatever_a_domain_is_made_of_it_can_be_looked_at(domain):
+    assert is_lookalike(domain) in {True, False}
+
+
+@given(st.sampled_from([chr(0x430), chr(0x435), chr(0x43E), chr(0x440), chr(0x441), chr(0x3BF)]))
+def test_one_foreign_letter_that_looks_plain_is_enough(letter):
+    assert is_lookalike(f"micr{letter}soft.com")
+
+
+def test_a_throw_away_domain_is_flagged_and_no_address_is_refused_for_it():
+    assert read_address("ann@mailinator.com").flags == ["disposable"]
+    assert read_address("ann@sub.mailinator.com").flags == ["disposable"]
+
+
+@pytest.mark.parametrize(
+    ("address", "other", "alike"),
+    [
+        ("a.n.n@example.com", "ann@example.com", True),
+        ("ann+news@example.com", "a.nn+prices@example.com", True),
+        ("ann@example.com", "ann@example.org", False),
+        ("ann@example.com", "anne@example.com", False),
+        ("+a@example.com", "+b@example.com", False),
+        ("a.b+c+d@example.com", "ab@example.com", True),
+    ],
+)
+def test_addresses_that_differ_by_dots_or_a_tag_are_alike_and_not_the_same(address, other, alike):
+    assert (folded(address) == folded(other)) is alike
+    assert read_address(address).match_key != read_address(other).match_key

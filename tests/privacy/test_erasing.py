@@ -29,7 +29,6 @@ from regportal.privacy.erasing import (
     find_whom,
     is_whole,
     shown,
-    sweep,
 )
 from regportal.privacy.models import Erasure
 from regportal.tracking.actions import record
@@ -51,7 +50,7 @@ def forget(portal, email, **more):
         return shown(report)
 
     report = portal.store.write(work)
-    sweep(portal.store)
+    portal.store.sweep()
     return report
 
 
@@ -218,7 +217,6 @@ def test_nobody_is_brought_back_by_the_crm(portal, database_url, ann):
     forget(portal, ann.email)
     portal.hook("contact_role.added", {"opportunity": "o-1", "email": ann.email, "role": "buyer"})
     portal.work()
-    sweep(portal.store)  # as every night
 
     assert ann.key is None
     assert found_in(database_url, [ann.email]) == []
@@ -332,7 +330,7 @@ def test_a_claim_that_is_settled_meanwhile_goes_too(portal, database_url):
     forget(portal, eve.email)
     settling.thread.join()
     portal.work()
-    sweep(portal.store)
+    portal.store.sweep()
 
     assert eve.key is None
     assert found_in(database_url, [eve.email]) == []

@@ -5,12 +5,14 @@ import io
 import json
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from regportal.identity.actions import find_contact
+from regportal.privacy.erasing import find_whom
+from regportal.privacy.exporting import export_json
 from regportal.privacy.traces import every_model
 from regportal.tracking.models import Attributed, Interaction, Judged
 from tests.privacy.people import Person
@@ -112,3 +114,37 @@ def test_every_table_of_a_person_is_exported_or_has_nothing_of_hers(portal, ann,
 
     assert exported <= found
     assert {"contact", "claim", "visitor", "answer", "interaction", "grant", "letter"} <= exported
+
+
+def test_the_export_says_how_each_newsletter_stands_and_who_answers_for_it(ann, own):
+    (news,) = as_json(ann)["newsletters"]
+    table = {row["field"]: row["value"] for row in as_table(ann) if row["section"] == "newsletters"}
+
+    assert (news["address"], news["newsletter"]) == (ann.email, "news")
+    assert (news["state"], news["may_mail"], news["basis"]) == ("confirmed", True, "consent")
+    assert news["owner"] == "Acme Products Ltd, 1 High Street, Leeds"
+    assert (table["state"], table["owner"]) == (news["state"], news["owner"])
+
+
+def test_a_pause_that_is_over_is_over_in_the_export_before_anybody_wrote_it_down(portal, ann, own):
+    ann.browser.post("/me/newsletters", {**own.fields, "newsletter": "news", "choice": "pause"})
+    (asleep,) = newsletters(portal, ann, datetime.now(UTC))
+    (awake,) = newsletters(portal, ann, datetime.now(UTC) + timedelta(days=91))
+
+    assert (asleep["state"], asleep["may_mail"]) == ("paused", False)
+    assert (awake["state"], awake["may_mail"]) == ("confirmed", True)
+
+
+def newsletters(portal, person, now):
+    with portal.store.read() as session:
+        published, whom = portal.shelf.published(session), find_whom(session, person.email)
+        pieces = export_json(session, published, whom, pepper="", now=now)
+        return json.loads("".join(pieces))["newsletters"]
+
+
+def test_what_was_only_asked_for_is_shown_as_asked_for(portal):
+    bob = Person(portal, "bob@other.example")
+    bob.browser.claim(bob.email, n_news="yes")
+    (news,) = newsletters(portal, bob, datetime.now(UTC))
+
+    assert (news["address"], news["state"], news["may_mail"]) == (bob.email, "pending", False)

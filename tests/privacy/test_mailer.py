@@ -12,6 +12,7 @@ from regportal.identity.keys import SCOPES, add_key, revoke_key
 from regportal.identity.models import MailEvent
 from regportal.identity.suppression import reasons
 from tests.portal import ORIGIN
+from tests.privacy.people import Person
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
 SHAPE = {
@@ -354,6 +355,23 @@ def test_the_link_to_ones_own_page_goes_to_who_complained(mailer, kind, letters)
     mailer.portal.work()
 
     assert [one["X-Regportal-Kind"] for one in mailer.portal.mails()[mails:]] == letters
+
+
+@pytest.mark.parametrize("kind", ["bounce", "complaint"])
+def test_nobody_moves_to_an_address_that_is_left_alone(portal, kind):
+    """The letter asks whoever owns the other mailbox, and anybody could have named it."""
+    ann = Person(portal, ANN).arrives()
+    own = ann.opens_her_page()
+    Mailer(portal).tell(type=kind, email=BOB, permanent=True)
+    mails = len(portal.mails())
+    page = ann.browser.post("/me/address", {**own.fields, "email": BOB})
+    portal.work()
+
+    other = ann.browser.post("/me/address", {**own.fields, "email": "ann@new.example"})
+    assert (page.status, len(page.text)) == (other.status, len(other.text))
+    assert len(portal.mails()) == mails
+    portal.work()
+    assert portal.mails()[-1]["To"] == "ann@new.example"
 
 
 @pytest.mark.parametrize("kind", ["bounce", "complaint"])

@@ -192,6 +192,7 @@ def test_erasing_oneself_takes_one_page_and_one_press(portal, ann, own):
     done = ann.browser.post("/me/erase", {**asked.fields, "choice": "erase"})
 
     assert "it is told to delete it" in asked.text
+    assert "1 answer is deleted, with its history." in asked.text
     assert done.status == 200
     assert "Everything is deleted" in done.text
     assert ann.key is None

@@ -3,15 +3,17 @@
 import io
 import json
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from pypdf import PdfReader
 
+from regportal.consent.schema import Basis
 from regportal.identity.actions import find_contact
-from regportal.privacy.receipts import proof_pdf, receipt
-from regportal.store.schema import Site
+from regportal.privacy.receipts import ARTICLES, BASES, proof_pdf, receipt
 from tests.cli.conftest import regportal  # noqa: F401 - a fixture
 from tests.portal import SITE
+from tests.privacy.people import Person
 
 ANN = "ann@acme.example"
 WORDS = "Πρίσες, Цены, أسعار, מחירים, ราคา"
@@ -27,9 +29,9 @@ def reads(portal):
 
 def told(portal, newsletter=None, kind=receipt):
     with portal.store.read() as session:
-        site = Site.of(portal.shelf.published(session))
+        published = portal.shelf.published(session)
         contact = find_contact(session, ANN)
-        return kind(session, contact, newsletter, site, now=datetime.now(UTC))
+        return kind(session, contact, newsletter, published, now=datetime.now(UTC))
 
 
 def test_a_receipt_says_what_was_agreed_to_and_how(portal):
@@ -168,3 +170,39 @@ def test_keys_are_made_listed_and_revoked(command):
     assert listed["revoked_at"] is not None
     assert command("key", "revoke", "0" * 32).code == 1
     assert command("key", "add", "mailer").code == 2
+
+
+def on_the_basis(portal, basis, **more):
+    keys = "".join(f"    {name}: {value}\n" for name, value in {"basis": basis, **more}.items())
+    portal.publish(SITE.replace("    frequency: monthly\n", f"    frequency: monthly\n{keys}"))
+
+
+def test_a_proof_names_basis_and_owner_and_older_lines_keep_theirs(portal):
+    reads(portal)
+    on_the_basis(portal, "contract", owner="Sales, Leeds")
+    ann = Person(portal, ANN)
+    own = ann.opens_her_page()
+    ann.browser.post("/me/newsletters", {**own.fields, "newsletter": "prices", "choice": "stop"})
+    (record,) = told(portal)["dpv:hasRecordOfActivity"]
+    bases = [event["dpv:hasLegalBasis"] for event in record["rp:events"]]
+    paper = PdfReader(io.BytesIO(told(portal, kind=proof_pdf)))
+    text = "".join(page.extract_text() for page in paper.pages)
+
+    assert (bases[0], bases[-1]) == ("dpv:ExpressedConsent", "dpv:Contract")
+    assert record["dpv:hasProcess"]["dpv:hasLegalBasis"] == "dpv:Contract"
+    assert record["dpv:hasResponsibleEntity"] == "Sales, Leeds"
+    assert "contract, GDPR Art. 6(1)(b)" in text
+    assert "consent, GDPR Art. 6(1)(a)" in text
+    assert "Sales, Leeds" in text
+
+
+def test_without_an_owner_the_controller_answers(portal):
+    reads(portal)
+    (record,) = told(portal)["dpv:hasRecordOfActivity"]
+
+    assert record["dpv:hasResponsibleEntity"] == "Acme Products Ltd, 1 High Street, Leeds"
+
+
+@pytest.mark.parametrize("basis", get_args(Basis))
+def test_every_basis_has_its_word_in_the_vocabulary_and_in_law(basis):
+    assert ARTICLES[BASES[basis]].startswith(f"{basis.replace('-', ' ')}, GDPR Art. 6(1)(")

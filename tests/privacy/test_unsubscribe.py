@@ -299,6 +299,34 @@ def test_a_double_click_is_taken_back_as_one_press(ann, choice):
     assert ann.allows().allowed
 
 
+@pytest.mark.parametrize("choice", ["stop", "pause"])
+def test_the_second_answer_of_a_double_click_takes_back_the_first(ann, choice):
+    first, second = ann.press(choice), ann.press(choice)
+    assert (second.status, second.undo) == (200, first.undo)
+    ann.press("undo", undo=second.undo)
+
+    assert ann.allows().allowed
+
+
+def test_a_double_click_on_less_often_is_no_mistake(ann):
+    ann.portal.publish(RHYTHMS)
+    first, second = ann.press("quarterly"), ann.press("quarterly")
+
+    assert (first.status, second.status) == (200, 200)
+    assert "From now on it comes quarterly" in second.text
+    assert ann.line().rhythm == "quarterly"
+
+
+@pytest.mark.parametrize(("agent", "seconds"), [("Another", 1), (None, 61)])
+def test_whoever_stops_it_after_somebody_else_takes_back_nothing_of_his(ann, agent, seconds):
+    ann.press("stop")
+    ann.browser.headers |= {"User-Agent": agent} if agent else {}
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds), tick=False):
+        ann.press("undo", undo=ann.press("stop").undo or "")
+
+    assert not ann.allows().allowed
+
+
 def test_a_stop_after_a_pause_is_taken_back_to_the_pause(ann):
     ann.press("pause")
     ann.press("undo", undo=ann.press("stop").undo)

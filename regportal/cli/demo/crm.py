@@ -5,12 +5,13 @@ import secrets
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
 
 from regportal.cli.demo.notebook import Line, Notebook
+from regportal.connectors.rules import in_full
 from regportal.connectors.signatures import keys_of, signed, verify
 from regportal.errors import DeliveryError, RefusedError, UnreachableError
 
@@ -144,8 +145,7 @@ class Crm:
 
     def _tell(self, topic: str, fact: Mapping[str, Any], *, now: datetime) -> None:
         """Send regportal one signed message."""
-        stamp = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        body = json.dumps({"type": topic, "timestamp": stamp, "data": fact}).encode()
+        body = json.dumps({"type": topic, "timestamp": in_full(now), "data": fact}).encode()
         headers = signed(self._keys, f"msg_{uuid.uuid4().hex}", now, body)
         try:
             answer = requests.post(
