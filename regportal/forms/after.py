@@ -10,7 +10,7 @@ from regportal.errors import BadRequestError, ForbiddenError
 from regportal.forms import wire
 from regportal.forms.actions import Opened, Sender, Sent, content_of, open_gate, owe_mail
 from regportal.forms.asking import hash_named, read_csrf_token
-from regportal.forms.deciding import Decision, decide_other
+from regportal.forms.deciding import Decision
 from regportal.forms.forming import address_from, ask_of, complain
 from regportal.forms.handing import (
     Handed,
@@ -20,6 +20,7 @@ from regportal.forms.handing import (
     kiosk_page,
     small_buttons,
 )
+from regportal.forms.others import decide_other
 from regportal.forms.proving import prove_by_code
 from regportal.forms.visiting import (
     Visiting,
@@ -30,8 +31,8 @@ from regportal.forms.visiting import (
     visiting_of,
 )
 from regportal.identity import browser, limits
-from regportal.identity.actions import end_visitor, holds
 from regportal.identity.models import Claim, Visitor
+from regportal.identity.visitors import end_visitor, holds
 from regportal.store import current
 from regportal.store.words import N_
 

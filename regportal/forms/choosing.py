@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from regportal.errors import BadRequestError
 from regportal.forms import wire
 from regportal.identity import browser, limits
-from regportal.identity.actions import begin_visitor, choose, recognise, rotate
 from regportal.identity.models import Visitor, VisitorToken
 from regportal.identity.tokens import fresh_token, hash_of
+from regportal.identity.visitors import begin_visitor, choose, recognise, rotate
 from regportal.store import current
 from regportal.store.strict_json import KIB, read_json
 

@@ -10,13 +10,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from regportal.connectors.schema import Connector
-from regportal.consent.actions import (
-    Evidence,
-    Said,
-    append,
-    subject_of_claim,
-    subject_of_contact,
-)
+from regportal.consent.actions import subject_of_claim, subject_of_contact
+from regportal.consent.lines import Evidence, Said, append
 from regportal.consent.models import ConsentState
 from regportal.consent.schema import Newsletter
 from regportal.errors import StaleError
@@ -27,14 +22,13 @@ from regportal.forms.schema import Gate, Question
 from regportal.identity.actions import (
     begin_claimant,
     claim_of,
-    end_visitor,
     open_claim,
     open_claim_of,
     proving_mail,
-    rotate,
 )
 from regportal.identity.addresses import Address
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact, Visitor, VisitorState
+from regportal.identity.visitors import end_visitor, rotate
 from regportal.library.schema import Asset
 from regportal.outbox.actions import News, put
 from regportal.store.documents import Published, Site, keep_wording

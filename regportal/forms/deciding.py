@@ -2,54 +2,40 @@
 
 import enum
 import uuid
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.consent.actions import (
-    Evidence,
-    follow,
-    states_of,
-    subject_of_claim,
-)
-from regportal.consent.models import ConsentEvent, ConsentState
-from regportal.consent.refusing import keep_refusal
-from regportal.errors import NotHereError, StaleError
-from regportal.forms.actions import Sender, evidence_of, hand_over, subject_of
-from regportal.forms.claiming import Around, House
+from regportal.consent.lines import Evidence
+from regportal.errors import NotHereError
+from regportal.forms.actions import hand_over
+from regportal.forms.claiming import Around, House, Sender, evidence_of
 from regportal.forms.history import heed_objection, join_history
 from regportal.forms.models import Answer
-from regportal.forms.news import tell_claim_ended, tell_consent
-from regportal.forms.showing import asked_in_vain, seen_of
-from regportal.identity.actions import (
+from regportal.forms.news import tell_claim_ended
+from regportal.forms.showing import check_seen
+from regportal.forms.waiting import (
+    BY_PAGE,
+    confirm_newsletter,
+    confirm_waiting,
+    refuse_newsletter,
+    refuse_waiting,
+)
+from regportal.identity.actions import claim_of, decide, proof_of
+from regportal.identity.codes import awaits_code, lengthen
+from regportal.identity.models import Claim, ClaimState, Proof, Visitor, VisitorState
+from regportal.identity.people import keys_of_owner
+from regportal.identity.tokens import derived_token
+from regportal.identity.visitors import (
     begin_visitor,
-    claim_of,
-    decide,
     end_visitor,
-    open_claims_of,
-    proof_of,
-    proving_mail,
     recognise,
     rotate,
     verify,
     visitor_given,
 )
-from regportal.identity.codes import awaits_code, lengthen
-from regportal.identity.models import (
-    Assurance,
-    Claim,
-    ClaimState,
-    Contact,
-    Proof,
-    Visitor,
-    VisitorState,
-)
-from regportal.identity.people import is_left, keys_of_owner, own_contacts
-from regportal.identity.rules import is_fresh
-from regportal.identity.tokens import derived_token
 from regportal.library.actions import revoke
 from regportal.mail.actions import answered
 from regportal.store.documents import Published, span
@@ -57,27 +43,12 @@ from regportal.store.words import N_
 from regportal.tracking.actions import attribute, seen_of_claim, visit_of
 from regportal.tracking.models import Attributed
 
-BY_PAGE, BY_CODE = "confirm page", "code"
-"""How the owner of an address said yes, as the ledger calls it."""
-NOTHING = N_("There is nothing to decide here.")
-
 
 class Decision(enum.StrEnum):
     """Which of the two buttons was pressed."""
 
     CONFIRM = "confirm"
     DENY = "deny"
-
-
-class Reach(enum.StrEnum):
-    """What somebody may say of a claim of his other address, on his own page."""
-
-    ALL = "all"
-    """Yes or no, as by the letter that was sent there: he proved that mailbox as well."""
-    CLAIM = "claim"
-    """The same, but no newsletter begins: he left that mailbox, others may read it by now."""
-    NO = "no"
-    """Only no: that mailbox was never proven, somebody else named it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +81,6 @@ def find_proof(session: Session, token: str, *, now: datetime) -> tuple[Proof, C
     return proof, session.get_one(Claim, proof.claim_id)
 
 
-def _check_seen(session: Session, claim: Claim, seen: str | None) -> None:
-    """Raise StaleError where something came to a claim after its owner was shown it."""
-    if seen and seen != seen_of(session, claim):
-        raise StaleError(N_("Something was added meanwhile. Please look once more."))
-
-
 def confirm(
     session: Session,
     house: House,
@@ -144,7 +109,7 @@ def confirm(
             if before is not None and _has_proven(before, claim):
                 return Confirmed(onward, held, before.remembered)
         raise NotHereError("This link was used before.")
-    _check_seen(session, claim, seen)
+    check_seen(session, claim, seen)
     _say_yes(session, proof, claim, pepper=pepper, now=now)
     visitor = _pressing(session, claim, sender.token, next_token, now=now)
     verify(visitor, claim, sender.browser, now=now)
@@ -181,7 +146,7 @@ def confirm_aside(
     if visitor is None:
         if proof.used_at is not None or claim.state in {ClaimState.REJECTED, ClaimState.EXPIRED}:
             raise NotHereError("This link was used before.")
-        _check_seen(session, claim, seen)
+        check_seen(session, claim, seen)
         _say_yes(session, proof, claim, pepper=pepper, now=now)
         lengthen(proof, now=now)
         visitor = begin_visitor(session, nobodys, now=now)
@@ -198,49 +163,6 @@ def confirm_aside(
         visitor_id=visitor.id,
         by_code=awaits_code(proof, claim, asked, now=now),
     )
-
-
-def _say_yes(session: Session, proof: Proof, claim: Claim, *, pepper: str, now: datetime) -> None:
-    """Let a claim be confirmed by the letter that asked, whoever's browser it is opened in."""
-    decide(session, claim, ClaimState.CONFIRMED, now=now)
-    proof.used_at = now
-    answered(session, claim.match_key, pepper=pepper, now=now)
-
-
-def _give(  # noqa: PLR0913 - what is given to whom; each is another room's
-    session: Session,
-    house: House,
-    around: Around | None,
-    proof: Proof,
-    visitor: Visitor,
-    sender: Sender,
-    *,
-    pepper: str,
-    now: datetime,
-) -> None:
-    """Confirm what waited for a yes, and hand over what was asked for at a gate."""
-    claim = session.get_one(Claim, proof.claim_id)
-    evidence = evidence_of(claim, sender, proof.message_id, confirmed_at=now)
-    if around is None:
-        confirm_newsletter(session, house, proof, claim, evidence, BY_PAGE, now=now)
-        return
-    confirm_waiting(session, house, claim, evidence, BY_PAGE, pepper=pepper, now=now)
-    visit = visit_of(session, visitor.id, span(house.site.visit), now=now)
-    hand_over(session, around, visitor, claim, visit, sender, now=now)
-
-
-def _around(house: House, proof: Proof, claim: Claim) -> Around | None:
-    """
-    Return the gate a mail was about; None where it is about a newsletter, which needs none.
-
-    Raises NotHereError where it is about a gate that is no more.
-    """
-    if proof.newsletter is not None:
-        return None
-    around = house.at(proof.gate) or house.at(claim.gate)
-    if around is None:
-        raise NotHereError(N_("This link is no longer valid."))
-    return around
 
 
 def deny(
@@ -263,7 +185,7 @@ def deny(
     evidence = evidence_of(claim, sender, proof.message_id, confirmed_at=now)
     if proof.newsletter is not None:
         answered(session, claim.match_key, pepper=pepper, now=now)
-        _refuse_newsletter(session, published, proof, claim, evidence, pepper=pepper, now=now)
+        refuse_newsletter(session, published, proof, claim, evidence, pepper=pepper, now=now)
     else:
         reject(session, published, claim, evidence, pepper=pepper, now=now)
     proof.used_at = proof.used_at or now
@@ -291,7 +213,7 @@ def reject(
     revoke(session, claim_id=claim.id, now=now)
     done = [one.id for one in seen_of_claim(session, claim.id)]
     attribute(session, done, None, Attributed.ANONYMOUS, "claim rejected", now=now)
-    _refuse_pending(session, published, claim, evidence, pepper=pepper, now=now)
+    refuse_waiting(session, published, claim, evidence, pepper=pepper, now=now)
     visitor = session.get(Visitor, claim.visitor_id)
     if visitor is not None and visitor.claim_id == claim.id:
         visitor.claim_id = None
@@ -308,67 +230,30 @@ def _held(session: Session, token: str, *, now: datetime) -> tuple[Proof, Claim]
     return proof, claim
 
 
-def _refuse_newsletter(
-    session: Session,
-    published: Published,
-    proof: Proof,
-    claim: Claim,
-    evidence: Evidence,
-    *,
-    pepper: str,
-    now: datetime,
-) -> None:
-    """Refuse the one newsletter a proof is about, while it waits for an answer."""
-    pending = _pending(session, proof, claim)
-    if pending is not None:
-        line = _refuse(session, published, pending, claim, evidence, pepper=pepper, now=now)
-        if claim.contact_id is not None:
-            contact = session.get_one(Contact, claim.contact_id)
-            tell_consent(session, published, contact, line, now=now)
+def _around(house: House, proof: Proof, claim: Claim) -> Around | None:
+    """
+    Return the gate a mail was about; None where it is about a newsletter, which needs none.
 
-
-def _refuse_pending(
-    session: Session,
-    published: Published,
-    claim: Claim,
-    evidence: Evidence,
-    *,
-    pepper: str,
-    now: datetime,
-) -> None:
-    """Refuse every newsletter that waits under a claim."""
-    for line in states_of(session, subject_of_claim(claim.id)).values():
-        if line.state == ConsentState.PENDING:
-            _refuse(session, published, line, claim, evidence, pepper=pepper, now=now)
-
-
-def _refuse(
-    session: Session,
-    published: Published,
-    line: ConsentEvent,
-    claim: Claim,
-    evidence: Evidence,
-    *,
-    pepper: str,
-    now: datetime,
-) -> ConsentEvent | None:
-    """Write that a newsletter is refused, and keep it longer than the claim is kept."""
-    keep_refusal(session, claim.match_key, line.newsletter, pepper, now=now)
-    subject = subject_of(claim)
-    no, how = ConsentState.REFUSED, BY_PAGE
-    return follow(session, published, line, no, how, subject=subject, evidence=evidence, now=now)
-
-
-def _pending(session: Session, proof: Proof, claim: Claim) -> ConsentEvent | None:
-    """Return the line of the one newsletter a proof is about, while it waits for an answer."""
-    lines = states_of(session, subject_of_claim(claim.id), subject_of(claim))
-    line = lines.get(proof.newsletter or "")
-    return line if line is not None and line.state == ConsentState.PENDING else None
+    Raises NotHereError where it is about a gate that is no more.
+    """
+    if proof.newsletter is not None:
+        return None
+    around = house.at(proof.gate) or house.at(claim.gate)
+    if around is None:
+        raise NotHereError(N_("This link is no longer valid."))
+    return around
 
 
 def _has_proven(visitor: Visitor, claim: Claim) -> bool:
     """Return whether this visitor is the one whose browser proved a claim."""
     return visitor.state == VisitorState.VERIFIED and visitor.claim_id == claim.id
+
+
+def _say_yes(session: Session, proof: Proof, claim: Claim, *, pepper: str, now: datetime) -> None:
+    """Let a claim be confirmed by the letter that asked, whoever's browser it is opened in."""
+    decide(session, claim, ClaimState.CONFIRMED, now=now)
+    proof.used_at = now
+    answered(session, claim.match_key, pepper=pepper, now=now)
 
 
 def _pressing(session: Session, claim: Claim, old: str, new: str, *, now: datetime) -> Visitor:
@@ -384,147 +269,23 @@ def _pressing(session: Session, claim: Claim, old: str, new: str, *, now: dateti
     return begin_visitor(session, new, now=now)
 
 
-def confirm_waiting(
+def _give(  # noqa: PLR0913 - what is given to whom; each is another room's
     session: Session,
     house: House,
-    claim: Claim,
-    evidence: Evidence,
-    method: str,
-    *,
-    pepper: str,
-    now: datetime,
-) -> None:
-    """Confirm what waited under a claim for its owner, with the evidence of his press."""
-    in_vain = asked_in_vain(session, claim, pepper=pepper)
-    for line in states_of(session, subject_of_claim(claim.id)).values():
-        if line.state == ConsentState.PENDING and line.newsletter not in in_vain:
-            yes = ConsentState.CONFIRMED
-            follow(session, house.published, line, yes, method, evidence=evidence, now=now)
-
-
-def confirm_newsletter(
-    session: Session,
-    house: House,
+    around: Around | None,
     proof: Proof,
-    claim: Claim,
-    evidence: Evidence,
-    method: str,
-    *,
-    now: datetime,
-) -> None:
-    """Confirm the one newsletter a proof is about; ``method`` is how its owner said so."""
-    pending = _pending(session, proof, claim)
-    if pending is None:
-        return
-    line = follow(
-        session,
-        house.published,
-        pending,
-        ConsentState.CONFIRMED,
-        method,
-        subject=subject_of(claim),
-        evidence=evidence,
-        now=now,
-    )
-    if claim.contact_id is not None:
-        contact = session.get_one(Contact, claim.contact_id)
-        tell_consent(session, house.published, contact, line, now=now)
-
-
-def decide_other(  # noqa: PLR0913 - who decides what, and what he saw; all by name
-    session: Session,
-    house: House,
-    claim_id: uuid.UUID,
-    visitor_id: uuid.UUID | None,
-    choice: Decision,
+    visitor: Visitor,
     sender: Sender,
     *,
-    seen: str | None = None,
     pepper: str,
     now: datetime,
 ) -> None:
-    """
-    Decide another open claim of a visitor's addresses; his browser was proven a moment ago.
-
-    Raises NotHereError for any claim that his proof does not reach (:func:`reach_of`), or where
-    the proof is older than a quarter of an hour (the browser may have been left open), and
-    StaleError where something was added to it after ``seen`` was shown.
-    """
-    mine = _freshly_proven(session, visitor_id, now=now)
-    claim = session.get(Claim, claim_id)
-    reach = reach_of(session, mine.match_key, claim.match_key) if claim is not None else None
-    if claim is None or reach is None or (reach is Reach.NO and choice is Decision.CONFIRM):
-        raise NotHereError(NOTHING)
-    evidence = evidence_of(claim, sender, proving_mail(session, mine), confirmed_at=now)
-    if choice is Decision.DENY:
-        reject(session, house.published, claim, evidence, pepper=pepper, now=now)
+    """Confirm what waited for a yes, and hand over what was asked for at a gate."""
+    claim = session.get_one(Claim, proof.claim_id)
+    evidence = evidence_of(claim, sender, proof.message_id, confirmed_at=now)
+    if around is None:
+        confirm_newsletter(session, house, proof, claim, evidence, BY_PAGE, now=now)
         return
-    session.refresh(claim, with_for_update=True)
-    _check_seen(session, claim, seen)
-    if not decide(session, claim, ClaimState.CONFIRMED, now=now):
-        return
-    if reach is Reach.ALL:
-        confirm_waiting(session, house, claim, evidence, BY_PAGE, pepper=pepper, now=now)
-    else:
-        _let_expire(session, house, claim, evidence, now=now)
-
-
-def reach_of(session: Session, proven: str, claimed: str) -> Reach | None:
-    """Return what the owner of one address, by its key, may say of a claim of another; or None."""
-    if proven == claimed:
-        return Reach.ALL
-    mine = session.scalars(sa.select(Contact).where(Contact.match_key == proven)).first()
-    own = own_contacts(session, mine) if mine is not None else []
-    other = next((one for one in own if one.match_key == claimed), None)
-    if mine is None or other is None or is_left(session, mine.id):
-        return None
-    if other.assurance != Assurance.VERIFIED:
-        return Reach.NO
-    return Reach.CLAIM if is_left(session, other.id) else Reach.ALL
-
-
-def _let_expire(
-    session: Session, house: House, claim: Claim, evidence: Evidence, *, now: datetime
-) -> None:
-    """Let what waits under a claim end, with neither yes nor no: its mailbox alone orders it."""
-    for line in states_of(session, subject_of_claim(claim.id)).values():
-        if line.state == ConsentState.PENDING:
-            ended, published = ConsentState.EXPIRED, house.published
-            follow(session, published, line, ended, BY_PAGE, evidence=evidence, now=now)
-
-
-def deny_others(  # noqa: PLR0913 - whose claims, until when, and how many; all by name
-    session: Session,
-    published: Published,
-    match_keys: Collection[str],
-    visitor_id: uuid.UUID,
-    sender: Sender,
-    *,
-    until: datetime,
-    most: int,
-    pepper: str,
-    now: datetime,
-) -> int:
-    """
-    Reject the open claims of a person's addresses, those that were made ``until`` he was shown.
-
-    At most so many at a time, the newest first; returns how many. Raises NotHereError where the
-    proof is older than a quarter of an hour.
-    """
-    mine = _freshly_proven(session, visitor_id, now=now)
-    mail = proving_mail(session, mine)
-    claims = open_claims_of(session, match_keys, until=until, most=most)
-    for claim in claims:
-        evidence = evidence_of(claim, sender, mail, confirmed_at=now)
-        reject(session, published, claim, evidence, pepper=pepper, now=now)
-    return len(claims)
-
-
-def _freshly_proven(session: Session, visitor_id: uuid.UUID | None, *, now: datetime) -> Claim:
-    """Return the claim that was proven in a browser a moment ago; raise NotHereError for none."""
-    visitor = session.get(Visitor, visitor_id) if visitor_id else None
-    mine = claim_of(session, visitor) if visitor else None
-    proven = visitor is not None and visitor.state == VisitorState.VERIFIED
-    if visitor is None or mine is None or not (proven and is_fresh(visitor.verified_at, now)):
-        raise NotHereError(NOTHING)
-    return mine
+    confirm_waiting(session, house, claim, evidence, BY_PAGE, pepper=pepper, now=now)
+    visit = visit_of(session, visitor.id, span(house.site.visit), now=now)
+    hand_over(session, around, visitor, claim, visit, sender, now=now)

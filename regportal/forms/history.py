@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.forms.claiming import Sender
-from regportal.identity.actions import choose
 from regportal.identity.models import Claim, Visitor, VisitorState
+from regportal.identity.visitors import choose
 from regportal.tracking.actions import attribute
 from regportal.tracking.models import Attributed, Attribution, Interaction
 

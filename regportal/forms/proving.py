@@ -8,12 +8,14 @@ from regportal.consent.actions import states_of, subject_of_claim
 from regportal.consent.models import ConsentState
 from regportal.forms.actions import hand_over
 from regportal.forms.claiming import Around, Sender, evidence_of, subject_of
-from regportal.forms.deciding import BY_CODE, Confirmed, confirm_newsletter, confirm_waiting
+from regportal.forms.deciding import Confirmed
 from regportal.forms.history import heed_objection, join_history
-from regportal.identity.actions import Doubt, claim_of, decide, recognise, rotate, verify
+from regportal.forms.waiting import BY_CODE, confirm_newsletter, confirm_waiting
+from regportal.identity.actions import claim_of, decide
 from regportal.identity.codes import CODE_TYPED, try_code
 from regportal.identity.models import Claim, ClaimState, Proof, Visitor, VisitorState
 from regportal.identity.tokens import derived_token
+from regportal.identity.visitors import Doubt, recognise, rotate, verify
 from regportal.library.actions import live_grant
 from regportal.mail.actions import answered
 from regportal.store.documents import span

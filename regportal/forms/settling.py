@@ -11,18 +11,16 @@ from sqlalchemy.orm import Session
 from regportal.consent.actions import (
     TIME,
     end_pause,
-    evidence_beside,
     follow,
-    hold_ledger,
     pauses_over,
     run_out,
     states_of,
     subject_of_claim,
     subject_of_contact,
 )
+from regportal.consent.lines import evidence_beside, hold_ledger
 from regportal.consent.models import ConsentState
 from regportal.consent.permission import may_mail
-from regportal.forms.deciding import BY_PAGE
 from regportal.forms.history import join_histories
 from regportal.forms.joining import part_proven
 from regportal.forms.models import Answer
@@ -34,6 +32,7 @@ from regportal.forms.news import (
     tell_contact,
 )
 from regportal.forms.showing import asked_in_vain
+from regportal.forms.waiting import BY_PAGE
 from regportal.identity.actions import contact_of_claim, decide
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact
 from regportal.store.documents import Published, Shelf, Site, span

@@ -15,6 +15,7 @@ from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.refusing import refusals
 from regportal.consent.rules import LOCKED_FOR
 from regportal.consent.schema import Newsletter
+from regportal.errors import StaleError
 from regportal.forms.fields import shown_value
 from regportal.forms.models import Answer
 from regportal.forms.pages import frequency_shown
@@ -22,7 +23,7 @@ from regportal.forms.schema import Gate, Question
 from regportal.forms.wire import browser_shown
 from regportal.identity.models import Claim, ClaimState, Contact, Proof
 from regportal.store.documents import Published, Wording, said
-from regportal.store.words import moment_shown
+from regportal.store.words import N_, moment_shown
 
 AT_MOST = 20
 """How many claims a page shows: strangers make as many of an address as they like."""
@@ -117,6 +118,12 @@ def shown_claims(
 def seen_of(session: Session, claim: Claim) -> str:
     """Return the digest of everything a claim gathered so far."""
     return gathered_by(session, [claim]).seen(claim)
+
+
+def check_seen(session: Session, claim: Claim, seen: str | None) -> None:
+    """Raise StaleError where something came to a claim after its owner was shown it."""
+    if seen and seen != seen_of(session, claim):
+        raise StaleError(N_("Something was added meanwhile. Please look once more."))
 
 
 def gathered_by(session: Session, claims: Sequence[Claim]) -> Gathered:

@@ -5,13 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from regportal.consent.actions import (
-    PERSON,
-    Evidence,
-    change_consent,
-    states_of,
-    subject_of_contact,
-)
+from regportal.consent.actions import change_consent, states_of, subject_of_contact
+from regportal.consent.lines import PERSON, Evidence
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.schema import Newsletter
 from regportal.forms.news import tell_consent

@@ -29,8 +29,8 @@ from regportal.forms.rules import Ask, is_fresh
 from regportal.forms.schema import Question
 from regportal.forms.visiting import Visiting, sender_of, visiting_of
 from regportal.identity import browser, limits
-from regportal.identity.actions import holds
 from regportal.identity.rules import masked
+from regportal.identity.visitors import holds
 from regportal.store import current
 from regportal.store.documents import said
 from regportal.store.words import N_

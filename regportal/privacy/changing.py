@@ -13,17 +13,19 @@ from regportal.errors import BadRequestError
 from regportal.forms import wire
 from regportal.forms.after import decision_in
 from regportal.forms.claiming import House, owe_mail
-from regportal.forms.deciding import Decision, decide_other, deny_others
+from regportal.forms.deciding import Decision
 from regportal.forms.fields import answer_field, value_of
 from regportal.forms.forming import complain
 from regportal.forms.news import answers_of_contact
+from regportal.forms.others import decide_other, deny_others
 from regportal.forms.schema import Question
 from regportal.forms.visiting import bare_sender, country_told
 from regportal.identity import browser, limits
-from regportal.identity.actions import choose as keep_choice
-from regportal.identity.actions import claim_of, end_visitor, sign_out_everywhere
+from regportal.identity.actions import claim_of
 from regportal.identity.addresses import read_address
 from regportal.identity.models import Contact, Visitor
+from regportal.identity.visitors import choose as keep_choice
+from regportal.identity.visitors import end_visitor, sign_out_everywhere
 from regportal.privacy.choosing import Decided, choose, evidence_here
 from regportal.privacy.correcting import ask_again, correct, never_ask, not_me
 from regportal.privacy.models import Leads

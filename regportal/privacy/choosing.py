@@ -7,13 +7,8 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
-from regportal.consent.actions import (
-    Evidence,
-    change_consent,
-    hold_ledger,
-    less_often,
-    newest_line,
-)
+from regportal.consent.actions import change_consent, less_often, newest_line
+from regportal.consent.lines import Evidence, hold_ledger
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.permission import permissions_of
 from regportal.consent.rules import LIVE

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.models import ContactRole, LogPlace
-from regportal.consent.actions import Evidence, follow, states_of
+from regportal.consent.actions import follow, states_of
+from regportal.consent.lines import Evidence
 from regportal.consent.models import ConsentState
 from regportal.errors import NotHereError
 from regportal.identity.actions import find_contact

@@ -14,12 +14,8 @@ from typing import TextIO
 
 from sqlalchemy.orm import Session
 
-from regportal.consent.actions import (
-    Evidence,
-    change_consent,
-    states_of,
-    subject_of_contact,
-)
+from regportal.consent.actions import change_consent, states_of, subject_of_contact
+from regportal.consent.lines import Evidence
 from regportal.consent.models import ConsentState
 from regportal.consent.rules import LIVE
 from regportal.consent.schema import Newsletter

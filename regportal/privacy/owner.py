@@ -18,12 +18,13 @@ from regportal.forms.asking import browser_of, csrf_token, hash_named, read_csrf
 from regportal.forms.forming import complain
 from regportal.forms.pages import around_page, locale_of
 from regportal.identity import browser
-from regportal.identity.actions import claim_of, holds
+from regportal.identity.actions import claim_of
 from regportal.identity.addresses import Address
 from regportal.identity.models import Contact, Visitor, VisitorState
 from regportal.identity.people import is_left, own_contacts
 from regportal.identity.rules import is_fresh, masked
 from regportal.identity.tokens import fresh_token
+from regportal.identity.visitors import holds
 from regportal.privacy.models import Leads
 from regportal.privacy.proving import request_link
 from regportal.store import current

@@ -14,17 +14,7 @@ from regportal.forms.actions import MAIL, Sender
 from regportal.forms.history import heed_objection
 from regportal.forms.joining import join_people, part_proven
 from regportal.forms.news import contact_news
-from regportal.identity.actions import (
-    begin_visitor,
-    claim_of,
-    confirmed_claim,
-    contact_at,
-    end_visitor,
-    recognise,
-    rotate,
-    sign_out_everywhere,
-    verify,
-)
+from regportal.identity.actions import claim_of, confirmed_claim, contact_at
 from regportal.identity.addresses import Address
 from regportal.identity.codes import fits
 from regportal.identity.models import (
@@ -38,6 +28,14 @@ from regportal.identity.models import (
 from regportal.identity.people import is_left, keys_of_owner, own_contacts
 from regportal.identity.rules import CODE, PROOF, TRIES
 from regportal.identity.tokens import derived_code, derived_token, hash_of
+from regportal.identity.visitors import (
+    begin_visitor,
+    end_visitor,
+    recognise,
+    rotate,
+    sign_out_everywhere,
+    verify,
+)
 from regportal.mail.actions import answered
 from regportal.outbox.actions import News, owe, put
 from regportal.privacy.models import Leads, OwnLink

@@ -16,10 +16,10 @@ from regportal.connectors.schema import Connector
 from regportal.consent.actions import subject_of_contact
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
 from regportal.consent.schema import Newsletter
-from regportal.forms.deciding import Reach, reach_of
 from regportal.forms.fields import shown_value
 from regportal.forms.known import never_asked
 from regportal.forms.models import Answer
+from regportal.forms.others import Reach, reach_of
 from regportal.forms.schema import Gate, Question
 from regportal.forms.showing import AT_MOST, shown_claims
 from regportal.forms.wire import browser_shown

@@ -9,15 +9,8 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from regportal.consent.actions import (
-    Evidence,
-    change_consent,
-    hold_ledger,
-    is_same_voice,
-    less_often,
-    newest_line,
-    undo,
-)
+from regportal.consent.actions import change_consent, less_often, newest_line, undo
+from regportal.consent.lines import Evidence, hold_ledger, is_same_voice
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.permission import may_mail
 from regportal.consent.rules import PAUSE, UNDO_FOR, Permission

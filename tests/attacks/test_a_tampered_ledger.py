@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from regportal.consent.actions import Evidence, Said, append, forget_network
+from regportal.consent.actions import forget_network
 from regportal.consent.ledger import (
     HEADS,
     content_of,
@@ -30,6 +30,7 @@ from regportal.consent.ledger import (
     read_heads,
     verify,
 )
+from regportal.consent.lines import Evidence, Said, append
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork, ConsentState
 from regportal.consent.rules import FIRST, chained
 from regportal.store.schema import Site

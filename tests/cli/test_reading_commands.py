@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from regportal.buying.models import ContactRole, Move, Opportunity
-from regportal.consent.actions import Evidence, Said, append, subject_of_claim, subject_of_contact
+from regportal.consent.actions import subject_of_claim, subject_of_contact
+from regportal.consent.lines import Evidence, Said, append
 from regportal.consent.models import ConsentState
 from regportal.forms.models import Answer
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact, Visitor, VisitorState

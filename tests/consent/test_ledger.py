@@ -7,15 +7,9 @@ from itertools import product
 import pytest
 import sqlalchemy as sa
 
-from regportal.consent.actions import (
-    Evidence,
-    Said,
-    append,
-    follow,
-    run_out,
-    states_of,
-)
+from regportal.consent.actions import follow, run_out, states_of
 from regportal.consent.ledger import broken_lines
+from regportal.consent.lines import Evidence, Said, append
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentState
 from regportal.consent.rules import NEXT
 from regportal.store.schema import Site

@@ -10,9 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from regportal.consent.actions import (
-    Evidence,
-    Said,
-    append,
     change_consent,
     end_pause,
     pauses_over,
@@ -21,6 +18,7 @@ from regportal.consent.actions import (
     subject_of_contact,
     undo,
 )
+from regportal.consent.lines import Evidence, Said, append
 from regportal.consent.models import ConsentEvent, ConsentState
 from regportal.consent.permission import may_mail
 from regportal.consent.rules import PROOF

@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from regportal.identity.actions import find_contact, recognise, sign_out_everywhere
+from regportal.identity.actions import find_contact
 from regportal.identity.models import Claim, Contact, Visitor
 from regportal.identity.rules import is_fresh
+from regportal.identity.visitors import recognise, sign_out_everywhere
 from tests.identity.test_codes import code_in, type_code
 
 ANN, BOB = "ann@widgetworks.example", "bob@widgetworks.example"

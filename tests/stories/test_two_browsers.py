@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from regportal.identity.actions import claim_of, recognise
+from regportal.identity.actions import claim_of
 from regportal.identity.models import VisitorState
+from regportal.identity.visitors import recognise
 from regportal.store.sessions import Store, make_engine
 from tests.browsing import go
 from tests.firefox import firefox

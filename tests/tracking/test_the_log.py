@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from regportal.identity.actions import begin_visitor, contact_from_crm
+from regportal.identity.actions import contact_from_crm
+from regportal.identity.visitors import begin_visitor
 from regportal.store.ids import uuid7
 from regportal.tracking.actions import (
     Place,

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from regportal.identity.actions import begin_visitor
+from regportal.identity.visitors import begin_visitor
 from regportal.tracking.actions import visit_going_on, visit_of
 from regportal.tracking.models import Touch, Visit
 
