@@ -280,7 +280,7 @@ def test_what_is_written_from_the_left_stays_so(house):
 
 def test_a_title_cannot_bring_markup_into_a_sentence(house):
     house.publish(
-        SITE_IN_THREE.replace("ar: قائمة أسعار 2026", "ar: '<script>alert(1)</script> %(x)s 100%'")
+        SITE_IN_THREE.replace("ar: قائمة أسعار 2026", "ar: '<script>alert(1)</script> %(x)r 100%'")
     )
     ann = house.browser(**ARABIC)
     ann.claim("ann@widgetworks.example", "prices")
@@ -288,7 +288,7 @@ def test_a_title_cannot_bring_markup_into_a_sentence(house):
 
     assert done.status == 200
     assert "<script>alert" not in done.text
-    assert "%(x)s 100%" in done.text
+    assert "%(x)r 100%" in done.text
 
 
 def test_an_old_browser_name_is_told_as_it_was_kept(house):
