@@ -35,6 +35,7 @@ from regportal.mail.post import Post
 from regportal.outbox.drain import drain
 from regportal.privacy import letters as privacy_letters
 from regportal.store.ids import uuid7
+from regportal.tracking.unpacking import unpack
 
 ORIGIN = "http://localhost:8000"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -101,7 +102,8 @@ class Portal:
     def work(self) -> None:
         """Let the worker do everything that is due."""
         pepper = self.settings.pepper_text
-        for task in (partial(understand, pepper=pepper), partial(settle, pepper=pepper), weigh):
+        understanding, settling = partial(understand, pepper=pepper), partial(settle, pepper=pepper)
+        for task in (understanding, settling, unpack, weigh):
             patiently(lambda task=task: self._soon(task))
         kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS
         post = Post(self.settings, self.store, self.shelf, self.app.jinja_env, kinds)

@@ -19,6 +19,7 @@ from regportal.store import current, words
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store, make_engine
 from regportal.store.vault import Vault
+from regportal.tracking import views as tracking
 
 LARGEST = 16 * 1024
 """Bytes of a form (security.md T-36); a route that takes more says so itself."""
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         reports.bp,
         views.bp,
         choosing.bp,
+        tracking.bp,
         mailed.bp,
         downloads.bp,
         inbox.bp,

@@ -97,6 +97,7 @@ TYPES = {
     "forms.after.code": GATE,
     "choosing.choice": API,
     "choosing.gpc": STATIC,
+    "tracking.interactions": API,
     "forms.after.other": GATE,
     "mailed.mailed": CONFIRM,
     "mailed.decide": CONFIRM,

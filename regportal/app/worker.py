@@ -24,6 +24,7 @@ from regportal.privacy.clocks import tidy
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 from regportal.store.vault import Vault
+from regportal.tracking.unpacking import unpack
 
 SMTP_LEASE = timedelta(minutes=2)
 """Longer than one letter may take: ten steps of a conversation, 10 s each (mail/postman.py)."""
@@ -37,9 +38,9 @@ class Worker:
     """
     The tasks of one installation, on the engine.
 
-    Facts flow one way: ``settle`` and ``understand`` write what ``weigh`` reads, and all three
-    owe what the tasks ``deliver:mail`` and ``deliver:<connector>`` send. ``wake`` may be called
-    in any process; what is woken runs wherever a worker was started.
+    Facts flow one way: ``settle``, ``understand`` and ``unpack`` write what ``weigh`` reads, and
+    they owe what the tasks ``deliver:mail`` and ``deliver:<connector>`` send. ``wake`` may be
+    called in any process; what is woken runs wherever a worker was started.
     """
 
     def __init__(self, app: Flask, *, clock: Clock = utc_now) -> None:
@@ -57,6 +58,7 @@ class Worker:
         """Begin: every task looks first for what was left waiting."""
         self._engine.add("settle", self._before(self._settle, "weigh"))
         self._engine.add("understand", self._before(self._understand, "weigh"))
+        self._engine.add("unpack", self._before(self._unpack, "weigh"))
         self._engine.add("weigh", self._before(self._weigh))
         self._engine.add(f"deliver:{MAIL}", self._post)
         self._engine.every(NIGHTLY, "housekeeping", self._settle)
@@ -116,6 +118,10 @@ class Worker:
         """Work out what the CRMs told us."""
         pepper = self._settings.pepper_text
         return understand(self._store, self._shelf, pepper=pepper, now=now)
+
+    def _unpack(self, now: datetime) -> datetime | None:
+        """Work out what browsers and servers told."""
+        return unpack(self._store, self._shelf, now=now)
 
     def _weigh(self, now: datetime) -> datetime | None:
         """Work out what the log means for opportunities."""

@@ -7,7 +7,6 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import BadRequestError, ForbiddenError
-from regportal.forms import wire
 from regportal.forms.actions import Opened, Sender, Sent, content_of, open_gate, owe_mail
 from regportal.forms.asking import hash_named, read_csrf_token
 from regportal.forms.deciding import Decision
@@ -30,7 +29,7 @@ from regportal.forms.visiting import (
     sender_of,
     visiting_of,
 )
-from regportal.identity import browser, limits
+from regportal.identity import browser, limits, wire
 from regportal.identity.models import Claim, Visitor
 from regportal.identity.visitors import end_visitor, holds
 from regportal.store import current

@@ -8,8 +8,7 @@ from flask import Blueprint, Response, jsonify, make_response, request
 from sqlalchemy.orm import Session
 
 from regportal.errors import BadRequestError
-from regportal.forms import wire
-from regportal.identity import browser, limits
+from regportal.identity import browser, limits, wire
 from regportal.identity.models import Visitor, VisitorToken
 from regportal.identity.tokens import fresh_token, hash_of
 from regportal.identity.visitors import begin_visitor, choose, recognise, rotate

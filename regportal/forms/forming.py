@@ -21,8 +21,8 @@ from regportal.forms.models import Outcome, Shown
 from regportal.forms.rules import ASK_LIFE, Ask, Known, plan
 from regportal.forms.schema import Gate, Question
 from regportal.forms.visiting import Visiting, country_of
-from regportal.forms.wire import only
 from regportal.identity.addresses import Address, read_address
+from regportal.identity.wire import only
 from regportal.store import current
 from regportal.store.documents import Published, said
 from regportal.store.facts import add, table_of

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import NotHereError, StaleError
-from regportal.forms import wire
 from regportal.forms.after import SmallForm, decision_in
 from regportal.forms.asking import browser_of, csrf_token
 from regportal.forms.claiming import House
@@ -16,7 +15,7 @@ from regportal.forms.pages import around_page, asset_shown, locale_of
 from regportal.forms.schema import Gate
 from regportal.forms.showing import shown_claim
 from regportal.forms.visiting import bare_sender, proven_other, whose_browser
-from regportal.identity import browser, limits
+from regportal.identity import browser, limits, wire
 from regportal.identity.actions import proof_of
 from regportal.identity.models import ClaimState
 from regportal.identity.people import keys_of_owner

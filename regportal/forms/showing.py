@@ -20,8 +20,8 @@ from regportal.forms.fields import shown_value
 from regportal.forms.models import Answer
 from regportal.forms.pages import frequency_shown
 from regportal.forms.schema import Gate, Question
-from regportal.forms.wire import browser_shown
 from regportal.identity.models import Claim, ClaimState, Contact, Proof
+from regportal.identity.wire import browser_shown
 from regportal.store.documents import Published, Wording, said
 from regportal.store.words import N_, moment_shown
 

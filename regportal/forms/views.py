@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError, ForbiddenError, StaleError, TooManyError
-from regportal.forms import after, wire
+from regportal.forms import after
 from regportal.forms.arriving import Verdict, arrival_of, take_form
 from regportal.forms.asking import hash_named, read_ask, read_csrf_token
 from regportal.forms.effort import FIELD as EFFORT
@@ -28,7 +28,7 @@ from regportal.forms.pages import around_page, asset_shown, frequency_shown
 from regportal.forms.rules import Ask, is_fresh
 from regportal.forms.schema import Question
 from regportal.forms.visiting import Visiting, sender_of, visiting_of
-from regportal.identity import browser, limits
+from regportal.identity import browser, limits, wire
 from regportal.identity.rules import masked
 from regportal.identity.visitors import holds
 from regportal.store import current
@@ -123,7 +123,7 @@ def _page(
     question = visiting.around.question(ask.question)
     newsletter = visiting.around.newsletter(ask.newsletter)
     known_as = masked(visiting.claim.email) if visiting.claim and not ask.email else None
-    referrer = wire.referrer_of(request)
+    referrer = wire.place_of(request.args.get("rp_ref") or request.referrer or "")
     came_from: dict[str, Any] = {"rp_ref": referrer} if referrer else {}
     page = render_template(
         "forms/gate.html",
@@ -147,7 +147,7 @@ def _page(
             "forms.gate",
             key=gate.key,
             **visiting.frame.query,
-            **wire.parameters_of(request),
+            **wire.campaign_of(request.args),
             **came_from,
         ),
         **around_page(site, locale),

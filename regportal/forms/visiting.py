@@ -8,14 +8,13 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
-from regportal.forms import wire
 from regportal.forms.actions import Around, Sender, Sent
 from regportal.forms.asking import browser_of
 from regportal.forms.known import known_of
 from regportal.forms.pages import Frame, frame, locale_of
 from regportal.forms.rules import Ask, Known
 from regportal.forms.schema import Gate, Question
-from regportal.identity import browser
+from regportal.identity import browser, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.models import Claim, Visitor, VisitorState
 from regportal.identity.rules import is_fresh as proven_lately
@@ -145,8 +144,8 @@ def sender_of(visiting: Visiting, ask: Ask, sent: Sent, honeypot: str) -> Sender
         keeps_cookies=not visiting.is_new,
         machine="honeypot" if honeypot else None,
         own_staff=wire.is_own_staff(request, visiting.around.site, email),
-        referrer=wire.referrer_of(request),
-        parameters=wire.parameters_of(request),
+        referrer=wire.place_of(request.args.get("rp_ref") or request.referrer or ""),
+        parameters=wire.campaign_of(request.args),
     )
 
 

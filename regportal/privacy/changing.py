@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.consent.models import ConsentState
 from regportal.errors import BadRequestError
-from regportal.forms import wire
 from regportal.forms.after import decision_in
 from regportal.forms.claiming import House, owe_mail
 from regportal.forms.deciding import Decision
@@ -20,7 +19,7 @@ from regportal.forms.news import answers_of_contact
 from regportal.forms.others import decide_other, deny_others
 from regportal.forms.schema import Question
 from regportal.forms.visiting import bare_sender, country_told
-from regportal.identity import browser, limits
+from regportal.identity import browser, limits, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.addresses import read_address
 from regportal.identity.models import Contact, Visitor

@@ -15,9 +15,9 @@ from regportal.consent.rules import LIVE
 from regportal.consent.rules import PAUSE as PAUSE_FOR
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError
-from regportal.forms import wire
 from regportal.forms.news import tell_consent
 from regportal.forms.pages import frequency_shown
+from regportal.identity import wire
 from regportal.identity.models import Contact
 from regportal.privacy.rules import PAUSE, STOP, WANT, choices
 from regportal.privacy.saying import CONSENT

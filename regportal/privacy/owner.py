@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import ForbiddenError, RequestError
-from regportal.forms import wire
 from regportal.forms.after import SmallForm
 from regportal.forms.asking import browser_of, csrf_token, hash_named, read_csrf_token
 from regportal.forms.forming import complain
 from regportal.forms.pages import around_page, locale_of
-from regportal.identity import browser
+from regportal.identity import browser, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.addresses import Address
 from regportal.identity.models import Contact, Visitor, VisitorState

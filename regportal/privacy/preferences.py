@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import NotHereError
-from regportal.forms import wire
-from regportal.identity import browser, limits
+from regportal.identity import browser, limits, wire
 from regportal.identity.contact_tokens import PREFERENCES, of_contact_token
 from regportal.identity.models import Contact
 from regportal.identity.rules import masked

@@ -22,9 +22,9 @@ from regportal.forms.models import Answer
 from regportal.forms.others import Reach, reach_of
 from regportal.forms.schema import Gate, Question
 from regportal.forms.showing import AT_MOST, shown_claims
-from regportal.forms.wire import browser_shown
 from regportal.identity.actions import count_open_claims
 from regportal.identity.models import Claim, ClaimState, Contact, Visitor
+from regportal.identity.wire import browser_shown
 from regportal.privacy.exporting import recipients
 from regportal.privacy.proving import OWN_PAGE
 from regportal.privacy.saying import CONSENT, DEEDS, DID, METHODS, SURE

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import BadRequestError, NotHereError
-from regportal.forms import wire
-from regportal.identity import browser, limits
+from regportal.identity import browser, limits, wire
 from regportal.identity.models import Contact
 from regportal.privacy.erasing import PERSON, Whom, erase, whom_of
 from regportal.privacy.exporting import export_csv, export_json

@@ -16,10 +16,9 @@ from regportal.consent.permission import may_mail
 from regportal.consent.rules import PAUSE, UNDO_FOR, Permission
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError, NotHereError
-from regportal.forms import wire
 from regportal.forms.news import tell_consent
 from regportal.forms.pages import around_page, locale_of
-from regportal.identity import limits
+from regportal.identity import limits, wire
 from regportal.identity.contact_tokens import UNSUBSCRIBE, of_contact_token
 from regportal.identity.models import Contact
 from regportal.identity.rules import masked

@@ -9,11 +9,10 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import NotHereError
-from regportal.forms import wire
 from regportal.forms.after import NO_CODE
 from regportal.forms.forming import complain
 from regportal.forms.visiting import bare_sender, proven_other
-from regportal.identity import browser, limits
+from regportal.identity import browser, limits, wire
 from regportal.identity.addresses import read_address
 from regportal.identity.rules import masked
 from regportal.identity.tokens import fresh_token

@@ -7,7 +7,17 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from regportal.store.base import Base, Id, Json, Moment, Ordinal, Sequence, choice
+from regportal.store.base import (
+    Base,
+    Flag,
+    Id,
+    Json,
+    MaybeMoment,
+    Moment,
+    Ordinal,
+    Sequence,
+    choice,
+)
 
 
 class Attributed(enum.StrEnum):
@@ -173,3 +183,82 @@ class Attribution(Base):
     attribution: Mapped[Attributed] = mapped_column(choice(Attributed))
     at: Mapped[Moment]
     because: Mapped[str]
+
+
+class Source(enum.StrEnum):
+    """Who told us of interactions."""
+
+    BROWSER = "browser"
+    SERVER = "server"
+
+
+class Parcel(Base):
+    """
+    What one call told of interactions, as it came: one row, however many they are.
+
+    The request only keeps it; the worker unpacks it into interactions within a second. It stays
+    as long as a network address may, so that what judged it can be revised and asked again.
+    """
+
+    __tablename__ = "parcel"
+    personal: ClassVar = {
+        "events": "What you did, as your browser or one of our systems told it.",
+        "touch": "The page and the campaign you came from.",
+        "agent": "The name your browser gives itself, to tell people from machines.",
+        "network": "The part of the internet you came from, to tell people from machines.",
+        "received_at": "When we heard of it.",
+    }
+    plain = frozenset(
+        {
+            *("id", "source", "purpose", "own_staff", "proven", "unpacked_at"),
+            *("visitor_id", "claim_id", "contact_id", "api_key_id"),
+        }
+    )
+    person: ClassVar = {
+        "visitor_id": "visitor.id",
+        "claim_id": "claim.id",
+        "contact_id": "contact.id",
+    }
+    clock = "network"
+    aged_by = "received_at"
+    __table_args__ = (
+        sa.Index(
+            "ix_parcel_waiting",
+            "id",
+            sqlite_where=sa.text("unpacked_at IS NULL"),
+            postgresql_where=sa.text("unpacked_at IS NULL"),
+        ),
+        sa.Index("ix_parcel_received_at", "received_at"),
+    )
+
+    id: Mapped[Id]
+    received_at: Mapped[Moment]
+    unpacked_at: Mapped[MaybeMoment]
+    source: Mapped[Source] = mapped_column(choice(Source))
+    visitor_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("visitor.id"), index=True)
+    claim_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("claim.id"), index=True)
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("contact.id"), index=True)
+    api_key_id: Mapped[uuid.UUID | None]
+    """Whose key a server showed."""
+    proven: Mapped[Flag]
+    """Whether the visitor's address was proven in that browser then."""
+    own_staff: Mapped[Flag]
+    agent: Mapped[str | None]
+    network: Mapped[str | None]
+    purpose: Mapped[str | None]
+    """What the browser said it was fetched for: prefetch."""
+    touch: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    events: Mapped[list[Any]] = mapped_column(Json)
+
+
+class Told(Base):
+    """The id of an event that was taken: told again, it has no second effect."""
+
+    __tablename__ = "told"
+    plain = frozenset({"id", "at"})
+    clock = "network"
+    aged_by = "at"
+    __table_args__ = (sa.Index("ix_told_at", "at"),)
+
+    id: Mapped[Id]
+    at: Mapped[Moment]

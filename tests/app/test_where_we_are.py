@@ -5,7 +5,7 @@ import re
 import pytest
 from flask import request
 
-from regportal.forms.wire import network_of
+from regportal.identity.wire import network_of
 from tests.portal import FIREFOX, SECRET, Portal
 
 HTTPS = "https://portal.acme.example"

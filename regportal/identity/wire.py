@@ -79,27 +79,25 @@ def clean(text: str, most: int) -> str:
     return "".join(sign for sign in text if sign.isprintable())[:most]
 
 
-def parameters_of(sent: Request) -> dict[str, Any]:
-    """Return the query parameters that say where a visit came from."""
+def campaign_of(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of an address that say which campaign led to it."""
     return {
         name[:40]: clean(value, 200)
-        for name, value in list(sent.args.items())[:20]
+        for name, value in list(parameters.items())[:20]
         if CAMPAIGN.match(name)
     }
 
 
-def referrer_of(sent: Request) -> str | None:
-    """Return the page a visitor came from, without its query; None where it is ours."""
-    referrer = clean(sent.args.get("rp_ref") or sent.headers.get("Referer") or "", 500)
+def place_of(address: str) -> str | None:
+    """Return the page a visitor came from, without its query; None where it is ours, or none."""
     try:
-        parts = urlsplit(referrer)
+        parts = urlsplit(clean(address, 500))
     except ValueError:
         return None
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         return None
-    if f"{parts.scheme}://{parts.netloc}" == current.settings().origin:
-        return None
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return None if origin == current.settings().origin else f"{origin}{parts.path}"
 
 
 def network_of(sent: Request) -> str | None:
