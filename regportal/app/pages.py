@@ -98,6 +98,7 @@ TYPES = {
     "choosing.choice": API,
     "choosing.gpc": STATIC,
     "tracking.interactions": API,
+    "tracking.timeline": MAILER,
     "forms.after.other": GATE,
     "mailed.mailed": CONFIRM,
     "mailed.decide": CONFIRM,

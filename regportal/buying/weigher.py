@@ -24,6 +24,7 @@ from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
 from regportal.tracking.actions import Place, Seen, read_log
 from regportal.tracking.models import EntryKind, LogEntry
+from regportal.tracking.series import as_told
 
 READER = "weigher"
 BATCH = 100
@@ -207,17 +208,7 @@ def interaction_news(seen: Seen, contact: Contact, opportunities: list[str]) -> 
         payload={
             "id": str(seen.id),
             "contact": told(contact),
-            "interaction": {
-                "id": str(seen.id),
-                "type": seen.type,
-                "object": seen.object,
-                "category": seen.category,
-                "properties": dict(seen.properties),
-                "occurred_at": in_full(seen.occurred_at),
-                "received_at": in_full(seen.received_at),
-                "attribution": seen.attribution.value,
-                "judged": seen.judged.value,
-            },
+            "interaction": as_told(seen),
             "opportunities": opportunities,
         },
         occurred_at=seen.occurred_at,

@@ -65,6 +65,7 @@ LIMITS = {
     "downloads": Limit(600, HOUR),  # files begun
     "events": Limit(1_200, MINUTE),  # calls of browsers that tell what they saw; an office's
     "interactions": Limit(6_000, MINUTE),  # a key; calls of up to fifty events
+    "timeline": Limit(6_000, MINUTE),  # a key; pages of what contacts did
     "may-mail": Limit(6_000, MINUTE),  # a key; a mailer asks once a letter
     "bounces": Limit(1_200, MINUTE),  # a key; a mailer tells them in heaps
     "reports": Limit(120, HOUR),  # pages that broke their policy; each is a line in the log

@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from regportal.connectors.rules import in_full
@@ -32,7 +31,7 @@ from regportal.store.documents import Published
 from regportal.store.facts import add_once
 from regportal.store.ids import uuid7
 from regportal.store.schema import Key
-from regportal.store.strict_json import KIB, read_json
+from regportal.store.strict_json import KIB, AnyMoment, read_json
 
 bp = Blueprint("mailer", __name__)
 
@@ -56,17 +55,6 @@ class Asked(_Strict):
 
     newsletter: Key
     emails: Annotated[list[Address], Field(min_length=1, max_length=MOST)]
-
-
-def _in_utc(at: datetime) -> datetime:
-    """Return a moment as it is in UTC: a zone may move it out of the calendar."""
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise PydanticCustomError("moment", "This moment is not in the calendar") from None
-
-
-AnyMoment = Annotated[AwareDatetime, AfterValidator(_in_utc), Field(strict=False)]
 
 
 class Event(_Strict):

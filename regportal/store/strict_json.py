@@ -4,7 +4,11 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn
+
+from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic_core import PydanticCustomError
 
 from regportal.errors import JsonError
 
@@ -15,6 +19,18 @@ DIGITS = 19  # of the longest integer kept; more are not even converted
 BOM = b"\xef\xbb\xbf"
 BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 """Strings (to step over what they contain) and brackets; never goes back, so it is linear."""
+
+
+def _in_utc(at: datetime) -> datetime:
+    """Return a moment as it is in UTC: a zone may move it out of the calendar."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("moment", "is not in the calendar") from None
+
+
+AnyMoment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
+"""A moment as programs write it (RFC 3339, with its zone), in UTC."""
 
 
 def read_json(body: bytes, *, most: int = 64 * KIB) -> Any:

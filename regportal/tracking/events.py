@@ -4,20 +4,21 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
 )
 from pydantic_core import PydanticCustomError
+
+from regportal.store.strict_json import AnyMoment
 
 MOST = 50
 """Events of one call."""
@@ -165,14 +166,6 @@ def _ordered(id: uuid.UUID) -> uuid.UUID:
     return id
 
 
-def _in_utc(at: datetime) -> datetime:
-    """Return a moment as it is in UTC: a zone may move it out of the calendar."""
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise PydanticCustomError("moment", "is not in the calendar") from None
-
-
 def _where(text: str) -> str:
     """Return an object as it is kept: of an address no query, which may name people."""
     try:
@@ -197,7 +190,7 @@ class _Told(_Strict):
     ]
     category: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] | None = None
     properties: dict[str, Any] = Field(default_factory=dict)
-    occurred_at: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
+    occurred_at: AnyMoment
     contact: Annotated[str, Field(min_length=3, max_length=400)] | None = None
 
 

@@ -1,16 +1,17 @@
-"""Where browsers and the company's other systems tell of interactions (design.md 5)."""
+"""Where browsers and the company's other systems tell of interactions, and read them."""
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from flask import Blueprint, Response, jsonify, make_response, request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
-from regportal.errors import BadRequestError
+from regportal.errors import BadRequestError, NotHereError
 from regportal.identity import browser, limits, wire
 from regportal.identity.actions import claim_of, contact_from_import, find_contact
 from regportal.identity.addresses import read_address
@@ -20,12 +21,15 @@ from regportal.identity.suppression import ERASED, reasons
 from regportal.identity.visitors import recognise
 from regportal.store import current
 from regportal.store.documents import Site
-from regportal.store.strict_json import KIB, read_json
+from regportal.store.strict_json import KIB, AnyMoment, read_json
 from regportal.tracking.collecting import Teller, take
 from regportal.tracking.events import MOST, Event, NotAnEventError, by_our_clock, understand
 from regportal.tracking.models import Source
+from regportal.tracking.series import Mark, Wanted, as_told, page_of, read_mark, written
 
 bp = Blueprint("tracking", __name__)
+
+M = TypeVar("M", bound=BaseModel)
 
 LARGEST = 64 * KIB
 HEADER = "X-RP-Visitor"
@@ -50,10 +54,29 @@ class Call(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     events: Annotated[list[Any], Field(min_length=1, max_length=MOST)]
-    sent_at: AwareDatetime | None = None
+    sent_at: AnyMoment | None = None
     touch: Touch | None = None
     visitor: Annotated[str, Field(pattern=f"^{browser.TOKEN.pattern}$")] | None = None
     """The token that a page's script holds: a beacon can send no header."""
+
+
+class Asked(BaseModel):
+    """Which interactions of a contact a program wants to read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    type: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_:-]{1,80}$")], ...] = ()
+    since: AnyMoment | None = None
+    until: AnyMoment | None = None
+    after: Annotated[str, Field(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+    @property
+    def mark(self) -> Mark | None:
+        """Return where the page begins; raise BadRequestError for a mark that is not ours."""
+        try:
+            return read_mark(self.after) if self.after else None
+        except ValueError as error:
+            raise BadRequestError("after: is not the next of a page of ours.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +114,42 @@ def interactions() -> Response:
     return make_response(jsonify(taken.as_json), 202)
 
 
+@bp.get("/api/v1/contacts/<uuid:key>/interactions")
+def timeline(key: uuid.UUID) -> Response:
+    """Return a page of what a contact did, newest first, and where the next one begins."""
+    caller_of(request, "timeline")
+    asked = _asked()
+    with current.store().read() as session:
+        if session.get(Contact, key) is None:
+            raise NotHereError("There is no such contact.")
+        wanted = Wanted(key, frozenset(asked.type), asked.since, asked.until)
+        seen, after = page_of(session, wanted, asked.mark, asked.limit)
+    told = {
+        "interactions": [as_told(one) for one in seen],
+        "next": written(after) if after else None,
+    }
+    return make_response(jsonify(told))
+
+
+def _asked() -> Asked:
+    """Return which interactions are asked for; raise BadRequestError for what nobody can ask."""
+    given: dict[str, Any] = {
+        name: values if name == "type" else values[-1] for name, values in request.args.lists()
+    }
+    return _read(Asked, given)
+
+
 def _call() -> Call:
     """Return what was sent; raise BadRequestError where it is no call at all."""
     if request.mimetype not in MEDIA:
         raise BadRequestError("Please send application/json, or the same as text/plain.")
-    said = read_json(request.get_data(cache=False), most=LARGEST)
+    return _read(Call, read_json(request.get_data(cache=False), most=LARGEST))
+
+
+def _read(kind: type[M], said: object) -> M:
+    """Return what was said as a model; raise BadRequestError with the first thing wrong."""
     try:
-        return Call.model_validate(said)
+        return kind.model_validate(said)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"]) or "the body"

@@ -83,6 +83,7 @@ PLACES = {
     "/d/": P6,
     "/api/v1/choice": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
     "/api/v1/interactions": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
+    "/api/v1/contacts/": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
     "/api/v1/may-mail": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
     "/api/v1/bounces": P11,
     "/hooks/": P11,

@@ -1,0 +1,153 @@
+"""What one contact did, page by page, newest first: the time series as other systems read it."""
+
+import base64
+import binascii
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from regportal.connectors.rules import in_full
+from regportal.tracking.actions import Seen
+from regportal.tracking.models import Attribution, Interaction
+
+Mark = tuple[datetime, uuid.UUID]
+"""A place between two interactions: everything after it is older."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which interactions are asked for."""
+
+    contact_id: uuid.UUID
+    types: Collection[str] = ()
+    """Empty: all."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Before it; ``since`` belongs to what is asked for."""
+
+
+def page_of(
+    session: Session, wanted: Wanted, after: Mark | None, limit: int
+) -> tuple[list[Seen], Mark | None]:
+    """
+    Return up to ``limit`` interactions and the mark after the last; None where it is the last.
+
+    Only what counts as the contact's now: first-hand, or attributed later. However much he or
+    others did, it reads no more than this page from the index of his own.
+    """
+    parts = [
+        part.order_by(sa.desc("occurred_at"), sa.desc("id")).limit(limit + 1)
+        for part in (_first_hand(wanted, after), _later(wanted, after))
+    ]
+    both = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery()
+    rows = session.execute(
+        sa.select(both).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(limit + 1)
+    )
+    seen = [Seen(*row) for row in rows]
+    page = seen[:limit]
+    return page, (page[-1].occurred_at, page[-1].id) if len(seen) > limit else None
+
+
+def as_told(seen: Seen) -> dict[str, Any]:
+    """Return an interaction as every program is told of it (design.md 5)."""
+    return {
+        "id": str(seen.id),
+        "type": seen.type,
+        "object": seen.object,
+        "category": seen.category,
+        "properties": dict(seen.properties),
+        "occurred_at": in_full(seen.occurred_at),
+        "received_at": in_full(seen.received_at),
+        "attribution": seen.attribution.value,
+        "judged": seen.judged.value,
+    }
+
+
+def written(mark: Mark) -> str:
+    """
+    Return a mark as it travels.
+
+    >>> mark = (datetime(2026, 3, 4, 12, tzinfo=UTC), uuid.UUID(int=7))
+    >>> read_mark(written(mark)) == mark
+    True
+    """
+    at, id = mark
+    return base64.urlsafe_b64encode(f"{at.isoformat()} {id}".encode()).decode().rstrip("=")
+
+
+def read_mark(text: str) -> Mark:
+    """Return the mark that was written so; raise ValueError for anything else."""
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        at, _, id = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
+        moment = datetime.fromisoformat(at)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC), uuid.UUID(id)
+    except (binascii.Error, UnicodeError, OverflowError) as error:
+        raise ValueError(text) from error
+
+
+def _first_hand(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
+    """Select what was the contact's when it was taken, and nobody has said otherwise since."""
+    said = sa.exists().where(Attribution.interaction_id == Interaction.id)
+    return _narrowed(
+        _columns(Interaction.attribution, Interaction.contact_id).where(
+            Interaction.contact_id == wanted.contact_id, ~said
+        ),
+        wanted,
+        after,
+    )
+
+
+def _later(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
+    """Select what became the contact's afterwards, and still is."""
+    newer = aliased(Attribution)
+    overruled = sa.exists().where(
+        newer.interaction_id == Attribution.interaction_id,
+        sa.tuple_(newer.at, newer.id) > sa.tuple_(Attribution.at, Attribution.id),
+    )
+    return _narrowed(
+        _columns(Attribution.attribution, Attribution.contact_id)
+        .join(Attribution, Attribution.interaction_id == Interaction.id)
+        .where(Attribution.contact_id == wanted.contact_id, ~overruled),
+        wanted,
+        after,
+    )
+
+
+def _columns(attribution: Any, contact_id: Any) -> sa.Select[Any]:
+    """Select the columns of :class:`Seen`, with whose it is."""
+    return sa.select(
+        Interaction.id,
+        Interaction.type,
+        Interaction.object,
+        Interaction.category,
+        Interaction.occurred_at,
+        Interaction.received_at,
+        attribution.label("attribution"),
+        Interaction.judged,
+        contact_id.label("contact_id"),
+        Interaction.claim_id,
+        Interaction.properties,
+    )
+
+
+def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
+    """Return a query for what is asked for, beyond a mark."""
+    if wanted.types:
+        query = query.where(Interaction.type.in_(wanted.types))
+    if wanted.since is not None:
+        query = query.where(Interaction.occurred_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(Interaction.occurred_at < wanted.until)
+    if after is not None:
+        at, id = after
+        query = query.where(
+            Interaction.occurred_at <= at,
+            sa.or_(Interaction.occurred_at < at, Interaction.id < id),
+        )
+    return query

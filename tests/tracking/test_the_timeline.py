@@ -1,0 +1,179 @@
+"""Other systems read what a contact did, newest first, page by page."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from regportal.identity.actions import contact_from_crm
+from regportal.identity.keys import add_key
+from regportal.store.ids import uuid7
+from regportal.tracking.actions import attribute, record
+from regportal.tracking.models import Attributed, Interaction, Judged
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def people(portal):
+    """Ann and Bob."""
+
+    def meet(session):
+        return [
+            contact_from_crm(session, f"{name}@acme.example", now=NOON).id
+            for name in ("ann", "bob")
+        ]
+
+    return portal.store.write(meet)
+
+
+@pytest.fixture
+def key(portal):
+    _, secret = portal.store.write(lambda one: add_key(one, "crm", ["timeline"], now=NOON))
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def did(portal, contact_id, minutes, **more):
+    """Record something at so many minutes after noon; return its id."""
+    at = NOON + minutes * MINUTE
+    fields = {
+        "type": "page_view",
+        "object": f"/{minutes}",
+        "category": None,
+        "properties": {},
+        "attribution": Attributed.VERIFIED if contact_id else Attributed.ANONYMOUS,
+        "judged": Judged.PERSON,
+    }
+    one = Interaction(
+        id=uuid7(), occurred_at=at, received_at=at, contact_id=contact_id, **fields | more
+    )
+    return portal.store.write(lambda session: record(session, one, now=at).id)
+
+
+def said(portal, ids, contact_id, minutes=60):
+    """Say later whose these interactions are."""
+    how = Attributed.VERIFIED if contact_id else Attributed.ANONYMOUS
+    now = NOON + minutes * MINUTE
+    portal.store.write(lambda one: attribute(one, ids, contact_id, how, "said so", now=now))
+
+
+def read(portal, key, contact_id, query=""):
+    answer = portal.app.test_client().get(
+        f"/api/v1/contacts/{contact_id}/interactions?{query}", headers=key
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()
+
+
+def objects(portal, key, contact_id, query=""):
+    return [one["object"] for one in read(portal, key, contact_id, query)["interactions"]]
+
+
+def test_the_newest_comes_first_with_everything_a_webhook_tells(portal, key, people):
+    ann, bob = people
+    did(portal, ann, 1)
+    last = did(portal, ann, 2, type="price_lookup", category="price", properties={"quantity": 3})
+    did(portal, bob, 3)
+    answer = read(portal, key, ann)
+
+    assert [one["object"] for one in answer["interactions"]] == ["/2", "/1"]
+    assert answer["next"] is None
+    assert answer["interactions"][0] == {
+        "id": str(last),
+        "type": "price_lookup",
+        "object": "/2",
+        "category": "price",
+        "properties": {"quantity": 3},
+        "occurred_at": "2026-03-04T12:02:00Z",
+        "received_at": "2026-03-04T12:02:00Z",
+        "attribution": "verified",
+        "judged": "person",
+    }
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 50])
+def test_page_by_page_everything_comes_once_also_what_happened_at_the_same_time(
+    portal, key, people, limit
+):
+    ann, _ = people
+    mine = [did(portal, ann, minute // 3) for minute in range(7)]
+    later = [did(portal, None, minute // 3) for minute in range(4)]
+    said(portal, later, ann)
+    found, after = [], ""
+    while after is not None:
+        page = read(portal, key, ann, f"limit={limit}" + (f"&after={after}" if after else ""))
+        found += page["interactions"]
+        after = page["next"]
+        assert len(page["interactions"]) <= limit
+        did(portal, ann, 100)  # what arrives meanwhile moves nothing
+
+    order = [(one["occurred_at"], one["id"]) for one in found]
+    assert order == sorted(order, reverse=True)
+    assert {one["id"] for one in found} >= {str(one) for one in mine + later}
+    assert len(order) == len(set(order)) == 11
+
+
+def test_only_what_is_the_contacts_now(portal, key, people):
+    ann, bob = people
+    kept, lost, given = did(portal, ann, 1), did(portal, ann, 2), did(portal, bob, 3)
+    said(portal, [lost], None)
+    said(portal, [given], ann)
+    back_and_forth = did(portal, ann, 4)
+    said(portal, [back_and_forth], bob, 61)
+    said(portal, [back_and_forth], ann, 62)
+    ids = [one["id"] for one in read(portal, key, ann)["interactions"]]
+
+    assert ids == [str(one) for one in (back_and_forth, given, kept)]
+    assert read(portal, key, bob)["interactions"] == []
+
+
+def test_types_and_times_narrow_it(portal, key, people):
+    ann, _ = people
+    for minute, kind in enumerate(["page_view", "search", "download", "page_view"]):
+        did(portal, ann, minute, type=kind)
+
+    assert objects(portal, key, ann, "type=search&type=download") == ["/2", "/1"]
+    span = "since=2026-03-04T12:01:00Z&until=2026-03-04T12:03:00Z"
+    assert objects(portal, key, ann, span) == ["/2", "/1"]
+    assert objects(portal, key, ann, f"{span}&type=search") == ["/1"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=501",
+        "limit=many",
+        "after=x",
+        "after=%00",
+        "after=MDAwMS0wMS0wMVQwMDowMDowMCsxNDowMCB4",
+        "since=yesterday",
+        "since=2026-03-04T12:00:00",
+        "since=0001-01-01T00:00:00%2B14:00",
+        "type=%00",
+        "type=A%20B",
+        "sort=name",
+    ],
+)
+def test_what_nobody_can_ask_is_refused_with_the_reason(portal, key, people, query):
+    ann, _ = people
+    answer = portal.app.test_client().get(
+        f"/api/v1/contacts/{ann}/interactions?{query}", headers=key
+    )
+
+    assert answer.status_code == 400
+    assert query.partition("=")[0] in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("nobody", 401), ("for something else", 403), ("good", 404)]
+)
+def test_it_needs_a_key_for_it_and_a_contact(portal, key, who, status):
+    _, other = portal.store.write(lambda one: add_key(one, "x", ["may-mail"], now=NOON))
+    headers = {"nobody": {}, "good": key}.get(who, {"Authorization": f"Bearer {other}"})
+    answer = portal.app.test_client().get(
+        f"/api/v1/contacts/{uuid.uuid4()}/interactions", headers=headers
+    )
+
+    assert answer.status_code == status
