@@ -279,6 +279,7 @@ def by_our_clock(occurred_at: datetime, sent_at: datetime | None, now: datetime)
 
     Raises NotAnEventError where that is longer ago than any browser of ours keeps it.
 
+    >>> from datetime import UTC
     >>> nine = datetime(2026, 3, 4, 9, tzinfo=UTC)
     >>> by_our_clock(nine, nine + timedelta(minutes=2), nine + timedelta(hours=1)).isoformat()
     '2026-03-04T09:58:00+00:00'

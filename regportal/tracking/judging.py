@@ -13,11 +13,18 @@ from regportal.tracking.models import Judged
 RULES = "2026-11"
 """The version of these rules; it is kept with each verdict."""
 GENERIC = re.compile(
-    r"(?<!cu)bot\b|crawl|spider|scrap|preview|headless|phantom|selenium|\bcurl\b|wget|python|"
-    r"java/|okhttp|axios|node-fetch|go-http|libwww|httpclient|monitor|uptime|scan",
+    r"(?<!cu)bot\b|crawl|spider|scrap|preview|headless|phantomjs|selenium|\bcurl\b|wget|python|"
+    r"java/|okhttp|axios|node-fetch|go-http|httpclient|monitor|uptime|(?<!cam)scan|fetcher|"
+    r"synthetic|indexer|archiver|observatory|cypress|https?://|\w@\w+\.[a-z]",
     re.IGNORECASE,
 )
-"""What programs call themselves that no list has heard of yet; Cubot makes telephones."""
+"""What programs call themselves that no list has heard of yet, and whom to ask about them."""
+BROWSERS = re.compile(
+    r"^Mozilla/|AppleWebKit|Gecko|MSIE|Trident|Opera|U[PC] ?\.?(Browser|Link|WEB)|MIDP|Dalvik|"
+    r"CFNetwork|Android|iPhone|iOS|^(Lynx|Links|ELinks|w3m|Dillo|NetSurf|Amiga|IBrowse|NCSA)",
+    re.IGNORECASE,
+)
+"""What is in the name of every browser, and of every app with one inside."""
 AHEAD = ("prefetch", "prerender", "preview")
 """What browsers call a page that they fetch before anybody asked for it."""
 BURST, WITHIN = 8, timedelta(seconds=2)
@@ -71,8 +78,9 @@ def crawler_of(agent: str) -> str | None:
     for some in _crawlers():
         if found := some.search(agent):
             return f"a crawler: {found[0]}"
-    generic = GENERIC.search(agent)
-    return f"calls itself a program: {generic[0]}" if generic else None
+    if generic := GENERIC.search(agent):
+        return f"calls itself a program: {generic[0]}"
+    return None if BROWSERS.search(agent) else "does not call itself a browser"
 
 
 def by_pace(moments: Iterable[tuple[datetime, str]]) -> Verdict:

@@ -350,7 +350,7 @@ def test_a_flood_is_told_to_come_later(limited):
     [
         ({"User-Agent": CRAWLER}, "a crawler: Googlebot/"),
         ({"User-Agent": "python-requests/2.33"}, "a crawler: python-requests"),
-        ({"User-Agent": "OurOwnFetcher (httpclient)"}, "calls itself a program: httpclient"),
+        ({"User-Agent": "OurOwnFetcher (httpclient)"}, "calls itself a program: Fetcher"),
         ({"User-Agent": ""}, "gives itself no name"),
         ({"Sec-Purpose": "prefetch;prerender"}, "fetched ahead of anybody: prefetch"),
     ],
