@@ -211,7 +211,7 @@ def _sharing() -> dict[str, str]:
         return {}
     shared = {
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": "X-RP-Visitor",
+        "Access-Control-Expose-Headers": "Retry-After, X-RP-Visitor",
         "Vary": NO_STORE["Vary"],
     }
     if request.headers.get("Sec-Fetch-Site") in {"same-origin", "same-site"}:  # M2: with cookies

@@ -165,6 +165,8 @@ def test_a_page_of_the_site_may_ask_and_read(portal):
         assert one.headers["Access-Control-Allow-Origin"] == ACME
         assert one.headers["Access-Control-Allow-Credentials"] == "true"
         assert "Origin" in one.headers["Vary"]
+    exposed = answer.headers["Access-Control-Expose-Headers"]
+    assert exposed.split(", ") == ["Retry-After", "X-RP-Visitor"]
     assert before.headers["Access-Control-Max-Age"] == "600"
     assert "Content-Type" in before.headers["Access-Control-Allow-Headers"]
 
