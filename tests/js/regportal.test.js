@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import {
-  frameAddress,
-  GateElement,
-  isDark,
-  portalOf,
-  understand,
-} from '../../static/js/regportal.js'
+import { portalOf } from '../../static/js/src/portal.js'
+import { frameAddress, GateElement, isDark, understand } from '../../static/js/src/regportal.js'
 
 const portal = new URL('https://go.acme.example/portal/')
 /** @param {string | null} address */
