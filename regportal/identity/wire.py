@@ -20,7 +20,7 @@ from regportal.store.words import N_, translated
 MOST_FIELDS = 64
 FORM = "application/x-www-form-urlencoded"
 SIGNALS = ("Sec-GPC", "DNT", "Sec-Fetch-User")
-CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clid|gbraid|wbraid|li_fat_id)$")
+CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clk?id|gbraid|wbraid|li_fat_id)$")
 
 
 def read_form(sent: Request) -> dict[str, list[str]]:

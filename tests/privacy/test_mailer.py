@@ -449,9 +449,7 @@ def test_a_moment_outside_the_calendar_is_refused_and_the_rest_is_taken(mailer, 
 
     assert answer.status_code == 202
     assert answer.get_json()["accepted"] == 1
-    assert answer.get_json()["refused"] == [
-        {"index": 0, "reason": "at: is not in the calendar"}
-    ]
+    assert answer.get_json()["refused"] == [{"index": 0, "reason": "at: is not in the calendar"}]
 
 
 @pytest.mark.parametrize(
