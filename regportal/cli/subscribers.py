@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from regportal.cli.installation import opened
+from regportal.cli.interactions import interactions
 from regportal.cli.reading import AS_JSON
 from regportal.errors import NotHereError, RegportalError
 
@@ -19,6 +20,9 @@ MOST_LINES = 50
 @click.group("import")
 def bring() -> None:
     """Bring in what was kept elsewhere."""
+
+
+bring.add_command(interactions)
 
 
 @bring.command()

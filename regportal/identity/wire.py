@@ -137,10 +137,15 @@ def browser_shown(name: str, locale: str) -> str:
 
 def is_own_staff(sent: Request, site: Site, email: str | None) -> bool:
     """Return whether ``site.ignore`` names whoever sent a form."""
+    return is_ignored(site, sent.remote_addr, email)
+
+
+def is_ignored(site: Site, place: str | None, email: str | None = None) -> bool:
+    """Return whether ``site.ignore`` names a network address, or an e-mail address."""
     if email and any(fnmatch(email.lower(), one.lower()) for one in site.ignore.addresses):
         return True
     try:
-        address = ipaddress.ip_address(sent.remote_addr or "")
+        address = ipaddress.ip_address(place or "")
         networks = [ipaddress.ip_network(one, strict=False) for one in site.ignore.networks]
     except ValueError:
         return False

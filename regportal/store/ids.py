@@ -4,6 +4,9 @@ import secrets
 import threading
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _turn = threading.Lock()
 _last = 0
@@ -25,6 +28,23 @@ def uuid7(milliseconds: int | None = None) -> uuid.UUID:
     stamp = _tick() if milliseconds is None else milliseconds << 12
     bits = (stamp >> 12) << 80 | (stamp & 0xFFF) << 64 | secrets.randbits(62)
     return uuid.UUID(int=bits | 0x7 << 76 | 0x2 << 62)
+
+
+def uuid7_of(at: datetime, digest: bytes) -> uuid.UUID:
+    """
+    Return the UUID version 7 of a moment since 1970 whose random bits are those of a digest.
+
+    What is read twice has one key:
+
+    >>> from hashlib import sha256
+    >>> first = datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC)
+    >>> uuid7_of(first, sha256(b"a download").digest())
+    UUID('014d6155-8098-7af0-80cd-ec66bb5d0b3c')
+    """
+    milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
+    bits = milliseconds << 80 | int.from_bytes(digest[:10])
+    fixed = 0xF << 76 | 0x3 << 62
+    return uuid.UUID(int=bits & ~fixed | 0x7 << 76 | 0x2 << 62)
 
 
 def _tick() -> int:

@@ -10,6 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from regportal.identity.actions import contact_from_import, find_contact
+from regportal.identity.addresses import Address
+from regportal.identity.models import Contact
+from regportal.identity.suppression import ERASED, reasons
 from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.events import Event
@@ -44,6 +48,17 @@ def take(session: Session, teller: Teller, events: Sequence[Event], *, now: date
     if fresh:
         add(session, _parcel(teller, fresh, now))
     return len(fresh)
+
+
+def whose(
+    session: Session, address: Address, pepper: str, locale: str, *, now: datetime
+) -> Contact | None:
+    """Return the contact that others tell of, made if new; None: who was erased stays so."""
+    contact = find_contact(session, address.email)
+    if contact is None and ERASED not in reasons(session, address.match_key, pepper):
+        contact = contact_from_import(session, address, locale, now=now)
+        session.flush()
+    return contact
 
 
 def event_of(kept: Mapping[str, Any]) -> Event:

@@ -190,6 +190,10 @@ class Source(enum.StrEnum):
 
     BROWSER = "browser"
     SERVER = "server"
+    IMPORT = "import"
+    """A file of events, each a contact's."""
+    ACCESS_LOG = "access-log"
+    """The log of a web server, which knows nobody's name."""
 
 
 class Parcel(Base):

@@ -34,6 +34,8 @@ from regportal.tracking.models import (
     Visit,
 )
 
+BELIEVED = (Source.SERVER, Source.IMPORT)
+"""The company itself tells: neither how nor how fast it does so says anything of people."""
 AT_ONCE = 20
 """Parcels of one transaction: other writers wait no longer than for these."""
 
@@ -128,21 +130,21 @@ def _attributed(parcel: Parcel) -> Attributed:
     """Return whose it is, as far as was known when it was told."""
     if parcel.proven:
         return Attributed.VERIFIED
-    if parcel.source is Source.SERVER:
+    if parcel.source in BELIEVED:
         return Attributed.IMPORTED if parcel.contact_id else Attributed.ANONYMOUS
     return Attributed.CLAIMED if parcel.claim_id else Attributed.ANONYMOUS
 
 
 def _by_call(parcel: Parcel) -> Verdict:
-    """Judge a browser by what it says of itself; a server of the company's is believed."""
-    if parcel.source is Source.SERVER:
+    """Judge a browser by what it says of itself; the company itself is believed."""
+    if parcel.source in BELIEVED:
         return strictest()
     return by_request(parcel.agent or "", parcel.purpose or "")
 
 
 def _by_pace(session: Session, parcel: Parcel, events: Sequence[Event]) -> Verdict:
     """Judge how fast a visitor went, together with what he told just before."""
-    if parcel.source is Source.SERVER:
+    if parcel.source in BELIEVED:
         return strictest()
     moments = [(event.occurred_at, event.object) for event in events]
     if parcel.visitor_id is not None:

@@ -13,16 +13,15 @@ from sqlalchemy.orm import Session
 
 from regportal.errors import BadRequestError, NotHereError
 from regportal.identity import browser, limits, wire
-from regportal.identity.actions import claim_of, contact_from_import, find_contact
+from regportal.identity.actions import claim_of
 from regportal.identity.addresses import read_address
 from regportal.identity.keys import caller_of
 from regportal.identity.models import ApiKey, Assurance, Contact, VisitorState
-from regportal.identity.suppression import ERASED, reasons
 from regportal.identity.visitors import recognise
 from regportal.store import current
 from regportal.store.documents import Site
 from regportal.store.strict_json import KIB, AnyMoment, read_json
-from regportal.tracking.collecting import Teller, take
+from regportal.tracking.collecting import Teller, take, whose
 from regportal.tracking.events import MOST, Event, NotAnEventError, by_our_clock, understand
 from regportal.tracking.models import Source
 from regportal.tracking.series import Mark, Wanted, as_told, page_of, read_mark, written
@@ -276,12 +275,9 @@ def _of_contact(some: Sequence[tuple[int, Event]], key: ApiKey, now: datetime) -
     events = [replace(event, occurred_at=min(event.occurred_at, now)) for _, event in some]
 
     def work(session: Session) -> int | None:
-        contact = find_contact(session, address.email)
+        contact = whose(session, address, pepper, locale, now=now)
         if contact is None:
-            if ERASED in reasons(session, address.match_key, pepper):
-                return None
-            contact = contact_from_import(session, address, locale, now=now)
-            session.flush()
+            return None
         return take(session, _server_of(contact, key), events, now=now)
 
     accepted = current.store().write(work)
