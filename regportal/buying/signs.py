@@ -17,23 +17,11 @@ from sqlalchemy.orm import Session, aliased
 
 from regportal.buying.rules import Sign
 from regportal.buying.schema import Condition
-from regportal.tracking.actions import Seen
+from regportal.tracking.actions import Seen, columns_of
 from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
 
-COLUMNS = (
-    Interaction.id,
-    Interaction.type,
-    Interaction.object,
-    Interaction.category,
-    Interaction.occurred_at,
-    Interaction.received_at,
-    Interaction.attribution,
-    Interaction.judged,
-    Interaction.contact_id,
-    Interaction.claim_id,
-    Interaction.properties,
-)
-"""What there is to know of an interaction, in the order of :class:`Seen`."""
+COLUMNS = columns_of(Interaction.attribution, Interaction.contact_id)
+"""What there is to know of an interaction, as it was taken."""
 Proof = aliased(Attribution)
 AT_ONCE = 500
 """Interactions asked for in one query: databases take only so many parameters."""
@@ -127,7 +115,7 @@ def _read(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Owned]:
         .order_by(Interaction.id, Attribution.at, Attribution.id)
     )
     for _, some in groupby(rows, key=lambda row: row[0]):
-        together: list[sa.Row[Any]] = list(some)
+        together: list[Any] = list(some)
         taken = Seen(*together[0][: len(COLUMNS)])
         later = [row[len(COLUMNS) :] for row in together]
         yield Owned(taken, tuple(_spells(taken, later)))

@@ -121,6 +121,23 @@ def attribute(
         log(session, EntryKind.ATTRIBUTION, contact_id, now=now)
 
 
+def columns_of(attribution: Any, contact_id: Any) -> tuple[Any, ...]:
+    """Return the columns of :class:`Seen` in its order; whose it is may be laid over the row."""
+    return (
+        Interaction.id,
+        Interaction.type,
+        Interaction.object,
+        Interaction.category,
+        Interaction.occurred_at,
+        Interaction.received_at,
+        attribution.label("attribution"),
+        Interaction.judged,
+        contact_id.label("contact_id"),
+        Interaction.claim_id,
+        Interaction.properties,
+    )
+
+
 def _seen() -> sa.Select[Any]:
     """Select interactions with the newest attribution laid over them."""
     newest = sa.select(
@@ -138,19 +155,10 @@ def _seen() -> sa.Select[Any]:
     known = newest.c.interaction_id.is_not(None)
     return (
         sa.select(
-            Interaction.id,
-            Interaction.type,
-            Interaction.object,
-            Interaction.category,
-            Interaction.occurred_at,
-            Interaction.received_at,
-            sa.case((known, newest.c.attribution), else_=Interaction.attribution).label(
-                "attribution"
-            ),
-            Interaction.judged,
-            sa.case((known, newest.c.contact_id), else_=Interaction.contact_id).label("contact_id"),
-            Interaction.claim_id,
-            Interaction.properties,
+            *columns_of(
+                sa.case((known, newest.c.attribution), else_=Interaction.attribution),
+                sa.case((known, newest.c.contact_id), else_=Interaction.contact_id),
+            )
         )
         .outerjoin(newest, later)
         .order_by(Interaction.received_at, Interaction.id)

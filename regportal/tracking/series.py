@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from regportal.connectors.rules import in_full
-from regportal.tracking.actions import Seen
+from regportal.tracking.actions import Seen, columns_of
 from regportal.tracking.models import Attribution, Interaction
 
 Mark = tuple[datetime, uuid.UUID]
@@ -95,7 +95,7 @@ def _first_hand(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
     """Select what was the contact's when it was taken, and nobody has said otherwise since."""
     said = sa.exists().where(Attribution.interaction_id == Interaction.id)
     return _narrowed(
-        _columns(Interaction.attribution, Interaction.contact_id).where(
+        sa.select(*columns_of(Interaction.attribution, Interaction.contact_id)).where(
             Interaction.contact_id == wanted.contact_id, ~said
         ),
         wanted,
@@ -111,28 +111,11 @@ def _later(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
         sa.tuple_(newer.at, newer.id) > sa.tuple_(Attribution.at, Attribution.id),
     )
     return _narrowed(
-        _columns(Attribution.attribution, Attribution.contact_id)
+        sa.select(*columns_of(Attribution.attribution, Attribution.contact_id))
         .join(Attribution, Attribution.interaction_id == Interaction.id)
         .where(Attribution.contact_id == wanted.contact_id, ~overruled),
         wanted,
         after,
-    )
-
-
-def _columns(attribution: Any, contact_id: Any) -> sa.Select[Any]:
-    """Select the columns of :class:`Seen`, with whose it is."""
-    return sa.select(
-        Interaction.id,
-        Interaction.type,
-        Interaction.object,
-        Interaction.category,
-        Interaction.occurred_at,
-        Interaction.received_at,
-        attribution.label("attribution"),
-        Interaction.judged,
-        contact_id.label("contact_id"),
-        Interaction.claim_id,
-        Interaction.properties,
     )
 
 
