@@ -297,14 +297,21 @@ def test_a_log_that_has_grown_adds_only_what_is_new(company, run):
     assert grown.out.startswith("1 accepted, 1 duplicate")
 
 
+HEEDS = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("regportal", run_name="__main__", alter_sys=True)
+"""
+"""Runs a command that hears Ctrl-C, also where the tests run in the background and do not."""
+
+
 def test_an_import_that_was_stopped_goes_on(company, run):
     """The process gets Ctrl-C while it reads a pipe that never ends: what was kept is whole."""
     begun = datetime(2025, 3, 4, tzinfo=UTC)
     ats = [begun + timedelta(minutes=31 * number) for number in range(700)]
     text = told(*[event(occurred_at=at.isoformat()) for at in ats])
-    command = [sys.executable, "-m", "regportal", "import", "interactions", "/dev/stdin"]
     child = subprocess.Popen(
-        [*command, "--format", "jsonl"],
+        [sys.executable, "-c", HEEDS, "import", "interactions", "/dev/stdin", "--format", "jsonl"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
