@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from flask import Flask, Request, Response, g, request, url_for
 
 from regportal.forms.pages import frame
+from regportal.identity.browser import SCRIPT_HEADER
 from regportal.store import current
 from regportal.store.documents import Site
 from regportal.store.words import SOURCE, speaking
@@ -211,14 +212,14 @@ def _sharing() -> dict[str, str]:
         return {}
     shared = {
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": "Retry-After, X-RP-Visitor",
+        "Access-Control-Expose-Headers": f"Retry-After, {SCRIPT_HEADER}",
         "Vary": NO_STORE["Vary"],
     }
     if request.headers.get("Sec-Fetch-Site") in {"same-origin", "same-site"}:  # M2: with cookies
         shared["Access-Control-Allow-Credentials"] = "true"
     if request.method == "OPTIONS":
         shared["Access-Control-Allow-Methods"] = "GET, POST"
-        shared["Access-Control-Allow-Headers"] = "Content-Type, X-RP-Visitor"
+        shared["Access-Control-Allow-Headers"] = f"Content-Type, {SCRIPT_HEADER}"
         shared["Access-Control-Max-Age"] = "600"
     return shared
 

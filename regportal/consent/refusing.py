@@ -2,15 +2,14 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from regportal.consent.models import ConsentEvent, ConsentState, Refusal
 from regportal.consent.rules import PROOF
 from regportal.mail.actions import address_hash
+from regportal.store.facts import insert_in
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -19,8 +18,7 @@ def keep_refusal(
     session: Session, match_key: str, newsletter: str, pepper: str, *, now: datetime
 ) -> None:
     """Keep that the owner of an address refused a newsletter; his address is not kept with it."""
-    sqlite_here = session.get_bind().dialect.name == "sqlite"
-    insert: Any = sqlite.insert if sqlite_here else postgresql.insert
+    insert = insert_in(session.get_bind().dialect.name)
     key = {"address_hash": address_hash(match_key, pepper), "newsletter": newsletter}
     row = insert(Refusal).values(**key, at=now)
     session.execute(row.on_conflict_do_update(index_elements=[*key], set_={"at": now}))

@@ -17,8 +17,6 @@ from regportal.store.strict_json import KIB, read_json
 
 bp = Blueprint("choosing", __name__)
 
-HEADER = "X-RP-Visitor"
-"""Carries the token of a page's script, which keeps no cookie of ours (security.md 3.2, M4)."""
 SIGNALS = ("Sec-GPC", "DNT")
 CHOICES = ("recognise", "track")
 SINCE = "2026-11-21"
@@ -52,8 +50,8 @@ def choice() -> Response:
     now = datetime.now(UTC)
     token = current.store().write(lambda session: _keep(session, sent, holds, now=now))
     response = make_response(jsonify(holds))
-    if token is not None and HEADER in request.headers:
-        response.headers[HEADER] = token
+    if token is not None and browser.SCRIPT_HEADER in request.headers:
+        response.headers[browser.SCRIPT_HEADER] = token
     elif token is not None:
         browser.keep(response, token, remembered=holds["recognise"])
     return response
@@ -103,9 +101,9 @@ def _keep(session: Session, sent: Sent, holds: Mapping[str, bool], *, now: datet
 
 def _token_sent() -> str | None:
     """Return the token of the page's script, or the cookie's where it sends none."""
-    if HEADER not in request.headers:
+    if browser.SCRIPT_HEADER not in request.headers:
         return browser.jar().token
-    token = request.headers[HEADER]
+    token = request.headers[browser.SCRIPT_HEADER]
     return token if browser.TOKEN.fullmatch(token) else None
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from regportal.identity.addresses import Address, read_address
@@ -22,7 +21,7 @@ from regportal.identity.models import (
 from regportal.identity.rules import CODE, LINK
 from regportal.identity.tokens import hash_of
 from regportal.identity.visitors import new_token, new_visitor
-from regportal.store.facts import add, add_once, watch
+from regportal.store.facts import add, add_once, insert_in, watch
 from regportal.store.ids import uuid7
 
 
@@ -229,7 +228,7 @@ def contact_at(
 ) -> Contact:
     """Return the contact of an address, made with this assurance if new; safe when two do."""
     dialect = session.get_bind().dialect.name
-    insert = _insert(dialect)(Contact).values(
+    insert = insert_in(dialect)(Contact).values(
         id=uuid7(),
         email=address.email,
         match_key=address.match_key,
@@ -265,8 +264,3 @@ def _new_claim(
     visitor.claim_id = claim.id
     visitor.state = VisitorState.CLAIMED
     return claim
-
-
-def _insert(dialect: str) -> Any:
-    """Return the dialect's INSERT, which knows ON CONFLICT."""
-    return postgresql.insert if dialect == "postgresql" else sqlite.insert

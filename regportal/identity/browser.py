@@ -25,6 +25,8 @@ FRAME_COOKIE = "rp_p"
 """Both of these inside another site's page, in that site's own jar (security.md 3.2, M3)."""
 
 
+SCRIPT_HEADER = "X-RP-Visitor"
+"""Carries the token of a page's script, which keeps no cookie of ours (security.md 3.2, M4)."""
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 """How every token of ours looks; another cookie is not worth a question to the database."""
 

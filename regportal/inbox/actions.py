@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from regportal.buying.actions import (
@@ -37,6 +36,7 @@ from regportal.inbox.rules import (
     understood,
 )
 from regportal.store.documents import Published, Shelf
+from regportal.store.facts import insert_in
 from regportal.store.sessions import Store
 from regportal.store.strict_json import KIB, read_json
 
@@ -64,7 +64,7 @@ def take(session: Session, connector: str, message_id: str, body: bytes, *, now:
     Raises StaleError where the same id came with another body.
     """
     digest = hashlib.sha256(body).hexdigest()
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    insert = insert_in(session.get_bind().dialect.name)
     taken = session.execute(
         insert(Notice)
         .values(

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from regportal.connectors.rules import in_full
@@ -19,7 +18,7 @@ from regportal.connectors.schema import Connector
 from regportal.outbox.drain import SET_PAUSE, drain
 from regportal.outbox.models import Message, MessageState, Pause, Subject
 from regportal.outbox.rules import is_told
-from regportal.store.facts import table_of
+from regportal.store.facts import insert_in, table_of
 from regportal.store.ids import uuid7
 
 __all__ = [
@@ -255,9 +254,8 @@ def _numbers(session: Session, subjects: Sequence[tuple[str, str]]) -> Iterator[
 @cache
 def _numbering(dialect: str) -> Any:
     """Return the upsert that counts on; the same one each time, so that it is compiled once."""
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     table = table_of(Subject)
-    asked = insert(table)
+    asked = insert_in(dialect)(table)
     return asked.on_conflict_do_update(
         index_elements=["connector", "subject"],
         set_={"last": table.c.last + asked.excluded.last},

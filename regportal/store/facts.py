@@ -46,6 +46,11 @@ def table_of(kind: type[Base]) -> sa.Table:
     return kind.metadata.tables[kind.__tablename__]
 
 
+def insert_in(dialect: str) -> Any:
+    """Return the INSERT of a dialect, for a model or a table: it knows ON CONFLICT."""
+    return postgresql.insert if dialect == "postgresql" else sqlite.insert
+
+
 def _values(row: Base) -> dict[str, Any]:
     """Return a row by columns; what it leaves open is set in it, as its table says."""
     for name, default in _defaults(type(row)).items():
@@ -63,9 +68,8 @@ def _insert(kind: type[Base]) -> sa.Insert:
 @cache
 def _insert_once(kind: type[Base], dialect: str) -> Any:
     """Return the dialect's INSERT that does nothing where the key is taken."""
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     table = table_of(kind)
-    return insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return insert_in(dialect)(table).on_conflict_do_nothing().returning(*table.primary_key)
 
 
 @cache

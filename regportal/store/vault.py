@@ -11,12 +11,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from regportal.config import Settings
 from regportal.errors import ConfigError
 from regportal.store.base import Base, Moment
+from regportal.store.facts import insert_in
 from regportal.store.sessions import Store
 
 PURPOSE = b"regportal.vault"
@@ -71,9 +71,7 @@ def keep(session: Session, key: str, value: str, keys: Sequence[bytes], *, now: 
         "sealed": fresh.sealed,
         "changed_at": now,
     }
-    insert: Any = (
-        sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    )
+    insert = insert_in(session.get_bind().dialect.name)
     row = insert(Secret).values(key=key, **columns)  # whole: what it replaces may change meanwhile
     session.execute(row.on_conflict_do_update(index_elements=["key"], set_=columns))
 

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from regportal.identity.actions import contact_from_import, find_contact
 from regportal.identity.addresses import Address
 from regportal.identity.models import Contact
 from regportal.identity.suppression import ERASED, reasons
-from regportal.store.facts import add, table_of
+from regportal.store.facts import add, insert_in, table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.events import Event
 from regportal.tracking.models import Interaction, Parcel, Source, Told
@@ -111,7 +110,7 @@ def _not_told(session: Session, events: Sequence[Event], *, now: datetime) -> li
     session.flush()
     connection = session.connection()
     by_id = {event.id: event for event in reversed(events)}  # of two with one id the first counts
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    insert = insert_in(connection.dialect.name)
     told = table_of(Told)
     rows = [{"id": each, "at": now} for each in sorted(by_id)]
     new = connection.scalars(

@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from regportal.identity.models import Claim
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Shelf, Site, span
-from regportal.store.facts import table_of
+from regportal.store.facts import insert_in, table_of
 from regportal.store.sessions import Store
 from regportal.tracking.actions import log, visit_of
 from regportal.tracking.collecting import event_of
@@ -105,7 +104,7 @@ def _unpack(session: Session, published: Published, parcel: Parcel) -> None:
             }
         )
     table, connection = table_of(Interaction), session.connection()
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    insert = insert_in(connection.dialect.name)
     connection.execute(insert(table).on_conflict_do_nothing(), rows)
     if contact_id is not None:
         for event in events:

@@ -31,8 +31,6 @@ bp = Blueprint("tracking", __name__)
 M = TypeVar("M", bound=BaseModel)
 
 LARGEST = 64 * KIB
-HEADER = "X-RP-Visitor"
-"""Carries the token of a page's script, which keeps no cookie of ours (security.md 3.2, M4)."""
 MEDIA = ("application/json", "text/plain")
 """A page on another origin may send text without asking first, also while it is being closed."""
 KNOWN = (Assurance.VERIFIED, Assurance.CRM)
@@ -204,7 +202,7 @@ def _browser_of(session: Session, call: Call, site: Site, now: datetime) -> Tell
         purpose=_purpose(),
         touch=_touch(call.touch),
     )
-    by_script = call.visitor or request.headers.get(HEADER)
+    by_script = call.visitor or request.headers.get(browser.SCRIPT_HEADER)
     token = by_script or browser.jar().token
     found = recognise(session, token, browser.browser_name(request), now=now)
     visitor = found.visitor
