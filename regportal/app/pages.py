@@ -13,6 +13,8 @@ from regportal.store.words import SOURCE, speaking
 
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), browsing-topics=()"
 KIB = 1024
+YEAR = 31536000
+"""One year, in seconds: as long as browsers keep what never changes."""
 YEARS = 63072000
 """Two years, in seconds."""
 MINUTES = 300
@@ -75,6 +77,18 @@ STATIC = PageType(
         "Cache-Control": f"public, max-age={MINUTES}",
     },
 )
+SCRIPT = PageType(
+    STATIC.policy,
+    {**STATIC.headers, "Cache-Control": f"public, max-age={YEAR}, immutable"},
+)
+INCLUDE = PageType(
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
+    {
+        "Cross-Origin-Resource-Policy": "same-site",
+        "X-Robots-Tag": "noindex",
+        "Cache-Control": f"public, max-age={MINUTES}",
+    },
+)
 HOOK = PageType("default-src 'none'", {"Cache-Control": "no-store"})
 HEALTH = PageType(
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
@@ -91,6 +105,7 @@ ERROR = CONFIRM
 TYPES = {
     "forms.gate": GATE,
     "forms.open_the_gate": GATE,
+    "including.include": INCLUDE,
     "forms.after.done": GATE,
     "forms.after.not_you": GATE,
     "forms.after.resend": GATE,
@@ -141,6 +156,7 @@ TYPES = {
     "app.healthy": HEALTH,
     "app.no_icon": STATIC,
     "reports.csp": HEALTH,
+    "script": SCRIPT,
     "static": STATIC,
 }
 """Which kind of page each endpoint answers with; a new one must find its place here."""
@@ -170,7 +186,7 @@ def nonce() -> str:
 def speaks_json(sent: Request) -> bool:
     """Return whether whoever asked reads problem+json rather than pages."""
     kind = TYPES.get(sent.endpoint or "")
-    return kind in (API, MAILER, HOOK, DOWNLOAD, HEALTH, STATIC)
+    return kind in (API, MAILER, HOOK, DOWNLOAD, HEALTH, STATIC, SCRIPT)
 
 
 def _with_headers(response: Response) -> Response:

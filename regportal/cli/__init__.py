@@ -19,6 +19,7 @@ COMMANDS = {
     "plan": "documents:plan",
     "apply": "documents:apply",
     "export": "documents:export",
+    "snippet": "snippet:snippet",
     "translations": "translations:translations",
     "show": "reading:show",
     "list": "reading:listing",

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from flask import Flask, url_for
-from werkzeug.routing import UUIDConverter
+from werkzeug.routing import AnyConverter, UUIDConverter
 
 from regportal.app import pages
 from tests.portal import ORIGIN
@@ -73,9 +73,12 @@ P12 = {
     "Cross-Origin-Resource-Policy": "same-site",
 }
 
+P14 = P12 | {"Cache-Control": "public, max-age=300", "Set-Cookie": None, "Vary": None}
+
 
 PLACES = {
     "/g/": P1,
+    "/g/nothing/include": P14,
     "/m/": P5,
     "/me": P5,
     "/p/": P5,
@@ -88,6 +91,7 @@ PLACES = {
     "/api/v1/bounces": P11,
     "/hooks/": P11,
     "/static/": P3,
+    "/static/js/": P3 | {"Cache-Control": "public, max-age=31536000, immutable"},
     "/theme.css": P3,
     "/.well-known/gpc.json": P3,
     "/favicon.ico": P3,
@@ -271,13 +275,18 @@ def routes(app):
     with app.test_request_context(base_url=ORIGIN):
         for rule in app.url_map.iter_rules():
             values = {
-                name: "01890000-0000-7000-8000-000000000000"
-                if isinstance(rule._converters[name], UUIDConverter)
-                else known.get(name, "nothing")
+                name: value_of(rule._converters[name], known.get(name, "nothing"))
                 for name in rule.arguments
             }
             for method in sorted(rule.methods - {"HEAD"}):
                 yield method, url_for(rule.endpoint, _method=method, **values)
+
+
+def value_of(converter, otherwise):
+    """Return something that a part of an address takes."""
+    if isinstance(converter, UUIDConverter):
+        return "01890000-0000-7000-8000-000000000000"
+    return min(converter.items) if isinstance(converter, AnyConverter) else otherwise
 
 
 def test_every_route_answers_as_its_place_does_or_as_an_error(portal):

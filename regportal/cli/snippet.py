@@ -1,0 +1,77 @@
+"""A command for whoever writes pages: the lines that bring a gate, or the recorder, into one."""
+
+import json
+from dataclasses import asdict, dataclass
+from html import escape
+
+import click
+
+from regportal.app import scripts, web_root
+from regportal.cli.installation import opened
+from regportal.forms.schema import Gate
+from regportal.store.documents import Published, Site, said
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """What a page needs, piece by piece."""
+
+    src: str
+    integrity: str
+    script: str
+    """The line for the head of the page."""
+    element: str | None
+    """What stands where the gate is to be; None for the recorder alone."""
+    policy: dict[str, str]
+    """What the page's own Content-Security-Policy must allow, by directive."""
+
+
+@click.command()
+@click.argument("gate", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
+def snippet(gate: str | None, *, as_json: bool) -> None:
+    """Print the lines that bring GATE into a page; without GATE those of the recorder alone."""
+    with opened() as installation, installation.store.read() as session:
+        published = installation.shelf.published(session)
+        settings = installation.settings
+    build = scripts.present(web_root() / "static" / "js")
+    found = snippet_of(settings.base_url, settings.origin, build, published, gate)
+    click.echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(_lines(found)))
+    if not Site.of(published).origins:
+        says = "No page may use it yet: name the origin of your pages in site.origins, and apply."
+        click.echo(says, err=True)
+    if not scripts.RELEASE.fullmatch(build.version):
+        says = "This build is not a release: its address ends with the next upgrade."
+        click.echo(says, err=True)
+
+
+def snippet_of(
+    portal: str, origin: str, build: scripts.Build, published: Published, gate: str | None
+) -> Snippet:
+    """Return what a page needs for a gate, or for the recorder alone; raise NotHereError."""
+    name = "regportal.js" if gate else "recorder.js"
+    src, integrity = f"{portal}/{build.address(name)}", build.integrity(name)
+    element = None
+    policy = {"script-src": origin, "connect-src": origin}
+    if gate:
+        headline = said(published.one(Gate, gate).headline, Site.of(published).locale)
+        element = (
+            f'<regportal-gate gate="{gate}">\n'
+            f'  <a href="{escape(portal)}/g/{gate}">{escape(headline)}</a>\n'
+            "</regportal-gate>"
+        )
+        policy["frame-src"] = origin
+    script = (
+        f'<script type="module" src="{escape(src)}"\n'
+        f'  integrity="{integrity}" crossorigin></script>'
+    )
+    return Snippet(src, integrity, script, element, policy)
+
+
+def _lines(found: Snippet) -> list[str]:
+    """Return it as it is put into a page."""
+    allows = "; ".join(f"{name} {value}" for name, value in found.policy.items())
+    lines = ["<!-- once, in the head of the page -->", found.script]
+    if found.element:
+        lines += ["", "<!-- where the gate is to be -->", found.element]
+    return [*lines, "", f"<!-- a Content-Security-Policy of the page must allow: {allows} -->"]

@@ -1,0 +1,34 @@
+"""A gate as part of somebody else's page: what his server puts in, the same for everybody."""
+
+from flask import Blueprint, Response, make_response, render_template
+
+from regportal.forms.pages import asset_shown, language_asked
+from regportal.forms.schema import Gate
+from regportal.library.schema import Asset
+from regportal.store import current
+from regportal.store.documents import Site, said
+
+bp = Blueprint("including", __name__)
+
+
+@bp.get("/g/<key>/include")
+def include(key: str) -> Response:
+    """
+    Return the gate's element with headline, text and link inside.
+
+    Nothing in it depends on who asks, nor on what his browser speaks: any cache may keep it.
+    """
+    published = current.published()
+    gate = published.one(Gate, key)
+    asked = language_asked()
+    locale = asked or Site.of(published).locale
+    fragment = render_template(
+        "forms/include.html",
+        gate=key,
+        lang=asked,
+        headline=said(gate.headline, locale),
+        text=said(gate.text, locale) if gate.text else None,
+        asset=asset_shown(published.one(Asset, gate.asset), locale),
+        portal=current.settings().base_url,
+    )
+    return make_response(fragment)

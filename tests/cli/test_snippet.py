@@ -1,0 +1,87 @@
+"""The lines that bring a gate, or the recorder, into a page."""
+
+import re
+
+import pytest
+
+from regportal.app import scripts, web_root
+
+SITE = """
+site:
+  name: Acme
+  controller: Acme
+  privacy_notice: https://www.acme.example/privacy
+  origins: [{origins}]
+assets:
+  - {{key: list, title: Prices, category: price-list, url: https://www.acme.example/prices}}
+gates:
+  - {{key: prices, asset: list, headline: Prices & "terms"}}
+"""
+WWW = "https://www.acme.example"
+BUILD = scripts.present(web_root() / "static" / "js")
+
+
+@pytest.fixture
+def published(installed, tmp_path, monkeypatch):
+    """An installation below a path of the site, with one gate."""
+    monkeypatch.setenv("REGPORTAL_BASE_URL", f"{WWW}/portal")
+    monkeypatch.setenv("REGPORTAL_SECRET_KEY", "x" * 32)
+
+    def publish(origins=WWW):
+        file = tmp_path / "site.yaml"
+        file.write_text(SITE.format(origins=origins))
+        assert installed("apply", file).code == 0
+        return installed
+
+    return publish
+
+
+def test_a_gate_needs_a_script_an_element_and_three_allowances(published):
+    told = published()("snippet", "prices", "--json").json()
+
+    assert told["src"] == f"{WWW}/portal/static/js/{BUILD.version}/regportal.js"
+    assert told["integrity"] == BUILD.integrity("regportal.js")
+    assert told["policy"] == dict.fromkeys(("script-src", "connect-src", "frame-src"), WWW)
+    assert told["element"].splitlines() == [
+        '<regportal-gate gate="prices">',
+        f'  <a href="{WWW}/portal/g/prices">Prices &amp; &quot;terms&quot;</a>',
+        "</regportal-gate>",
+    ]
+    assert told["script"].split() == [
+        "<script",
+        'type="module"',
+        f'src="{told["src"]}"',
+        f'integrity="{told["integrity"]}"',
+        "crossorigin></script>",
+    ]
+
+
+def test_it_is_printed_as_it_is_put_into_a_page(published):
+    ran = published()("snippet", "prices")
+    told = published()("snippet", "prices", "--json").json()
+
+    assert ran.code == 0
+    assert told["script"] in ran.out
+    assert told["element"] in ran.out
+    outside = ran.out.replace(told["script"], "").replace(told["element"], "")
+    assert re.sub(r"<!--.*?-->", "", outside).strip() == ""
+
+
+def test_without_a_gate_it_is_the_recorder_alone(published):
+    told = published()("snippet", "--json").json()
+
+    assert told["src"].endswith(f"/{BUILD.version}/recorder.js")
+    assert told["element"] is None
+    assert told["policy"] == dict.fromkeys(("script-src", "connect-src"), WWW)
+
+
+def test_a_gate_that_is_not_there_is_refused(published):
+    ran = published()("snippet", "nothing")
+
+    assert (ran.code, ran.out) == (1, "")
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_site_that_names_no_origin_is_told_that_no_page_may_use_it(published):
+    assert "site.origins" in published(origins="")("snippet", "prices").err
+    assert "site.origins" not in published()("snippet", "prices").err
