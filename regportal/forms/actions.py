@@ -35,6 +35,7 @@ from regportal.store.facts import add, add_once, table_of, watch
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
 from regportal.tracking.actions import record, visit_of
+from regportal.tracking.judging import RULES
 from regportal.tracking.models import Attributed, Interaction, Judged, Visit
 
 __all__ = [
@@ -170,6 +171,7 @@ def hand_over(  # noqa: PLR0913 - what is handed to whom; each is another room's
                 attribution=Attributed.VERIFIED if proven else Attributed.CLAIMED,
                 judged=Judged.MACHINE if machine else Judged.PERSON,
                 judged_because=machine,
+                judged_by=RULES,
             ),
             now=now,
         )

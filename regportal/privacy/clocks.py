@@ -26,7 +26,7 @@ from regportal.store.base import Base, Clock
 from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.facts import table_of
 from regportal.store.sessions import Store
-from regportal.tracking.models import Attribution, Interaction
+from regportal.tracking.models import Attribution, Interaction, Verdict
 
 AT_ONCE = 200
 """Rows of one transaction: other writers wait no longer than for these."""
@@ -189,6 +189,7 @@ def _interactions(session: Session, *, before: datetime) -> int:
     ).all()
     for table, column in (
         (Attribution, Attribution.interaction_id),
+        (Verdict, Verdict.interaction_id),
         (KnownInteraction, KnownInteraction.interaction_id),
         (Interaction, Interaction.id),
     ):

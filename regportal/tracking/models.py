@@ -47,6 +47,8 @@ class EntryKind(enum.StrEnum):
 
     Also where a contact was joined to a person or split off: what was theirs changed, too.
     """
+    VERDICT = "verdict"
+    """Somebody, or newer rules, judged anew who did it; ``ref`` is the interaction."""
     OPPORTUNITY = "opportunity"
     """An opportunity or its contact roles changed; ``ref`` is the opportunity."""
 
@@ -116,8 +118,9 @@ class Interaction(Base):
     """
     Verb, object and moment, append-only.
 
-    ``attribution``, ``judged`` and ``contact_id`` are what was known when it was taken; the
-    newest :class:`Attribution` holds over them. ``claim_id`` names the claim it waits for.
+    ``attribution``, ``contact_id`` and ``judged`` are what was known when it was taken; the
+    newest :class:`Attribution` and :class:`Verdict` hold over them (``tracking/later.py``).
+    ``claim_id`` names the claim it waits for.
     """
 
     __tablename__ = "interaction"
@@ -132,7 +135,7 @@ class Interaction(Base):
         "judged": "Whether a person did it, or a machine.",
         "judged_because": "Why we took it for a machine's.",
     }
-    plain = frozenset({"id", "visitor_id", "visit_id", "claim_id", "contact_id"})
+    plain = frozenset({"id", "visitor_id", "visit_id", "claim_id", "contact_id", "judged_by"})
     person: ClassVar = {
         "id": "attribution.interaction_id",
         "contact_id": "contact.id",
@@ -160,6 +163,8 @@ class Interaction(Base):
     attribution: Mapped[Attributed] = mapped_column(choice(Attributed))
     judged: Mapped[Judged] = mapped_column(choice(Judged))
     judged_because: Mapped[str | None]
+    judged_by: Mapped[str | None]
+    """The version of the rules; None of what was taken before versions were kept."""
 
 
 class Attribution(Base):
@@ -183,6 +188,37 @@ class Attribution(Base):
     attribution: Mapped[Attributed] = mapped_column(choice(Attributed))
     at: Mapped[Moment]
     because: Mapped[str]
+
+
+BY_HAND = "person"
+"""Who judged where no rules did: a colleague, who said why."""
+
+
+class Verdict(Base):
+    """
+    A later fact: a person, or a machine, did this after all. Only added; the newest holds.
+
+    But one that was given by hand outlives whatever newer rules say.
+    """
+
+    __tablename__ = "verdict"
+    personal: ClassVar = {
+        "judged": "Whether a person did it, or a machine, as it became known later.",
+        "judged_because": "How that became known.",
+        "at": "When that became known.",
+    }
+    plain = frozenset({"id", "interaction_id", "judged_by"})
+    person: ClassVar = {"interaction_id": "interaction.id"}
+    clock = "anonymous"
+    aged_by = "at"
+
+    id: Mapped[Id]
+    interaction_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("interaction.id"), index=True)
+    judged: Mapped[Judged] = mapped_column(choice(Judged))
+    judged_because: Mapped[str | None]
+    judged_by: Mapped[str]
+    """The version of the rules, or ``BY_HAND``."""
+    at: Mapped[Moment]
 
 
 class Source(enum.StrEnum):

@@ -1,6 +1,5 @@
 """Unpacking what was told: each event an interaction, judged, in its visit, under a name."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,15 +14,6 @@ from regportal.store.sessions import Store
 from regportal.tracking.actions import log, visit_of
 from regportal.tracking.collecting import event_of
 from regportal.tracking.events import Event
-from regportal.tracking.judging import (
-    WITHIN,
-    Verdict,
-    by_film,
-    by_pace,
-    by_request,
-    of_own_staff,
-    strictest,
-)
 from regportal.tracking.models import (
     Attributed,
     EntryKind,
@@ -32,9 +22,8 @@ from regportal.tracking.models import (
     Source,
     Visit,
 )
+from regportal.tracking.verdicts import BELIEVED, Circumstances, around, judge
 
-BELIEVED = (Source.SERVER, Source.IMPORT)
-"""The company itself tells: neither how nor how fast it does so says anything of people."""
 AT_ONCE = 20
 """Parcels of one transaction: other writers wait no longer than for these."""
 
@@ -77,14 +66,13 @@ def _unpack(session: Session, published: Published, parcel: Parcel) -> None:
     contact_id = parcel.contact_id
     if contact_id is None and claim is not None and parcel.proven:
         contact_id = claim.contact_id
-    verdict = strictest(
-        of_own_staff(yes=parcel.own_staff or (claim is not None and claim.own_staff)),
-        _by_call(parcel),
-        _by_pace(session, parcel, events),
+    circumstances = Circumstances(
+        own_staff=claim is not None and claim.own_staff,
+        begun_at=visit.started_at if visit else None,
+        around=around(session, parcel, events),
     )
     rows = []
-    for event in events:
-        judged = strictest(verdict, _by_film(event, visit, parcel))
+    for event, judged in zip(events, judge(parcel, events, circumstances), strict=True):
         rows.append(
             {
                 "id": event.id,
@@ -101,6 +89,7 @@ def _unpack(session: Session, published: Published, parcel: Parcel) -> None:
                 "attribution": _attributed(parcel),
                 "judged": judged.judged,
                 "judged_because": judged.because,
+                "judged_by": judged.rules,
             }
         )
     table, connection = table_of(Interaction), session.connection()
@@ -132,36 +121,6 @@ def _attributed(parcel: Parcel) -> Attributed:
     if parcel.source in BELIEVED:
         return Attributed.IMPORTED if parcel.contact_id else Attributed.ANONYMOUS
     return Attributed.CLAIMED if parcel.claim_id else Attributed.ANONYMOUS
-
-
-def _by_call(parcel: Parcel) -> Verdict:
-    """Judge a browser by what it says of itself; the company itself is believed."""
-    if parcel.source in BELIEVED:
-        return strictest()
-    return by_request(parcel.agent or "", parcel.purpose or "")
-
-
-def _by_pace(session: Session, parcel: Parcel, events: Sequence[Event]) -> Verdict:
-    """Judge how fast a visitor went, together with what he told just before."""
-    if parcel.source in BELIEVED:
-        return strictest()
-    moments = [(event.occurred_at, event.object) for event in events]
-    if parcel.visitor_id is not None:
-        just_before = sa.select(Interaction.occurred_at, Interaction.object).where(
-            Interaction.visitor_id == parcel.visitor_id,
-            Interaction.occurred_at > min(at for at, _ in moments) - WITHIN,
-            Interaction.occurred_at <= max(at for at, _ in moments),
-        )
-        moments += [(at, name) for at, name in session.execute(just_before)]
-    return by_pace(moments)
-
-
-def _by_film(event: Event, visit: Visit | None, parcel: Parcel) -> Verdict:
-    """Judge whether a film can have been seen in the time there was."""
-    if event.type != "video_watch" or visit is None:
-        return strictest()
-    begun = min(visit.started_at, event.occurred_at)
-    return by_film(float(event.properties["seconds"]), begun, parcel.received_at)
 
 
 def _category(published: Published, event: Event) -> str | None:

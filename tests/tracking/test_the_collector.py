@@ -12,6 +12,7 @@ from regportal.identity.keys import add_key
 from regportal.privacy.clocks import tidy
 from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
 from regportal.store.ids import uuid7
+from regportal.tracking.judging import RULES
 from regportal.tracking.models import Interaction, Parcel, Told, Touch, Visit
 from tests.portal import FIREFOX, ORIGIN, SITE
 
@@ -360,7 +361,7 @@ def test_a_machine_is_kept_judged_and_never_told_of(portal, ann, headers, becaus
     portal.work()
     done = kept(portal)[-1]
 
-    assert (done.judged, done.judged_because) == ("machine", because)
+    assert (done.judged, done.judged_because, done.judged_by) == ("machine", because, RULES)
     assert "widget-9" not in str(portal.news("interaction.recorded"))
 
 
