@@ -74,10 +74,17 @@ class RequestError(RegportalError):
     """What was sent cannot be taken."""
 
     status: ClassVar[int] = 400
+    field: str | None = None
+    """Where in what was sent it is wrong, for programs."""
 
 
 class BadRequestError(RequestError):
     """No or forged token, or a field that was not asked."""
+
+    def __init__(self, says: str, field: str | None = None) -> None:
+        """Keep the field beside the sentence."""
+        super().__init__(says)
+        self.field = field or None
 
 
 class JsonError(BadRequestError):

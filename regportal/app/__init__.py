@@ -8,6 +8,7 @@ from flask import Blueprint, Flask, Response, make_response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from regportal.app import pages, problems, reports, scripts
+from regportal.app.document import described
 from regportal.config import Settings, load
 from regportal.forms import choosing, downloads, including, mailed, views
 from regportal.inbox import views as inbox
@@ -39,8 +40,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load()
     root = web_root()
-    app = Flask(
-        "regportal",
+    app = described(
+        settings,
         template_folder=str(root / "templates"),
         static_folder=str(root / "static"),
         root_path=str(root),
@@ -60,17 +61,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["regportal.shelf"] = Shelf()
     app.extensions["regportal.storage"] = open_storage(settings.storage_url)
     app.extensions["regportal.wake"] = lambda _task: None
+    for api in (choosing.bp, tracking.bp, mailer.bp):
+        app.register_api(api)
     for blueprint in (
         bp,
         reports.bp,
         views.bp,
         including.bp,
-        choosing.bp,
-        tracking.bp,
         mailed.bp,
         downloads.bp,
         inbox.bp,
-        mailer.bp,
         unsubscribing.bp,
         preferences.bp,
         privacy_views.bp,

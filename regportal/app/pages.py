@@ -157,6 +157,7 @@ TYPES = {
     "app.no_icon": STATIC,
     "reports.csp": HEALTH,
     "script": SCRIPT,
+    "openapi": STATIC,
     "static": STATIC,
 }
 """Which kind of page each endpoint answers with; a new one must find its place here."""

@@ -75,7 +75,7 @@ def _ours(error: RequestError) -> ResponseReturnValue:
     """Tell what could not be taken; of what is not here not even its name is repeated."""
     if isinstance(error, NotHereError):
         return _problem(error.status, SENTENCES[error.status])
-    answer = _problem(error.status, str(error))
+    answer = _problem(error.status, str(error), error.field)
     if isinstance(error, TooManyError):
         answer.headers["Retry-After"] = str(error.after)
     return answer
@@ -116,11 +116,11 @@ def _unforeseen(error: Exception) -> ResponseReturnValue:
     return answer
 
 
-def _problem(status: int, sentence: str) -> Response:
+def _problem(status: int, sentence: str, field: str | None = None) -> Response:
     """Return the answer a person or a program is given."""
     g.failed = True
     if speaks_json(request):
-        return problem(status, sentence)
+        return problem(status, sentence, field=field)
     return _page(status, sentence)
 
 

@@ -208,7 +208,7 @@ def interaction_news(seen: Seen, contact: Contact, opportunities: list[str]) -> 
         payload={
             "id": str(seen.id),
             "contact": told(contact),
-            "interaction": as_told(seen),
+            "interaction": as_told(seen).model_dump(mode="json"),
             "opportunities": opportunities,
         },
         occurred_at=seen.occurred_at,

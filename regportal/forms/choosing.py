@@ -3,22 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
-from flask import Blueprint, Response, jsonify, make_response, request
+from flask import Response, jsonify, make_response, request
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from regportal.errors import BadRequestError
-from regportal.identity import browser, limits, wire
+from regportal.identity import browser, wire
+from regportal.identity.api import Api, answer
 from regportal.identity.models import Visitor, VisitorToken
 from regportal.identity.tokens import fresh_token, hash_of
 from regportal.identity.visitors import begin_visitor, choose, recognise, rotate
 from regportal.store import current
-from regportal.store.strict_json import KIB, read_json
+from regportal.store.strict_json import KIB, Strict
 
-bp = Blueprint("choosing", __name__)
+bp = Api("choosing", __name__, "What visitors allow for one browser.")
 
 SIGNALS = ("Sec-GPC", "DNT")
-CHOICES = ("recognise", "track")
 SINCE = "2026-11-21"
 """Since when we do what Global Privacy Control asks."""
 
@@ -32,16 +33,34 @@ class Sent:
     signals: Mapping[str, str]
 
 
-@bp.post("/api/v1/choice")
-def choice() -> Response:
-    """Keep a choice, and say what holds: the browser's own objection goes before it."""
+class Allowed(Strict):
+    """What somebody chooses for one browser, or what holds for it."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"recognise": True, "track": False}})
+
+    recognise: Annotated[bool, Field(description="May this browser be recognised later?")]
+    track: Annotated[bool, Field(description="May what it does be linked across visits?")]
+
+
+@bp.call(
+    "POST /choice",
+    pages="choices",
+    answers=Allowed,
+    most=KIB,
+)
+def choice(body: Allowed) -> Response:
+    """
+    Keep a choice, and say what holds: the browser's own objection goes before it.
+
+    With ``Sec-GPC: 1``, or where the site remembers nobody, less holds than was chosen. A script on
+    a page that gets no cookie of ours sends any 43 letters as ``X-RP-Visitor``, and keeps what
+    comes back in it.
+    """
     site = current.site()
-    wire.check_origin(request, site)
-    limits.check("choices")
-    asked = _asked()
     may = not site.kiosk and not browser.objects(site)
-    holds = {name: asked[name] and may for name in CHOICES}
-    holds["recognise"] = holds["recognise"] and site.remember == "ask"
+    holds = Allowed(
+        recognise=body.recognise and may and site.remember == "ask", track=body.track and may
+    )
     sent = Sent(
         token=_token_sent(),
         family=browser.browser_name(request),
@@ -49,33 +68,21 @@ def choice() -> Response:
     )
     now = datetime.now(UTC)
     token = current.store().write(lambda session: _keep(session, sent, holds, now=now))
-    response = make_response(jsonify(holds))
+    response = answer(holds)
     if token is not None and browser.SCRIPT_HEADER in request.headers:
         response.headers[browser.SCRIPT_HEADER] = token
     elif token is not None:
-        browser.keep(response, token, remembered=holds["recognise"])
+        browser.keep(response, token, remembered=holds.recognise)
     return response
 
 
-@bp.get("/.well-known/gpc.json")
+@bp.get("/.well-known/gpc.json", doc_ui=False)
 def gpc() -> Response:
     """Say that Global Privacy Control is honoured here."""
     return make_response(jsonify({"gpc": True, "lastUpdate": SINCE}))
 
 
-def _asked() -> dict[str, bool]:
-    """Return what was chosen; raise BadRequestError where it is anything else."""
-    if request.mimetype != "application/json":
-        raise BadRequestError("Please send application/json.")
-    said = read_json(request.get_data(cache=False), most=KIB)
-    if not isinstance(said, dict) or set(said) != set(CHOICES):
-        raise BadRequestError("Please send recognise and track, and nothing else.")
-    if not all(isinstance(said[name], bool) for name in CHOICES):
-        raise BadRequestError("recognise and track are true or false.")
-    return said
-
-
-def _keep(session: Session, sent: Sent, holds: Mapping[str, bool], *, now: datetime) -> str | None:
+def _keep(session: Session, sent: Sent, holds: Allowed, *, now: datetime) -> str | None:
     """
     Write the choice down; return the token the browser is to keep.
 
@@ -85,14 +92,14 @@ def _keep(session: Session, sent: Sent, holds: Mapping[str, bool], *, now: datet
     found = recognise(session, token, sent.family, now=now)
     visitor = found.visitor if found.doubt is None else None
     if visitor is None:
-        if not any(holds.values()):
+        if not (holds.recognise or holds.track):
             return None
         visitor, token = _begin(session, token, now=now)
     choose(
         session,
         visitor,
-        recognise_later=holds["recognise"],
-        track=holds["track"],
+        recognise_later=holds.recognise,
+        track=holds.track,
         signals=sent.signals,
         now=now,
     )

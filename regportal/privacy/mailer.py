@@ -1,26 +1,24 @@
 """What the company's mailer asks and tells: whom it may write to, and what came back."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, ValidationError
+from pydantic.config import JsonDict
 from sqlalchemy.orm import Session
 
-from regportal.connectors.rules import in_full
 from regportal.consent.permission import permissions
 from regportal.consent.rules import NOTHING, Permission
 from regportal.errors import BadRequestError
 from regportal.forms.stopping import Voice, stop, stop_all, suppress_consents
 from regportal.identity.actions import find_contact
 from regportal.identity.addresses import read_address
+from regportal.identity.api import Api, Asked, Counted, Moment, Refused
 from regportal.identity.contact_tokens import UNSUBSCRIBE, of_contact_token
-from regportal.identity.keys import caller_of
 from regportal.identity.models import ApiKey, Contact, MailEvent
 from regportal.identity.suppression import BOUNCE, COMPLAINT, WITHDRAWN, bounced_of, suppress
 from regportal.mail.actions import address_hash
@@ -31,33 +29,65 @@ from regportal.store.documents import Published
 from regportal.store.facts import add_once
 from regportal.store.ids import uuid7
 from regportal.store.schema import Key
-from regportal.store.strict_json import KIB, AnyMoment, read_json
+from regportal.store.strict_json import KIB, AnyMoment, Strict, first_fault
 
-bp = Blueprint("mailer", __name__)
+bp = Api("mailer", __name__, "Whom the company's mailer may write to, and what came back.")
 
 MOST = 1000
 """Addresses, or events, of one call."""
 LARGEST = 512 * KIB
 REPORT = "message/rfc822"
 CAME_BACK = "mail to the address came back"
+ANN = "ann@initech.example"
+EVENT: JsonDict = {"id": "evt-1", "type": "bounce", "email": ANN, "permanent": True}
 
 Address = Annotated[str, Field(min_length=1, max_length=400)]
+Newsletter = Annotated[Key, Field(description="Its key.")]
 
 
-class _Strict(BaseModel):
-    """What a program sends: nothing but what we know."""
+class One(Asked):
+    """One address, about one newsletter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    email: Annotated[Address, Field(examples=[ANN])]
+    newsletter: Annotated[Newsletter, Field(examples=["widget-prices"])]
 
 
-class Asked(_Strict):
+class Many(Strict):
     """Many addresses, about one newsletter."""
 
-    newsletter: Key
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"newsletter": "widget-prices", "emails": [ANN]}}
+    )
+    newsletter: Newsletter
     emails: Annotated[list[Address], Field(min_length=1, max_length=MOST)]
 
 
-class Event(_Strict):
+class MayMail(BaseModel):
+    """Whether a newsletter may be sent; all but ``may_mail`` says why."""
+
+    may_mail: bool
+    newsletter: str
+    state: str | None
+    since: Moment | None
+    frequency: Annotated[str | None, Field(description="Where less was chosen.")]
+    evidence_id: str | None
+    unsubscribe: Annotated[str | None, Field(description="The link for the letter (RFC 8058).")]
+    because: str
+
+
+class MayMailTo(MayMail):
+    """The same, of one address among many."""
+
+    email: str
+
+
+class MayMailAll(BaseModel):
+    """Answers in the order of the addresses."""
+
+    results: list[MayMailTo]
+
+
+class Event(Strict):
     """What became of one mail."""
 
     id: Annotated[str, Field(min_length=1, max_length=255)]
@@ -68,45 +98,50 @@ class Event(_Strict):
     at: AnyMoment | None = None
 
 
-@bp.get("/api/v1/may-mail")
-def may_mail_one() -> Response:
+class MailEvents(Strict):
+    """What a mailer learned; an event that is none is refused alone."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"events": [EVENT]}})
+    events: Annotated[list[SkipValidation[Event]], Field(min_length=1, max_length=MOST)]
+
+
+@bp.call("GET /may-mail", scope="may-mail", answers=MayMail)
+def may_mail_one(query: One) -> MayMail:
     """Say whether one newsletter may be sent to one address."""
-    caller_of(request, "may-mail")
-    email, newsletter = request.args.get("email"), request.args.get("newsletter")
-    if not email or not newsletter or len(request.args) != 2:  # noqa: PLR2004 - the two
-        raise BadRequestError("Please give email and newsletter, each once, and nothing else.")
-    asked = _read(Asked, {"newsletter": newsletter, "emails": [email]})
-    (answer,) = _answers(asked, now=datetime.now(UTC))
-    return _json({name: value for name, value in answer.items() if name != "email"})
+    asked = Many(newsletter=query.newsletter, emails=[query.email])
+    [found] = _answers(asked, now=datetime.now(UTC))
+    return MayMail.model_validate(found.model_dump(exclude={"email"}))
 
 
-@bp.post("/api/v1/may-mail")
-def may_mail_many() -> Response:
+@bp.call("POST /may-mail", scope="may-mail", answers=MayMailAll, most=LARGEST)
+def may_mail_many(body: Many) -> MayMailAll:
     """Say the same of up to a thousand addresses, in their order."""
-    caller_of(request, "may-mail")
-    asked = _read(Asked, _body())
-    return _json({"results": _answers(asked, now=datetime.now(UTC))})
+    return MayMailAll(results=_answers(body, now=datetime.now(UTC)))
 
 
-@bp.post("/api/v1/bounces")
-def bounces() -> Response:
-    """Take what came back or was reported as unwanted; the same again has no second effect."""
-    key = caller_of(request, "bounces")
+@bp.call(
+    "POST /bounces",
+    scope="bounces",
+    answers=Counted,
+    status=202,
+    most=LARGEST,
+    also={REPORT: lambda raw: MailEvents(events=_events_of_report(raw))},
+)
+def bounces(caller: ApiKey, body: MailEvents) -> Counted:
+    """
+    Take what came back or was reported as unwanted; the same again has no second effect.
+
+    Reports of mail servers (RFC 3464, RFC 5965) are taken as they are, as ``message/rfc822``.
+    """
+    events, refused = _events(body.events)
     now = datetime.now(UTC)
-    request.max_content_length = LARGEST
-    refused: list[dict[str, Any]] = []
-    if request.mimetype == REPORT:
-        events = _events_of_report(request.get_data(cache=False))
-    else:
-        events, refused = _events(_body())
     pepper = current.settings().pepper_text
     published = current.published()
-    take = partial(receive, published=published, key=key, pepper=pepper, now=now)
+    take = partial(receive, published=published, key=caller, pepper=pepper, now=now)
     accepted = sum(current.store().write(partial(take, event=event)) for event in events)
     if accepted:
         current.wake("deliver")
-    counted = {"accepted": accepted, "duplicate": len(events) - accepted, "refused": refused}
-    return _json(counted, status=202)
+    return Counted(accepted=accepted, duplicate=len(events) - accepted, refused=refused)
 
 
 def receive(
@@ -170,7 +205,7 @@ def _tell_ledger(
         suppress_consents(session, published, contact, Voice(event.type, by), now=now)
 
 
-def _answers(asked: Asked, *, now: datetime) -> list[dict[str, Any]]:
+def _answers(asked: Many, *, now: datetime) -> list[MayMailTo]:
     """Return, an address, whether it may be written to: the same shape for known and unknown."""
     pepper = current.settings().pepper_text
     match_keys = {typed: _match_key(typed) for typed in asked.emails}
@@ -195,19 +230,19 @@ def _answers(asked: Asked, *, now: datetime) -> list[dict[str, Any]]:
     return answers
 
 
-def _answer(email: str, newsletter: str, allows: Permission, url: str | None) -> dict[str, Any]:
+def _answer(email: str, newsletter: str, allows: Permission, url: str | None) -> MayMailTo:
     """Return one answer."""
-    return {
-        "email": email,
-        "may_mail": allows.allowed,
-        "newsletter": newsletter,
-        "state": allows.state,
-        "since": in_full(allows.since) if allows.since else None,
-        "frequency": allows.rhythm,
-        "evidence_id": allows.evidence_id,
-        "unsubscribe": url,
-        "because": allows.because,
-    }
+    return MayMailTo(
+        email=email,
+        may_mail=allows.allowed,
+        newsletter=newsletter,
+        state=allows.state,
+        since=allows.since,
+        frequency=allows.rhythm,
+        evidence_id=allows.evidence_id,
+        unsubscribe=url,
+        because=allows.because,
+    )
 
 
 def _match_key(typed: str) -> str | None:
@@ -218,37 +253,19 @@ def _match_key(typed: str) -> str | None:
         return None
 
 
-def _body() -> Any:
-    """Return the JSON of a call; raise BadRequestError for anything else."""
-    request.max_content_length = LARGEST
-    if request.mimetype != "application/json":
-        raise BadRequestError("Please send application/json.")
-    return read_json(request.get_data(cache=False), most=LARGEST)
-
-
-def _read(kind: type[Any], said: Any) -> Any:
-    """Return what a program sent; raise BadRequestError with the first thing that is wrong."""
-    try:
-        return kind.model_validate(said)
-    except ValidationError as error:
-        raise BadRequestError(_first(error)) from None
-
-
-def _events(said: Any) -> tuple[list[Event], list[dict[str, Any]]]:
+def _events(told: Iterable[object]) -> tuple[list[Event], list[Refused]]:
     """Return the events of a call, and those we cannot take, each with its place and why."""
-    listed = said.get("events") if isinstance(said, dict) and len(said) == 1 else None
-    if not isinstance(listed, list) or not 1 <= len(listed) <= MOST:
-        raise BadRequestError(f'Please send {{"events": […]}} with 1 to {MOST} events.')
     events, refused = [], []
-    for index, one in enumerate(listed):
+    for index, one in enumerate(told):
         try:
             event = Event.model_validate(one)
             read_address(event.email)
             events.append(event)
         except ValidationError as error:
-            refused.append({"index": index, "reason": _first(error)})
+            reason = ": ".join(filter(None, first_fault(error)))
+            refused.append(Refused(index=index, reason=reason))
         except ValueError as error:
-            refused.append({"index": index, "reason": str(error)})
+            refused.append(Refused(index=index, reason=str(error)))
     return events, refused
 
 
@@ -286,15 +303,3 @@ def _event_of(told: Returned) -> Event | None:
         permanent=told.permanent,
         at=told.at,
     )
-
-
-def _first(error: ValidationError) -> str:
-    """Return the first thing that is wrong with what was sent, without repeating it."""
-    fault = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    return f"{place}: {fault['msg']}" if place else str(fault["msg"])
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    """Return an answer for a program."""
-    return Response(json.dumps(body), status, content_type="application/json")

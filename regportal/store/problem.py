@@ -1,14 +1,27 @@
 """An error as a program reads it (RFC 9457), and the id under which the log knows its request."""
 
-import json
 from http import HTTPStatus
+from typing import Annotated
 
 from flask import Response, g, request
+from pydantic import BaseModel, Field
 
 from regportal.store.ids import uuid7
 
+PROBLEM = "application/problem+json"
 REQUEST_ID = "regportal.request_id"
 """Where the server before us leaves the id of a request (WSGI environ)."""
+
+
+class Problem(BaseModel):
+    """Why something was refused (RFC 9457)."""
+
+    type: Annotated[str, Field(description="What kind of problem: `about:blank`, the status.")]
+    title: Annotated[str, Field(description="The status in HTTP's own words.")]
+    status: Annotated[int, Field(description="The status again.", ge=400, le=599)]
+    detail: Annotated[str, Field(description="What is wrong, in one sentence.")]
+    instance: Annotated[str, Field(description="The id under which the log knows the request.")]
+    field: Annotated[str | None, Field(description="Where it is wrong, in what was sent.")] = None
 
 
 def request_id() -> str:
@@ -19,16 +32,20 @@ def request_id() -> str:
     return found
 
 
-def problem(status: int, says: str, *, after: int | None = None) -> Response:
-    """Return a refusal with one sentence, and in how many seconds it may be tried again."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": says,
-        "instance": f"urn:uuid:{request_id()}",
-    }
-    answer = Response(json.dumps(body), status, content_type="application/problem+json")
+def problem(
+    status: int, says: str, *, after: int | None = None, field: str | None = None
+) -> Response:
+    """Return a refusal: one sentence, the field it is about, in how many seconds to try again."""
+    told = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=says,
+        instance=f"urn:uuid:{request_id()}",
+        field=field or None,
+    )
+    body = told.model_dump_json(exclude_none=True)
+    answer = Response(body, status, content_type=PROBLEM)
     if after is not None:
         answer.headers["Retry-After"] = str(after)
     return answer

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from regportal.errors import JsonError
@@ -31,6 +38,12 @@ def _in_utc(at: datetime) -> datetime:
 
 AnyMoment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
 """A moment as programs write it (RFC 3339, with its zone), in UTC."""
+
+
+class Strict(BaseModel):
+    """What a program sends: nothing but what we know, and no value bent into another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def read_json(body: bytes, *, most: int = 64 * KIB) -> Any:
@@ -69,6 +82,12 @@ def read_json(body: bytes, *, most: int = 64 * KIB) -> Any:
         if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
             raise JsonError("a text contains NUL or half a character")
     return value
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """Return where the first thing is wrong (empty: all of it), and what, without repeating it."""
+    fault = error.errors(include_input=False, include_url=False)[0]
+    return ".".join(str(step) for step in fault["loc"]), str(fault["msg"])
 
 
 def depth(body: bytes) -> int:

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from regportal.store.strict_json import AnyMoment
+from regportal.store.strict_json import AnyMoment, Strict, first_fault
 
 MOST = 50
 """Events of one call."""
@@ -29,12 +29,6 @@ KEPT_BACK = timedelta(hours=25)
 ORDERED = 7
 """The version of UUID whose beginning is its time."""
 CUSTOM = r"custom:[a-z0-9][a-z0-9_-]{0,63}"
-
-
-class _Strict(BaseModel):
-    """Nothing but what we know, and no value bent into another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _printable(text: str) -> str:
@@ -58,13 +52,13 @@ Amount = Annotated[str, Field(pattern=r"^\d{1,12}(\.\d{1,4})?$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
-class PageView(_Strict):
+class PageView(Strict):
     """A page that was opened; its address is the object."""
 
     title: Text | None = None
 
 
-class PriceLookup(_Strict):
+class PriceLookup(Strict):
     """A price that was looked at."""
 
     product: Text | None = None
@@ -73,14 +67,14 @@ class PriceLookup(_Strict):
     currency: Currency | None = None
 
 
-class Download(_Strict):
+class Download(Strict):
     """A file that was taken; of our own gates only we tell it."""
 
     bytes: Annotated[int, Field(ge=0)] | None = None
     address: Text | None = None
 
 
-class VideoWatch(_Strict):
+class VideoWatch(Strict):
     """Stretches of a film that were really seen, in seconds from its beginning."""
 
     watched: Annotated[
@@ -91,33 +85,33 @@ class VideoWatch(_Strict):
     duration: Seconds | None = None
 
 
-class Search(_Strict):
+class Search(Strict):
     """What was looked for on the company's own site."""
 
     query: Text
     results: Annotated[int, Field(ge=0, le=10**9)] | None = None
 
 
-class Share(_Strict):
+class Share(Strict):
     """Something that was passed on."""
 
     channel: Text | None = None
 
 
-class Form(_Strict):
+class Form(Strict):
     """Another form of the site that was sent; never what was typed into it."""
 
     name: Text | None = None
 
 
-class Talk(_Strict):
+class Talk(Strict):
     """A reply, a call or a meeting."""
 
     subject: Text | None = None
     seconds: Seconds | None = None
 
 
-class Purchase(_Strict):
+class Purchase(Strict):
     """Something that was bought."""
 
     amount: Amount | None = None
@@ -125,7 +119,7 @@ class Purchase(_Strict):
     order: Text | None = None
 
 
-class Ticket(_Strict):
+class Ticket(Strict):
     """A question to the company's support."""
 
     subject: Text | None = None
@@ -177,21 +171,45 @@ def _where(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path or '/'}"
 
 
-class _Told(_Strict):
-    """One event as it is sent; its properties are judged by its type."""
+def _by_type(schema: dict[str, Any]) -> None:
+    """Say in the document what the properties of each type are."""
+    typed = {f"^{kind}$": model.model_json_schema() for kind, model in TYPES.items()}
+    schema["anyOf"] = [
+        {"properties": {"type": {"type": "string", "pattern": pattern}, "properties": properties}}
+        for pattern, properties in [*typed.items(), (f"^{CUSTOM}$", Custom.model_json_schema())]
+    ]
 
-    id: Annotated[uuid.UUID, Field(strict=False), AfterValidator(_ordered)]
+
+class EventTold(Strict):
+    """
+    One thing that somebody did.
+
+    What `properties` holds depends on the type; of `custom:<name>` it is the site's own.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_by_type)
+
+    id: Annotated[
+        uuid.UUID,
+        Field(strict=False, description="UUID version 7, made once: told twice, it counts once."),
+        AfterValidator(_ordered),
+    ]
     type: Annotated[str, Field(pattern=rf"^({'|'.join(TYPES)}|{CUSTOM})$")]
     object: Annotated[
         str,
-        Field(min_length=1, max_length=1000),
+        Field(min_length=1, max_length=1000, description="Key of an asset, or an address."),
         AfterValidator(_printable),
         AfterValidator(_where),
     ]
     category: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] | None = None
-    properties: dict[str, Any] = Field(default_factory=dict)
+    properties: Annotated[dict[str, Any], Field(description="At most 4 KiB.")] = Field(
+        default_factory=dict
+    )
     occurred_at: AnyMoment
-    contact: Annotated[str, Field(min_length=3, max_length=400)] | None = None
+    contact: Annotated[
+        str | None,
+        Field(min_length=3, max_length=400, description="An e-mail address; only servers say it."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +262,7 @@ def understand(told: object, *, by_browser: bool) -> Event:
         raise NotAnEventError(f"a browser cannot tell of a {kind}")
     if by_browser and "contact" in told:
         raise NotAnEventError("contact: a browser cannot say whose it is")
-    event: _Told = _read(_Told, told)
+    event: EventTold = _read(EventTold, told)
     properties = _properties(event.type, event.properties)
     return Event(
         id=event.id,
@@ -310,6 +328,6 @@ def _read(kind: type[BaseModel], value: object, *at: str) -> Any:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in (*at, *first["loc"]))
-        raise NotAnEventError(f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+        field, says = first_fault(error)
+        place = ".".join([*at, *([field] if field else [])])
+        raise NotAnEventError(f"{place}: {says[0].lower()}{says[1:]}") from None

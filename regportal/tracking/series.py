@@ -9,14 +9,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.orm import Session, aliased
 
-from regportal.connectors.rules import in_full
+from regportal.identity.api import Moment
 from regportal.tracking.actions import Seen, columns_of
-from regportal.tracking.models import Attribution, Interaction
+from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
 
 Mark = tuple[datetime, uuid.UUID]
 """A place between two interactions: everything after it is older."""
+
+
+class InteractionTold(BaseModel):
+    """What somebody did, as every program is told of it."""
+
+    id: uuid.UUID
+    type: str
+    object: str
+    category: str | None
+    properties: dict[str, Any]
+    occurred_at: Moment
+    received_at: Moment
+    attribution: Attributed
+    judged: Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +68,19 @@ def page_of(
     return page, (page[-1].occurred_at, page[-1].id) if len(seen) > limit else None
 
 
-def as_told(seen: Seen) -> dict[str, Any]:
+def as_told(seen: Seen) -> InteractionTold:
     """Return an interaction as every program is told of it (design.md 5)."""
-    return {
-        "id": str(seen.id),
-        "type": seen.type,
-        "object": seen.object,
-        "category": seen.category,
-        "properties": dict(seen.properties),
-        "occurred_at": in_full(seen.occurred_at),
-        "received_at": in_full(seen.received_at),
-        "attribution": seen.attribution.value,
-        "judged": seen.judged.value,
-    }
+    return InteractionTold(
+        id=seen.id,
+        type=seen.type,
+        object=seen.object,
+        category=seen.category,
+        properties=dict(seen.properties),
+        occurred_at=seen.occurred_at,
+        received_at=seen.received_at,
+        attribution=seen.attribution,
+        judged=seen.judged,
+    )
 
 
 def written(mark: Mark) -> str:

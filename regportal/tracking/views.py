@@ -3,39 +3,61 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from flask import Blueprint, Response, jsonify, make_response, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+from pydantic.config import JsonDict
 from sqlalchemy.orm import Session
 
 from regportal.errors import BadRequestError, NotHereError
 from regportal.identity import browser, limits, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.addresses import read_address
-from regportal.identity.keys import caller_of
+from regportal.identity.api import Api, Asked, Counted, Refused
 from regportal.identity.models import ApiKey, Assurance, Contact, VisitorState
 from regportal.identity.visitors import recognise
 from regportal.store import current
 from regportal.store.documents import Site
-from regportal.store.strict_json import KIB, AnyMoment, read_json
+from regportal.store.strict_json import KIB, AnyMoment
 from regportal.tracking.collecting import Teller, take, whose
-from regportal.tracking.events import MOST, Event, NotAnEventError, by_our_clock, understand
+from regportal.tracking.events import (
+    MOST,
+    Event,
+    EventTold,
+    NotAnEventError,
+    by_our_clock,
+    understand,
+)
 from regportal.tracking.models import Source
-from regportal.tracking.series import Mark, Wanted, as_told, page_of, read_mark, written
+from regportal.tracking.series import (
+    InteractionTold,
+    Mark,
+    Wanted,
+    as_told,
+    page_of,
+    read_mark,
+    written,
+)
 
-bp = Blueprint("tracking", __name__)
-
-M = TypeVar("M", bound=BaseModel)
+bp = Api("tracking", __name__, "What visitors and contacts do.")
 
 LARGEST = 64 * KIB
-MEDIA = ("application/json", "text/plain")
-"""A page on another origin may send text without asking first, also while it is being closed."""
 KNOWN = (Assurance.VERIFIED, Assurance.CRM)
 """Contacts of whom a server's word counts as theirs."""
-Refused = list[dict[str, Any]]
+EXAMPLE: JsonDict = {
+    "events": [
+        {
+            "id": "019ab0e2-6f3a-7c11-8d2e-6a4f0f1f2a3b",
+            "type": "price_lookup",
+            "object": "widget-9",
+            "properties": {"quantity": 300, "currency": "GBP"},
+            "occurred_at": "2026-03-04T12:00:00Z",
+        }
+    ]
+}
 
 
 class Touch(BaseModel):
@@ -46,25 +68,39 @@ class Touch(BaseModel):
     parameters: dict[str, str] = Field(default_factory=dict, max_length=20)
 
 
-class Call(BaseModel):
-    """What is told at once."""
+class Events(BaseModel):
+    """What is told at once; an event that is none is refused alone."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    events: Annotated[list[Any], Field(min_length=1, max_length=MOST)]
-    sent_at: AnyMoment | None = None
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"example": EXAMPLE})
+    events: Annotated[list[SkipValidation[EventTold]], Field(min_length=1, max_length=MOST)]
+    sent_at: Annotated[
+        AnyMoment | None, Field(description="The browser's own time; sets a wrong clock right.")
+    ] = None
     touch: Touch | None = None
-    visitor: Annotated[str, Field(pattern=f"^{browser.TOKEN.pattern}$")] | None = None
-    """The token that a page's script holds: a beacon can send no header."""
+    visitor: Annotated[
+        str | None,
+        Field(
+            pattern=f"^{browser.TOKEN.pattern}$",
+            description="The token of a page's script, as in X-RP-Visitor: beacons send no header.",
+        ),
+    ] = None
 
 
-class Asked(BaseModel):
+class OfContact(Asked):
+    """Whose time series."""
+
+    key: Annotated[uuid.UUID, Field(description="The contact's key.")]
+
+
+class Page(Asked):
     """Which interactions of a contact a program wants to read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     type: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_:-]{1,80}$")], ...] = ()
-    since: AnyMoment | None = None
-    until: AnyMoment | None = None
-    after: Annotated[str, Field(max_length=200)] | None = None
+    since: Annotated[AnyMoment | None, Field(description="From then on.")] = None
+    until: Annotated[AnyMoment | None, Field(description="Before then.")] = None
+    after: Annotated[
+        str | None, Field(max_length=200, description="The `next` of the page before.")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50
 
     @property
@@ -73,113 +109,90 @@ class Asked(BaseModel):
         try:
             return read_mark(self.after) if self.after else None
         except ValueError as error:
-            raise BadRequestError("after: is not the next of a page of ours.") from error
+            raise BadRequestError("after: is not the next of a page of ours.", "after") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of a call."""
+class Timeline(BaseModel):
+    """A page of what a contact did, newest first."""
 
-    accepted: int
-    duplicate: int
-    refused: Refused
-
-    @property
-    def as_json(self) -> dict[str, Any]:
-        """Return it as it is answered."""
-        return {
-            "accepted": self.accepted,
-            "duplicate": self.duplicate,
-            "refused": sorted(self.refused, key=lambda one: int(one["index"])),
-        }
+    interactions: list[InteractionTold]
+    next: Annotated[str | None, Field(description="Give it as `after`; null: there is no more.")]
 
 
-@bp.post("/api/v1/interactions")
-def interactions() -> Response:
-    """Keep what a browser, or with a key a server, tells; the worker works out what it means."""
-    request.max_content_length = LARGEST
+@bp.call(
+    "POST /interactions",
+    scope="interactions",
+    pages="events",
+    answers=Counted,
+    status=202,
+    most=LARGEST,
+    also={"text/plain": None},
+)
+def interactions(caller: ApiKey | None, body: Events) -> Counted:
+    """
+    Keep what a browser, or with a key a server, tells; the worker works out what it means.
+
+    Browsers send it as ``text/plain``, so that a page need not ask first. Without the visitor's
+    consent it is linked to nobody. Servers name the ``contact`` of each event.
+    """
     now = datetime.now(UTC)
-    if "Authorization" in request.headers:
-        key = caller_of(request, "interactions")
-        taken = _from_server(_call(), key, now)
+    if caller is not None:
+        counted = _from_server(body, caller, now)
     else:
-        site = current.site()
-        wire.check_origin(request, site)
-        taken = _from_browser(_call(), site, now)
-    if taken.accepted:
+        counted = _from_browser(body, current.site(), now)
+    if counted.accepted:
         current.wake("unpack")
-    return make_response(jsonify(taken.as_json), 202)
+    return counted
 
 
-@bp.get("/api/v1/contacts/<uuid:key>/interactions")
-def timeline(key: uuid.UUID) -> Response:
-    """Return a page of what a contact did, newest first, and where the next one begins."""
-    caller_of(request, "timeline")
-    asked = _asked()
+@bp.call(
+    "GET /contacts/<uuid:key>/interactions",
+    scope="timeline",
+    answers=Timeline,
+    refuses=(404,),
+)
+def timeline(path: OfContact, query: Page) -> Timeline:
+    """
+    Return a page of what a contact did, newest first, and where the next one begins.
+
+    What arrives meanwhile moves nothing.
+    """
     with current.store().read() as session:
-        if session.get(Contact, key) is None:
+        if session.get(Contact, path.key) is None:
             raise NotHereError("There is no such contact.")
-        wanted = Wanted(key, frozenset(asked.type), asked.since, asked.until)
-        seen, after = page_of(session, wanted, asked.mark, asked.limit)
-    told = {
-        "interactions": [as_told(one) for one in seen],
-        "next": written(after) if after else None,
-    }
-    return make_response(jsonify(told))
-
-
-def _asked() -> Asked:
-    """Return which interactions are asked for; raise BadRequestError for what nobody can ask."""
-    given: dict[str, Any] = {
-        name: values if name == "type" else values[-1] for name, values in request.args.lists()
-    }
-    return _read(Asked, given)
-
-
-def _call() -> Call:
-    """Return what was sent; raise BadRequestError where it is no call at all."""
-    if request.mimetype not in MEDIA:
-        raise BadRequestError("Please send application/json, or the same as text/plain.")
-    return _read(Call, read_json(request.get_data(cache=False), most=LARGEST))
-
-
-def _read(kind: type[M], said: object) -> M:
-    """Return what was said as a model; raise BadRequestError with the first thing wrong."""
-    try:
-        return kind.model_validate(said)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in first["loc"]) or "the body"
-        raise BadRequestError(f"{place}: {first['msg']}.") from error
+        wanted = Wanted(path.key, frozenset(query.type), query.since, query.until)
+        seen, after = page_of(session, wanted, query.mark, query.limit)
+    return Timeline(
+        interactions=[as_told(one) for one in seen], next=written(after) if after else None
+    )
 
 
 def _understood(
     told: Iterable[object], *, by_browser: bool
-) -> tuple[list[tuple[int, Event]], Refused]:
+) -> tuple[list[tuple[int, Event]], list[Refused]]:
     """Return the events of a call with their places, and why the others are none."""
     events: list[tuple[int, Event]] = []
-    refused: Refused = []
+    refused: list[Refused] = []
     for index, one in enumerate(told):
         try:
             events.append((index, understand(one, by_browser=by_browser)))
         except NotAnEventError as error:
-            refused.append({"index": index, "reason": str(error)})
+            refused.append(Refused(index=index, reason=str(error)))
     return events, refused
 
 
 # --- browsers ---
 
 
-def _from_browser(call: Call, site: Site, now: datetime) -> Taken:
+def _from_browser(call: Events, site: Site, now: datetime) -> Counted:
     """Keep what a visitor's browser tells."""
-    limits.check("events")
     understood, refused = _understood(call.events, by_browser=True)
     events = []
     for index, event in understood:
         try:
             at = by_our_clock(event.occurred_at, call.sent_at, now)
         except NotAnEventError as error:
-            refused.append({"index": index, "reason": str(error)})
+            refused.append(Refused(index=index, reason=str(error)))
         else:
             events.append(replace(event, occurred_at=at))
     with current.store().read() as session:
@@ -187,7 +200,7 @@ def _from_browser(call: Call, site: Site, now: datetime) -> Taken:
     return _keep(teller, events, refused, now)
 
 
-def _browser_of(session: Session, call: Call, site: Site, now: datetime) -> Teller:
+def _browser_of(session: Session, call: Events, site: Site, now: datetime) -> Teller:
     """
     Return whose browser tells.
 
@@ -238,7 +251,7 @@ def _touch(touch: Touch | None) -> dict[str, Any]:
 # --- servers ---
 
 
-def _from_server(call: Call, key: ApiKey, now: datetime) -> Taken:
+def _from_server(call: Events, key: ApiKey, now: datetime) -> Counted:
     """Keep what one of the company's systems tells of contacts."""
     understood, refused = _understood(call.events, by_browser=False)
     of_contact: defaultdict[str, list[tuple[int, Event]]] = defaultdict(list)
@@ -250,14 +263,14 @@ def _from_server(call: Call, key: ApiKey, now: datetime) -> Taken:
             except ValueError:
                 reason = "contact: is not an e-mail address"
         if reason is not None:
-            refused.append({"index": index, "reason": reason})
+            refused.append(Refused(index=index, reason=reason))
     accepted = told = 0
     for some in of_contact.values():
         taken = _of_contact(some, key, now)
         accepted += taken.accepted
         told += len(some) - len(taken.refused)
         refused += taken.refused
-    return Taken(accepted, told - accepted, refused)
+    return _counted(accepted, told - accepted, refused)
 
 
 def _untimely(event: Event, now: datetime) -> str | None:
@@ -265,7 +278,7 @@ def _untimely(event: Event, now: datetime) -> str | None:
     return "occurred_at: is in the future" if event.occurred_at > now + limits.MINUTE else None
 
 
-def _of_contact(some: Sequence[tuple[int, Event]], key: ApiKey, now: datetime) -> Taken:
+def _of_contact(some: Sequence[tuple[int, Event]], key: ApiKey, now: datetime) -> Counted:
     """Keep what a server tells of one contact; whoever was erased is not brought back."""
     address = read_address(some[0][1].contact or "")
     pepper = current.settings().pepper_text
@@ -281,11 +294,11 @@ def _of_contact(some: Sequence[tuple[int, Event]], key: ApiKey, now: datetime) -
     accepted = current.store().write(work)
     if accepted is None:
         erased = [
-            {"index": index, "reason": "contact: was erased, and is not brought back"}
+            Refused(index=index, reason="contact: was erased, and is not brought back")
             for index, _ in some
         ]
-        return Taken(0, 0, erased)
-    return Taken(accepted, len(events) - accepted, [])
+        return _counted(0, 0, erased)
+    return _counted(accepted, len(events) - accepted, [])
 
 
 def _server_of(contact: Contact, key: ApiKey) -> Teller:
@@ -301,11 +314,19 @@ def _server_of(contact: Contact, key: ApiKey) -> Teller:
 # --- both ---
 
 
-def _keep(teller: Teller, events: Sequence[Event], refused: Refused, now: datetime) -> Taken:
+def _keep(
+    teller: Teller, events: Sequence[Event], refused: Sequence[Refused], now: datetime
+) -> Counted:
     """Keep the events of one teller."""
     accepted = (
         current.store().write(lambda session: take(session, teller, events, now=now))
         if events
         else 0
     )
-    return Taken(accepted, len(events) - accepted, refused)
+    return _counted(accepted, len(events) - accepted, refused)
+
+
+def _counted(accepted: int, duplicate: int, refused: Iterable[Refused]) -> Counted:
+    """Return what became of a call, refusals in the order in which they were sent."""
+    in_order = sorted(refused, key=lambda one: one.index)
+    return Counted(accepted=accepted, duplicate=duplicate, refused=in_order)

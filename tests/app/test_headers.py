@@ -84,6 +84,7 @@ PLACES = {
     "/p/": P5,
     "/u/": P5,
     "/d/": P6,
+    "/api/openapi.json": P3,
     "/api/v1/choice": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
     "/api/v1/interactions": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
     "/api/v1/contacts/": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
