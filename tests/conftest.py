@@ -23,6 +23,9 @@ from tests.portal import SECRET, Portal
 from tools.ensure_browser import ensure
 
 SERVERS = "regportal-postgres-"
+HERE = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
+"""Which names a browser finds: this machine's, and whatever a test calls it."""
+NAMED = {"REGPORTAL_BROWSER", "REGPORTAL_FIREFOX", "REGPORTAL_NGINX", "REGPORTAL_TEST_POSTGRES"}
 
 hypothesis.settings.register_profile(
     "house",
@@ -36,7 +39,7 @@ hypothesis.settings.load_profile("house")
 def _no_settings_of_the_developer(monkeypatch):
     """A test sees the settings that it makes itself."""
     for name in [name for name in os.environ if name.startswith("REGPORTAL_")]:
-        if name not in {"REGPORTAL_BROWSER", "REGPORTAL_FIREFOX", "REGPORTAL_TEST_POSTGRES"}:
+        if name not in NAMED:
             monkeypatch.delenv(name)
 
 
@@ -161,7 +164,7 @@ def browser_type_launch_args(browser_type_launch_args):
         "--disable-quic",
         "--disable-sync",
         "--no-first-run",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+        f"--host-resolver-rules={HERE}",
     ]
     if os.geteuid() == 0:  # Chromium has no sandbox for root
         arguments.append("--no-sandbox")

@@ -1,9 +1,10 @@
 """
-Find the browsers to test with, or install them; print where they are.
+Find the browsers and the web server to test with, or install them; print where they are.
 
-In this order: the one named by REGPORTAL_BROWSER (Chromium) or REGPORTAL_FIREFOX, one that is
-installed already, Playwright's own download (of Chromium; its Firefox is not the one people
-have), Debian's package. Exit 1 with everything that was tried when none of them works.
+In this order: the one named by REGPORTAL_BROWSER (Chromium), REGPORTAL_FIREFOX or
+REGPORTAL_NGINX, one that is installed already, Playwright's own download (of Chromium; its
+Firefox is not the one people have), Debian's package. Exit 1 with everything that was tried when
+none of them works.
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 
 @dataclass(eq=False)
 class Kind:
-    """A browser, and where it may be."""
+    """A program, and where it may be."""
 
     name: str
     says: str
@@ -26,6 +27,7 @@ class Kind:
     installed: tuple[str, ...]
     applications: tuple[str, ...]
     package: str
+    asked: tuple[str, ...] = ("--version",)
 
 
 CHROMIUM = Kind(
@@ -52,6 +54,9 @@ FIREFOX = Kind(
     ),
     "firefox-esr",
 )
+NGINX = Kind(
+    "nginx", "nginx", "REGPORTAL_NGINX", ("nginx",), ("/usr/sbin/nginx",), "nginx", ("-v",)
+)
 DOWNLOADED = ("chrome-headless-shell", "headless_shell", "chrome", "Chromium")
 PATIENCE = 600.0
 
@@ -59,11 +64,11 @@ Candidate = tuple[str, str]  # a path, and the rung it is from
 
 
 class MissingBrowserError(Exception):
-    """No rung of the ladder led to a browser; ``str(error)`` says which were tried."""
+    """No rung of the ladder led to the program; ``str(error)`` says which were tried."""
 
 
 def ensure(kind: Kind = CHROMIUM) -> str:
-    """Return the path of a browser that starts, installing one where none is there."""
+    """Return the path of one that starts, installing one where none is there."""
     tried: list[str] = []
     for rung in (named, installed, downloaded, packaged):
         for path, what in rung(kind, tried.append):
@@ -77,14 +82,14 @@ def ensure(kind: Kind = CHROMIUM) -> str:
 
 
 def starts(kind: Kind, path: str) -> bool:
-    """Tell whether this is a browser: it says its version."""
+    """Tell whether this is the program: it says its version."""
     try:
         said = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=60, check=False
+            [path, *kind.asked], capture_output=True, text=True, timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return said.returncode == 0 and kind.says in said.stdout.lower()
+    return said.returncode == 0 and kind.says in (said.stdout + said.stderr).lower()
 
 
 def named(kind: Kind, tell: Callable[[str], None]) -> Iterator[Candidate]:
@@ -141,7 +146,8 @@ def packaged(kind: Kind, tell: Callable[[str], None]) -> Iterator[Candidate]:
     )
     if trouble:
         tell(f"apt-get install {kind.package}: {trouble}")
-    elif path := shutil.which(kind.package):
+        return
+    for path, _ in installed(kind, tell):
         yield path, "apt-get"
 
 
@@ -184,7 +190,7 @@ def _run(command: list[str], more: dict[str, str] | None = None) -> str | None:
 
 if __name__ == "__main__":
     try:
-        for kind in (CHROMIUM, FIREFOX):
+        for kind in (CHROMIUM, FIREFOX, NGINX):
             print(ensure(kind))
     except MissingBrowserError as missing:
         sys.exit(str(missing))

@@ -17,9 +17,12 @@ def include(key: str) -> Response:
     Return the gate's element with headline, text and link inside.
 
     Nothing in it depends on who asks, nor on what his browser speaks: any cache may keep it.
+    Where there is no such gate the answer is empty: an error page has no place inside a page.
     """
     published = current.published()
-    gate = published.one(Gate, key)
+    gate = published.find(Gate, key)
+    if gate is None:
+        return make_response("", 404, {"Cache-Control": "no-store"})
     asked = language_asked()
     locale = asked or Site.of(published).locale
     fragment = render_template(

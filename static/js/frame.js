@@ -11,11 +11,14 @@ function tell(message) {
   if (origin && window.parent !== window) window.parent.postMessage({ v: 1, ...message }, origin)
 }
 
-const watch = new ResizeObserver(() => {
+function measure() {
   tell({ type: 'height', height: Math.ceil(root.getBoundingClientRect().height) })
-})
+}
 
-watch.observe(root)
+// Browsers do not lay out a frame of another site while it cannot be seen, and it is shown once
+// the page knows how tall it is: the first time it is measured without being asked.
+measure()
+new ResizeObserver(measure).observe(root)
 tell({ type: 'state', state })
 
 // Browsers leave the focus alone in a frame of another origin; a form that came back has it already.

@@ -1,0 +1,105 @@
+"""Where companies put the portal: below a path of their site, beside it, or far from it."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browsing import go
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+FRAME = "regportal-gate iframe"
+FILE = "a[data-rp=download]"
+EXPECTED = (
+    "Failed to load resource: the server responded with a status of 4",  # a form that is refused
+    "Blocked autofocusing",  # in a frame the script of the page does it
+)
+BY_A_PERSON = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })"
+
+
+@pytest.fixture
+def ann(new_context):
+    """A browser nobody has used; nothing on any page may go wrong in it."""
+    context = new_context()
+    context.add_init_script(BY_A_PERSON)
+    wrong = []
+    context.on("weberror", lambda one: wrong.append(str(one.error)))
+    context.on(
+        "console", lambda one: wrong.append(one.text) if one.type in {"error", "warning"} else None
+    )
+    yield context.new_page()
+    assert [one for one in wrong if not one.startswith(EXPECTED)] == []
+
+
+def give_address(page, email="ann@widgetworks.example", remember="yes"):
+    """Give an address at the gate of a page, and wait for the file."""
+    gate = page.frame_locator(FRAME)
+    gate.locator("input[name=email]").fill(email)
+    gate.locator(f"button[name=remember][value={remember}]").click()
+    gate.locator(FILE).wait_for()
+    return gate
+
+
+def test_a_gate_hands_over_every_byte_and_knows_who_comes_back(ann, place):
+    go(ann, place.page("guide"))
+    with ann.expect_download() as started:
+        give_address(ann)
+    ann.goto("about:blank")
+    go(ann, place.page("study", "study"))
+    gate = ann.frame_locator(FRAME)
+
+    assert started.value.path().read_bytes() == b"This is guide.txt.\n"
+    expect(gate.locator("[data-question=country]")).to_be_visible()
+    expect(gate.locator("input[name=email]")).to_have_count(0)
+    expect(gate.locator("[data-rp=not-you]")).to_be_visible()
+    check_cookie(ann, place)
+
+
+def check_cookie(page, place):
+    """It is bound to our host and, where we are a guest, to the site around us."""
+    guest = "vendor" in place.url
+    [one] = page.context.cookies()
+
+    assert one["name"] == ("__Host-rp_p" if guest else "__Host-rp_v")
+    assert (one["path"], one["secure"], one["httpOnly"]) == ("/", True, True)
+    assert one["sameSite"] == ("None" if guest else "Lax")
+    assert one.get("partitionKey") == ("https://acme.test" if guest else None)
+
+
+def test_the_frame_is_as_tall_as_what_it_asks(ann, place):
+    go(ann, place.page("guide"))
+    frame = ann.locator(FRAME)
+    ann.frame_locator(FRAME).locator("input[name=email]").wait_for()
+    ann.wait_for_function("document.querySelector('regportal-gate').clientHeight > 200")
+    before = frame.bounding_box()["height"]
+    ann.frame_locator(FRAME).locator("button[name=remember]").first.click()
+    ann.frame_locator(FRAME).locator("[data-rp=error]").first.wait_for()
+    ann.wait_for_function(
+        "before => document.querySelector('regportal-gate').clientHeight > before", arg=before
+    )
+
+
+def test_the_mail_leads_back_to_the_portal_and_proves_the_browser(ann, place):
+    go(ann, place.page("guide"))
+    with ann.expect_download():
+        give_address(ann, "mia@widgetworks.example")
+    place.portal.work()
+    mail = next(one for one in place.portal.mails() if one["To"] == "mia@widgetworks.example")
+    text = mail.get_body(("plain",)).get_content()
+    link = re.search(rf"^({re.escape(place.url)}/m/\S+)\r?$", text, re.MULTILINE)[1]
+    go(ann, link)
+    ann.locator("button[data-rp=confirm]").click()
+    ann.locator(FILE).wait_for()
+
+    assert ann.url == f"{place.url}/g/guide/done"
+
+
+def test_what_is_recorded_arrives(ann, place):
+    go(ann, place.page("guide"))
+    ann.wait_for_function("window.regportal?.choose !== undefined")
+    with ann.expect_response("**/api/v1/interactions") as told:
+        ann.evaluate("regportal.choose({ recognise: true, track: true })")
+
+    assert told.value.status == 202
+    assert told.value.json() == {"accepted": 1, "duplicate": 0, "refused": []}
