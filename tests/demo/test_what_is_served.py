@@ -17,6 +17,7 @@ PAGES = [path for path in TEMPLATES if path not in LETTERS]
         ("css/regportal.css", 4000),
         ("js/regportal.js", 12_000),
         ("js/recorder.js", 3000),
+        ("js/players.js", 2200),
         ("js/frame.js", 1000),
     ],
 )
@@ -47,12 +48,15 @@ def test_no_script_writes_html(path):
     )
 
 
-@pytest.mark.parametrize("name", ["regportal", "recorder"])
-def test_what_pages_of_others_load_is_one_file(name):
+@pytest.mark.parametrize(
+    ("name", "exported"),
+    [("regportal", "regportal"), ("recorder", "regportal"), ("players", "VideoElement")],
+)
+def test_what_pages_of_others_load_is_one_file(name, exported):
     text = (web_root() / "static" / "js" / f"{name}.js").read_text()
 
     assert not re.search(r"\bimport\b(?!\.meta)", text)
-    assert re.search(r"export\{[^}]*\bregportal\b", text)
+    assert re.search(rf"export\{{[^}}]*\b{exported}\b", text)
 
 
 @pytest.mark.parametrize("path", LETTERS, ids=lambda path: path.stem)

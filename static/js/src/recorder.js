@@ -172,12 +172,12 @@ function leave() {
 
 /** Record what was watched until now; what was not allowed then is not told later. */
 function films() {
-  for (const film of document.querySelectorAll('video')) look(film)
+  for (const film of document.querySelectorAll('[data-rp-video]')) look(film)
 }
 
-/** @param {HTMLVideoElement} film */
+/** @param {any} film a `<video>`, or what says of itself what a `<video>` does */
 function look({ dataset, duration, played }) {
-  if (!dataset.rpVideo) return
+  if (!played || !dataset.rpVideo) return
   const stretches = Array.from(
     { length: played.length },
     (_, nth) => /** @type {Stretch} */ ([played.start(nth), played.end(nth)]),
@@ -198,7 +198,7 @@ function declared({ dataset }) {
 
 /** @param {Event} event */
 function hear({ type, target }) {
-  if (target instanceof HTMLVideoElement && type !== 'click') look(target)
+  if (type === 'pause' || type === 'ended') look(target)
   else if (target instanceof Element) {
     /** @type {HTMLElement | null} */
     const one = target.closest('[data-rp-event]:not([data-rp-on=load])')
