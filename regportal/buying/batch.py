@@ -23,6 +23,8 @@ Line = tuple[LogEntry, datetime]
 """A line of the log, and its time in the log's own order."""
 Later = Mapping[uuid.UUID | None, Mapping[uuid.UUID, datetime]]
 """By contact the interactions that became his, and when that was first said."""
+ONE = frozenset({EntryKind.INTERACTION, EntryKind.VERDICT})
+"""Kinds of lines that are about one interaction: it became known, or who did it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Batch:
 
     def became_known(self, line: LogEntry, at: datetime) -> tuple[uuid.UUID | None, list[Owned]]:
         """Return whom a line is about, if anybody, and what became known to be his own."""
-        if line.kind is EntryKind.INTERACTION:
+        if line.kind in ONE:
             found = self.interactions.get(line.ref)
             owner = found.owner(at) if found else None
             return owner, [found] if found and owner else []
@@ -110,8 +112,8 @@ def look_up(session: Session, model: Buying, lines: Sequence[Line]) -> Batch:
     The opportunities are held until the transaction ends: nobody closes them meanwhile.
     """
     touched, roused, people = (
-        {line.ref for line, _ in lines if line.kind is kind}
-        for kind in (EntryKind.INTERACTION, EntryKind.OPPORTUNITY, EntryKind.ATTRIBUTION)
+        {line.ref for line, _ in lines if line.kind in kinds}
+        for kinds in (ONE, {EntryKind.OPPORTUNITY}, {EntryKind.ATTRIBUTION})
     )
     later = _attributed(session, people)
     touched |= {each for said in later.values() for each in said}

@@ -1,12 +1,13 @@
 """
 What contacts did themselves, and from when until when we knew it.
 
-Whose an interaction is may become known later than the interaction. The weigher asks what was
-known when a line of the log was written, so that reading the log late, or again, finds the same.
+Whose an interaction is, and that a person did it, may become known later than the interaction.
+The weigher asks what was known when a line of the log was written, so that reading the log late,
+or again, finds the same.
 """
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -18,11 +19,24 @@ from sqlalchemy.orm import Session, aliased
 from regportal.buying.rules import Sign
 from regportal.buying.schema import Condition
 from regportal.tracking.actions import Seen, columns_of
-from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
+from regportal.tracking.later import TAKEN
+from regportal.tracking.models import (
+    BY_HAND,
+    Attributed,
+    Attribution,
+    Interaction,
+    Judged,
+    Verdict,
+)
 
-COLUMNS = columns_of(Interaction.attribution, Interaction.contact_id)
+COLUMNS = columns_of(Interaction.attribution, Interaction.contact_id, TAKEN)
 """What there is to know of an interaction, as it was taken."""
-Proof = aliased(Attribution)
+LATER = (
+    *(Attribution.id, Attribution.at, Attribution.attribution, Attribution.contact_id),
+    *(Verdict.id, Verdict.at, Verdict.judged, Verdict.judged_by),
+)
+"""What became known of it later: whose it is, and who did it."""
+Proof, Acquittal = aliased(Attribution), aliased(Verdict)
 AT_ONCE = 500
 """Interactions asked for in one query: databases take only so many parameters."""
 
@@ -42,7 +56,11 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """An interaction as it was taken, and whose own it was when; anonymous ones have no spell."""
+    """
+    An interaction as it was taken, and whose own it was when.
+
+    Anonymous ones, and a machine's, have no spell.
+    """
 
     taken: Seen
     spells: tuple[Spell, ...]
@@ -53,7 +71,13 @@ class Owned:
 
     def as_done_by(self, contact: uuid.UUID) -> Seen:
         """Return it as it is known while it is this contact's own."""
-        return replace(self.taken, attribution=Attributed.VERIFIED, contact_id=contact)
+        return replace(
+            self.taken,
+            attribution=Attributed.VERIFIED,
+            contact_id=contact,
+            judged=Judged.PERSON,
+            judged_because=None,
+        )
 
 
 def owned(session: Session, ids: Collection[uuid.UUID]) -> Iterator[Owned]:
@@ -104,35 +128,63 @@ def _read(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Owned]:
     proven = sa.exists().where(
         Proof.interaction_id == Interaction.id, Proof.attribution == Attributed.VERIFIED
     )
+    acquitted = sa.exists().where(
+        Acquittal.interaction_id == Interaction.id, Acquittal.judged == Judged.PERSON
+    )
     rows = session.execute(
-        sa.select(*COLUMNS, Attribution.at, Attribution.attribution, Attribution.contact_id)
+        sa.select(*COLUMNS, *LATER)
         .outerjoin(Attribution, Attribution.interaction_id == Interaction.id)
+        .outerjoin(Verdict, Verdict.interaction_id == Interaction.id)
         .where(
             which,
-            Interaction.judged == Judged.PERSON,
+            sa.or_(Interaction.judged == Judged.PERSON, acquitted),
             sa.or_(Interaction.attribution == Attributed.VERIFIED, proven),
         )
-        .order_by(Interaction.id, Attribution.at, Attribution.id)
+        .order_by(Interaction.id, Attribution.at, Attribution.id, Verdict.at, Verdict.id)
     )
     for _, some in groupby(rows, key=lambda row: row[0]):
         together: list[Any] = list(some)
         taken = Seen(*together[0][: len(COLUMNS)])
-        later = [row[len(COLUMNS) :] for row in together]
-        yield Owned(taken, tuple(_spells(taken, later)))
+        yield Owned(taken, tuple(_spells(taken, *_later(taken, together))))
 
 
-def _spells(taken: Seen, later: Sequence[Sequence[Any]]) -> Iterator[Spell]:
-    """Yield from when until when an interaction was whose own; of each moment the last word."""
-    said = [(taken.received_at, taken.attribution, taken.contact_id)]
-    said += [
-        (max(at, taken.received_at), attribution, contact)
-        for at, attribution, contact in later
-        if at is not None
-    ]
-    ends = [at for at, *_ in said[1:]]
-    for (since, attribution, contact), until in zip(said, [*ends, None], strict=True):
-        if attribution is Attributed.VERIFIED and contact is not None and since != until:
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Whose it is, or who did it, from a moment on."""
+
+    at: datetime
+    says: Any
+    overrules: bool = False
+    """Whether it holds against whatever is said after it."""
+
+
+def _later(taken: Seen, rows: Iterable[Any]) -> tuple[list[Word], list[Word]]:
+    """Return all that was said of whose it is, and all that was said of who did it."""
+    whose = {None: Word(taken.received_at, (taken.attribution, taken.contact_id))}
+    judged = {None: Word(taken.received_at, taken.judged)}
+    for row in rows:
+        said, at, attribution, contact, verdict, then, who, by = row[len(COLUMNS) :]
+        if said is not None:
+            whose[said] = Word(max(at, taken.received_at), (attribution, contact))
+        if verdict is not None:
+            judged[verdict] = Word(max(then, taken.received_at), who, by == BY_HAND)
+    return list(whose.values()), list(judged.values())
+
+
+def _spells(taken: Seen, whose: Sequence[Word], judged: Sequence[Word]) -> Iterator[Spell]:
+    """Yield from when until when it was whose own: of each moment the last word holds."""
+    moments = sorted({word.at for word in (*whose, *judged)})
+    for since, until in zip(moments, [*moments[1:], None], strict=True):
+        attribution, contact = _holds(whose, since)
+        is_own = attribution is Attributed.VERIFIED and contact is not None
+        if is_own and _holds(judged, since) is Judged.PERSON:
             sign = Sign(
                 taken.id, contact, taken.type, taken.category, taken.occurred_at, taken.received_at
             )
             yield Spell(sign, since, until)
+
+
+def _holds(words: Sequence[Word], at: datetime) -> Any:
+    """Return what holds at a moment of what was said until then."""
+    said = [word for word in words if word.at <= at]
+    return next((word for word in reversed(said) if word.overrules), said[-1]).says

@@ -23,6 +23,7 @@ COMMANDS = {
     "translations": "translations:translations",
     "show": "reading:show",
     "list": "reading:listing",
+    "interactions": "series:interactions",
     "outbox": "delivery:outbox",
     "inbox": "delivery:inbox",
     "contact": "contact:contact",

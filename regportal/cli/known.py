@@ -20,8 +20,9 @@ from regportal.identity.addresses import Address, read_address
 from regportal.identity.models import Assurance, Claim, Contact
 from regportal.identity.related import Related, others, related_addresses
 from regportal.store.documents import Wording
-from regportal.tracking.actions import Seen, seen_of_claim, seen_of_contacts
-from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
+from regportal.tracking.actions import NOW, Seen, seen_of_claim, seen_of_contacts
+from regportal.tracking.later import JUDGED, known_now
+from regportal.tracking.models import Interaction, Judged
 
 PAGE = 500
 """How many rows of a long list are read at a time."""
@@ -112,28 +113,26 @@ def claims(session: Session) -> Iterator[Row]:
         }
 
 
-def interactions(session: Session) -> Iterator[Row]:
-    """Yield every interaction as it is understood now, in the order it became known."""
-    query = sa.select(Interaction).order_by(Interaction.received_at, Interaction.id)
-    for page in _pages(session, query):
-        later = {
-            row.interaction_id: row
-            for row in session.scalars(
-                sa.select(Attribution)
-                .where(Attribution.interaction_id.in_([one.id for one in page]))
-                .order_by(Attribution.at, Attribution.id)
-            )
-        }
-        whose = {
-            one.id: later[one.id].contact_id if one.id in later else one.contact_id for one in page
-        }
-        emails = _emails(session, {owner for owner in whose.values() if owner is not None})
-        for one in page:
-            attributed = later[one.id].attribution if one.id in later else one.attribution
+def interactions(session: Session, judged: Judged | None = None) -> Iterator[Row]:
+    """
+    Yield every interaction as it is understood now, in the order it became known.
+
+    ``judged`` narrows it to what people did, or machines.
+    """
+    query = known_now(sa.select(*NOW)).order_by(Interaction.received_at, Interaction.id)
+    if judged is not None:
+        query = query.where(JUDGED.in_([judged]))
+    for page in session.execute(query.execution_options(yield_per=PAGE)).partitions():
+        every = [Seen(*row) for row in page]
+        owners = {one.contact_id for one in every if one.contact_id is not None}
+        emails = _emails(session, owners)
+        for one in every:
             yield {
-                **_told(one, attributed, one.judged),
+                **_interaction(one),
+                "judged_because": one.judged_because,
+                "judged_by": one.judged_by,
                 "received_at": in_full(one.received_at),
-                "contact": emails.get(owner) if (owner := whose[one.id]) else None,
+                "contact": emails.get(one.contact_id) if one.contact_id else None,
                 "claim": str(one.claim_id) if one.claim_id else None,
             }
 
@@ -261,21 +260,16 @@ def _wordings(session: Session, digests: Collection[str]) -> dict[str, str]:
     return dict(rows.all())
 
 
-def _interaction(seen: Seen) -> Row:
+def _interaction(one: Seen) -> Row:
     """Return one interaction as it is understood now."""
-    return _told(seen, seen.attribution, seen.judged)
-
-
-def _told(one: Seen | Interaction, attributed: Attributed, judged: Judged) -> Row:
-    """Return what is told of every interaction."""
     return {
         "id": str(one.id),
         "type": one.type,
         "object": one.object,
         "category": one.category,
         "occurred_at": in_full(one.occurred_at),
-        "attribution": attributed.value,
-        "judged": judged.value,
+        "attribution": one.attribution.value,
+        "judged": one.judged.value,
     }
 
 

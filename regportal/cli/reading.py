@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -58,9 +59,16 @@ def opportunity(name: str, *, as_json: bool) -> None:
     ),
 )
 @click.argument("newsletter", required=False)
+@click.option(
+    "--judged",
+    type=click.Choice(["person", "machine"]),
+    help="Of interactions, only what people did, or machines.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets.")
 @AS_JSON
-def listing(what: str, newsletter: str | None, *, as_csv: bool, as_json: bool) -> None:
+def listing(
+    what: str, newsletter: str | None, judged: str | None, *, as_csv: bool, as_json: bool
+) -> None:
     """
     List contacts, claims, interactions or moves of phase, oldest first.
 
@@ -71,13 +79,16 @@ def listing(what: str, newsletter: str | None, *, as_csv: bool, as_json: bool) -
         raise click.UsageError("choose one of --csv and --json")
     if (what == "subscribers") != (newsletter is not None):
         raise click.UsageError("a newsletter's key belongs to `list subscribers`")
+    if judged is not None and what != "interactions":
+        raise click.UsageError("--judged belongs to `list interactions`")
     from regportal.buying.reading import list_moves
     from regportal.cli import known
+    from regportal.tracking.models import Judged
 
     lists: dict[str, Callable[[Session], Iterable[Row]]] = {
         "contacts": known.contacts,
         "claims": known.claims,
-        "interactions": known.interactions,
+        "interactions": partial(known.interactions, judged=Judged(judged) if judged else None),
         "moves": list_moves,
     }
     with opened() as installation, installation.store.read() as session:

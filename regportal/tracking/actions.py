@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
+from regportal.tracking.later import ATTRIBUTION, CONTACT, VERDICT, known_now
 from regportal.tracking.models import (
     Attributed,
     Attribution,
@@ -47,6 +48,9 @@ class Seen:
     contact_id: uuid.UUID | None
     claim_id: uuid.UUID | None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    judged_because: str | None = None
+    judged_by: str | None = None
+    visit_id: uuid.UUID | None = None
 
 
 LINE = {
@@ -121,8 +125,9 @@ def attribute(
         log(session, EntryKind.ATTRIBUTION, contact_id, now=now)
 
 
-def columns_of(attribution: Any, contact_id: Any) -> tuple[Any, ...]:
-    """Return the columns of :class:`Seen` in its order; whose it is may be laid over the row."""
+def columns_of(attribution: Any, contact_id: Any, verdict: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the columns of :class:`Seen` in its order; what is known later may be laid over."""
+    judged, because, by = verdict
     return (
         Interaction.id,
         Interaction.type,
@@ -131,38 +136,23 @@ def columns_of(attribution: Any, contact_id: Any) -> tuple[Any, ...]:
         Interaction.occurred_at,
         Interaction.received_at,
         attribution.label("attribution"),
-        Interaction.judged,
+        judged.label("judged"),
         contact_id.label("contact_id"),
         Interaction.claim_id,
         Interaction.properties,
+        because.label("judged_because"),
+        by.label("judged_by"),
+        Interaction.visit_id,
     )
+
+
+NOW = columns_of(ATTRIBUTION, CONTACT, VERDICT)
+"""What there is to know of an interaction now, in a query that went through ``known_now``."""
 
 
 def _seen() -> sa.Select[Any]:
-    """Select interactions with the newest attribution laid over them."""
-    newest = sa.select(
-        Attribution.interaction_id,
-        Attribution.contact_id,
-        Attribution.attribution,
-        sa.func.row_number()
-        .over(
-            partition_by=Attribution.interaction_id,
-            order_by=(Attribution.at.desc(), Attribution.id.desc()),
-        )
-        .label("age"),
-    ).subquery("newest")
-    later = sa.and_(newest.c.interaction_id == Interaction.id, newest.c.age == 1)
-    known = newest.c.interaction_id.is_not(None)
-    return (
-        sa.select(
-            *columns_of(
-                sa.case((known, newest.c.attribution), else_=Interaction.attribution),
-                sa.case((known, newest.c.contact_id), else_=Interaction.contact_id),
-            )
-        )
-        .outerjoin(newest, later)
-        .order_by(Interaction.received_at, Interaction.id)
-    )
+    """Select interactions as they are understood now, in the order they became known."""
+    return known_now(sa.select(*NOW)).order_by(Interaction.received_at, Interaction.id)
 
 
 def seen(session: Session, interaction_id: uuid.UUID) -> Seen:

@@ -1,4 +1,4 @@
-"""What one contact did, page by page, newest first: the time series as other systems read it."""
+"""What contacts did, page by page, newest first: the time series as other systems read it."""
 
 import base64
 import binascii
@@ -6,14 +6,15 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session, aliased
 
 from regportal.identity.api import Moment
 from regportal.tracking.actions import Seen, columns_of
+from regportal.tracking.later import JUDGED, VERDICT, judged_now
 from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
 
 Mark = tuple[datetime, uuid.UUID]
@@ -34,13 +35,26 @@ class InteractionTold(BaseModel):
     judged: Judged
 
 
+class InteractionRead(InteractionTold):
+    """What somebody did, as the time series tells of it."""
+
+    judged_because: Annotated[str | None, Field(description="Why it is a machine's, or is not.")]
+    judged_by: Annotated[
+        str | None, Field(description="The version of the rules; `person`: somebody, by hand.")
+    ]
+    visit: uuid.UUID | None
+    contact: Annotated[uuid.UUID | None, Field(description="Whose it is: the contact's key.")]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which interactions are asked for."""
 
-    contact_id: uuid.UUID
+    contacts: Collection[uuid.UUID]
     types: Collection[str] = ()
     """Empty: all."""
+    judged: Judged | None = None
+    """Whose: only people's, or only machines'; None: both."""
     since: datetime | None = None
     until: datetime | None = None
     """Before it; ``since`` belongs to what is asked for."""
@@ -52,11 +66,11 @@ def page_of(
     """
     Return up to ``limit`` interactions and the mark after the last; None where it is the last.
 
-    Only what counts as the contact's now: first-hand, or attributed later. However much he or
+    Only what counts as these contacts' now: first-hand, or attributed later. However much one or
     others did, it reads no more than this page from the index of his own.
     """
     parts = [
-        part.order_by(sa.desc("occurred_at"), sa.desc("id")).limit(limit + 1)
+        part.order_by(Interaction.occurred_at.desc(), Interaction.id.desc()).limit(limit + 1)
         for part in (_first_hand(wanted, after), _later(wanted, after))
     ]
     both = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery()
@@ -80,6 +94,17 @@ def as_told(seen: Seen) -> InteractionTold:
         received_at=seen.received_at,
         attribution=seen.attribution,
         judged=seen.judged,
+    )
+
+
+def as_read(seen: Seen) -> InteractionRead:
+    """Return an interaction as the time series tells of it: also what no CRM is told."""
+    return InteractionRead(
+        **as_told(seen).model_dump(),
+        judged_because=seen.judged_because,
+        judged_by=seen.judged_by,
+        visit=seen.visit_id,
+        contact=seen.contact_id,
     )
 
 
@@ -110,8 +135,8 @@ def _first_hand(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
     """Select what was the contact's when it was taken, and nobody has said otherwise since."""
     said = sa.exists().where(Attribution.interaction_id == Interaction.id)
     return _narrowed(
-        sa.select(*columns_of(Interaction.attribution, Interaction.contact_id)).where(
-            Interaction.contact_id == wanted.contact_id, ~said
+        sa.select(*columns_of(Interaction.attribution, Interaction.contact_id, VERDICT)).where(
+            Interaction.contact_id.in_(wanted.contacts), ~said
         ),
         wanted,
         after,
@@ -126,9 +151,9 @@ def _later(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
         sa.tuple_(newer.at, newer.id) > sa.tuple_(Attribution.at, Attribution.id),
     )
     return _narrowed(
-        sa.select(*columns_of(Attribution.attribution, Attribution.contact_id))
+        sa.select(*columns_of(Attribution.attribution, Attribution.contact_id, VERDICT))
         .join(Attribution, Attribution.interaction_id == Interaction.id)
-        .where(Attribution.contact_id == wanted.contact_id, ~overruled),
+        .where(Attribution.contact_id.in_(wanted.contacts), ~overruled),
         wanted,
         after,
     )
@@ -136,6 +161,9 @@ def _later(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
 
 def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
     """Return a query for what is asked for, beyond a mark."""
+    query = judged_now(query)
+    if wanted.judged is not None:
+        query = query.where(JUDGED.in_([wanted.judged]))
     if wanted.types:
         query = query.where(Interaction.type.in_(wanted.types))
     if wanted.since is not None:

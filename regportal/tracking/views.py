@@ -31,12 +31,12 @@ from regportal.tracking.events import (
     by_our_clock,
     understand,
 )
-from regportal.tracking.models import Source
+from regportal.tracking.models import Judged, Source
 from regportal.tracking.series import (
-    InteractionTold,
+    InteractionRead,
     Mark,
     Wanted,
-    as_told,
+    as_read,
     page_of,
     read_mark,
     written,
@@ -102,6 +102,9 @@ class Page(Asked):
         str | None, Field(max_length=200, description="The `next` of the page before.")
     ] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 50
+    judged: Annotated[
+        Judged | None, Field(description="Only what people did, or machines; else both.")
+    ] = None
 
     @property
     def mark(self) -> Mark | None:
@@ -115,7 +118,7 @@ class Page(Asked):
 class Timeline(BaseModel):
     """A page of what a contact did, newest first."""
 
-    interactions: list[InteractionTold]
+    interactions: list[InteractionRead]
     next: Annotated[str | None, Field(description="Give it as `after`; null: there is no more.")]
 
 
@@ -160,10 +163,11 @@ def timeline(path: OfContact, query: Page) -> Timeline:
     with current.store().read() as session:
         if session.get(Contact, path.key) is None:
             raise NotHereError("There is no such contact.")
-        wanted = Wanted(path.key, frozenset(query.type), query.since, query.until)
+        types = frozenset(query.type)
+        wanted = Wanted([path.key], types, query.judged, query.since, query.until)
         seen, after = page_of(session, wanted, query.mark, query.limit)
     return Timeline(
-        interactions=[as_told(one) for one in seen], next=written(after) if after else None
+        interactions=[as_read(one) for one in seen], next=written(after) if after else None
     )
 
 

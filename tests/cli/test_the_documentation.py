@@ -35,6 +35,8 @@ def below(name, command):
                 yield f"{name} {one}"
                 yield from below(f"{name} {one}", command.get_command(context, one))
         return
+    if " " in name:
+        return
     for parameter in command.params:
         if isinstance(parameter, click.Argument) and isinstance(parameter.type, click.Choice):
             yield from (f"{name} {one}" for one in parameter.type.choices)

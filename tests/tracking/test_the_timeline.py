@@ -89,6 +89,10 @@ def test_the_newest_comes_first_with_everything_a_webhook_tells(portal, key, peo
         "received_at": "2026-03-04T12:02:00Z",
         "attribution": "verified",
         "judged": "person",
+        "judged_because": None,
+        "judged_by": None,
+        "visit": None,
+        "contact": str(ann),
     }
 
 

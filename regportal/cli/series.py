@@ -1,0 +1,122 @@
+"""Commands for the series of interactions: judging again who did something."""
+
+import json
+import sys
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from regportal.cli.installation import opened
+from regportal.cli.reading import AS_JSON
+
+if TYPE_CHECKING:
+    from regportal.tracking.rejudging import Report
+
+LONGEST = 300
+"""Signs of a reason."""
+
+
+class MomentType(click.ParamType[datetime]):
+    """A day or a moment (RFC 3339); without an offset it is UTC."""
+
+    name = "moment"
+
+    def convert(
+        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return the moment, in UTC."""
+        try:
+            read = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+            return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither a day nor a moment, like 2026-03-04", param, ctx)
+
+
+MOMENT = MomentType()
+FROM = click.option("--from", "since", type=MOMENT, help="Only what was received since then.")
+TO = click.option("--to", "until", type=MOMENT, help="Only what was received before.")
+
+
+@click.group()
+def interactions() -> None:
+    """Judge again whether a person did something or a machine."""
+
+
+@interactions.command()
+@click.argument("interaction_id", metavar="ID", type=click.UUID)
+@click.argument("judged", type=click.Choice(["person", "machine"]))
+@click.option("--because", required=True, help="Why; it is kept, and shown with it.")
+def judge(interaction_id: uuid.UUID, judged: str, because: str) -> None:
+    """Say that a person, or a machine, did the interaction ID; no rule says otherwise again."""
+    from regportal.tracking.models import Judged
+    from regportal.tracking.rejudging import judge_by_hand
+
+    because = because.strip()
+    if not because or not because.isprintable() or len(because) > LONGEST:
+        raise click.UsageError(f"--because is a reason on one line, of up to {LONGEST} signs")
+    now = datetime.now(UTC)
+    with opened() as here:
+        before = here.store.write(
+            lambda session: judge_by_hand(session, interaction_id, Judged(judged), because, now=now)
+        )
+    was = "as before" if before == judged else f"no longer a {before}'s"
+    click.echo(f"{interaction_id} is a {judged}'s, {was}")
+
+
+@interactions.command()
+@FROM
+@TO
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@AS_JSON
+def rejudge(
+    since: datetime | None, until: datetime | None, *, dry_run: bool, as_json: bool
+) -> None:
+    """
+    Judge again by the present rules, from what is still kept of each call.
+
+    What was judged by hand stays so. It may be stopped at any time; run again it goes on.
+    """
+    from regportal.tracking.rejudging import Report, Span, how_many
+    from regportal.tracking.rejudging import rejudge as judge_again
+
+    span, report, now = Span(since, until), Report(), datetime.now(UTC)
+    with opened() as here:
+        size = how_many(here.store, span)
+        with click.progressbar(length=size, label="Judging", file=sys.stderr) as bar:
+            try:
+                judge_again(here.store, span, report, bar.update, dry=dry_run, now=now)
+            except KeyboardInterrupt:
+                click.echo("\nstopped; run it again to go on. So far:", err=True)
+                _say(report, as_json=as_json, dry=dry_run)
+                raise
+    _say(report, as_json=as_json, dry=dry_run)
+
+
+def _say(report: "Report", *, as_json: bool, dry: bool) -> None:
+    """Print what became of judging again."""
+    changed = [
+        {"judged": judged.value, "because": because, "interactions": number}
+        for (judged, because), number in report.changed.most_common()
+    ]
+    if as_json:
+        told = {
+            "judged": report.judged,
+            "changed": report.changed.total(),
+            "changes": changed,
+            "by_hand": report.by_hand,
+            "cannot": report.cannot,
+            "dry_run": dry,
+        }
+        click.echo(json.dumps(told))
+        return
+    would = "would change" if dry else "changed"
+    click.echo(
+        f"{report.judged} judged again, {report.changed.total()} {would}, "
+        f"{report.by_hand} judged by hand stay so"
+    )
+    if report.cannot:
+        click.echo(f"{report.cannot} cannot be judged: nothing is kept to judge them by")
+    for one in changed:
+        click.echo(f"a {one['judged']}'s now, {one['because']}: {one['interactions']}")
