@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -24,8 +25,16 @@ DEEPEST = 16
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 DIGITS = 19  # of the longest integer kept; more are not even converted
 BOM = b"\xef\xbb\xbf"
+DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 """Strings (to step over what they contain) and brackets; never goes back, so it is linear."""
+
+
+def _written_out(said: object) -> object:
+    """Refuse a number, which some read as seconds since 1970 and some as milliseconds."""
+    if isinstance(said, datetime) or (isinstance(said, str) and DATE.match(said)):
+        return said
+    raise PydanticCustomError("moment", "is not a moment as RFC 3339 writes it")
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -36,7 +45,9 @@ def _in_utc(at: datetime) -> datetime:
         raise PydanticCustomError("moment", "is not in the calendar") from None
 
 
-AnyMoment = Annotated[AwareDatetime, Field(strict=False), AfterValidator(_in_utc)]
+AnyMoment = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_utc)
+]
 """A moment as programs write it (RFC 3339, with its zone), in UTC."""
 
 

@@ -149,6 +149,7 @@ TYPES: Mapping[str, type[BaseModel]] = MappingProxyType(
     }
 )
 """What each type's properties are; of ``custom:<name>`` they are the site's own."""
+Type = Annotated[str, Field(pattern=rf"^({'|'.join(TYPES)}|{CUSTOM})$")]
 FROM_BROWSERS = frozenset({"page_view", "price_lookup", "video_watch", "search", "share", "form"})
 """What a visitor's browser may tell, beside ``custom:<name>``: a page cannot know the others."""
 
@@ -194,7 +195,7 @@ class EventTold(Strict):
         Field(strict=False, description="UUID version 7, made once: told twice, it counts once."),
         AfterValidator(_ordered),
     ]
-    type: Annotated[str, Field(pattern=rf"^({'|'.join(TYPES)}|{CUSTOM})$")]
+    type: Type
     object: Annotated[
         str,
         Field(min_length=1, max_length=1000, description="Key of an asset, or an address."),
@@ -258,7 +259,7 @@ def understand(told: object, *, by_browser: bool) -> Event:
     if not isinstance(told, dict):
         raise NotAnEventError("it is not an object")
     kind = told.get("type")
-    if by_browser and kind in TYPES and kind not in FROM_BROWSERS:
+    if by_browser and isinstance(kind, str) and kind in TYPES.keys() - FROM_BROWSERS:
         raise NotAnEventError(f"a browser cannot tell of a {kind}")
     if by_browser and "contact" in told:
         raise NotAnEventError("contact: a browser cannot say whose it is")

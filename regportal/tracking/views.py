@@ -28,6 +28,7 @@ from regportal.tracking.events import (
     Event,
     EventTold,
     NotAnEventError,
+    Type,
     by_our_clock,
     understand,
 )
@@ -95,7 +96,7 @@ class OfContact(Asked):
 class Page(Asked):
     """Which interactions of a contact a program wants to read."""
 
-    type: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_:-]{1,80}$")], ...] = ()
+    type: Annotated[tuple[Type, ...], Field(description="Only these.")] = ()
     since: Annotated[AnyMoment | None, Field(description="From then on.")] = None
     until: Annotated[AnyMoment | None, Field(description="Before then.")] = None
     after: Annotated[

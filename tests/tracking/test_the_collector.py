@@ -254,6 +254,8 @@ def test_the_clock_of_a_browser_is_set_right_by_when_it_sent(portal, followed):
         ({"type": "video_watch", "properties": {"watched": [[9, 3]]}}, "properties.watched: "),
         ({"type": "custom:x", "properties": {"x": "y" * 5000}}, "properties: more than 4 KiB"),
         ({"surprise": 1}, "surprise: "),
+        ({"type": {}}, "type: "),
+        ({"occurred_at": 1_772_625_600}, "occurred_at: "),
         ({"category": "Price List"}, "category: "),
     ],
 )
@@ -283,6 +285,7 @@ def test_what_is_no_event_is_refused_with_the_reason_and_the_others_are_kept(
         b'{"events": [' + b"1," * 50 + b"1]}",
         b'{"events": [1], "visitor": "short"}',
         b'{"events": [1], "sent_at": "now"}',
+        b'{"events": [1], "sent_at": 1772625600}',
         b'{"events": [1], "touch": {"referrer": 1}}',
         b'{"events": ["\xff"]}',
         b'{"events": ["\\u0000"]}',
