@@ -20,12 +20,12 @@ from regportal.store.sessions import Store, make_engine
 from tests.databases import Lent, made, tell
 from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
 from tests.portal import SECRET, Portal
-from tools.ensure_browser import ensure
+from tools.ensure_browser import KINDS, ensure
 
 SERVERS = "regportal-postgres-"
 HERE = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 """Which names a browser finds: this machine's, and whatever a test calls it."""
-NAMED = {"REGPORTAL_BROWSER", "REGPORTAL_FIREFOX", "REGPORTAL_NGINX", "REGPORTAL_TEST_POSTGRES"}
+NAMED = {"REGPORTAL_TEST_POSTGRES", *(kind.variable for kind in KINDS)}
 
 hypothesis.settings.register_profile(
     "house",

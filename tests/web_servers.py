@@ -21,7 +21,7 @@ daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error
 events {{}}
 http {{
   access_log off; server_tokens off;
-  types {{ text/html html; }}
+  types {{ text/html html; text/javascript js; }}
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;

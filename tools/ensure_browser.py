@@ -57,6 +57,13 @@ FIREFOX = Kind(
 NGINX = Kind(
     "nginx", "nginx", "REGPORTAL_NGINX", ("nginx",), ("/usr/sbin/nginx",), "nginx", ("-v",)
 )
+PHP = Kind("PHP", "php", "REGPORTAL_PHP", ("php",), (), "php-cli")
+HUGO = Kind("Hugo", "hugo", "REGPORTAL_HUGO", ("hugo",), (), "hugo", ("version",))
+CADDY = Kind("Caddy", "2.", "REGPORTAL_CADDY", ("caddy",), (), "caddy", ("version",))
+APACHE = Kind(
+    "Apache", "apache", "REGPORTAL_APACHE", ("apache2",), ("/usr/sbin/apache2",), "apache2", ("-v",)
+)
+KINDS = (CHROMIUM, FIREFOX, NGINX, PHP, HUGO, CADDY, APACHE)
 DOWNLOADED = ("chrome-headless-shell", "headless_shell", "chrome", "Chromium")
 PATIENCE = 600.0
 

@@ -54,16 +54,21 @@ class Place:
     portal: Portal
     pages: Path
 
-    def page(self, name, gate="guide", body="", head="", policy=POLICY):
-        """Put a page with a gate on the site, as `regportal snippet` says; return its address."""
+    def snippet(self, gate):
+        """Return what `regportal snippet` says of a gate."""
         with self.portal.store.read() as session:
             published = self.portal.shelf.published(session)
         build = scripts.present(web_root() / "static" / "js")
-        snippet = snippet_of(self.url, self.portal.settings.origin, build, published, gate)
+        return snippet_of(self.url, self.portal.settings.origin, build, published, gate)
+
+    def page(self, name, gate="guide", body="", head="", policy=POLICY, *, alone=False):
+        """Put a page with a gate on the site, ``alone`` without the script; return its address."""
+        snippet = self.snippet(gate)
         allows = "; ".join(f"{name} {value}" for name, value in snippet.policy.items())
         text = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Widgets</title>
         <meta http-equiv="Content-Security-Policy" content="{policy}; {allows}">
-        {snippet.script}{head}</head><body>{body or snippet.element}</body></html>"""
+        {"" if alone else snippet.script}{head}</head>
+        <body>{body or snippet.element}</body></html>"""
         (self.pages / f"{name}.html").write_text(text)
         return f"{self.www}/{name}.html"
 

@@ -1,0 +1,208 @@
+"""What examples/ prints is what `regportal snippet` prints, and it works."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browsing import go
+from tools.ensure_browser import HUGO, PHP, ensure
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+NODE = Path(sys.executable).parent / "node"
+TOOLS = ROOT / "node_modules" / ".bin"
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.fixture(scope="module")
+def place(place_in):
+    """A site with the portal below a path of it."""
+    return place_in("path")
+
+
+def run(*command, folder=ROOT):
+    """Run a program, and return what it said."""
+    said = subprocess.run(
+        [str(one) for one in command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr + said.stdout
+    return said.stdout
+
+
+def flat(markup):
+    """Return markup without the line breaks a tool may add."""
+    return re.sub(r">\s+<", "><", re.sub(r"\s+", " ", markup)).strip()
+
+
+def expected(place):
+    """Return what stands in a page with two gates: the script once."""
+    guide, study = place.snippet("guide"), place.snippet("study")
+    return flat(guide.script + guide.element + study.element)
+
+
+def test_eleventy(place, tmp_path):
+    snippet = place.snippet("guide")
+    plugin = (EXAMPLES / "eleventy" / "regportal.js").as_uri()
+    options = json.dumps({"src": snippet.src, "integrity": snippet.integrity})
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "eleventy.config.js").write_text(
+        f"import regportal from '{plugin}'\n"
+        f"export default config => {{ config.addPlugin(regportal, {options}) }}"
+    )
+    page = """{% regportalGate "guide" %}The guide{% endregportalGate %}
+    {% regportalGate "study" %} The study {% endregportalGate %}"""
+    (tmp_path / "one.njk").write_text(page)
+    (tmp_path / "two.njk").write_text(page)
+    run(NODE, ROOT / "node_modules/@11ty/eleventy/cmd.cjs", "--quiet", folder=tmp_path)
+
+    for name in ("one", "two"):
+        made = (tmp_path / "_site" / name / "index.html").read_text()
+        assert flat(made) == expected(place)
+
+
+REACT = """
+import {{ RegportalGate }} from '{component}'
+import {{ createElement as make }} from 'react'
+{how}
+const said = {{ src: '{src}', integrity: '{integrity}' }}
+const tell = event => document.documentElement.append(' opened ' + event.detail.gate)
+const page = make('div', null,
+  make(RegportalGate, {{ ...said, gate: 'guide', onOpened: tell }}, 'The guide'),
+  make(RegportalGate, {{ ...said, gate: 'study' }}, 'The study'))
+{then}
+"""
+
+
+def bundled(place, folder, name, how, then, *options):
+    """Put a page with two gates together, as whoever uses React does."""
+    snippet, component = place.snippet("guide"), EXAMPLES / "react" / "regportal-gate.jsx"
+    entry = folder / f"{name}.jsx"
+    entry.write_text(
+        REACT.format(
+            component=component, src=snippet.src, integrity=snippet.integrity, how=how, then=then
+        )
+    )
+    made = folder / f"{name}.js"
+    run(
+        TOOLS / "esbuild", entry, "--bundle", "--format=esm", "--jsx=automatic", *options,
+        f"--outfile={made}", f"--alias:react={ROOT}/node_modules/react",
+        f"--alias:react-dom={ROOT}/node_modules/react-dom",
+    )  # fmt: skip
+    return made
+
+
+def test_react_in_a_browser(place, new_context, tmp_path):
+    made = bundled(
+        place,
+        tmp_path,
+        "page",
+        "import { createRoot } from 'react-dom/client'",
+        "createRoot(document.querySelector('main')).render(page)",
+        "--define:process.env.NODE_ENV='production'",
+        "--minify",
+    )
+    (place.pages / "app.js").write_bytes(made.read_bytes())
+    body = '<main></main><script type="module" src="/app.js"></script>'
+    # React itself sets the address of the script, which Trusted Types would keep it from.
+    address = place.page("react", body=body, policy="default-src 'none'", alone=True)
+    page = new_context().new_page()
+    go(page, address)
+    gate = page.frame_locator("regportal-gate[gate=guide] iframe")
+    gate.locator("input[name=email]").fill("ann@widgetworks.example")
+    gate.locator("button[name=remember]").first.click()
+    gate.locator("a[data-rp=download]").wait_for()
+
+    expect(page.locator("html")).to_contain_text("opened guide")
+    assert page.locator("script[src*=regportal]").count() == 1
+    assert page.locator("regportal-gate[gate=study] a").get_attribute("href") == (
+        f"{place.url}/g/study"
+    )
+
+
+def test_react_on_a_server(place, tmp_path):
+    made = bundled(
+        place,
+        tmp_path,
+        "server",
+        "import { renderToStaticMarkup } from 'react-dom/server.edge'",
+        "console.log(renderToStaticMarkup(page))",
+        "--platform=node",
+    )
+    said = flat(run(NODE, made))
+
+    assert flat(place.snippet("guide").element).replace("> <", "><") in said
+    assert flat(place.snippet("study").element) in said
+    assert said.count("<script") == 1
+    assert f'integrity="{place.snippet("guide").integrity}"' in said
+
+
+@pytest.mark.soak
+def test_hugo(place, tmp_path):
+    snippet = place.snippet("guide")
+    (tmp_path / "hugo.toml").write_text(
+        'baseURL = "https://www.acme.test/"\ndisableKinds = ["taxonomy", "term", "RSS"]\n'
+        f'[params.regportal]\nsrc = "{snippet.src}"\nintegrity = "{snippet.integrity}"\n'
+    )
+    codes = tmp_path / "layouts" / "shortcodes"
+    codes.mkdir(parents=True)
+    example = EXAMPLES / "hugo" / "layouts" / "shortcodes" / "regportal-gate.html"
+    (codes / example.name).write_bytes(example.read_bytes())
+    (tmp_path / "layouts" / "_default").mkdir()
+    for name in ("single", "list"):
+        (tmp_path / "layouts" / "_default" / f"{name}.html").write_text("{{ .Content }}")
+    (tmp_path / "content").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "content" / f"{name}.html").write_text(
+            "---\ntitle: x\n---\n"
+            '{{< regportal-gate gate="guide" >}}The guide{{< /regportal-gate >}}'
+            '{{< regportal-gate gate="study" >}}The study{{< /regportal-gate >}}'
+        )
+    run(ensure(HUGO), "--source", tmp_path)
+
+    for name in ("one", "two"):
+        made = (tmp_path / "public" / name / "index.html").read_text()
+        assert flat(made) == expected(place)
+
+
+def wordpress(place, *show, **constants):
+    """Show pages of a WordPress with our plugin; return them, and the editor's code."""
+    snippet = place.snippet("guide")
+    known = {"REGPORTAL_SRC": snippet.src, "REGPORTAL_INTEGRITY": snippet.integrity}
+    said = json.dumps({"constants": known | constants, "show": show})
+    plugin = EXAMPLES / "wordpress" / "regportal.php"
+    return json.loads(run(ensure(PHP), Path(__file__).parent / "wordpress.php", plugin, said))
+
+
+@pytest.mark.soak
+def test_wordpress_short_code_and_block(place, tmp_path):
+    run(ensure(PHP), "-l", EXAMPLES / "wordpress" / "regportal.php")
+    told = wordpress(
+        place,
+        ("code", {"gate": "guide"}, "The <b>guide</b>"),
+        ("block", {"gate": "study", "text": "The study"}, ""),
+        ("code", {"gate": '"><script>'}, "x"),
+        ("code", [], ""),
+        ("block", {"gate": "guide", "text": "<script>"}, ""),
+    )
+
+    assert flat("".join(told["shown"][:2])) == expected(place)
+    assert told["shown"][2:4] == ["", ""]
+    assert "<script" not in told["shown"][4]
+    (tmp_path / "editor.js").write_text(told["editor"])
+    run(NODE, "--check", tmp_path / "editor.js")
+
+
+@pytest.mark.soak
+def test_wordpress_without_settings_shows_nothing(place):
+    assert wordpress(place, ("code", {"gate": "guide"}, "x"), REGPORTAL_SRC="")["shown"] == [""]
