@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from regportal.app import pages, problems, reports, scripts
 from regportal.app.document import described
 from regportal.config import Settings, load
-from regportal.forms import choosing, downloads, including, mailed, views
+from regportal.forms import choosing, downloads, headless, including, mailed, shell, views
 from regportal.inbox import views as inbox
 from regportal.library.storage import open_storage
 from regportal.mail import look
@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["regportal.shelf"] = Shelf()
     app.extensions["regportal.storage"] = open_storage(settings.storage_url)
     app.extensions["regportal.wake"] = lambda _task: None
-    for api in (choosing.bp, tracking.bp, mailer.bp):
+    for api in (choosing.bp, headless.bp, shell.bp, tracking.bp, mailer.bp):
         app.register_api(api)
     for blueprint in (
         bp,

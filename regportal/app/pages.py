@@ -99,6 +99,10 @@ API = PageType(
     {"Cross-Origin-Resource-Policy": "cross-origin", **NO_STORE},
     asked_by_pages=True,
 )
+SHELL = PageType(
+    HEALTH.policy,
+    {**STATIC.headers, "Vary": "Accept-Language"},
+)
 MAILER = PageType(HEALTH.policy, {"Cross-Origin-Resource-Policy": "same-site", **NO_STORE})
 ERROR = CONFIRM
 
@@ -112,6 +116,10 @@ TYPES = {
     "forms.after.change": GATE,
     "forms.after.code": GATE,
     "choosing.choice": API,
+    "headless.ask_gate": API,
+    "headless.answer_gate": API,
+    "headless.not_you": API,
+    "shell.shell": SHELL,
     "choosing.gpc": STATIC,
     "tracking.interactions": API,
     "tracking.timeline": MAILER,
@@ -187,7 +195,7 @@ def nonce() -> str:
 def speaks_json(sent: Request) -> bool:
     """Return whether whoever asked reads problem+json rather than pages."""
     kind = TYPES.get(sent.endpoint or "")
-    return kind in (API, MAILER, HOOK, DOWNLOAD, HEALTH, STATIC, SCRIPT)
+    return kind in (API, SHELL, MAILER, HOOK, DOWNLOAD, HEALTH, STATIC, SCRIPT)
 
 
 def _with_headers(response: Response) -> Response:

@@ -62,17 +62,15 @@ def choice(body: Allowed) -> Response:
         recognise=body.recognise and may and site.remember == "ask", track=body.track and may
     )
     sent = Sent(
-        token=_token_sent(),
+        token=browser.held_by_script().token,
         family=browser.browser_name(request),
         signals=wire.signals_of(request, SIGNALS),
     )
     now = datetime.now(UTC)
     token = current.store().write(lambda session: _keep(session, sent, holds, now=now))
     response = answer(holds)
-    if token is not None and browser.SCRIPT_HEADER in request.headers:
-        response.headers[browser.SCRIPT_HEADER] = token
-    elif token is not None:
-        browser.keep(response, token, remembered=holds.recognise)
+    if token is not None:
+        browser.hand(response, token, remembered=holds.recognise)
     return response
 
 
@@ -104,14 +102,6 @@ def _keep(session: Session, sent: Sent, holds: Allowed, *, now: datetime) -> str
         now=now,
     )
     return token
-
-
-def _token_sent() -> str | None:
-    """Return the token of the page's script, or the cookie's where it sends none."""
-    if browser.SCRIPT_HEADER not in request.headers:
-        return browser.jar().token
-    token = request.headers[browser.SCRIPT_HEADER]
-    return token if browser.TOKEN.fullmatch(token) else None
 
 
 def _begin(session: Session, sent: str | None, *, now: datetime) -> tuple[Visitor, str]:

@@ -30,7 +30,7 @@ from regportal.store.ids import uuid7
 from regportal.store.words import N_
 
 
-def fresh_form(visiting: Visiting, says: str | None = None) -> tuple[Ask, GateForm]:
+def fresh_ask(visiting: Visiting) -> Ask:
     """Plan what to ask, and count that it was shown."""
     gate, published, known = visiting.around.gate, visiting.around.published, visiting.known
     planned = plan(
@@ -59,10 +59,7 @@ def fresh_form(visiting: Visiting, says: str | None = None) -> tuple[Ask, GateFo
     )
     if request.method != "HEAD" and "Sec-Purpose" not in request.headers:
         current.store().note(lambda session: add(session, shown))
-    form = form_for(visiting, ask)
-    if says:
-        form.form_errors.append(says)
-    return ask, form
+    return ask
 
 
 def _fitting(visiting: Visiting, known: Known) -> Known:
@@ -100,7 +97,7 @@ def ask_of(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What has to be put right first, and in which field of the form."""
+    """What has to be put right first, and in which field of the form (``email``, ``q-…``)."""
 
     field: str
     says: str
@@ -122,8 +119,9 @@ def form_for(
     keys = current.settings().keys
     form.ask.data = write_ask(ask, keys)
     form.csrf_token.data = csrf_token(ask.visitor, keys)
-    if fault is not None:
-        complain(form[fault.field], fault.says)
+    for field in form:
+        if fault is not None and field.name == fault.field:
+            complain(field, fault.says)
     return form
 
 
@@ -176,10 +174,10 @@ def read_sent(visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]) -> 
             if "decline" not in fields:
                 value = value_of(question, given, ask.locale, country_of(visiting))
         except ValueError as error:
-            return Fault("question", str(error))
+            return Fault(f"q-{question.key}", str(error))
         declined = value is None
         if declined and ask.required:
-            return Fault("question", N_("Please answer this one."))
+            return Fault(f"q-{question.key}", N_("Please answer this one."))
     return Sent(
         ask=ask,
         content=content_of(fields),

@@ -5,35 +5,22 @@ from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.consent.schema import Newsletter
-from regportal.errors import BadRequestError, ForbiddenError, StaleError, TooManyError
+from regportal.errors import StaleError
 from regportal.forms import after
-from regportal.forms.arriving import Verdict, arrival_of, take_form
-from regportal.forms.asking import hash_named, read_ask, read_csrf_token
-from regportal.forms.effort import FIELD as EFFORT
-from regportal.forms.effort import effort_for
-from regportal.forms.fields import HONEYPOT, GateForm
-from regportal.forms.forming import (
-    Fault,
-    check_asked,
-    form_for,
-    fresh_form,
-    read_sent,
-    settle_shown,
-)
+from regportal.forms.fields import GateForm
+from regportal.forms.forming import form_for, fresh_ask
 from regportal.forms.pages import around_page, asset_shown, frequency_shown
-from regportal.forms.rules import Ask, is_fresh
+from regportal.forms.rules import Ask
 from regportal.forms.schema import Question
-from regportal.forms.visiting import Visiting, sender_of, visiting_of
-from regportal.identity import browser, limits, wire
+from regportal.forms.taking import Crowded, Faulty, Fields, Taken, take_fields
+from regportal.forms.visiting import Visiting, visiting_of
+from regportal.identity import browser, wire
 from regportal.identity.rules import masked
-from regportal.identity.visitors import holds
 from regportal.store import current
 from regportal.store.documents import said
-from regportal.store.words import N_
 
 bp = Blueprint("forms", __name__)
 bp.register_blueprint(after.bp)
@@ -44,63 +31,35 @@ def gate(key: str) -> Response:
     """Ask for the address, or for one thing more."""
     with current.store().read() as session:
         visiting = visiting_of(session, key)
-    return _page(visiting, *fresh_form(visiting))
+    ask = fresh_ask(visiting)
+    return _page(visiting, ask, form_for(visiting, ask))
 
 
 @bp.post("/g/<key>")
 def open_the_gate(key: str) -> BaseResponse:
     """Take the form and hand over the asset, or say what is wrong with it."""
-    with current.store().read() as session:
-        wire.check_origin(request, current.site(session))
-        fields = wire.read_form(request)
-        visiting = visiting_of(session, key)
-        ask = read_ask(wire.only(fields, "ask"), current.settings().keys)
-        if ask.gate != key:
-            raise BadRequestError(N_("This form belongs to another page."))
-        check_asked(fields, ask)
-        mine = visiting.is_new or _is_mine(session, visiting, fields, ask)
-    if not mine or not is_fresh(ask, visiting.now):
-        return _anew(key, N_("This page had been open for too long. Here it is anew."))
-    sent = read_sent(visiting, ask, fields)
-    if isinstance(sent, Fault):
-        return _page(visiting, ask, form_for(visiting, ask, fields, sent), status=422)
-    sender = sender_of(visiting, ask, sent, wire.only(fields, HONEYPOT))
-    arrival = arrival_of(visiting, ask, sent, wire.only(fields, EFFORT))
-    around, now = visiting.around, visiting.now
+    wire.check_origin(request, current.site())
+    fields = wire.read_form(request)
     try:
-        opened = current.store().write(
-            lambda writing: take_form(writing, arrival, around, sent, sender, now=now)
-        )
+        found = take_fields(key, fields, as_form=True)
     except StaleError as stale:
         return _anew(key, str(stale))
-    if isinstance(opened, Verdict):
-        return _too_many(visiting, ask, fields, opened)
-    current.store().note(lambda writing: settle_shown(writing, sent, now=visiting.now))
-    current.wake("weigh", "deliver")
-    return after.go_on(visiting, opened, sent, sender)
+    match found:
+        case Taken(visiting, sent, sender, opened):
+            return after.go_on(visiting, opened, sent, sender)
+        case Faulty(visiting, ask, fault):
+            return _page(visiting, ask, form_for(visiting, ask, fields, fault), status=422)
+        case Crowded():
+            return _first_an_effort(found, fields)
 
 
-def _is_mine(
-    session: Session, visiting: Visiting, fields: Mapping[str, list[str]], ask: Ask
-) -> bool:
-    """Return whether a form was made for this visitor; raise ForbiddenError for a forgery."""
-    named = read_csrf_token(wire.only(fields, "csrf_token"), current.settings().keys)
-    if named != ask.visitor:
-        raise ForbiddenError(N_("This form was not made for this browser. Please open it again."))
-    return named == visiting.browser or holds(session, visiting.visitor, hash_named(named))
-
-
-def _too_many(
-    visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]], verdict: Verdict
-) -> Response:
-    """Let the browser do a small calculation first, or refuse: too many come from its place."""
-    wait = limits.retry_after(limits.HOUR, visiting.now)
-    if verdict is Verdict.LATER:
-        raise TooManyError(limits.TOO_MANY, after=wait)
+def _first_an_effort(crowded: Crowded, fields: Fields) -> Response:
+    """Show the form once more, and let the browser do a small calculation before it goes on."""
+    visiting, ask = crowded.visiting, crowded.ask
     pressed = f"remember={wire.only(fields, 'remember')}"
-    effort = {"pressed": pressed, **asdict(effort_for(ask.nonce, current.settings().keys))}
+    effort = {"pressed": pressed, **asdict(crowded.effort)}
     response = _page(visiting, ask, form_for(visiting, ask, fields), status=429, effort=effort)
-    response.headers["Retry-After"] = str(wait)
+    response.headers["Retry-After"] = str(crowded.wait)
     return response
 
 
@@ -108,7 +67,10 @@ def _anew(key: str, says: str) -> Response:
     """Show the form anew, and why."""
     with current.store().read() as session:
         visiting = visiting_of(session, key)
-    return _page(visiting, *fresh_form(visiting, says), status=409)
+    ask = fresh_ask(visiting)
+    form = form_for(visiting, ask)
+    form.form_errors.append(says)
+    return _page(visiting, ask, form, status=409)
 
 
 def _page(
@@ -123,7 +85,7 @@ def _page(
     question = visiting.around.question(ask.question)
     newsletter = visiting.around.newsletter(ask.newsletter)
     known_as = masked(visiting.claim.email) if visiting.claim and not ask.email else None
-    referrer = wire.place_of(request.args.get("rp_ref") or request.referrer or "")
+    referrer = wire.came_from(request)
     came_from: dict[str, Any] = {"rp_ref": referrer} if referrer else {}
     page = render_template(
         "forms/gate.html",

@@ -8,6 +8,7 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
+from regportal.errors import ForbiddenError
 from regportal.forms.actions import Around, Sender, Sent
 from regportal.forms.asking import browser_of
 from regportal.forms.known import known_of
@@ -23,6 +24,9 @@ from regportal.identity.tokens import derived_token, fresh_token
 from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Published, Site
+from regportal.store.words import N_
+
+BY_MAIL = N_("The file of this gate goes by mail: show the gate in a frame, or link to its page.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Visiting:
     now: datetime
     may_remember: bool
     """Whether we may ask to know this browser again."""
+    by_script: bool
+    """Whether the site's scripts hold his token, which then opens no file that goes by mail."""
 
     @property
     def by_mail(self) -> bool:
@@ -53,12 +59,15 @@ class Visiting:
         return browser_of(self.token)
 
 
-def visiting_of(session: Session, key: str, *, after: bool = False) -> Visiting:
+def visiting_of(
+    session: Session, key: str, held: browser.Jar | None = None, *, after: bool = False
+) -> Visiting:
     """
-    Read who stands before which gate.
+    Read who stands before which gate, with the cookie of his browser or what a script holds.
 
     At a kiosk nobody is known. Only ``after`` the gate a proven owner is: with the link of the
-    mail, in a browser of his own.
+    mail, in a browser of his own. A script's token never means somebody proven; raises
+    ForbiddenError where it stands before a gate whose file goes by mail.
     """
     now = datetime.now(UTC)
     published = current.published(session)
@@ -66,11 +75,14 @@ def visiting_of(session: Session, key: str, *, after: bool = False) -> Visiting:
     gate = published.one(Gate, key)
     asset = published.one(Asset, gate.asset)
     around = Around(published, site, current.settings().keys, gate, asset)
-    token = browser.jar().token
-    visitor = browser.visitor_of_request(session, now=now) if after or not around.kiosk else None
-    if around.kiosk and (visitor is None or visitor.state != VisitorState.VERIFIED):
+    held = held or browser.jar()
+    token, visitor = held.token, None
+    if after or not around.kiosk:
+        visitor = browser.visitor_of_request(session, held, now=now)
+    proven = visitor is not None and visitor.state == VisitorState.VERIFIED
+    if (around.kiosk and not proven) or (held.by_script and proven):
         token = visitor = None
-    return Visiting(
+    visiting = Visiting(
         around=around,
         visitor=visitor,
         claim=claim_of(session, visitor) if visitor else None,
@@ -81,7 +93,11 @@ def visiting_of(session: Session, key: str, *, after: bool = False) -> Visiting:
         frame=frame(site),
         now=now,
         may_remember=site.remember == "ask" and not around.kiosk and not browser.objects(site),
+        by_script=held.by_script,
     )
+    if visiting.by_script and visiting.by_mail:
+        raise ForbiddenError(BY_MAIL)
+    return visiting
 
 
 def country_of(visiting: Visiting) -> str | None:
@@ -141,10 +157,10 @@ def sender_of(visiting: Visiting, ask: Ask, sent: Sent, honeypot: str) -> Sender
         token = derived_token(current.settings().keys, "without cookies", *parts)
     return replace(
         bare_sender(token, ask.locale),
-        keeps_cookies=not visiting.is_new,
+        keeps_cookies=not visiting.is_new and not visiting.by_script,
         machine="honeypot" if honeypot else None,
         own_staff=wire.is_own_staff(request, visiting.around.site, email),
-        referrer=wire.place_of(request.args.get("rp_ref") or request.referrer or ""),
+        referrer=wire.came_from(request),
         parameters=wire.campaign_of(request.args),
     )
 

@@ -107,11 +107,11 @@ class Api(APIBlueprint):
         Return what makes of a view a call: checked and read before it, described in the document.
 
         ``route`` is method and path below /api/v1. ``scope`` is what a key needs; ``pages`` names
-        the limit under which pages of the site may call without one; where both are given, either
-        will do. The view takes by name what it needs: ``path``, ``query`` and ``body`` as the
-        models it annotates, ``caller`` the key. A body is strict JSON of at most ``most`` bytes;
-        ``also`` names other content types and what reads them (None: the same JSON). ``refuses``
-        names statuses that only the view knows.
+        the limit under which pages of the site may call without one, empty where the view counts
+        them itself; where both are given, either will do. The view takes by name what it needs:
+        ``path``, ``query`` and ``body`` as the models it annotates, ``caller`` the key. A body is
+        strict JSON of at most ``most`` bytes; ``also`` names other content types and what reads
+        them (None: the same JSON). ``refuses`` names statuses that only the view knows.
         """
         method, path = route.split(" ")
         rule = V1 + path
@@ -178,7 +178,7 @@ def _admitted(scope: str | None, pages: str | None) -> ApiKey | None:
         return caller_of(request, scope)
     if request.method != "GET":
         wire.check_origin(request, current.site())
-    if pages is not None:
+    if pages:
         limits.check(pages)
     return None
 
@@ -210,7 +210,7 @@ def _body(readers: Mapping[str, Callable[[bytes], object]], most: int) -> object
 def _security(scope: str | None, pages: str | None) -> list[dict[str, list[str]]]:
     """Return how a call may say whose it is: any one of these."""
     keys: list[dict[str, list[str]]] = [{KEY: [scope]}] if scope is not None else []
-    return [*keys, {VISITOR: []}, {}] if pages is not None else keys
+    return [*keys, {VISITOR: []}, {}] if pages is not None else keys or [{}]
 
 
 def _refusals(

@@ -58,6 +58,8 @@ class Jar:
     """Its token, or None where it keeps no cookie (yet)."""
     framed: bool
     """Whether we are inside another site's page."""
+    by_script: bool = False
+    """Whether every script of the site can read it: then it is never worth a proof (M4)."""
 
 
 def jar(sent: Request | None = None) -> Jar:
@@ -75,14 +77,32 @@ def jar(sent: Request | None = None) -> Jar:
     return Jar(token, framed)
 
 
-def visitor_of_request(session: Session, *, now: datetime) -> Visitor | None:
+def held_by_script(sent: Request | None = None) -> Jar:
+    """
+    Read what the script of a page holds: the header's token, or the cookie where it has none.
+
+    From a page of another site no cookie counts (security.md 3.4).
+    """
+    sent = sent or request
+    if SCRIPT_HEADER in sent.headers:
+        token = sent.headers[SCRIPT_HEADER]
+        return Jar(token if TOKEN.fullmatch(token) else None, framed=False, by_script=True)
+    if sent.headers.get("Sec-Fetch-Site") == "cross-site":
+        return Jar(None, framed=False)
+    return jar(sent)
+
+
+def visitor_of_request(
+    session: Session, held: Jar | None = None, *, now: datetime
+) -> Visitor | None:
     """
     Return the visitor whose browser sent the current request, or None.
 
     Where his proof does not count for this request he is shown as claimed, to this request alone;
     an old token that two hold ends him, and a letter tells him so.
     """
-    token, family = jar().token, browser_name(request)
+    held = held or jar()
+    token, family = held.token, browser_name(request)
     found = recognise(session, token, family, now=now)
     if token and found.alarm:
         current.store().write(lambda writing: see(writing, token, family, now=now))
@@ -116,6 +136,14 @@ def keep(response: Response, token: str, *, remembered: bool) -> None:
     )
     if name != other and cookie_name(settings, other) in request.cookies:
         _drop(response, settings, other, framed=framed)
+
+
+def hand(response: Response, token: str, *, remembered: bool) -> None:
+    """Let a page's script keep a token as it came: in the header, or in the cookie."""
+    if SCRIPT_HEADER in request.headers:
+        response.headers[SCRIPT_HEADER] = token
+    else:
+        keep(response, token, remembered=remembered)
 
 
 def forget(response: Response) -> None:

@@ -88,6 +88,16 @@ def campaign_of(parameters: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def came_from(sent: Request) -> str | None:
+    """
+    Return the page a visitor came from: as the page around ours says it, or else the browser.
+
+    A page that says it is empty (``rp_ref=``) means: from nowhere.
+    """
+    said = sent.args.get("rp_ref")
+    return place_of((sent.referrer or "") if said is None else said)
+
+
 def place_of(address: str) -> str | None:
     """Return the page a visitor came from, without its query; None where it is ours, or none."""
     try:

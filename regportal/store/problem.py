@@ -22,6 +22,13 @@ class Problem(BaseModel):
     detail: Annotated[str, Field(description="What is wrong, in one sentence.")]
     instance: Annotated[str, Field(description="The id under which the log knows the request.")]
     field: Annotated[str | None, Field(description="Where it is wrong, in what was sent.")] = None
+    effort: Annotated[
+        dict[str, str | int] | None,
+        Field(
+            description="Where many come from one network, what to find first and send along: the"
+            " number below `most` for which the SHA-256 of `salt:number` is `goal`."
+        ),
+    ] = None
 
 
 def request_id() -> str:
@@ -33,7 +40,12 @@ def request_id() -> str:
 
 
 def problem(
-    status: int, says: str, *, after: int | None = None, field: str | None = None
+    status: int,
+    says: str,
+    *,
+    after: int | None = None,
+    field: str | None = None,
+    effort: dict[str, str | int] | None = None,
 ) -> Response:
     """Return a refusal: one sentence, the field it is about, in how many seconds to try again."""
     told = Problem(
@@ -43,6 +55,7 @@ def problem(
         detail=says,
         instance=f"urn:uuid:{request_id()}",
         field=field or None,
+        effort=effort,
     )
     body = told.model_dump_json(exclude_none=True)
     answer = Response(body, status, content_type=PROBLEM)
