@@ -93,7 +93,7 @@ def test_a_price_list_moves_the_opportunity_to_comparison(page, installation):
 
 def check_what_was_told(crm, moved):
     """The CRM was told everything once, in order, and signed."""
-    crm.wait_for("interaction.recorded", 2)
+    crm.wait_for("interaction.recorded", 3)
     [identified] = crm.wait_for("contact.identified")
     [consent] = crm.wait_for("consent.changed")
     asked = {one.data["interaction"]["object"]: one for one in crm.told("interaction.recorded")}
