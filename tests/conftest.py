@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from regportal.store.sessions import Store, make_engine
+from tests import warm
 from tests.databases import Lent, made, tell
 from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
 from tests.portal import SECRET, Portal
@@ -26,6 +28,7 @@ SERVERS = "regportal-postgres-"
 HERE = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 """Which names a browser finds: this machine's, and whatever a test calls it."""
 NAMED = {"REGPORTAL_TEST_POSTGRES", *(kind.variable for kind in KINDS)}
+MEMORY, PLENTY = "/dev/shm", 2**32  # noqa: S108 - pytest makes a folder of its own there
 
 hypothesis.settings.register_profile(
     "house",
@@ -33,6 +36,24 @@ hypothesis.settings.register_profile(
     derandomize="CI" in os.environ,  # the same commit, the same result
 )
 hypothesis.settings.load_profile("house")
+
+warm.keep_routes()
+warm.keep_statements()
+
+
+def pytest_sessionstart():
+    """Let the folders of tests lie in memory where there is plenty: most of them wait for disks."""
+    with contextlib.suppress(OSError):
+        memory = os.statvfs(MEMORY)
+        plenty = memory.f_bavail * memory.f_frsize >= PLENTY
+        if plenty and not memory.f_flag & os.ST_NOEXEC and os.access(MEMORY, os.W_OK):
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector from looking again and again at what stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

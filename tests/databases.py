@@ -65,7 +65,8 @@ class Lent:
         self._server, self._template = server, template
         self._made = contextlib.ExitStack()
         self._free = []
-        self._shape = _shape(server.set(database=template))
+        with _connected(server.set(database=template)) as connection:
+            self._shape = _shape(connection)
 
     @contextlib.contextmanager
     def one(self):
@@ -86,7 +87,7 @@ class Lent:
         """Hang up on whoever is still there, and delete everything; False where it is no use."""
         with _connected(url) as connection:
             connection.execute(ALONE)
-            if _shape(url) != self._shape:
+            if _shape(connection) != self._shape:
                 return False
             with connection.transaction():  # without triggers: the ledger lets nobody delete
                 connection.execute("SET LOCAL session_replication_role = replica")
@@ -94,9 +95,8 @@ class Lent:
         return True
 
 
-def _shape(url):
-    with _connected(url) as connection:
-        return connection.execute(SHAPE).fetchone()
+def _shape(connection):
+    return connection.execute(SHAPE).fetchone()
 
 
 def _connected(url):

@@ -13,10 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
-
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 
 from regportal.app import create_app
 from regportal.app.server import Server, listen
@@ -36,6 +32,7 @@ from regportal.outbox.drain import drain
 from regportal.privacy import letters as privacy_letters
 from regportal.store.ids import uuid7
 from regportal.tracking.unpacking import unpack
+from tests import warm
 
 ORIGIN = "http://localhost:8000"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -43,6 +40,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.
 
 UNFILLED = re.compile(r"%\([a-z_]+\)[ds]")
 
+PUBLISHED = warm.Publications()
 SITE = (Path(__file__).parent / "site.yaml").read_text()
 
 
@@ -54,21 +52,6 @@ def patiently(task: Callable[[], datetime | None]) -> datetime | None:
     return again
 
 
-class Compiled(BytecodeCache):
-    """The templates as one test compiled them, for the next: that takes longer than most tests."""
-
-    kept: ClassVar[dict[str, bytes]] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Give the code of this template, where its source is the same."""
-        if code := self.kept.get(bucket.key):
-            bucket.bytecode_from_string(code)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code of this template."""
-        self.kept[bucket.key] = bucket.bytecode_to_string()
-
-
 class Portal:
     """One installation; nothing happens beside the requests until :meth:`work` is called."""
 
@@ -77,7 +60,7 @@ class Portal:
             database_url=database_url, instance=folder / "instance", _env_file=None, **settings
         )
         self.app = create_app(self.settings)
-        self.app.jinja_env.bytecode_cache = Compiled()
+        self.app.jinja_env.bytecode_cache = warm.Templates()
         self.store = self.app.extensions["regportal.store"]
         self.shelf = self.app.extensions["regportal.shelf"]
         self.folder = folder
@@ -88,12 +71,19 @@ class Portal:
         """Publish a YAML text; the files it names are made."""
         book = self.folder / "regportal.yaml"
         book.write_text(text)
-        for name in re.findall(r"file: ([^\s,}]+)", text):
-            (self.folder / name).write_text(f"This is {name}.\n")
+        files = [self.folder / name for name in re.findall(r"file: ([^\s,}]+)", text)]
+        for file in files:
+            file.write_text(f"This is {file.name}.\n")
+        storage, now = self.app.extensions["regportal.storage"], datetime.now(UTC)
+        if self.store.write(partial(PUBLISHED.write, text=text, now=now)):
+            for file in files:
+                storage.take(file, file.name)
+            return
         with self.store.read() as session:
             plan = documents.plan(session, reading.read(book))
-        storage = self.app.extensions["regportal.storage"]
-        documents.apply(self.store, storage, plan, now=datetime.now(UTC))
+        documents.apply(self.store, storage, plan, now=now)
+        with self.store.read() as session:
+            PUBLISHED.keep(session, text)
 
     def browser(self, **headers: str) -> "Browser":
         """Open a browser that nobody has used."""

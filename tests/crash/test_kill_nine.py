@@ -8,9 +8,11 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +27,13 @@ from tests.crash.site import SECRET, documents
 
 VISITORS, CRMS = 5, 2
 DRAINED_WITHIN = 200.0  # the longest lease, a letter's, and what waits behind it
+
+
+@pytest.fixture
+def tmp_path():
+    """A folder on a disk, whose flushes take their time; other tests have theirs in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

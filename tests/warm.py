@@ -1,0 +1,97 @@
+"""
+What a process that goes on has ready, kept from one test to the next.
+
+Every test makes an application and opens a database of its own. Frameworks keep what they
+compile on the first use - templates, routes, statements - with the application or the engine; so
+every test would compile them anew, which takes longer than most tests. So it is with publishing
+the same documents.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import FunctionType
+from typing import ClassVar
+
+import sqlalchemy as sa
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.orm import Session
+from sqlalchemy.util import LRUCache
+from werkzeug.routing import Rule
+
+from regportal.store.documents import CurrentDocument, DocumentVersion, Publication
+
+
+class Templates(BytecodeCache):
+    """The templates as one test compiled them."""
+
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the code of this template, where its source is the same."""
+        if code := self.kept.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of this template."""
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+def keep_routes() -> None:
+    """Compile once what builds the addresses of a route: it follows from these values alone."""
+    compile_builder, kept = Rule._compile_builder, {}
+
+    def once(rule: Rule, append_unknown: bool = True) -> FunctionType:
+        if rule.defaults:
+            return compile_builder(rule, append_unknown)
+        key = (rule.rule, tuple(rule._trace), append_unknown)
+        if key not in kept:
+            kept[key] = compile_builder(rule, append_unknown)
+        return kept[key]
+
+    Rule._compile_builder = once
+
+
+def keep_statements() -> None:
+    """Let all engines of one kind of database share the SQL they made."""
+    kept = LRUCache(2000)
+    start = sa.Engine.__init__
+
+    def sharing(engine: sa.Engine, *args: object, **options: object) -> None:
+        start(engine, *args, **options)
+        engine._compiled_cache = kept
+
+    sa.Engine.__init__ = sharing
+    for kind in (SQLiteDialect_pysqlite, PGDialect_psycopg):  # half the key of what is kept
+        kind.__eq__ = lambda one, other: type(one) is type(other)
+        kind.__hash__ = lambda one: hash(type(one))
+
+
+class Publications:
+    """What publishing a text wrote into a database where nothing was published."""
+
+    def __init__(self) -> None:
+        """Know of none yet."""
+        self._kept: dict[str, tuple[list[Mapping], list[Mapping]]] = {}
+
+    def keep(self, session: Session, text: str) -> None:
+        """Remember what this text became; only where it was the first."""
+        if session.scalars(sa.select(Publication.number)).all() == [1]:
+            self._kept[text] = (_rows(session, DocumentVersion), _rows(session, CurrentDocument))
+
+    def write(self, session: Session, text: str, *, now: datetime) -> bool:
+        """Publish a text that was published before; False where it is not so simple."""
+        if text not in self._kept or session.scalar(sa.select(Publication.number).limit(1)):
+            return False
+        versions, current = self._kept[text]
+        versions = [{**version, "published_at": now} for version in versions]
+        session.execute(sa.insert(DocumentVersion), versions)
+        session.execute(sa.insert(CurrentDocument), current)
+        session.add(Publication(at=now))
+        return True
+
+
+def _rows(session: Session, model: type) -> list[Mapping]:
+    return [dict(row) for row in session.execute(sa.select(model.__table__)).mappings()]
