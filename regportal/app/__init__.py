@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from regportal.app import pages, problems, reports, scripts
 from regportal.app.document import described
+from regportal.buying import views as buying
 from regportal.config import Settings, load
 from regportal.forms import choosing, downloads, headless, including, mailed, shell, views
 from regportal.inbox import views as inbox
@@ -20,6 +21,7 @@ from regportal.store import current, words
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store, make_engine
 from regportal.store.vault import Vault
+from regportal.tracking import timelines
 from regportal.tracking import views as tracking
 
 LARGEST = 16 * 1024
@@ -61,7 +63,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["regportal.shelf"] = Shelf()
     app.extensions["regportal.storage"] = open_storage(settings.storage_url)
     app.extensions["regportal.wake"] = lambda _task: None
-    for api in (choosing.bp, headless.bp, shell.bp, tracking.bp, mailer.bp):
+    for api in (
+        choosing.bp,
+        headless.bp,
+        shell.bp,
+        tracking.bp,
+        timelines.bp,
+        buying.bp,
+        mailer.bp,
+    ):
         app.register_api(api)
     for blueprint in (
         bp,

@@ -50,7 +50,8 @@ class InteractionRead(InteractionTold):
 class Wanted:
     """Which interactions are asked for."""
 
-    contacts: Collection[uuid.UUID]
+    contacts: Collection[uuid.UUID] | None = None
+    """None: everybody, also whom nobody knows."""
     types: Collection[str] = ()
     """Empty: all."""
     judged: Judged | None = None
@@ -58,6 +59,8 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     """Before it; ``since`` belongs to what is asked for."""
+    visits: Collection[uuid.UUID] | None = None
+    """Only what was done in these; None: in any, and in none."""
 
 
 def page_of(
@@ -80,6 +83,11 @@ def page_of(
     seen = [Seen(*row) for row in rows]
     page = seen[:limit]
     return page, (page[-1].occurred_at, page[-1].id) if len(seen) > limit else None
+
+
+def done_by(wanted: Wanted) -> sa.CompoundSelect[Any]:
+    """Select whatever is asked for, in no order; its columns are those of :class:`Seen`."""
+    return sa.union_all(_first_hand(wanted, None), _later(wanted, None))
 
 
 def as_told(seen: Seen) -> InteractionTold:
@@ -132,31 +140,31 @@ def read_mark(text: str) -> Mark:
 
 
 def _first_hand(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
-    """Select what was the contact's when it was taken, and nobody has said otherwise since."""
+    """Select what was theirs when it was taken, and nobody has said otherwise since."""
     said = sa.exists().where(Attribution.interaction_id == Interaction.id)
-    return _narrowed(
-        sa.select(*columns_of(Interaction.attribution, Interaction.contact_id, VERDICT)).where(
-            Interaction.contact_id.in_(wanted.contacts), ~said
-        ),
-        wanted,
-        after,
-    )
+    columns = columns_of(Interaction.attribution, Interaction.contact_id, VERDICT)
+    query = _theirs(sa.select(*columns).where(~said), Interaction.contact_id, wanted)
+    return _narrowed(query, wanted, after)
 
 
 def _later(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
-    """Select what became the contact's afterwards, and still is."""
+    """Select what became theirs afterwards, and still is."""
     newer = aliased(Attribution)
     overruled = sa.exists().where(
         newer.interaction_id == Attribution.interaction_id,
         sa.tuple_(newer.at, newer.id) > sa.tuple_(Attribution.at, Attribution.id),
     )
-    return _narrowed(
+    query = (
         sa.select(*columns_of(Attribution.attribution, Attribution.contact_id, VERDICT))
         .join(Attribution, Attribution.interaction_id == Interaction.id)
-        .where(Attribution.contact_id.in_(wanted.contacts), ~overruled),
-        wanted,
-        after,
+        .where(~overruled)
     )
+    return _narrowed(_theirs(query, Attribution.contact_id, wanted), wanted, after)
+
+
+def _theirs(query: sa.Select[Any], contact_id: Any, wanted: Wanted) -> sa.Select[Any]:
+    """Narrow a query to whose deeds are asked for."""
+    return query if wanted.contacts is None else query.where(contact_id.in_(wanted.contacts))
 
 
 def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
@@ -164,6 +172,8 @@ def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Mark | None) -> sa.S
     query = judged_now(query)
     if wanted.judged is not None:
         query = query.where(JUDGED.in_([wanted.judged]))
+    if wanted.visits is not None:
+        query = query.where(Interaction.visit_id.in_(wanted.visits))
     if wanted.types:
         query = query.where(Interaction.type.in_(wanted.types))
     if wanted.since is not None:

@@ -1,6 +1,5 @@
-"""Where browsers and the company's other systems tell of interactions, and read them."""
+"""Where browsers and the company's other systems tell of interactions."""
 
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,11 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.config import JsonDict
 from sqlalchemy.orm import Session
 
-from regportal.errors import BadRequestError, NotHereError
 from regportal.identity import browser, limits, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.addresses import read_address
-from regportal.identity.api import Api, Asked, Counted, Refused
+from regportal.identity.api import Api, Counted, Refused
 from regportal.identity.models import ApiKey, Assurance, Contact, VisitorState
 from regportal.identity.visitors import recognise
 from regportal.store import current
@@ -28,20 +26,10 @@ from regportal.tracking.events import (
     Event,
     EventTold,
     NotAnEventError,
-    Type,
     by_our_clock,
     understand,
 )
-from regportal.tracking.models import Judged, Source
-from regportal.tracking.series import (
-    InteractionRead,
-    Mark,
-    Wanted,
-    as_read,
-    page_of,
-    read_mark,
-    written,
-)
+from regportal.tracking.models import Source
 
 bp = Api("tracking", __name__, "What visitors and contacts do.")
 
@@ -87,42 +75,6 @@ class Events(BaseModel):
     ] = None
 
 
-class OfContact(Asked):
-    """Whose time series."""
-
-    key: Annotated[uuid.UUID, Field(description="The contact's key.")]
-
-
-class Page(Asked):
-    """Which interactions of a contact a program wants to read."""
-
-    type: Annotated[tuple[Type, ...], Field(description="Only these.")] = ()
-    since: Annotated[AnyMoment | None, Field(description="From then on.")] = None
-    until: Annotated[AnyMoment | None, Field(description="Before then.")] = None
-    after: Annotated[
-        str | None, Field(max_length=200, description="The `next` of the page before.")
-    ] = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
-    judged: Annotated[
-        Judged | None, Field(description="Only what people did, or machines; else both.")
-    ] = None
-
-    @property
-    def mark(self) -> Mark | None:
-        """Return where the page begins; raise BadRequestError for a mark that is not ours."""
-        try:
-            return read_mark(self.after) if self.after else None
-        except ValueError as error:
-            raise BadRequestError("after: is not the next of a page of ours.", "after") from error
-
-
-class Timeline(BaseModel):
-    """A page of what a contact did, newest first."""
-
-    interactions: list[InteractionRead]
-    next: Annotated[str | None, Field(description="Give it as `after`; null: there is no more.")]
-
-
 @bp.call(
     "POST /interactions",
     scope="interactions",
@@ -147,29 +99,6 @@ def interactions(caller: ApiKey | None, body: Events) -> Counted:
     if counted.accepted:
         current.wake("unpack")
     return counted
-
-
-@bp.call(
-    "GET /contacts/<uuid:key>/interactions",
-    scope="timeline",
-    answers=Timeline,
-    refuses=(404,),
-)
-def timeline(path: OfContact, query: Page) -> Timeline:
-    """
-    Return a page of what a contact did, newest first, and where the next one begins.
-
-    What arrives meanwhile moves nothing.
-    """
-    with current.store().read() as session:
-        if session.get(Contact, path.key) is None:
-            raise NotHereError("There is no such contact.")
-        types = frozenset(query.type)
-        wanted = Wanted([path.key], types, query.judged, query.since, query.until)
-        seen, after = page_of(session, wanted, query.mark, query.limit)
-    return Timeline(
-        interactions=[as_read(one) for one in seen], next=written(after) if after else None
-    )
 
 
 def _understood(

@@ -1,0 +1,60 @@
+"""Whose deeds are an account's: the CRM's own, or a company's by its domain."""
+
+import uuid
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.buying.models import ContactRole, Opportunity
+from regportal.errors import NotHereError
+from regportal.identity.addresses import read_address
+from regportal.identity.models import Assurance, Contact
+
+NO_ACCOUNT = "There is no such account."
+
+
+def contacts_of_account(session: Session, key: str) -> list[uuid.UUID]:
+    """
+    Return the contacts of an account; raise NotHereError where it is none.
+
+    ``<connector>:<external id>`` is the CRM's account: theirs who have a part in one of its
+    opportunities now. A domain is a company's: theirs who proved an address there. One where
+    anybody gets an address is nobody's account.
+    """
+    if not key.isprintable():  # no database takes it
+        raise NotHereError(NO_ACCOUNT)
+    connector, colon, external_id = key.partition(":")
+    found = _of_crm(session, connector, external_id) if colon else _of_domain(session, key.lower())
+    if found is None:
+        raise NotHereError(NO_ACCOUNT)
+    return found
+
+
+def _of_crm(session: Session, connector: str, external_id: str) -> list[uuid.UUID] | None:
+    """Return who has a part in an opportunity of this account; None where there is none."""
+    theirs = (
+        Opportunity.connector == connector,
+        Opportunity.account["external_id"].as_string() == external_id,
+    )
+    if session.scalars(sa.select(Opportunity.id).where(*theirs).limit(1)).first() is None:
+        return None
+    query = (
+        sa.select(ContactRole.contact_id)
+        .join(Opportunity, Opportunity.id == ContactRole.opportunity_id)
+        .where(*theirs, ContactRole.until.is_(None))
+    )
+    return [*session.scalars(query.distinct())]
+
+
+def _of_domain(session: Session, domain: str) -> list[uuid.UUID] | None:
+    """Return who proved an address of this domain; None where nobody did, or anybody may."""
+    try:
+        if not read_address(f"somebody@{domain}").is_business:
+            return None
+    except ValueError:
+        return None
+    query = sa.select(Contact.id).where(
+        Contact.match_key.endswith(f"@{domain}", autoescape=True),
+        Contact.assurance == Assurance.VERIFIED,
+    )
+    return [*session.scalars(query)] or None
