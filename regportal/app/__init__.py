@@ -21,7 +21,7 @@ from regportal.store import current, words
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store, make_engine
 from regportal.store.vault import Vault
-from regportal.tracking import timelines
+from regportal.tracking import handing, timelines
 from regportal.tracking import views as tracking
 
 LARGEST = 16 * 1024
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         headless.bp,
         shell.bp,
         tracking.bp,
+        handing.bp,
         timelines.bp,
         buying.bp,
         mailer.bp,

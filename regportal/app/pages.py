@@ -121,6 +121,8 @@ TYPES = {
     "headless.not_you": API,
     "shell.shell": SHELL,
     "choosing.gpc": STATIC,
+    "handing.hand_over": API,
+    "handing.redeem": API,
     "tracking.interactions": API,
     "timelines.timeline": MAILER,
     "timelines.visits": MAILER,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import Flask, Response, send_from_directory
 
-NAMES = ("regportal.js", "recorder.js")
+NAMES = ("regportal.js", "recorder.js", "players.js", "handover.js")
 RELEASE = re.compile(r"\d+(\.\d+)+([ab]|rc)?\d*")
 """How the folder of a released build is called: by its version."""
 SHORT = 12

@@ -19,6 +19,9 @@ from regportal.store.base import (
     choice,
 )
 
+CONTINUES = "continues"
+"""Under this name the parameters of a touch say which visit it goes on from."""
+
 
 class Attributed(enum.StrEnum):
     """Whose interaction it is, and how we know (design.md 4)."""
@@ -79,7 +82,7 @@ class Touch(Base):
     __tablename__ = "touch"
     personal: ClassVar = {
         "referrer": "The page a visit came from, to see which of our pages and campaigns help.",
-        "parameters": "The campaign named in the address of a visit.",
+        "parameters": "The campaign that led to a visit, and the visit it went on from.",
         "at": "When the visit began.",
     }
     plain = frozenset({"id", "visit_id"})

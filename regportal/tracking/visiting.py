@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from regportal.identity.api import Moment
-from regportal.tracking.models import Judged, Touch, Visit
+from regportal.tracking.models import CONTINUES, Judged, Touch, Visit
 from regportal.tracking.series import Mark, Wanted, done_by
 
 UTM = "utm_"
@@ -143,5 +143,7 @@ def _touch(touch: Touch) -> TouchRead:
         visit=touch.visit_id,
         referrer=touch.referrer,
         utm={name.removeprefix(UTM): said[name] for name in said if name.startswith(UTM)},
-        click_ids={name: said[name] for name in said if not name.startswith(UTM)},
+        click_ids={
+            name: said[name] for name in said if not name.startswith(UTM) and name != CONTINUES
+        },
     )

@@ -86,6 +86,7 @@ PLACES = {
     "/d/": P6,
     "/api/openapi.json": P3,
     "/api/v1/choice": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
+    "/api/v1/handover": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
     "/api/v1/interactions": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
     "/api/v1/contacts/": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
     "/api/v1/may-mail": P4 | {"Cross-Origin-Resource-Policy": "same-site"},

@@ -18,6 +18,7 @@ PAGES = [path for path in TEMPLATES if path not in LETTERS]
         ("js/regportal.js", 12_000),
         ("js/recorder.js", 3000),
         ("js/players.js", 2200),
+        ("js/handover.js", 1500),
         ("js/frame.js", 1000),
     ],
 )
