@@ -24,6 +24,7 @@ COMMANDS = {
     "show": "reading:show",
     "list": "reading:listing",
     "interactions": "series:interactions",
+    "visits": "exporting:visits",
     "outbox": "delivery:outbox",
     "inbox": "delivery:inbox",
     "contact": "contact:contact",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from regportal.cli.exporting import export_interactions
 from regportal.cli.installation import opened
+from regportal.cli.moments import FROM, TO
 from regportal.cli.reading import AS_JSON
 
 if TYPE_CHECKING:
@@ -18,30 +20,12 @@ LONGEST = 300
 """Signs of a reason."""
 
 
-class MomentType(click.ParamType[datetime]):
-    """A day or a moment (RFC 3339); without an offset it is UTC."""
-
-    name = "moment"
-
-    def convert(
-        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Return the moment, in UTC."""
-        try:
-            read = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-            return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a day nor a moment, like 2026-03-04", param, ctx)
-
-
-MOMENT = MomentType()
-FROM = click.option("--from", "since", type=MOMENT, help="Only what was received since then.")
-TO = click.option("--to", "until", type=MOMENT, help="Only what was received before.")
-
-
 @click.group()
 def interactions() -> None:
-    """Judge again whether a person did something or a machine."""
+    """Judge again whether a person did something or a machine; take the series along."""
+
+
+interactions.add_command(export_interactions)
 
 
 @interactions.command()

@@ -44,11 +44,12 @@ def test_no_call_carries_its_own_verdict(portal, followed, field):  # noqa: F811
     assert one.judged is Judged.MACHINE
 
 
-def test_a_crawler_in_her_browser_makes_her_no_more_eager(portal, deal, ann):  # noqa: F811 - the fixture
+@pytest.mark.parametrize("headers", [{"User-Agent": CRAWLER}, {"Sec-Purpose": "prefetch"}])
+def test_a_machine_in_her_browser_makes_her_no_more_eager(portal, deal, ann, headers):  # noqa: F811 - the fixture
     """Her cookie was taken, or a program drives her browser: her log grows, her phase does not."""
     before = portal.news("phase.changed"), portal.news("interaction.recorded")
     for _ in range(5):
-        tell(ann, event(**LOOKED), headers={"User-Agent": CRAWLER})
+        tell(ann, event(**LOOKED), headers=headers)
     portal.work()
 
     assert (portal.news("phase.changed"), portal.news("interaction.recorded")) == before
