@@ -6,8 +6,10 @@ as the companies document it.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -48,6 +50,7 @@ const plays = (seconds, state = 1) => {
   tell({ event: state === 1 ? 'timeupdate' : 'pause', data: { seconds, duration: 180 } })
 }
 </script>"""
+DOCS = Path(__file__).parents[2] / "docs" / "recording.md"
 PLAYERS = {
     "https://www.youtube-nocookie.com": ("https://www.youtube.com/watch?v=M7lc1UVf-VE", YOUTUBE),
     "https://player.vimeo.com": ("https://vimeo.com/76979871", VIMEO),
@@ -148,6 +151,23 @@ def test_pressed_it_plays_without_cookies_and_has_the_focus_and_a_name(film):
     assert "autoplay=1" in asked.url
     assert asked.headers["referer"] == f"{film.visitor.place.near}/"
     assert film.visitor.wrong == []
+
+
+def test_with_the_style_of_the_docs_nothing_moves_when_it_is_pressed(film):
+    style = "".join(re.findall(r"^regportal-video .*\}$", DOCS.read_text(), re.MULTILINE))
+    film.visitor.page.evaluate(
+        """text => {
+          const style = new CSSStyleSheet()
+          style.replaceSync(text)
+          document.adoptedStyleSheets = [style]
+        }""",
+        style,
+    )
+    before = film.button.bounding_box()
+    film.press()
+
+    assert film.visitor.page.locator("iframe").bounding_box() == before
+    assert round(before["height"]) == round(before["width"] * 9 / 16)
 
 
 def test_what_was_really_watched_is_told_and_a_jump_is_not(film, place):
