@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     limits: Literal["on", "off"] = Field(
         "on", description="off lifts every rate and mail cap. For tests only."
     )
+    most_anonymous: int = Field(
+        1_000_000,
+        ge=1_000,
+        description="How many interactions are kept that nobody is known for; the oldest go first.",
+    )
     studio_url: str = Field("", description="The address of the Studio, where it is its own.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."

@@ -24,7 +24,9 @@ SECTIONS = {
     ),
     "What you answered": ("answer", "never_ask", "submission", "shown"),
     "What you allowed": ("consent_evidence", "consent_network"),
-    "What you did": ("interaction", "attribution", "visit", "touch", "grant", "serving"),
+    "What you did": (
+        "interaction", "attribution", "verdict", "parcel", "visit", "touch", "grant", "serving",
+    ),
     "Your company's purchases": ("contact_role", "opportunity", "opportunity_snapshot"),
     "Letters and messages": ("letter", "mail_event", "message", "notice"),
 }  # fmt: skip

@@ -20,6 +20,7 @@ from regportal.mail.post import Post
 from regportal.outbox.actions import drain
 from regportal.outbox.drain import LEASE, take_back
 from regportal.privacy import letters as privacy_letters
+from regportal.privacy.capping import cap
 from regportal.privacy.clocks import tidy
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
@@ -30,6 +31,7 @@ SMTP_LEASE = timedelta(minutes=2)
 """Longer than one letter may take: ten steps of a conversation, 10 s each (mail/postman.py)."""
 
 NIGHTLY = "17 3 * * *"
+HOURLY = "47 * * * *"
 MAIL = "mail"
 """What the outbox calls the one who sends letters; connectors are called by their keys."""
 
@@ -64,6 +66,7 @@ class Worker:
         self._engine.every(NIGHTLY, "housekeeping", self._settle)
         self._engine.every(NIGHTLY, "ledger-head", self._sign)
         self._engine.every(NIGHTLY, "retention", self._tidy)
+        self._engine.every(HOURLY, "cap", self._cap)
         if self._settings.sqlite:
             self._take_back()
         self._engine.start()
@@ -113,6 +116,11 @@ class Worker:
         self._engine.wake("weigh")
         self._engine.wake("deliver")
         return None
+
+    def _cap(self, now: datetime) -> None:
+        """Delete what is more than we keep of what nobody is known for."""
+        del now
+        cap(self._store, self._settings.most_anonymous)
 
     def _understand(self, now: datetime) -> datetime | None:
         """Work out what the CRMs told us."""

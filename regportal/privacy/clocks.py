@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from regportal.buying.models import ContactRole, KnownInteraction, Opportunity
+from regportal.buying.models import ContactRole, Opportunity
 from regportal.consent.actions import subject_of_contact
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentState
 from regportal.consent.permission import permissions_of
@@ -19,6 +19,8 @@ from regportal.forms.models import Answer
 from regportal.identity.models import Claim, ClaimState, Contact, Visitor
 from regportal.identity.people import contacts_of
 from regportal.outbox.models import Message, Subject
+from regportal.privacy.capping import nobodys
+from regportal.privacy.capping import remove as remove_interactions
 from regportal.privacy.erasing import TIME, erase, remove, whom_of
 from regportal.privacy.models import Chore
 from regportal.privacy.traces import MENTION, Traces, every_model, primary
@@ -26,7 +28,7 @@ from regportal.store.base import Base, Clock
 from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.facts import table_of
 from regportal.store.sessions import Store
-from regportal.tracking.models import Attribution, Interaction, Verdict
+from regportal.tracking.models import Attribution, Interaction, Parcel, Touch, Visit
 
 AT_ONCE = 200
 """Rows of one transaction: other writers wait no longer than for these."""
@@ -77,6 +79,8 @@ def tidy(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> dict[str,
         "claims": partial(_claims, before=now - kept["claims"]),
         "anonymous": partial(_anonymous, before=now - kept["anonymous"]),
         "interactions": partial(_interactions, before=now - kept["anonymous"]),
+        "visits": partial(_visits, before=now - kept["anonymous"]),
+        "calls": partial(_calls, before=now - kept["anonymous"]),
         "ledger": partial(_evidence, before=now - kept["ledger"]),
         "numbers": _numbers,
     }
@@ -162,9 +166,10 @@ def _anonymous(session: Session, *, before: datetime) -> int:
         Attribution.contact_id.is_not(None),
     )
     told = sa.exists().where(Answer.visitor_id == Visitor.id, Answer.contact_id.is_not(None))
+    came = sa.exists().where(Visit.visitor_id == Visitor.id, Visit.last_at >= before)
     old = session.scalars(
         sa.select(Visitor.id)
-        .where(Visitor.last_seen < before, ~named, ~proven, ~known, ~given, ~told)
+        .where(Visitor.last_seen < before, ~came, ~named, ~proven, ~known, ~given, ~told)
         .limit(AT_ONCE)
     ).all()
     if old:
@@ -174,28 +179,37 @@ def _anonymous(session: Session, *, before: datetime) -> int:
 
 def _interactions(session: Session, *, before: datetime) -> int:
     """Delete some interactions that are nobody's, also of browsers that still come."""
-    given = sa.exists().where(
-        Attribution.interaction_id == Interaction.id, Attribution.contact_id.is_not(None)
-    )
     old = session.scalars(
-        sa.select(Interaction.id)
+        sa.select(Interaction.id).where(Interaction.received_at < before, nobodys()).limit(AT_ONCE)
+    ).all()
+    return remove_interactions(session, old)
+
+
+def _visits(session: Session, *, before: datetime) -> int:
+    """Delete some visits of which nothing is left, with what led to them."""
+    done = sa.exists().where(Interaction.visit_id == Visit.id)
+    asked = sa.exists().where(Answer.visit_id == Visit.id)
+    old = session.scalars(
+        sa.select(Visit.id).where(Visit.last_at < before, ~done, ~asked).limit(AT_ONCE)
+    ).all()
+    session.execute(sa.delete(Touch).where(Touch.visit_id.in_(old)))
+    session.execute(sa.delete(Visit).where(Visit.id.in_(old)))
+    return len(old)
+
+
+def _calls(session: Session, *, before: datetime) -> int:
+    """Delete some calls that are nobody's, where what they told is to go sooner than networks."""
+    old = session.scalars(
+        sa.select(Parcel.id)
         .where(
-            Interaction.received_at < before,
-            Interaction.contact_id.is_(None),
-            Interaction.claim_id.is_(None),
-            ~given,
+            Parcel.received_at < before,
+            Parcel.unpacked_at.is_not(None),
+            Parcel.contact_id.is_(None),
+            Parcel.claim_id.is_(None),
         )
         .limit(AT_ONCE)
     ).all()
-    for table, column in (
-        (Attribution, Attribution.interaction_id),
-        (Verdict, Verdict.interaction_id),
-        (KnownInteraction, KnownInteraction.interaction_id),
-        (Interaction, Interaction.id),
-    ):
-        session.execute(
-            sa.delete(table).where(column.in_(old)).execution_options(synchronize_session=False)
-        )
+    session.execute(sa.delete(Parcel).where(Parcel.id.in_(old)))
     return len(old)
 
 
