@@ -66,7 +66,10 @@ def jar(sent: Request | None = None) -> Jar:
     """Read the cookie of a request."""
     sent = sent or request
     settings = current.settings()
-    framed = sent.headers.get("Sec-Fetch-Site") == "cross-site" and sent.args.get("in") == "frame"
+    # A form inside the frame comes from our own page: there the cookie, sent nowhere else, says it.
+    guest = cookie_name(settings, FRAME_COOKIE) in sent.cookies
+    far = guest or sent.headers.get("Sec-Fetch-Site") == "cross-site"
+    framed = far and sent.args.get("in") == "frame"
     names: tuple[str, ...] = (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
     if framed:
         names = (FRAME_COOKIE, SESSION_COOKIE)

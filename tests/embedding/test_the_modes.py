@@ -1,6 +1,7 @@
 """Where companies put the portal: below a path of their site, beside it, or far from it."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -65,6 +66,7 @@ def check_cookie(page, place):
     assert (one["path"], one["secure"], one["httpOnly"]) == ("/", True, True)
     assert one["sameSite"] == ("None" if guest else "Lax")
     assert one.get("partitionKey") == ("https://acme.test" if guest else None)
+    assert one["expires"] - time.time() > (29 if guest else 179) * 86400  # he said: remember me
 
 
 def test_the_frame_is_as_tall_as_what_it_asks(ann, place):
