@@ -4,15 +4,19 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import click
 
 from regportal.config import Settings, load
 from regportal.errors import ConfigError
+
+if TYPE_CHECKING:
+    from regportal.cli.page import Ours
 
 HIDDEN = "***"
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
@@ -43,12 +47,32 @@ def upgrade() -> None:
     click.echo("The database is up to date.")
 
 
+def _a_page(ctx: click.Context, param: click.Parameter, urls: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what is no address of a page."""
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise click.BadParameter(f"{url} is not an http address", ctx, param)
+    return urls
+
+
 @click.command()
+@click.option(
+    "--page",
+    "pages",
+    metavar="URL",
+    multiple=True,
+    callback=_a_page,
+    help="Look at a page of your site instead: why does its gate not show?",
+)
 @AS_JSON
-def doctor(*, as_json: bool) -> None:
+def doctor(pages: tuple[str, ...], *, as_json: bool) -> None:
     """Look whether everything needed is there and answers; exit 1 if anything is not."""
     from regportal.cli.health import checks
 
+    if pages:
+        _look_at(pages, as_json=as_json)
+        return
     found = []
     for check in checks(load(), now=datetime.now(UTC)):
         found.append(check)
@@ -61,6 +85,51 @@ def doctor(*, as_json: bool) -> None:
     if bad:
         click.echo(f"{bad} of {len(found)} checks found something wrong.", err=True)
         sys.exit(1)
+
+
+def _look_at(pages: tuple[str, ...], *, as_json: bool) -> None:
+    """Print what is wrong with pages, each with what to do; exit 1 where anything is."""
+    from regportal.cli.browsing import look
+    from regportal.cli.page import mode, wrongs
+
+    ours = _ours()
+    told = []
+    for page, seen in zip(pages, look(pages, ours), strict=True):
+        found = wrongs(seen, ours)
+        told.append({"page": page, "mode": mode(seen.url, ours.url), "wrong": found})
+        if not as_json:
+            click.echo(f"{page}\n    {mode(seen.url, ours.url)}")
+            for one in found:
+                click.echo(f"BAD  {one.what}\n     {one.do}")
+    if as_json:
+        click.echo(json.dumps(told, default=asdict, indent=2, ensure_ascii=False))
+    bad = sum(len(one["wrong"]) for one in told)
+    if bad:
+        click.echo(f"{bad} things are wrong.", err=True)
+        sys.exit(1)
+
+
+def _ours() -> "Ours":
+    """Return what this portal knows of itself."""
+    from regportal.app import scripts, web_root
+    from regportal.cli.installation import opened
+    from regportal.cli.page import NAMES, Ours
+    from regportal.forms.schema import Gate
+    from regportal.store.documents import Site
+
+    folder = web_root() / "static" / "js"
+    hashes = {f"static/js/{name}": scripts.Build("", folder).integrity(name) for name in NAMES}
+    for version, place in scripts.builds(folder).items():
+        build = scripts.Build(version, place)
+        hashes |= {build.address(name): build.integrity(name) for name in NAMES}
+    with opened() as here, here.store.read() as session:
+        published = here.shelf.published(session)
+        return Ours(
+            url=here.settings.base_url.rstrip("/"),
+            origins=Site.of(published).origins,
+            gates=[gate.key for gate in published.all(Gate)],
+            hashes=hashes,
+        )
 
 
 @click.command()
