@@ -19,7 +19,7 @@ class Portal:
         self.session.headers["Authorization"] = f"Bearer {key}"
 
     def ask(self, method: str, path: str, **how) -> dict:
-        """Ask; wait and ask once more where we are told to; raise with the portal's own sentence."""
+        """Ask; where told to wait, once more; raise with the portal's own sentence."""
         answer = self.session.request(method, f"{self.url}/{path}", timeout=10, **how)
         if answer.status_code in (429, 503):
             time.sleep(int(answer.headers["Retry-After"]))

@@ -105,7 +105,7 @@ def _look_at(pages: tuple[str, ...], *, as_json: bool) -> None:
         click.echo(json.dumps(told, default=asdict, indent=2, ensure_ascii=False))
     bad = sum(len(one["wrong"]) for one in told)
     if bad:
-        click.echo(f"{bad} things are wrong.", err=True)
+        click.echo("1 thing is wrong." if bad == 1 else f"{bad} things are wrong.", err=True)
         sys.exit(1)
 
 

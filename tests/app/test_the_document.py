@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from flask_openapi.blueprint import APIBlueprint
@@ -77,6 +78,17 @@ def test_every_scope_it_names_can_be_given_to_a_key(document):
     assert all(
         scope in document["components"]["securitySchemes"]["key"]["description"] for scope in SCOPES
     )
+
+
+def test_the_page_about_it_names_every_call_and_scope(document):
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    calls = [
+        f"`{method.upper()} {path.removeprefix('/api/v1')}`"
+        for path, method, _ in operations(document)
+    ]
+
+    assert [one for one in calls if one not in page] == []
+    assert [scope for scope in SCOPES if f"| `{scope}` |" not in page] == []
 
 
 def test_what_needs_no_key_says_so_and_the_others_say_what_they_refuse(document):
