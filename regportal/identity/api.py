@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic.json_schema import JsonSchemaMode
 
 from regportal.connectors.rules import in_full
 from regportal.errors import BadRequestError
@@ -150,6 +151,9 @@ class Api(APIBlueprint):
                 described["request_body"] = _taken(models["body"], readers, also)
             add = self.get if method == "GET" else self.post
             add(rule, **described)(called)
+            self.components_schemas |= _whole(answers, "serialization")
+            if readers:
+                self.components_schemas |= _whole(models["body"], "validation")
             if pages is not None:
                 operation = getattr(self.paths[parse_rule(rule)], method.lower())
                 operation.responses[str(status)].headers = {SCRIPT_HEADER: TOKEN}
@@ -230,6 +234,13 @@ def _refusals(
         | ({"headers": WAIT} if one in WAITS else {})
         for one in sorted(statuses)
     }
+
+
+def _whole(kind: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
+    """Return the schemas of a model, all they say: the library keeps only what it knows."""
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)
+    named: dict[str, Any] = schema.pop("$defs", {})
+    return named | {kind.__name__: schema}
 
 
 def _taken(
