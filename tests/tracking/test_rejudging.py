@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import time_machine
 
 from regportal.privacy.clocks import tidy
-from regportal.tracking import judging
+from regportal.tracking import judging, rejudging
 from regportal.tracking.actions import seen
 from regportal.tracking.judging import RULES
 from regportal.tracking.models import BY_HAND, Interaction, Judged, LogEntry, Verdict
@@ -171,3 +171,28 @@ def test_each_verdict_is_a_line_of_the_log(portal, followed):  # noqa: F811 - th
         lines = session.scalars(sa.select(LogEntry).where(LogEntry.kind == "verdict")).all()
 
     assert [line.ref for line in lines] == [done.id]
+
+
+def test_broken_off_it_keeps_what_was_found_and_goes_on(
+    portal,
+    followed,  # noqa: F811 - the fixture
+    newer_rules,
+    monkeypatch,
+):
+    monkeypatch.setattr(rejudging, "AT_ONCE", 1)
+    for number in range(3):
+        tell(followed, event(about=f"/{number}"), headers={"User-Agent": NEW})
+    portal.work()
+    newer_rules("Gadget")
+    report = Report()
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rejudge(portal.store, Span(), report, stop, dry=False, now=datetime.now(UTC))
+    found = report.changed.total(), report.cannot, len(kept(portal, Verdict))
+    rest = again(portal)
+
+    assert found == (1, None, 1)
+    assert (rest.changed.total(), rest.judged) == (2, 3)
