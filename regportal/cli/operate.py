@@ -90,7 +90,7 @@ def doctor(pages: tuple[str, ...], *, as_json: bool) -> None:
 def _look_at(pages: tuple[str, ...], *, as_json: bool) -> None:
     """Print what is wrong with pages, each with what to do; exit 1 where anything is."""
     from regportal.cli.browsing import look
-    from regportal.cli.page import mode, wrongs
+    from regportal.cli.page import lines, mode, wrongs
 
     ours = _ours()
     told = []
@@ -98,9 +98,7 @@ def _look_at(pages: tuple[str, ...], *, as_json: bool) -> None:
         found = wrongs(seen, ours)
         told.append({"page": page, "mode": mode(seen.url, ours.url), "wrong": found})
         if not as_json:
-            click.echo(f"{page}\n    {mode(seen.url, ours.url)}")
-            for one in found:
-                click.echo(f"BAD  {one.what}\n     {one.do}")
+            click.echo("\n".join(lines(page, mode(seen.url, ours.url), found)))
     if as_json:
         click.echo(json.dumps(told, default=asdict, indent=2, ensure_ascii=False))
     bad = sum(len(one["wrong"]) for one in told)

@@ -1,8 +1,10 @@
 """What is wrong with a marketing page that is to show a gate, in one list, and what to do."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from regportal.cli.reading import printable
 
 NAMES = ("regportal.js", "recorder.js")
 LINES = "`regportal snippet GATE` prints the lines."
@@ -103,6 +105,19 @@ def wrongs(seen: Seen, ours: Ours) -> list[Wrong]:
     found += _api(seen, ours, explained=bool(found))
     found += _recorder(seen)
     return found
+
+
+def lines(page: str, mode: str, found: Sequence[Wrong]) -> list[str]:
+    r"""
+    Return what is said of a page, so that no terminal obeys what stands on it.
+
+    >>> lines("https://x.example/", "M1", [Wrong('There is no gate "\x1b[2J".', "See above.")])
+    ['https://x.example/', '    M1', 'BAD  There is no gate "·[2J".', '     See above.']
+    """
+    told = [
+        f"{mark}{says}" for one in found for mark, says in (("BAD  ", one.what), (" " * 5, one.do))
+    ]
+    return [printable(one) for one in (page, f"    {mode}", *told)]
 
 
 def mode(page: str, portal: str) -> str:
