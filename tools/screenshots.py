@@ -63,7 +63,7 @@ def demo(folder: Path, *options: str, port: int | None = None) -> Iterator[str]:
 
 def play(page: Page, site: str, look: Look = lambda _: None) -> None:
     """Do what the five steps of the story say; ``look`` is called where there is something."""
-    gate = page.frame_locator("regportal-gate iframe")
+    gate = page.locator("regportal-gate")
     page.goto(f"{site}/story")
     look("story")
     page.get_by_role("link", name="Open the Acme site").click()
@@ -83,14 +83,14 @@ def play(page: Page, site: str, look: Look = lambda _: None) -> None:
     page.goto(page.locator("a.primary").get_attribute("href") or "")
     page.locator("[data-question=country] select").select_option("GB")
     look("question")
-    page.locator("form[data-rp=gate] .buttons button").first.click()
+    page.locator("form[data-rp=gate] button[type=submit]").first.click()
     page.locator("a[data-rp=download]").wait_for()
 
     _tomorrow(page, site)
     _next(page, site, "Open the prices")
     gate.locator("[data-question=company] input").fill("Widget Works Ltd")
     look("prices")
-    gate.locator("form[data-rp=gate] .buttons button").first.click()
+    gate.locator("form[data-rp=gate] button[type=submit]").first.click()
     gate.locator("[data-rp=mailed]").wait_for()
     look("mailed")
 

@@ -33,6 +33,8 @@ class PageType:
     has_script: bool = False
 
 
+READERS = "Access-Control-Allow-Origin"
+"""Names whose scripts may read an answer."""
 COMMON = {
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": PERMISSIONS,
@@ -73,7 +75,7 @@ STATIC = PageType(
     "default-src 'none'",
     {
         "Cross-Origin-Resource-Policy": "cross-origin",
-        "Access-Control-Allow-Origin": "*",
+        READERS: "*",
         "Cache-Control": f"public, max-age={MINUTES}",
     },
 )
@@ -238,11 +240,13 @@ def _sharing() -> dict[str, str]:
     Also of an error: what was wrong is theirs to read.
     """
     kind = TYPES.get(request.endpoint or "")
+    if kind is not None and kind.headers.get(READERS) == "*":
+        return {READERS: "*"}
     origin = request.headers.get("Origin")
     if kind is None or not kind.asked_by_pages or origin is None or not _is_ours(origin):
         return {}
     shared = {
-        "Access-Control-Allow-Origin": origin,
+        READERS: origin,
         "Access-Control-Expose-Headers": f"Retry-After, {SCRIPT_HEADER}",
         "Vary": NO_STORE["Vary"],
     }

@@ -21,7 +21,6 @@ bp = Api("shell", __name__, "What a gate says to everybody.")
 WORDS = {
     "anew": N_("This page had been open for too long. Here it is anew."),
     "back": N_("Welcome back."),
-    "check": N_("Please check this once more."),
     "choose": N_("Please choose"),
     "crowded": N_(
         "A lot of people in your network ask for this just now. Your browser makes sure that you"

@@ -296,7 +296,7 @@ def test_a_browser_calculates_and_goes_on_by_itself(served, page):
 def test_inside_another_page_it_does_too(served, page):
     portal, _, site = served
     go(page, site)
-    gate = page.frame_locator("regportal-gate iframe")
+    gate = page.locator("regportal-gate")
     gate.locator("input[name=email]").wait_for()
     ask_for_it(gate)
     gate.locator("a[data-rp=download]").wait_for(timeout=20_000)

@@ -135,6 +135,8 @@ def test_a_gate_that_does_not_answer_leaves_its_link(page, silent_portal):
 
 def test_only_the_frame_itself_may_say_how_tall_it_is(page, site):
     go(page, f"{site}/prices")
+    page.locator("regportal-gate input").first.wait_for()
+    page.locator("regportal-gate").evaluate("gate => gate.setAttribute('mode', 'frame')")
     frame = page.locator("regportal-gate iframe[data-ready]")
     frame.wait_for()
     before = frame.bounding_box()["height"]

@@ -41,7 +41,7 @@ def test_the_text_is_in_the_page_itself_and_the_gate_comes(new_context, place):
     assert "<p>All of it.</p>" in text
     assert f'<a href="{place.url}/g/guide">A guide' in text
     assert "<!--#" not in text
-    expect(page.frame_locator("regportal-gate iframe").locator("input[name=email]")).to_be_visible()
+    expect(page.locator("regportal-gate input[name=email]")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/portal/g/gone/include", "/down/g/guide/include"])

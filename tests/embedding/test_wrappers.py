@@ -118,14 +118,14 @@ def test_react_in_a_browser(place, new_context, tmp_path):
     address = place.page("react", body=body, policy="default-src 'none'", alone=True)
     page = new_context().new_page()
     go(page, address)
-    gate = page.frame_locator("regportal-gate[gate=guide] iframe")
+    gate = page.locator("regportal-gate[gate=guide]")
     gate.locator("input[name=email]").fill("ann@widgetworks.example")
     gate.locator("button[name=remember]").first.click()
     gate.locator("a[data-rp=download]").wait_for()
 
     expect(page.locator("html")).to_contain_text("opened guide")
     assert page.locator("script[src*=regportal]").count() == 1
-    assert page.locator("regportal-gate[gate=study] a").get_attribute("href") == (
+    assert page.locator("regportal-gate[gate=study] > a").get_attribute("href") == (
         f"{place.url}/g/study"
     )
 

@@ -469,7 +469,8 @@ def embedding(place, gate="guide"):
         addEventListener('regportal:' + name, one => told.push([name, one.detail.gate]))
     </script>
     <h1>Acme</h1>
-    <regportal-gate gate="{gate}"><a href="{place.url}/g/{gate}">Get the {gate}</a></regportal-gate>
+    <regportal-gate gate="{gate}" mode="frame">
+    <a href="{place.url}/g/{gate}">Get the {gate}</a></regportal-gate>
     <script type="module" src="{place.url}/static/js/regportal.js"></script></main></body></html>"""
 
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { answers } from '../../static/js/src/drawing.js'
+import { frameAddress, isDark, understand } from '../../static/js/src/framed.js'
 import { portalOf } from '../../static/js/src/portal.js'
-import { frameAddress, GateElement, isDark, understand } from '../../static/js/src/regportal.js'
+import { GateElement, KEY, wayOf } from '../../static/js/src/regportal.js'
 
 const portal = new URL('https://go.acme.example/portal/')
 /** @param {string | null} address */
@@ -67,7 +69,7 @@ test('a campaign cannot take the place of what the frame needs', () => {
 
 test('a gate cannot lead out of the gates', () => {
   for (const gate of ['', '..', '../../m/x', '//evil.example', 'a?b=c#d', 'a b', 'A'])
-    assert.equal(frameAddress(portal, gate, page(), ''), null, gate)
+    assert.equal(KEY.test(gate), false, gate)
 })
 
 test('the frame may say how tall it is and what happened', () => {
@@ -130,4 +132,53 @@ test('the element is defined once, however often its script is loaded', () => {
   GateElement.define('regportal-gate', registry)
 
   assert.deepEqual(defined, ['regportal-gate'])
+})
+
+test('near the portal a gate is drawn, and framed where it cannot be or should not', () => {
+  const near = { near: true, inFrame: false }
+  const far = { near: false, inFrame: false }
+
+  assert.equal(wayOf(null, near), 'drawn')
+  assert.equal(wayOf('frame', near), 'frame')
+  assert.equal(wayOf(null, far), 'frame')
+  assert.equal(wayOf('script', far), 'script')
+  assert.equal(wayOf('script', { ...far, inFrame: true }), 'frame')
+})
+
+test('an answer names only what was asked', () => {
+  const asked = { headline: '', ask: 't', email: false, recognised: true, newsletter: null }
+  const question = { key: 'a', label: '', why: null, choices: null, required: false }
+  const data = new FormData()
+  data.append('q-a', 'x')
+  data.append('q-a', 'y')
+  data.append('email', 'ann@example.org')
+
+  const one = { ...asked, question: { ...question, type: 'text' } }
+  const many = { ...asked, question: { ...question, type: 'choices' } }
+  assert.deepEqual(answers(data, one), { ask: 't', answers: { a: 'x' } })
+  assert.deepEqual(answers(data, many), { ask: 't', answers: { a: ['x', 'y'] } })
+  data.append('decline', 'yes')
+  assert.deepEqual(answers(data, { ...asked, question: null }), { ask: 't', decline: true })
+})
+
+test('the address is answered with the button that was pressed, and the newsletter either way', () => {
+  const newsletter = { key: 'news', wording: '', frequency: null }
+  const asked = {
+    headline: '',
+    ask: 't',
+    email: true,
+    recognised: false,
+    question: null,
+    newsletter,
+  }
+  const data = new FormData()
+  data.append('email', 'ann@example.org')
+  data.append('remember', 'no')
+
+  assert.deepEqual(answers(data, asked), {
+    ask: 't',
+    email: 'ann@example.org',
+    remember: false,
+    newsletters: { news: false },
+  })
 })

@@ -176,7 +176,7 @@ def _strictly(response: Response) -> Response:
     portal = the_stage().portal
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'self' {portal}; style-src 'self'; img-src 'self';"
-        f" connect-src 'self'; frame-src {portal}; form-action 'self'; base-uri 'none';"
+        f" connect-src 'self' {portal}; frame-src {portal}; form-action 'self'; base-uri 'none';"
         " frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
     response.headers["X-Content-Type-Options"] = "nosniff"

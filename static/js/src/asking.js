@@ -1,0 +1,144 @@
+// The network of a gate: what it asks, what is answered. docs/headless.md
+
+import { keep, read, readTouch } from './kept.js'
+import { touchOf } from './touch.js'
+
+/** @typedef {{ value: string, label: string }} Choice */
+
+/**
+ * @typedef {object} Question
+ * @property {string} key
+ * @property {string} label
+ * @property {string | null} why
+ * @property {string} type
+ * @property {Choice[] | null} choices
+ * @property {boolean} required
+ */
+
+/**
+ * @typedef {object} Asked
+ * @property {string} headline
+ * @property {string} ask
+ * @property {boolean} email
+ * @property {Question | null} question
+ * @property {{ key: string, wording: string, frequency: string | null } | null} newsletter
+ * @property {boolean} recognised
+ */
+
+/**
+ * @typedef {object} Shell
+ * @property {string | null} text
+ * @property {string} title
+ * @property {string} type
+ * @property {string} page
+ * @property {string} site
+ * @property {string} privacy_notice
+ * @property {boolean} kiosk
+ * @property {boolean} remember
+ * @property {boolean} do_not_track
+ * @property {string} language
+ * @property {string} direction
+ * @property {Record<string, string>} theme
+ * @property {Record<string, string>} words
+ */
+
+/** @typedef {{ url: string, expires_at: string | null, name: string }} Download */
+
+/**
+ * @typedef {object} Refused
+ * @property {number} status
+ * @property {string} [detail]
+ * @property {string} [field]
+ * @property {{ salt: string, goal: string, most: number }} [effort]
+ */
+
+const TOKEN = 'X-RP-Visitor'
+/** @type {Promise<unknown> | undefined} */
+let first
+
+/** An answer that is none of the good ones; `status` 0 where there is none at all. */
+export class RefusedError extends Error {
+  /** @param {Refused} problem */
+  constructor(problem) {
+    super(problem.detail)
+    this.problem = problem
+  }
+}
+
+export class Asking {
+  /**
+   * @param {URL} portal
+   * @param {string} gate
+   * @param {{ byScript: boolean, language: string, patience: number }} how
+   */
+  constructor(portal, gate, { byScript, language, patience }) {
+    this.gate = gate
+    this.address = new URL(`api/v1/gates/${gate}`, portal)
+    this.byScript = byScript
+    this.language = language
+    this.patience = patience
+  }
+
+  /**
+   * What the gate asks. Of several on a page the first asks alone: with its answer comes the
+   * visitor's token, which all of them are to have.
+   * @returns {Promise<Asked>}
+   */
+  ask() {
+    const asked = first ? first.then(() => this.send('')) : this.send('')
+    first ??= asked.catch(() => {})
+    return asked
+  }
+
+  /** @returns {Promise<Shell>} what is the same for everybody */
+  shell() {
+    return this.send('/shell', undefined, { credentials: 'omit' })
+  }
+
+  /**
+   * @param {object} answers
+   * @returns {Promise<{ download?: Download, mailed?: boolean }>}
+   */
+  answer(answers) {
+    return this.send('', answers)
+  }
+
+  /** @param {string} ask */
+  notYou(ask) {
+    return this.send('/not-you', { ask })
+  }
+
+  /**
+   * The network.
+   * @param {string} path
+   * @param {object} [body]
+   * @param {RequestInit} [how]
+   * @returns {Promise<any>}
+   */
+  async send(path, body, how) {
+    const address = new URL(this.address + path)
+    const { referrer = '', parameters = {} } =
+      readTouch() ?? touchOf(document.referrer, location) ?? {}
+    if (body) {
+      for (const name in parameters) address.searchParams.set(name, parameters[name])
+      address.searchParams.set('rp_ref', referrer.slice(0, 500))
+    }
+    if (this.language) address.searchParams.set('lang', this.language)
+    /** @type {Record<string, string>} */
+    const headers = this.byScript && !how ? { [TOKEN]: read().token ?? '' } : {}
+    if (body) headers['Content-Type'] = 'application/json'
+    const answer = await fetch(address, {
+      method: body ? 'POST' : 'GET',
+      credentials: this.byScript ? 'omit' : 'include',
+      headers,
+      body: body ? JSON.stringify(body) : null,
+      signal: AbortSignal.timeout(this.patience),
+      ...how,
+    }).catch(() => null)
+    const token = answer?.headers.get(TOKEN)
+    if (this.byScript && token) keep({ ...read(), token })
+    const said = await answer?.json().catch(() => null)
+    if (answer?.ok && said) return said
+    throw new RefusedError({ ...said, status: answer?.status ?? 0 })
+  }
+}

@@ -1,0 +1,279 @@
+// A gate drawn in the page itself: where the portal is on the page's own site.
+
+import { find } from '../effort.js'
+import { RefusedError } from './asking.js'
+import { answers, complain, form, make, named, quiet } from './drawing.js'
+import { keep, read } from './kept.js'
+
+/** @typedef {import('./asking.js').Asked} Asked */
+/** @typedef {import('./asking.js').Shell} Shell */
+/** @typedef {import('./asking.js').Refused} Refused */
+
+const NEXT = 15_000 // until a kiosk is ready for the next visitor
+
+export class Drawn {
+  /** @type {Asked | undefined} */
+  asked
+  busy = false
+  ended = false
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  next
+
+  /**
+   * @param {HTMLElement} place that it fills
+   * @param {import('./asking.js').Asking} asking
+   * @param {{ tell: (state: string) => void, ready: (shell: Shell) => void }} says
+   */
+  constructor(place, asking, says) {
+    this.place = place
+    this.asking = asking
+    this.says = says
+    this.status = make('p', { part: 'status', role: 'status' })
+    place.addEventListener('submit', this)
+    place.addEventListener('click', this)
+  }
+
+  /** Ask, and draw; raises RefusedError where that cannot be. */
+  async show() {
+    const [asked, shell] = await Promise.all([this.asking.ask(), this.asking.shell()])
+    if (this.ended) return
+    this.shell = shell
+    this.place.lang = shell.language
+    this.place.dir = shell.direction
+    this.says.ready(shell)
+    this.draw(asked)
+  }
+
+  end() {
+    this.ended = true
+    clearTimeout(this.next)
+    this.place.removeEventListener('submit', this)
+    this.place.removeEventListener('click', this)
+  }
+
+  /** @param {Event} event */
+  handleEvent(event) {
+    const { target } = event
+    if (event instanceof SubmitEvent && target instanceof HTMLFormElement) {
+      event.preventDefault()
+      if (!this.busy) this.submit(target, event.submitter)
+    }
+    if (target instanceof Element && target.closest('[data-rp=not-you]') && !this.busy)
+      this.anew(async () => {
+        await this.asking.notYou(this.asked?.ask ?? '')
+      })
+  }
+
+  /**
+   * Draw what is asked.
+   * @param {Asked} asked
+   */
+  draw(asked) {
+    const { shell } = this
+    if (!shell) return
+    this.asked = asked
+    const { words, text, title, type } = shell
+    const objects =
+      /** @type {any} */ (navigator).globalPrivacyControl ||
+      (shell.do_not_track && /** @type {any} */ (navigator).doNotTrack === '1')
+    const id = `rp-${this.asking.gate}`
+    this.fill(
+      asked.recognised &&
+        make(
+          'div',
+          { part: 'who' },
+          make('span', {}, words.back),
+          make('button', { type: 'button', part: 'not-you', 'data-rp': 'not-you' }, words.not_you),
+        ),
+      make('h2', { part: 'headline', tabindex: '-1' }, asked.headline),
+      text && make('p', { part: 'text' }, text),
+      make('p', { part: 'meta' }, `${title} · ${type}`),
+      form(asked, shell, { id, mayRemember: shell.remember && !objects }),
+      make(
+        'p',
+        { part: 'note' },
+        `${shell.site} · `,
+        make('a', { href: shell.privacy_notice, target: '_blank', rel: 'noopener' }, words.privacy),
+      ),
+    )
+    this.says.tell('asked')
+  }
+
+  /** @param {...import('./drawing.js').Child} inside */
+  fill(...inside) {
+    this.hush()
+    this.place.replaceChildren()
+    for (const one of [...inside, this.status]) if (one) this.place.append(one)
+    this.place.removeAttribute('aria-busy')
+  }
+
+  /**
+   * @param {HTMLFormElement} sent
+   * @param {HTMLElement | null} pressed
+   * @param {object} [more]
+   */
+  async submit(sent, pressed, more) {
+    const { asked, shell } = this
+    if (!asked || !shell) return
+    quiet(sent)
+    if (!more) this.hush()
+    this.wait(sent, true)
+    const body = answers(new FormData(sent, pressed), asked)
+    try {
+      const opened = await this.asking.answer({ ...body, ...more })
+      if (this.asking.byScript && body.remember) keep({ ...read(), recognise: true })
+      if (this.ended) return
+      if (opened.download) this.hand(opened.download, shell)
+      else this.mailed(shell)
+      this.says.tell('opened')
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      this.wait(sent, false)
+      if (!this.ended) await this.refused(error.problem, sent, pressed)
+    }
+  }
+
+  /**
+   * @param {Refused} problem
+   * @param {HTMLFormElement} sent
+   * @param {HTMLElement | null} pressed
+   */
+  async refused({ status, detail, field, effort }, sent, pressed) {
+    const { words = {} } = this.shell ?? {}
+    if (status === 429 && effort && globalThis.crypto?.subtle) {
+      const { salt, goal, most } = effort
+      const bar = /** @type {HTMLProgressElement} */ (
+        make('progress', { max: '1', value: '0', 'aria-label': words.making_sure })
+      )
+      this.notice(words.crowded, bar)
+      this.wait(sent, true)
+      const number = await find(salt, goal, most, part => {
+        bar.value = part
+      })
+      if (number !== null && !this.ended)
+        return this.submit(sent, pressed, { effort: String(number) })
+      this.wait(sent, false)
+    }
+    this.says.tell([409, 422, 429].includes(status) ? 'refused' : 'failed')
+    const wrong = status === 422 && field && complain(sent, field, detail ?? '')
+    if (wrong) wrong.focus()
+    else if (status === 409) await this.anew(async () => {}, words.anew)
+    else if (status === 422) this.notice(detail)
+    else if (status === 429) this.notice(words.later)
+    else this.notice(words.failed, this.link())
+  }
+
+  /**
+   * Ask anew, after something was done; say why.
+   * @param {() => Promise<void>} first
+   * @param {string} [why]
+   */
+  async anew(first, why) {
+    const { words = {} } = this.shell ?? {}
+    this.busy = true
+    try {
+      await first().catch(error => {
+        if (error.problem?.status !== 409) throw error
+      })
+      const asked = await this.asking.ask()
+      if (this.ended) return
+      this.draw(asked)
+      if (why) this.notice(why)
+      this.focus()
+    } catch {
+      this.says.tell('failed')
+      this.notice(words.failed, this.link())
+    } finally {
+      this.busy = false
+    }
+  }
+
+  /** The gate as a page of its own, which always works. */
+  link() {
+    const { page = '', title = '' } = this.shell ?? {}
+    return make('a', { href: page }, title)
+  }
+
+  /** Take back what was said of the whole form. */
+  hush() {
+    this.status.textContent = ''
+    this.status.part.remove('notice')
+  }
+
+  /**
+   * @param {string | undefined} says
+   * @param {Element} [more]
+   */
+  notice(says, more) {
+    this.status.replaceChildren(says ?? '', ' ', ...(more ? [more] : []))
+    this.status.part.add('notice')
+  }
+
+  /**
+   * @param {HTMLFormElement} sent
+   * @param {boolean} busy
+   */
+  wait(sent, busy) {
+    this.busy = busy
+    if (!this.status.part.contains('notice'))
+      this.status.textContent = busy ? (this.shell?.words.wait ?? '') : ''
+    for (const button of sent.querySelectorAll('button'))
+      button.toggleAttribute('aria-disabled', busy)
+    sent.toggleAttribute('aria-busy', busy)
+  }
+
+  /**
+   * @param {import('./asking.js').Download} download
+   * @param {Shell} shell
+   */
+  hand({ url, name, expires_at }, { words, title, type }) {
+    const link = make(
+      'a',
+      { part: 'button download', 'data-rp': 'download', href: url, rel: 'noreferrer' },
+      expires_at ? named(words.download ?? '', name) : words.go,
+    )
+    this.fill(
+      make('h2', { part: 'headline done', tabindex: '-1' }, words.here),
+      make(
+        'p',
+        { part: 'text' },
+        make('b', {}, title),
+        '. ',
+        expires_at ? words.starts : words.elsewhere,
+      ),
+      link,
+      make('p', { part: 'note' }, type),
+    )
+    this.busy = false
+    this.focus()
+    if (expires_at) link.click()
+  }
+
+  /** @param {Shell} shell */
+  mailed({ words, title, page, kiosk }) {
+    this.fill(
+      make('h2', { part: 'headline done', tabindex: '-1' }, words.mailed),
+      make(
+        'p',
+        { part: 'text', 'data-rp': 'mailed' },
+        make('b', {}, title),
+        '. ',
+        words.on_its_way,
+      ),
+      !kiosk &&
+        make(
+          'p',
+          { part: 'note' },
+          make('a', { href: `${page}/done`, target: '_blank', rel: 'noopener' }, words.not_there),
+        ),
+    )
+    this.busy = false
+    this.focus()
+    if (kiosk) this.next = setTimeout(() => this.anew(async () => {}), NEXT)
+  }
+
+  focus() {
+    const headline = this.place.querySelector('h2')
+    headline?.focus({ preventScroll: headline.getBoundingClientRect().top >= 0 })
+  }
+}

@@ -1,0 +1,98 @@
+// A gate in a frame: where the portal is on another site, or the page asks for it.
+
+import { CAMPAIGN } from './touch.js'
+
+const STATES = ['asked', 'refused', 'opened', 'failed']
+const TALLEST = 20_000
+
+/** @typedef {{ type: 'height', height: number } | { type: 'state', state: string }} Said */
+
+/**
+ * The address of a gate's page for a frame, with where the visitor came from.
+ * @param {URL} portal
+ * @param {string} gate
+ * @param {{ origin: string, search: string }} page around it
+ * @param {string} referrer of that page
+ * @param {string} language it asks the gate to speak; empty where the visitor's browser decides
+ */
+export function frameAddress(portal, gate, page, referrer, language = '') {
+  const address = new URL(`g/${gate}`, portal)
+  address.searchParams.set('in', 'frame')
+  address.searchParams.set('host', page.origin)
+  for (const [name, value] of new URLSearchParams(page.search)) {
+    if (CAMPAIGN.test(name)) address.searchParams.set(name, value.slice(0, 200))
+  }
+  if (referrer) address.searchParams.set('rp_ref', referrer.slice(0, 500))
+  if (language) address.searchParams.set('lang', language)
+  return address.href
+}
+
+/**
+ * What a message from the frame says, or null where it is not one of ours.
+ * @param {any} data
+ * @returns {Said | null}
+ */
+export function understand(data) {
+  if (data === null || typeof data !== 'object' || data.v !== 1) return null
+  if (data.type === 'height' && Number.isFinite(data.height) && data.height >= 0)
+    return { type: 'height', height: Math.min(Math.ceil(data.height), TALLEST) }
+  if (data.type === 'state' && STATES.includes(data.state))
+    return { type: 'state', state: data.state }
+  return null
+}
+
+/**
+ * Whether the page around a gate is dark, from its own `color-scheme`; the visitor's wish
+ * decides only where the page follows it.
+ * @param {string} scheme
+ * @param {boolean} wish
+ */
+export function isDark(scheme, wish) {
+  const may = scheme.split(' ')
+  return may.includes('dark') && (wish || !may.includes('light'))
+}
+
+/** What is shown in the place of the link: a frame that says how tall it is. */
+export class Framed {
+  /**
+   * @param {HTMLElement} host
+   * @param {URL} portal
+   * @param {string} gate
+   * @param {{ tell: (state: string) => void, ready: (shown: Element) => void }} says
+   */
+  constructor(host, portal, gate, says) {
+    this.host = host
+    this.portal = portal
+    this.says = says
+    const frame = document.createElement('iframe')
+    frame.part.add('frame')
+    frame.title = host.getAttribute('title') || host.textContent?.trim() || gate
+    const { colorScheme } = getComputedStyle(host)
+    const dark = isDark(colorScheme, matchMedia('(prefers-color-scheme: dark)').matches)
+    frame.name = dark ? 'regportal-dark' : 'regportal-light'
+    frame.src = frameAddress(portal, gate, location, document.referrer, host.lang)
+    this.frame = frame
+    window.addEventListener('message', this)
+  }
+
+  /** @param {MessageEvent} event */
+  handleEvent(event) {
+    const { frame, host } = this
+    if (event.source !== frame.contentWindow || event.origin !== this.portal.origin) return
+    const said = understand(event.data)
+    if (said?.type === 'height') {
+      frame.style.height = `${said.height}px`
+      if (!('ready' in frame.dataset)) this.says.ready(frame)
+      frame.dataset.ready = ''
+    }
+    if (said?.type === 'state') {
+      if ('ready' in frame.dataset && host.getBoundingClientRect().top < 0) host.scrollIntoView()
+      this.says.tell(said.state)
+    }
+  }
+
+  end() {
+    window.removeEventListener('message', this)
+    this.frame.remove()
+  }
+}
