@@ -110,6 +110,7 @@ ERROR = CONFIRM
 
 TYPES = {
     "forms.gate": GATE,
+    "forms.back": GATE,
     "forms.open_the_gate": GATE,
     "including.include": INCLUDE,
     "forms.after.done": GATE,

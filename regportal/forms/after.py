@@ -24,6 +24,7 @@ from regportal.forms.proving import prove_by_code
 from regportal.forms.visiting import (
     Visiting,
     bare_sender,
+    hand_to_frame,
     is_fresh,
     is_proven,
     sender_of,
@@ -179,6 +180,7 @@ def go_on(visiting: Visiting, opened: Opened, sent: Sent, sender: Sender) -> Bas
     if sender.keeps_cookies:
         response = _to_done(visiting)
     else:
+        hand_to_frame(visiting, opened.token, remembered=opened.remembered)
         with current.store().read() as session:
             response = done_page(session, visiting, Handed(opened.download))
     browser.keep(response, opened.token, remembered=opened.remembered)

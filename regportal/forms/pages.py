@@ -92,6 +92,7 @@ def around_page(site: Site, locale: str | None = None) -> dict[str, Any]:
         "site": site.shown(locale),
         "framed": parent is not None,
         "parent": parent,
+        "handed": g.get("handed"),
         **speaking(locale),
     }
 

@@ -35,6 +35,13 @@ def gate(key: str) -> Response:
     return _page(visiting, ask, form_for(visiting, ask))
 
 
+@bp.post("/g/<key>/back")
+def back(key: str) -> Response:
+    """Ask once more, in a frame where the browser keeps no cookie: its script knows the token."""
+    wire.check_origin(request, current.site())
+    return gate(key)
+
+
 @bp.post("/g/<key>")
 def open_the_gate(key: str) -> BaseResponse:
     """Take the form and hand over the asset, or say what is wrong with it."""
@@ -87,6 +94,8 @@ def _page(
     known_as = masked(visiting.claim.email) if visiting.claim and not ask.email else None
     referrer = wire.came_from(request)
     came_from: dict[str, Any] = {"rp_ref": referrer} if referrer else {}
+    around = {**visiting.frame.query, **wire.campaign_of(request.args), **came_from}
+    may_go_back = visiting.is_new and visiting.frame.origin and request.method == "GET"
     page = render_template(
         "forms/gate.html",
         title=said(gate.headline, locale),
@@ -105,13 +114,8 @@ def _page(
         remember_offered=visiting.may_remember,
         mail_delivery=visiting.by_mail,
         kiosk=visiting.around.kiosk,
-        action=url_for(
-            "forms.gate",
-            key=gate.key,
-            **visiting.frame.query,
-            **wire.campaign_of(request.args),
-            **came_from,
-        ),
+        action=url_for("forms.gate", key=gate.key, **around),
+        back=url_for("forms.back", key=gate.key, **around) if may_go_back else None,
         **around_page(site, locale),
     )
     response = make_response(page, status)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import request
+from flask import g, request
 from sqlalchemy.orm import Session
 
 from regportal.errors import ForbiddenError
@@ -45,6 +45,8 @@ class Visiting:
     now: datetime
     may_remember: bool
     """Whether we may ask to know this browser again."""
+    by_frame: bool
+    """Whether the script of our framed page holds his token: the browser keeps no cookie there."""
     by_script: bool
     """Whether the site's scripts hold his token, which then opens no file that goes by mail."""
 
@@ -93,6 +95,7 @@ def visiting_of(
         frame=frame(site),
         now=now,
         may_remember=site.remember == "ask" and not around.kiosk and not browser.objects(site),
+        by_frame=held.by_frame,
         by_script=held.by_script,
     )
     if visiting.by_script and visiting.by_mail:
@@ -157,7 +160,7 @@ def sender_of(visiting: Visiting, ask: Ask, sent: Sent, honeypot: str) -> Sender
         token = derived_token(current.settings().keys, "without cookies", *parts)
     return replace(
         bare_sender(token, ask.locale),
-        keeps_cookies=not visiting.is_new and not visiting.by_script,
+        keeps_cookies=not (visiting.is_new or visiting.by_script or visiting.by_frame),
         machine="honeypot" if honeypot else None,
         own_staff=wire.is_own_staff(request, visiting.around.site, email),
         referrer=wire.came_from(request),
@@ -177,3 +180,14 @@ def bare_sender(token: str, locale: str) -> Sender:
         signals=wire.signals_of(request),
         objects=browser.objects(current.site()),
     )
+
+
+def hand_to_frame(visiting: Visiting, token: str, *, remembered: bool) -> None:
+    """
+    Let the page that is rendered now hand its own script a token to keep (security.md 3.2, M3).
+
+    Only where the page around it has another origin, so that no script of it can read the frame.
+    """
+    origin = visiting.frame.origin
+    if origin not in {None, current.settings().origin} and not browser.objects(current.site()):
+        g.handed = {"token": token, "lasting": remembered}

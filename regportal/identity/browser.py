@@ -24,7 +24,8 @@ VISITOR_COOKIE = "rp_v"
 FRAME_COOKIE = "rp_p"
 """Both of these inside another site's page, in that site's own jar (security.md 3.2, M3)."""
 
-
+FRAME_FIELD = "visitor"
+"""Carries the token where a browser keeps no cookie inside another site's page (WebKit)."""
 SCRIPT_HEADER = "X-RP-Visitor"
 """Carries the token of a page's script, which keeps no cookie of ours (security.md 3.2, M4)."""
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -58,6 +59,8 @@ class Jar:
     """Its token, or None where it keeps no cookie (yet)."""
     framed: bool
     """Whether we are inside another site's page."""
+    by_frame: bool = False
+    """Whether the script of our own framed page holds it, where the browser keeps no cookie."""
     by_script: bool = False
     """Whether every script of the site can read it: then it is never worth a proof (M4)."""
 
@@ -77,7 +80,17 @@ def jar(sent: Request | None = None) -> Jar:
         names = (SESSION_COOKIE,)  # the others are from before he objected
     found = (sent.cookies.get(cookie_name(settings, name)) for name in names)
     token = next((token for token in found if token and TOKEN.fullmatch(token)), None)
-    return Jar(token, framed)
+    kept = None if token or FRAME_COOKIE not in names else _kept_by_frame(sent)
+    return Jar(token or kept, framed, by_frame=kept is not None)
+
+
+def _kept_by_frame(sent: Request) -> str | None:
+    """Return the token that the script of our framed page sends along with a form, or None."""
+    if sent.method != "POST" or sent.args.get("in") != "frame":
+        return None
+    sent.get_data()  # whoever reads the form after us finds it
+    token = sent.form.get(FRAME_FIELD, "")
+    return token if TOKEN.fullmatch(token) else None
 
 
 def held_by_script(sent: Request | None = None) -> Jar:

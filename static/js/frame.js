@@ -21,6 +21,46 @@ measure()
 new ResizeObserver(measure).observe(root)
 tell({ type: 'state', state })
 
+// Where a browser keeps no cookie of ours inside another site's page (WebKit), the page after a
+// gate hands over a token. It is kept here, in the part of the storage that is this site's, where
+// no other page reads it, and goes along with every form; a gate is asked for once more with it.
+const NAME = 'regportal-visitor'
+const { back, token: given } = root.dataset
+
+/** @param {(storage: Storage) => string | null | void} use */
+function each(use) {
+  for (const name of /** @type {const} */ (['localStorage', 'sessionStorage'])) {
+    try {
+      const found = use(window[name])
+      if (found) return found
+    } catch {} // it may be forbidden
+  }
+}
+
+if (given) {
+  each(storage => storage.removeItem(NAME))
+  each(storage => {
+    if (storage === window.sessionStorage || 'lasting' in root.dataset) storage.setItem(NAME, given)
+  })
+}
+const kept = each(storage => storage.getItem(NAME))
+
+/** @param {HTMLFormElement} form */
+function carry(form) {
+  const field = document.createElement('input')
+  Object.assign(field, { type: 'hidden', name: 'visitor', value: kept })
+  form.append(field)
+}
+
+if (kept) for (const form of document.forms) carry(form)
+if (kept && back) {
+  const form = document.createElement('form')
+  Object.assign(form, { method: 'post', action: back })
+  carry(form)
+  document.body.append(form)
+  form.submit()
+}
+
 // Browsers leave the focus alone in a frame of another origin; a form that came back has it already.
 const wrong = document.querySelector('[autofocus]')
 if (wrong instanceof HTMLElement && document.hasFocus()) wrong.focus()

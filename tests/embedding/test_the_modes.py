@@ -111,3 +111,38 @@ def test_what_is_recorded_arrives(ann, place):
 
     assert told.value.status == 202
     assert told.value.json() == {"accepted": 1, "duplicate": 0, "refused": []}
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_browser_that_keeps_no_cookie_in_a_frame_is_known_again_by_what_the_frame_keeps(
+    ann, place_in, lasting
+):
+    """
+    As WebKit: its frames on other sites have a storage of their own, and no cookies.
+
+    On a sub-domain, for the Chromium that tests steer forbids the storage on other sites.
+    """
+    place = place_in("sub-domain", "proxy_hide_header Set-Cookie;")
+    guide, study = (
+        place.page(key, body=place.snippet(key).element.replace(" ", ' mode="frame" ', 1))
+        for key in ("guide", "study")
+    )
+    gate = ann.frame_locator(FRAME)
+    go(ann, guide)
+    gate.locator("input[name=email]").fill("ann@widgetworks.example")
+    with ann.expect_download() as started:
+        gate.locator(f"button[name=remember][value={'yes' if lasting else 'no'}]").click()
+    go(ann, study)
+
+    assert started.value.path().read_bytes() == b"This is guide.txt.\n"
+    expect(gate.locator("[data-question=country]")).to_be_visible()
+    gate.locator("select").select_option("GB")
+    gate.get_by_role("button", name="Get it now").click()
+    gate.locator(FILE).wait_for()
+    assert ann.context.cookies() == []
+    keeps = ann.frames[1].evaluate("[localStorage.length, sessionStorage.length]")
+    assert keeps == ([1, 1] if lasting else [0, 1])
+    assert ann.evaluate("localStorage.length + sessionStorage.length") == 0
+    go(ann, guide)
+    gate.locator("button[data-rp=not-you]").click()
+    expect(gate.locator("input[name=email]")).to_be_visible()
