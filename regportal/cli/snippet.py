@@ -28,14 +28,19 @@ class Snippet:
 
 @click.command()
 @click.argument("gate", required=False)
+@click.option(
+    "--mode",
+    type=click.Choice(["frame", "script"]),
+    help="How the gate is shown; see docs/embedding.md.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
-def snippet(gate: str | None, *, as_json: bool) -> None:
+def snippet(gate: str | None, *, mode: str | None, as_json: bool) -> None:
     """Print the lines that bring GATE into a page; without GATE those of the recorder alone."""
     with opened() as installation, installation.store.read() as session:
         published = installation.shelf.published(session)
         settings = installation.settings
     build = scripts.present(web_root() / "static" / "js")
-    found = snippet_of(settings.base_url, settings.origin, build, published, gate)
+    found = snippet_of(settings.base_url, settings.origin, build, published, gate, mode)
     click.echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(_lines(found)))
     if not Site.of(published).origins:
         says = "No page may use it yet: name the origin of your pages in site.origins, and apply."
@@ -46,7 +51,12 @@ def snippet(gate: str | None, *, as_json: bool) -> None:
 
 
 def snippet_of(
-    portal: str, origin: str, build: scripts.Build, published: Published, gate: str | None
+    portal: str,
+    origin: str,
+    build: scripts.Build,
+    published: Published,
+    gate: str | None,
+    mode: str | None = None,
 ) -> Snippet:
     """Return what a page needs for a gate, or for the recorder alone; raise NotHereError."""
     name = "regportal.js" if gate else "recorder.js"
@@ -54,9 +64,10 @@ def snippet_of(
     element = None
     policy = {"script-src": origin, "connect-src": origin}
     if gate:
+        how = f' mode="{mode}"' if mode else ""
         headline = said(published.one(Gate, gate).headline, Site.of(published).locale)
         element = (
-            f'<regportal-gate gate="{gate}">\n'
+            f'<regportal-gate gate="{gate}"{how}>\n'
             f'  <a href="{escape(portal)}/g/{gate}">{escape(headline)}</a>\n'
             "</regportal-gate>"
         )

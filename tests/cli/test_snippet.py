@@ -56,6 +56,13 @@ def test_a_gate_needs_a_script_an_element_and_three_allowances(published):
     ]
 
 
+@pytest.mark.parametrize("mode", ["frame", "script"])
+def test_the_element_says_how_the_gate_is_to_be_shown(published, mode):
+    told = published()("snippet", "prices", "--mode", mode, "--json").json()
+
+    assert told["element"].startswith(f'<regportal-gate gate="prices" mode="{mode}">')
+
+
 def test_it_is_printed_as_it_is_put_into_a_page(published):
     ran = published()("snippet", "prices")
     told = published()("snippet", "prices", "--json").json()

@@ -33,6 +33,8 @@ FOR_EVERYBODY = {
     "app.no_icon",
     "including.include",
     "choosing.gpc",
+    "openapi",
+    "shell.shell",
 }
 """The endpoints that answer everybody alike."""
 BUILD = scripts.present(web_root() / "static" / "js")
