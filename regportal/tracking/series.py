@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -46,6 +47,10 @@ class InteractionRead(InteractionTold):
     contact: Annotated[uuid.UUID | None, Field(description="Whose it is: the contact's key.")]
 
 
+MANY = frozenset({"contacts", "types", "visits"})
+"""What may be asked for by several values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which interactions are asked for."""
@@ -72,17 +77,42 @@ def page_of(
     Only what counts as these contacts' now: first-hand, or attributed later. However much one or
     others did, it reads no more than this page from the index of his own.
     """
-    parts = [
-        part.order_by(Interaction.occurred_at.desc(), Interaction.id.desc()).limit(limit + 1)
-        for part in (_first_hand(wanted, after), _later(wanted, after))
-    ]
-    both = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery()
-    rows = session.execute(
-        sa.select(both).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(limit + 1)
-    )
+    at, id = after or (None, None)
+    values = _said(wanted) | {"at": at, "id": id}
+    given = {name: value for name, value in values.items() if value is not None}
+    query = _page(frozenset(given), wanted.judged)
+    rows = session.execute(query, given | {"most": limit + 1})
     seen = [Seen(*row) for row in rows]
     page = seen[:limit]
     return page, (page[-1].occurred_at, page[-1].id) if len(seen) > limit else None
+
+
+def _said(wanted: Wanted) -> dict[str, Any]:
+    """Return what is asked for by name, as far as a query takes it as a parameter."""
+    return {
+        "contacts": wanted.contacts,
+        "types": wanted.types or None,
+        "since": wanted.since,
+        "until": wanted.until,
+        "visits": wanted.visits,
+    }
+
+
+@lru_cache(256)
+def _page(given: frozenset[str], judged: Judged | None) -> sa.Select[Any]:
+    """Return the query of a page that is asked for in these words; to make one takes longer."""
+    words: dict[str, Any] = {
+        name: sa.bindparam(name, expanding=name in MANY) for name in given - {"at", "id"}
+    }
+    after: Any = (sa.bindparam("at"), sa.bindparam("id")) if "at" in given else None
+    wanted = Wanted(judged=judged, **words)
+    most = sa.bindparam("most", type_=sa.Integer())
+    parts = [
+        part.order_by(Interaction.occurred_at.desc(), Interaction.id.desc()).limit(most)
+        for part in (_first_hand(wanted, after), _later(wanted, after))
+    ]
+    both = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery()
+    return sa.select(both).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(most)
 
 
 def done_by(wanted: Wanted) -> sa.CompoundSelect[Any]:
@@ -139,7 +169,7 @@ def read_mark(text: str) -> Mark:
         raise ValueError(text) from error
 
 
-def _first_hand(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
+def _first_hand(wanted: Wanted, after: Any) -> sa.Select[Any]:
     """Select what was theirs when it was taken, and nobody has said otherwise since."""
     said = sa.exists().where(Attribution.interaction_id == Interaction.id)
     columns = columns_of(Interaction.attribution, Interaction.contact_id, VERDICT)
@@ -147,7 +177,7 @@ def _first_hand(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
     return _narrowed(query, wanted, after)
 
 
-def _later(wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
+def _later(wanted: Wanted, after: Any) -> sa.Select[Any]:
     """Select what became theirs afterwards, and still is."""
     newer = aliased(Attribution)
     overruled = sa.exists().where(
@@ -167,15 +197,16 @@ def _theirs(query: sa.Select[Any], contact_id: Any, wanted: Wanted) -> sa.Select
     return query if wanted.contacts is None else query.where(contact_id.in_(wanted.contacts))
 
 
-def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Mark | None) -> sa.Select[Any]:
+def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Any) -> sa.Select[Any]:
     """Return a query for what is asked for, beyond a mark."""
     query = judged_now(query)
     if wanted.judged is not None:
         query = query.where(JUDGED.in_([wanted.judged]))
     if wanted.visits is not None:
         query = query.where(Interaction.visit_id.in_(wanted.visits))
-    if wanted.types:
-        query = query.where(Interaction.type.in_(wanted.types))
+    types: Any = wanted.types
+    if isinstance(types, sa.BindParameter) or types:
+        query = query.where(Interaction.type.in_(types))
     if wanted.since is not None:
         query = query.where(Interaction.occurred_at >= wanted.since)
     if wanted.until is not None:
