@@ -98,12 +98,17 @@ class Engine:
         self._durable = _Durable(url, folder, clock)
         self._bell = None if url.startswith("sqlite") else _Bell(url, self)
 
-    def add(self, name: str, task: Task) -> None:
-        """Let this task run on a thread of its own; a name already taken is left as it is."""
+    def add(self, name: str, task: Task, *, pause: float = 0) -> None:
+        """
+        Let this task run on a thread of its own; a name already taken is left as it is.
+
+        ``pause`` is how many seconds lie between two runs at least, however often it is woken:
+        where much comes at once, much is then done at once.
+        """
         with self._guard:
             if name in self._loops:
                 return
-            loop = self._loops[name] = _Loop(name, task, self._clock)
+            loop = self._loops[name] = _Loop(name, task, self._clock, pause)
             if self._running:
                 loop.start()
 
@@ -190,7 +195,7 @@ def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
 class _Loop(threading.Thread):
     """One task on its own thread, so that nobody waits for somebody else's dead CRM."""
 
-    def __init__(self, name: str, task: Task, clock: Clock) -> None:
+    def __init__(self, name: str, task: Task, clock: Clock, pause: float) -> None:
         """Take the task; it runs first when the thread starts."""
         super().__init__(name=name, daemon=True)
         self._task = task
@@ -198,13 +203,15 @@ class _Loop(threading.Thread):
         self._changed = threading.Condition()
         self._due: datetime | None = clock()
         self._ending = False
+        self._pause, self._not_before = pause, 0.0
 
     def wake(self, at: datetime | None) -> None:
         """Let the task run at this time if it is not due before."""
         with self._changed:
             at = at or self._clock()
-            self._due = at if self._due is None else min(at, self._due)
-            self._changed.notify()
+            if self._due is None or at < self._due:
+                self._due = at
+                self._changed.notify()
 
     def end(self) -> None:
         """Begin nothing any more."""
@@ -237,8 +244,10 @@ class _Loop(threading.Thread):
                 left = idle - time.monotonic()
                 if self._due is not None:
                     left = min(left, (self._due - self._clock()).total_seconds())
+                left = max(left, self._not_before - time.monotonic())
                 if left <= 0:
                     self._due = None
+                    self._not_before = time.monotonic() + self._pause
                     return True
                 self._changed.wait(left)
         return False

@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from regportal.app import pages, problems, reports, scripts
 from regportal.app.document import described
+from regportal.app.front import Front
 from regportal.buying import views as buying
 from regportal.config import Settings, load
 from regportal.forms import choosing, downloads, headless, including, mailed, shell, views
@@ -92,7 +93,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     look.use(app.jinja_env)
     pages.use(app)
     problems.use(app)
-    wsgi: WSGIApplication = _Below(app.wsgi_app, settings.path)
+    wsgi: WSGIApplication = _Below(Front(app, app.wsgi_app), settings.path)
     if settings.proxy_hops:
         hops = settings.proxy_hops
         wsgi = ProxyFix(wsgi, x_for=hops, x_proto=hops, x_host=hops)

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 
-from flask import Flask, Request, Response, g, request, url_for
+from flask import Flask, Request, Response, g, request
 
 from regportal.forms.pages import frame
 from regportal.identity.browser import SCRIPT_HEADER
@@ -17,6 +17,8 @@ YEAR = 31536000
 """One year, in seconds: as long as browsers keep what never changes."""
 YEARS = 63072000
 """Two years, in seconds."""
+REPORTS = "/_r/csp"
+"""Where browsers tell what broke a policy."""
 MINUTES = 300
 """Five minutes, in seconds: how long a browser keeps our scripts and styles unasked."""
 
@@ -210,13 +212,7 @@ def speaks_json(sent: Request) -> bool:
 def _with_headers(response: Response) -> Response:
     """Set the headers; what a view has set itself about its content stays."""
     kind = ERROR if "failed" in g else TYPES.get(request.endpoint or "", ERROR)
-    common = COMMON | {"Reporting-Endpoints": f'csp="{url_for("reports.csp")}"'}
-    settings = current.settings()
-    if not settings.development and not settings.path:  # below a path the host is not ours alone
-        below = "; includeSubDomains" if settings.hsts == "subdomains" else ""
-        common["Strict-Transport-Security"] = f"max-age={YEARS}{below}"
-    headers = common | kind.headers | _framing(kind) | _sharing()
-    headers["Content-Security-Policy"] = _policy(kind)
+    headers = headers_of(kind, request, TYPES.get(request.endpoint or ""))
     if "locale" in g:
         headers["Content-Language"] = g.locale
     for name, value in headers.items():
@@ -224,6 +220,18 @@ def _with_headers(response: Response) -> Response:
     if response.content_type == "application/json":
         response.content_type += "; charset=utf-8"
     return _padded(response)
+
+
+def headers_of(kind: PageType, sent: Request, asked: PageType | None = None) -> dict[str, str]:
+    """Return the headers of an answer; ``asked``: what it would be if nothing had failed."""
+    common = COMMON | {"Reporting-Endpoints": f'csp="{sent.root_path}{REPORTS}"'}
+    settings = current.settings()
+    if not settings.development and not settings.path:  # below a path the host is not ours alone
+        below = "; includeSubDomains" if settings.hsts == "subdomains" else ""
+        common["Strict-Transport-Security"] = f"max-age={YEARS}{below}"
+    headers = common | kind.headers | _framing(kind) | _sharing(asked or kind, sent)
+    headers["Content-Security-Policy"] = _policy(kind)
+    return headers
 
 
 def _padded(response: Response) -> Response:
@@ -234,26 +242,25 @@ def _padded(response: Response) -> Response:
     return response
 
 
-def _sharing() -> dict[str, str]:
+def _sharing(kind: PageType, sent: Request) -> dict[str, str]:
     """
     Return what lets scripts on the site's pages read an answer; nothing for any other origin.
 
     Also of an error: what was wrong is theirs to read.
     """
-    kind = TYPES.get(request.endpoint or "")
-    if kind is not None and kind.headers.get(READERS) == "*":
+    if kind.headers.get(READERS) == "*":
         return {READERS: "*"}
-    origin = request.headers.get("Origin")
-    if kind is None or not kind.asked_by_pages or origin is None or not _is_ours(origin):
+    origin = sent.headers.get("Origin")
+    if not kind.asked_by_pages or origin is None or not _is_ours(origin):
         return {}
     shared = {
         READERS: origin,
         "Access-Control-Expose-Headers": f"Retry-After, {SCRIPT_HEADER}",
         "Vary": NO_STORE["Vary"],
     }
-    if request.headers.get("Sec-Fetch-Site") in {"same-origin", "same-site"}:  # M2: with cookies
+    if sent.headers.get("Sec-Fetch-Site") in {"same-origin", "same-site"}:  # M2: with cookies
         shared["Access-Control-Allow-Credentials"] = "true"
-    if request.method == "OPTIONS":
+    if sent.method == "OPTIONS":
         shared["Access-Control-Allow-Methods"] = "GET, POST"
         shared["Access-Control-Allow-Headers"] = f"Content-Type, {SCRIPT_HEADER}"
         shared["Access-Control-Max-Age"] = "600"

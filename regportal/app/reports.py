@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, make_response, request
 
 from regportal.app.logs import redacted
+from regportal.app.pages import REPORTS
 from regportal.errors import JsonError
 from regportal.identity import limits
 from regportal.store.strict_json import read_json
@@ -17,7 +18,7 @@ log = logging.getLogger("regportal.reports")
 LONGEST = 80
 
 
-@bp.post("/_r/csp")
+@bp.post(REPORTS)
 def csp() -> Response:
     """Note which directive a page broke, and where; whoever sends it is told nothing."""
     limits.check("reports")

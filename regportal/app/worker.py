@@ -30,6 +30,9 @@ from regportal.tracking.unpacking import unpack
 SMTP_LEASE = timedelta(minutes=2)
 """Longer than one letter may take: ten steps of a conversation, 10 s each (mail/postman.py)."""
 
+GATHER = 0.1
+"""Seconds between two times that what browsers told is unpacked: what comes meanwhile is done
+together, and is understood well within the second."""
 NIGHTLY = "17 3 * * *"
 HOURLY = "47 * * * *"
 MAIL = "mail"
@@ -60,7 +63,7 @@ class Worker:
         """Begin: every task looks first for what was left waiting."""
         self._engine.add("settle", self._before(self._settle, "weigh"))
         self._engine.add("understand", self._before(self._understand, "weigh"))
-        self._engine.add("unpack", self._before(self._unpack, "weigh"))
+        self._engine.add("unpack", self._before(self._unpack, "weigh"), pause=GATHER)
         self._engine.add("weigh", self._before(self._weigh))
         self._engine.add(f"deliver:{MAIL}", self._post)
         self._engine.every(NIGHTLY, "housekeeping", self._settle)

@@ -9,6 +9,7 @@ address is known to us.
 import hmac
 import ipaddress
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from flask import request
+from flask import Request, request
 from sqlalchemy.orm import Session
 
 from regportal.errors import TooManyError
@@ -31,8 +32,8 @@ IPV6_PLACES = {64: 1, 48: 16}
 connection, whose owner chooses the rest; the first 48 are what an organisation is given."""
 TOO_MANY = N_("That was a lot at once. Please try again later.")
 ONE_MORE = (
-    "INSERT INTO tally (key, began_at, number) VALUES {values}"
-    " ON CONFLICT (key, began_at) DO UPDATE SET number = tally.number + 1 RETURNING key, number"
+    "INSERT INTO tally (key, began_at, number) VALUES {values} ON CONFLICT (key, began_at)"
+    " DO UPDATE SET number = tally.number + excluded.number RETURNING key, number"
 )
 
 
@@ -92,15 +93,49 @@ def used(session: Session, spots: Sequence[Spot], *, now: datetime) -> list[int]
     return [max(_share(next(counted), times) for times in spot.keys.values()) for spot in spots]
 
 
-def count(session: Session, keys: Sequence[tuple[bytes, timedelta]], *, now: datetime) -> list[int]:
+def within(session: Session, name: str, spots: Sequence[Spot], *, now: datetime) -> list[bool]:
+    """
+    Count these calls against one limit, in one statement; return which of them are within it.
+
+    In the order in which they came: of several from one place the first are let through.
+    """
+    limit = LIMITS[name]
+    times = Counter(key for one in spots for key in one.keys)
+    order = sorted(times)  # two that count at once take the same turns
+    counted = count(
+        session,
+        [(key, limit.window) for key in order],
+        now=now,
+        times=[times[key] for key in order],
+    )
+    before = {key: number - times[key] for key, number in zip(order, counted, strict=True)}
+    fine = []
+    for one in spots:
+        for key in one.keys:
+            before[key] += 1
+        fine.append(
+            all(_share(before[key], holds) <= limit.most for key, holds in one.keys.items())
+        )
+    return fine
+
+
+def count(
+    session: Session,
+    keys: Sequence[tuple[bytes, timedelta]],
+    *,
+    now: datetime,
+    times: Sequence[int] = (),
+) -> list[int]:
     """
     Count one more under each key, in one statement, and return how many each has in its window.
 
-    The keys must differ. Two that count at once wait for each other, and both are counted.
+    Or as many more as ``times`` says. The keys must differ. Two that count at once wait for each
+    other, and both are counted.
     """
     values: dict[str, Any] = {}
     for row, (key, window) in enumerate(keys):
         values |= {f"key_{row}": key, f"began_at_{row}": began(now, window)}
+        values[f"number_{row}"] = times[row] if times else 1
     told = session.connection().execute(_count(len(keys)), values)
     counted = {bytes(key): number for key, number in told}
     return [counted[key] for key, _ in keys]
@@ -132,14 +167,16 @@ def is_on() -> bool:
     return current.settings().limits == "on"
 
 
-def spot(name: str, window: timedelta, whom: str | None = None) -> Spot:
+def spot(
+    name: str, window: timedelta, whom: str | None = None, *, sent: Request | None = None
+) -> Spot:
     """
-    Return where a limit counts a caller, or without one the place of the current request.
+    Return where a limit counts a caller, or without one the place of a request.
 
     Nobody can say from its keys who that is.
     """
     pepper = current.settings().pepper_text.encode()
-    times = places(request.remote_addr or "") if whom is None else {whom: 1}
+    times = {whom: 1} if whom is not None else places((sent or request).remote_addr or "")
     return Spot(
         window,
         {
@@ -187,7 +224,12 @@ def check(name: str, whom: str | None = None, *, now: datetime | None = None) ->
     counted = spot(name, limit.window, whom)
     [number] = current.store().write(lambda session: used(session, [counted], now=now))
     if number > limit.most:
-        raise TooManyError(TOO_MANY, after=retry_after(limit.window, now))
+        raise too_many(name, now=now)
+
+
+def too_many(name: str, *, now: datetime) -> TooManyError:
+    """Return what whoever is beyond a limit is told."""
+    return TooManyError(TOO_MANY, after=retry_after(LIMITS[name].window, now))
 
 
 def look(name: str, *, now: datetime) -> None:
@@ -227,11 +269,11 @@ def _count(rows: int) -> sa.TextClause:
 
     Written out, because SQLAlchemy compiles an INSERT of several rows anew each time it runs.
     """
-    values = ", ".join(f"(:key_{row}, :began_at_{row}, 1)" for row in range(rows))
+    values = ", ".join(f"(:key_{row}, :began_at_{row}, :number_{row})" for row in range(rows))
     columns = table_of(Tally).c
     types = [
         sa.bindparam(f"{name}_{row}", type_=columns[name].type)
-        for name in ("key", "began_at")
+        for name in ("key", "began_at", "number")
         for row in range(rows)
     ]
     return sa.text(ONE_MORE.format(values=values)).bindparams(*types)

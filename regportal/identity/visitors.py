@@ -1,6 +1,7 @@
 """Browsers and their visitors: recognised by a token, proven, given a new one, ended."""
 
 import enum
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from regportal.identity.people import own_contacts
 from regportal.identity.rules import Standing, holds_proof, is_alive, is_good
 from regportal.identity.tokens import hash_of
 from regportal.outbox.actions import News, put
-from regportal.store.facts import add, add_once, watch
+from regportal.store.facts import add, add_once, table_of, watch
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
 
@@ -63,6 +64,17 @@ OWNER = (
     .where(VisitorToken.hash == sa.bindparam("hash"))
 )
 
+OWNERS = (
+    sa.select(
+        *(table_of(VisitorToken).c[name] for name in ("hash", "made_at", "replaced_at")),
+        *table_of(Visitor).c,
+        table_of(Claim).c.state.label("claim_state"),
+    )
+    .join_from(table_of(VisitorToken), table_of(Visitor))
+    .outerjoin(table_of(Claim), table_of(Claim).c.id == table_of(Visitor).c.claim_id)
+    .where(table_of(VisitorToken).c.hash.in_(sa.bindparam("hashes", expanding=True)))
+)
+
 
 def recognise(
     session: Session, token: str | None, family: str | None = None, *, now: datetime
@@ -81,6 +93,40 @@ def recognise(
     doubt = _doubt(visitor, kept, family)
     news = kept.replaces is not None or now - visitor.last_seen > NOTED_EVERY
     return Recognised(visitor, worth_noting=news or doubt is Doubt.BROWSER, doubt=doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who a token means now, as far as what he does may be told of him."""
+
+    visitor_id: uuid.UUID
+    tracks: bool
+    claim_id: uuid.UUID | None
+    """The claim he made or proved last, unless its owner rejected it."""
+    proven: bool
+    """Whether his address is proven in this browser, and nothing speaks against it."""
+
+
+def recognise_all(
+    session: Session, sent: Mapping[bytes, str], *, now: datetime
+) -> dict[bytes, Known]:
+    """
+    Return who these tokens mean, in one query: what :func:`recognise` says of each, in short.
+
+    ``sent`` are their hashes, each with the rough name of the browser that sent it.
+    """
+    found = {}
+    for row in session.connection().execute(OWNERS, {"hashes": list(sent)}) if sent else ():
+        if is_alive(_standing(row), now) and is_good(row.replaced_at, now):
+            is_over = row.claim_state in {None, ClaimState.REJECTED, ClaimState.EXPIRED}
+            doubt = _doubt(row, row, sent[row.hash])
+            found[row.hash] = Known(
+                visitor_id=row.id,
+                tracks=row.tracks,
+                claim_id=None if is_over else row.claim_id,
+                proven=row.state == VisitorState.VERIFIED and doubt is None,
+            )
+    return found
 
 
 def visitor_given(session: Session, token: str) -> Visitor | None:
@@ -226,7 +272,7 @@ def sign_out_everywhere(session: Session, contact: Contact, now: datetime) -> in
     return len(visitors)
 
 
-def _standing(visitor: Visitor) -> Standing:
+def _standing(visitor: Any) -> Standing:
     """Return what decides whether a visitor is still there."""
     return Standing(
         first_seen=visitor.first_seen,
@@ -237,7 +283,7 @@ def _standing(visitor: Visitor) -> Standing:
     )
 
 
-def _doubt(visitor: Visitor, kept: VisitorToken, family: str | None) -> Doubt | None:
+def _doubt(visitor: Any, kept: Any, family: str | None) -> Doubt | None:
     """Return why what a visitor has proven does not count here, or None where it does."""
     if visitor.state != VisitorState.VERIFIED or visitor.verified_at is None:
         return None

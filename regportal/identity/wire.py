@@ -76,7 +76,9 @@ def clean(text: str, most: int) -> str:
     >>> clean("spring" + chr(0) + chr(10) + "fair", 8)
     'springfa'
     """
-    return "".join(sign for sign in text if sign.isprintable())[:most]
+    if not text.isprintable():
+        text = "".join(sign for sign in text if sign.isprintable())
+    return text[:most]
 
 
 def campaign_of(parameters: Mapping[str, str]) -> dict[str, Any]:

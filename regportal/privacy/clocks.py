@@ -27,6 +27,7 @@ from regportal.privacy.traces import MENTION, Traces, every_model, primary
 from regportal.store.base import Base, Clock
 from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.facts import table_of
+from regportal.store.ids import first_of
 from regportal.store.sessions import Store
 from regportal.tracking.models import Attribution, Interaction, Parcel, Touch, Visit
 
@@ -120,7 +121,8 @@ def _by_age(session: Session, *, clock: Clock, before: datetime) -> int:
 def _some_of(session: Session, model: type[Base], before: datetime) -> int:
     """Delete, or empty, some rows of one table that are too old."""
     table = table_of(model)
-    old = table.columns[model.aged_by or ""] < before
+    age = table.columns[model.aged_by or ""]
+    old = age < (first_of(before) if isinstance(age.type, sa.Uuid) else before)
     held = [table.columns[name] for name, key in model.person.items() if key == MENTION]
     if model.emptied:
         old = sa.and_(old, sa.or_(*(column != _nothing(column) for column in held)))
@@ -202,7 +204,7 @@ def _calls(session: Session, *, before: datetime) -> int:
     old = session.scalars(
         sa.select(Parcel.id)
         .where(
-            Parcel.received_at < before,
+            Parcel.id < first_of(before),
             Parcel.unpacked_at.is_not(None),
             Parcel.contact_id.is_(None),
             Parcel.claim_id.is_(None),

@@ -101,7 +101,11 @@ class Base(DeclarativeBase):
     clock: ClassVar[Clock | None] = None
     """Which clock ends a row, unless it belongs to a contact, which is kept or erased whole."""
     aged_by: ClassVar[str | None] = None
-    """The column with the moment at which the clock starts; NULL: it has not started."""
+    """
+    The column with the moment at which the clock starts; NULL: it has not started.
+
+    A key of version 7 is one: it begins with its moment, and needs no index of its own.
+    """
     emptied: ClassVar[str | None] = None
     """Why the row stays when its person goes; its columns that named him are emptied then."""
     when_emptied: ClassVar[Mapping[str, Any]] = {}

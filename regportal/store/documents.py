@@ -138,6 +138,11 @@ class Shelf:
         """Hold nothing yet."""
         self._held: Published | None = None
 
+    @property
+    def held(self) -> Published | None:
+        """Return the set that held when it was last looked for: a newer one may hold by now."""
+        return self._held
+
     def published(self, session: Session) -> Published:
         """Return the set that holds now; one small query when nothing changed."""
         number = session.connection().scalar(NEWEST) or 0

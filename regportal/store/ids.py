@@ -47,6 +47,17 @@ def uuid7_of(at: datetime, digest: bytes) -> uuid.UUID:
     return uuid.UUID(int=bits & ~fixed | 0x7 << 76 | 0x2 << 62)
 
 
+def first_of(at: datetime) -> uuid.UUID:
+    """
+    Return what no key of version 7 from a moment on comes before.
+
+    >>> first_of(datetime(2026, 3, 4, 12, tzinfo=UTC)) <= uuid7(1772625600000)
+    True
+    """
+    milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
+    return uuid.UUID(int=milliseconds << 80)
+
+
 def _tick() -> int:
     """Return this moment in 1/4096 of a millisecond, later than any returned before."""
     global _last  # noqa: PLW0603 - one clock a process

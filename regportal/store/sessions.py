@@ -6,9 +6,10 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,8 +17,11 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.orm import Session
 
+A = TypeVar("A")
 T = TypeVar("T")
 Work = Callable[[Session], T]
+Many = Callable[[Session, Sequence[A]], Sequence[T]]
+"""Does the same for several callers at once; returns what each of them is given."""
 
 GROUP = 64  # writes that share one commit; more would only make the first wait longer
 SOON = 0.05  # seconds that a note waits for a write whose commit it can share
@@ -61,7 +65,9 @@ def _begin(connection: sa.Connection) -> None:
 class _Owed:
     """A write that waits for its commit."""
 
-    work: Work[Any]
+    work: Many[Any, Any]
+    about: Any = None
+    """What ``work`` is given of this one."""
     answer: Future[Any] = field(default_factory=Future)
     is_note: bool = False
     """Whether nobody waits for it."""
@@ -108,7 +114,17 @@ class Store:
         """
         if not self._grouped:
             return self._alone(work)
-        result: T = self._owe(_Owed(work)).answer.result()
+        result: T = self._owe(_Owed(_each, work)).answer.result()
+        return result
+
+    def write_together(self, work: Many[A, T], about: A) -> T:
+        """
+        Return what ``work(session, [about])`` returns for it, once it is committed.
+
+        Those that come meanwhile for the same ``work`` are given to it together, in the order in
+        which they came, and share the commit; on PostgreSQL, too. For the rest as :meth:`write`.
+        """
+        result: T = self._owe(_Owed(work, about)).answer.result()
         return result
 
     def note(self, work: Work[Any]) -> None:
@@ -118,11 +134,11 @@ class Store:
         For measurements only: what must not be lost is written with :meth:`write`. Notes are
         kept before any write that comes after them, and share its commit.
         """
-        self._owe(_Owed(work, is_note=True))
+        self._owe(_Owed(_each, work, is_note=True))
 
     def catch_up(self) -> None:
         """Wait until everything that was noted before is kept."""
-        self._owe(_Owed(lambda _session: None)).answer.result()
+        self._owe(_Owed(_each, lambda _session: None)).answer.result()
 
     def sweep(self) -> None:
         """
@@ -199,10 +215,10 @@ class Store:
 
     def _together(self, group: list[_Owed]) -> list[Any]:
         """Return what each write returned, after their commit."""
-        results = []
+        results: list[Any] = []
         with self._turn(), self._open() as session, session.begin():
-            for owed in group:
-                results.append(owed.work(session))
+            for work, some in groupby(group, key=lambda owed: owed.work):
+                results += work(session, [owed.about for owed in some])
                 session.flush()
                 session.expunge_all()
         return results
@@ -215,7 +231,7 @@ class Store:
                 for owed in group:
                     try:
                         with session.begin_nested():
-                            result = owed.work(session)
+                            (result,) = owed.work(session, [owed.about])
                         done.append((owed, result))
                     except BaseException as error:
                         if not _has_transaction(session):
@@ -234,6 +250,16 @@ class Store:
     def _turn(self) -> contextlib.AbstractContextManager[Any]:
         """Wait until no other process writes."""
         return self._lock or contextlib.nullcontext()
+
+
+def _each(session: Session, works: Sequence[Work[Any]]) -> list[Any]:
+    """Do several works one after the other: none sees what another one left in the session."""
+    results = []
+    for work in works:
+        results.append(work(session))
+        session.flush()
+        session.expunge_all()
+    return results
 
 
 def _next_group(line: Line) -> list[_Owed | None]:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.store.bulk import insert_all
 from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.later import ATTRIBUTION, CONTACT, VERDICT, known_now
@@ -53,11 +54,11 @@ class Seen:
     visit_id: uuid.UUID | None = None
 
 
+TRANSACTION = "CAST(CAST(pg_current_xact_id() AS text) AS bigint)"
+NUMBER = sa.text(f"SELECT {TRANSACTION}")
 LINE = {
     "sqlite": sa.insert(table_of(LogEntry)).values(transaction=0).inline(),
-    "postgresql": sa.insert(table_of(LogEntry))
-    .values(transaction=sa.text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)"))
-    .inline(),
+    "postgresql": sa.insert(table_of(LogEntry)).values(transaction=sa.text(TRANSACTION)).inline(),
 }
 
 
@@ -67,6 +68,16 @@ def log(session: Session, kind: EntryKind, ref: uuid.UUID, *, now: datetime) -> 
     connection = session.connection()
     line = {"kind": kind, "ref": ref, "at": now}
     connection.execute(LINE[connection.dialect.name], line)
+
+
+def log_all(session: Session, kind: EntryKind, lines: Sequence[tuple[uuid.UUID, datetime]]) -> None:
+    """Write a line of the log for each of these, and the moment at which we heard of it."""
+    if not lines:
+        return
+    connection = session.connection()
+    transaction = connection.scalar(NUMBER) if connection.dialect.name == "postgresql" else 0
+    rows = [(transaction, kind.value, ref, at) for ref, at in lines]
+    insert_all(session, LogEntry, ("transaction", "kind", "ref", "at"), rows)
 
 
 def read_log(session: Session, after: Place, limit: int) -> Sequence[LogEntry]:

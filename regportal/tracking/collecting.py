@@ -6,17 +6,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.identity.actions import contact_from_import, find_contact
 from regportal.identity.addresses import Address
 from regportal.identity.models import Contact
 from regportal.identity.suppression import ERASED, reasons
-from regportal.store.facts import add, insert_in, table_of
+from regportal.store.bulk import Row, insert_all, insert_keys, keys_there
 from regportal.store.ids import uuid7
 from regportal.tracking.events import Event
 from regportal.tracking.models import Interaction, Parcel, Source, Told
+
+COLUMNS = (
+    *("id", "received_at", "source", "visitor_id", "claim_id", "contact_id", "api_key_id"),
+    *("proven", "own_staff", "agent", "network", "purpose", "touch", "events"),
+)
+"""Of a parcel, in the order in which they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,48 @@ class Teller:
     touch: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What one teller tells at once, and when we heard it."""
+
+    teller: Teller
+    events: Sequence[Event]
+    at: datetime
+
+
 def take(session: Session, teller: Teller, events: Sequence[Event], *, now: datetime) -> int:
     """
     Keep the events that were not told before, for the worker; return how many they are.
 
     An id counts once, whoever tells it and however often.
     """
-    fresh = _not_told(session, events, now=now)
-    if fresh:
-        add(session, _parcel(teller, fresh, now))
-    return len(fresh)
+    return take_all(session, [Telling(teller, events, now)])[0]
+
+
+def take_all(session: Session, tellings: Sequence[Telling]) -> list[int]:
+    """Keep what several told, in this order; return how many events of each are new."""
+    first: dict[uuid.UUID, int] = {}
+    for place, telling in enumerate(tellings):
+        for event in telling.events:
+            first.setdefault(event.id, place)
+    fresh = _not_told(session, first, at=max(one.at for one in tellings)) if first else set()
+    taken, rows = [], []
+    for place, telling in enumerate(tellings):
+        new = {
+            event.id: event
+            for event in reversed(telling.events)  # of two with one id the first counts
+            if event.id in fresh and first[event.id] == place
+        }
+        taken.append(len(new))
+        if new:
+            rows.append(
+                _parcel(
+                    telling,
+                    [new[event.id] for event in telling.events if new.get(event.id) is event],
+                )
+            )
+    insert_all(session, Parcel, COLUMNS, rows)
+    return taken
 
 
 def whose(
@@ -72,24 +109,24 @@ def event_of(kept: Mapping[str, Any]) -> Event:
     )
 
 
-def _parcel(teller: Teller, events: Iterable[Event], now: datetime) -> Parcel:
+def _parcel(telling: Telling, events: Iterable[Event]) -> Row:
     """Return what is kept of a call."""
-    return Parcel(
-        id=uuid7(),
-        received_at=now,
-        unpacked_at=None,
-        source=teller.source,
-        visitor_id=teller.visitor_id,
-        claim_id=teller.claim_id,
-        contact_id=teller.contact_id,
-        api_key_id=teller.api_key_id,
-        proven=teller.proven,
-        own_staff=teller.own_staff,
-        agent=teller.agent,
-        network=teller.network,
-        purpose=teller.purpose,
-        touch=dict(teller.touch),
-        events=[_kept(event) for event in events],
+    teller = telling.teller
+    return (
+        uuid7(),
+        telling.at,
+        teller.source.value,
+        teller.visitor_id,
+        teller.claim_id,
+        teller.contact_id,
+        teller.api_key_id,
+        teller.proven,
+        teller.own_staff,
+        teller.agent,
+        teller.network,
+        teller.purpose,
+        dict(teller.touch),
+        [_kept(event) for event in events],
     )
 
 
@@ -105,17 +142,7 @@ def _kept(event: Event) -> dict[str, Any]:
     }
 
 
-def _not_told(session: Session, events: Sequence[Event], *, now: datetime) -> list[Event]:
-    """Return the events whose ids nobody told before, and remember them."""
-    session.flush()
-    connection = session.connection()
-    by_id = {event.id: event for event in reversed(events)}  # of two with one id the first counts
-    insert = insert_in(connection.dialect.name)
-    told = table_of(Told)
-    rows = [{"id": each, "at": now} for each in sorted(by_id)]
-    new = connection.scalars(
-        insert(told).values(rows).on_conflict_do_nothing().returning(told.c.id)
-    ).all()
-    kept = sa.select(Interaction.id).where(Interaction.id.in_(new))
-    known = set(connection.scalars(kept)) if new else set()
-    return [by_id[each] for each in by_id if each in {*new} - known]
+def _not_told(session: Session, ids: Iterable[uuid.UUID], *, at: datetime) -> set[uuid.UUID]:
+    """Return the ids that nobody told before, and remember them."""
+    new = insert_keys(session, Told, sorted(ids), {"at": at})
+    return new - keys_there(session, Interaction, new) if new else new

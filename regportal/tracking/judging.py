@@ -96,6 +96,9 @@ def by_pace(moments: Iterable[tuple[datetime, str]]) -> Verdict:
     <Judged.PERSON: 'person'>
     """
     recent: list[tuple[datetime, str]] = []
+    moments = list(moments)
+    if len({name for _, name in moments}) < BURST:
+        return PERSON
     for at, name in sorted(moments):
         recent = [(then, other) for then, other in recent if at - then < WITHIN]
         recent.append((at, name))

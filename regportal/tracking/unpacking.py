@@ -1,5 +1,8 @@
 """Unpacking what was told: each event an interaction, judged, in its visit, under a name."""
 
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,24 +11,34 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.models import Claim
 from regportal.library.schema import Asset
-from regportal.store.documents import Published, Shelf, Site, span
-from regportal.store.facts import insert_in, table_of
+from regportal.store.bulk import Row, insert_all
+from regportal.store.documents import Published, Shelf
+from regportal.store.facts import table_of
 from regportal.store.sessions import Store
-from regportal.tracking.actions import log, visit_of
+from regportal.tracking.actions import log_all
 from regportal.tracking.collecting import event_of
 from regportal.tracking.events import Event
-from regportal.tracking.models import (
-    Attributed,
-    EntryKind,
-    Interaction,
-    Parcel,
-    Source,
-    Visit,
-)
-from regportal.tracking.verdicts import BELIEVED, Circumstances, around, judge
+from regportal.tracking.models import Attributed, EntryKind, Interaction, Parcel
+from regportal.tracking.verdicts import BELIEVED, Around, Circumstances, around_all, judge
+from regportal.tracking.visits import Sitting, Visits
 
-AT_ONCE = 20
-"""Parcels of one transaction: other writers wait no longer than for these."""
+AT_ONCE = 64
+"""Parcels of one transaction, as far as they are not too full."""
+MOST = 640
+"""Events after which no other parcel is begun: other writers wait no longer than for these."""
+COLUMNS = (
+    *("id", "type", "object", "category", "properties", "occurred_at", "received_at"),
+    *("visitor_id", "visit_id", "claim_id", "contact_id", "attribution"),
+    *("judged", "judged_because", "judged_by"),
+)
+"""Of an interaction, in the order in which they are written."""
+WAITING = (
+    sa.select(*table_of(Parcel).c)
+    .where(table_of(Parcel).c.unpacked_at.is_(None))
+    .order_by(table_of(Parcel).c.id)
+)
+"""The parcels that nobody has unpacked."""
+NEXT = WAITING.limit(AT_ONCE).with_for_update(skip_locked=True)
 
 
 def unpack(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
@@ -42,79 +55,97 @@ def unpack(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
 def _is_waiting(store: Store) -> bool:
     """Return whether any parcel waits; costs no writer anything."""
     with store.read() as session:
-        return session.scalars(_waiting().limit(1)).first() is not None
+        return session.execute(WAITING.limit(1)).first() is not None
 
 
-def _waiting() -> sa.Select[Any]:
-    """Select the parcels that nobody has unpacked."""
-    return sa.select(Parcel).where(Parcel.unpacked_at.is_(None)).order_by(Parcel.id)
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A parcel with its events; its row has the names of :class:`Parcel`."""
+
+    parcel: Any
+    events: Sequence[Event]
 
 
 def _unpack_some(session: Session, published: Published, *, now: datetime) -> None:
     """Unpack the next parcels; on PostgreSQL other workers meanwhile take the next ones."""
-    some = session.scalars(_waiting().limit(AT_ONCE).with_for_update(skip_locked=True)).all()
-    for parcel in some:
-        _unpack(session, published, parcel)
-        parcel.unpacked_at = now
+    opened: list[_Opened] = []
+    left = MOST
+    for parcel in session.connection().execute(NEXT).all():
+        if left > 0:
+            opened.append(_Opened(parcel, [event_of(kept) for kept in parcel.events]))
+            left -= len(opened[-1].events)
+    if not opened:
+        return
+    visits = Visits.look_up(session, published, [one.parcel for one in opened])
+    claims = _claims(session, {one.parcel.claim_id for one in opened} - {None})
+    around = around_all(session, [(one.parcel, one.events) for one in opened])
+    rows: list[Row] = []
+    heard: list[tuple[uuid.UUID, datetime]] = []
+    for one in opened:
+        sitting = visits.of(one.parcel)
+        done = _interactions(one, published, sitting, claims.get(one.parcel.claim_id), around)
+        rows += done
+        heard += [(row[0], one.parcel.received_at) for row in done if row[CONTACT] is not None]
+    visits.keep(session)
+    insert_all(session, Interaction, COLUMNS, rows, once=True)
+    log_all(session, EntryKind.INTERACTION, heard)
+    done_with = [one.parcel.id for one in opened]
+    session.execute(
+        sa.update(table_of(Parcel)).where(table_of(Parcel).c.id.in_(done_with)),
+        {"unpacked_at": now},
+    )
 
 
-def _unpack(session: Session, published: Published, parcel: Parcel) -> None:
-    """Write the interactions of one parcel; the weigher hears of those that are somebody's."""
-    events = [event_of(kept) for kept in parcel.events]
-    visit = _visit(session, published, parcel)
-    claim = session.get(Claim, parcel.claim_id) if parcel.claim_id else None
+CONTACT = COLUMNS.index("contact_id")
+
+
+def _claims(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID | None, Any]:
+    """Return of these claims whose each is, and whether own staff made it."""
+    if not ids:
+        return {}
+    columns = table_of(Claim).c
+    query = sa.select(columns.id, columns.contact_id, columns.own_staff)
+    rows = session.connection().execute(query.where(columns.id.in_(ids)))
+    return {row.id: row for row in rows}
+
+
+def _interactions(
+    one: _Opened, published: Published, sitting: Sitting | None, claim: Any, around: Around
+) -> list[Row]:
+    """Return the interactions of one parcel; the weigher hears of those that are somebody's."""
+    parcel = one.parcel
     contact_id = parcel.contact_id
     if contact_id is None and claim is not None and parcel.proven:
         contact_id = claim.contact_id
     circumstances = Circumstances(
         own_staff=claim is not None and claim.own_staff,
-        begun_at=visit.started_at if visit else None,
-        around=around(session, parcel, events),
+        begun_at=sitting.started_at if sitting else None,
+        around=around.of(parcel, one.events),
     )
-    rows = []
-    for event, judged in zip(events, judge(parcel, events, circumstances), strict=True):
-        rows.append(
-            {
-                "id": event.id,
-                "type": event.type,
-                "object": event.object,
-                "category": _category(published, event),
-                "properties": dict(event.properties),
-                "occurred_at": event.occurred_at,
-                "received_at": parcel.received_at,
-                "visitor_id": parcel.visitor_id,
-                "visit_id": visit.id if visit else None,
-                "claim_id": parcel.claim_id,
-                "contact_id": contact_id,
-                "attribution": _attributed(parcel),
-                "judged": judged.judged,
-                "judged_because": judged.because,
-                "judged_by": judged.rules,
-            }
+    visit_id, attributed = sitting.id if sitting else None, _attributed(parcel).value
+    return [
+        (
+            event.id,
+            event.type,
+            event.object,
+            _category(published, event),
+            event.properties,
+            event.occurred_at,
+            parcel.received_at,
+            parcel.visitor_id,
+            visit_id,
+            parcel.claim_id,
+            contact_id,
+            attributed,
+            judged.judged.value,
+            judged.because,
+            judged.rules,
         )
-    table, connection = table_of(Interaction), session.connection()
-    insert = insert_in(connection.dialect.name)
-    connection.execute(insert(table).on_conflict_do_nothing(), rows)
-    if contact_id is not None:
-        for event in events:
-            log(session, EntryKind.INTERACTION, event.id, now=parcel.received_at)
+        for event, judged in zip(one.events, judge(parcel, one.events, circumstances), strict=True)
+    ]
 
 
-def _visit(session: Session, published: Published, parcel: Parcel) -> Visit | None:
-    """Return the visit that a browser's parcel belongs to; None where nothing may be linked."""
-    if parcel.visitor_id is None or parcel.source is not Source.BROWSER:
-        return None
-    return visit_of(
-        session,
-        parcel.visitor_id,
-        span(Site.of(published).visit),
-        referrer=parcel.touch.get("referrer"),
-        parameters=parcel.touch.get("parameters"),
-        now=parcel.received_at,
-    )
-
-
-def _attributed(parcel: Parcel) -> Attributed:
+def _attributed(parcel: Any) -> Attributed:
     """Return whose it is, as far as was known when it was told."""
     if parcel.proven:
         return Attributed.VERIFIED

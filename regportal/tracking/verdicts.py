@@ -1,14 +1,21 @@
 """Judging one call as a whole: what is kept of it, and what its browser did just around it."""
 
-from collections.abc import Sequence
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.store.base import UtcMoment
+from regportal.store.bulk import key_text, moment_text
 from regportal.tracking.events import Event
 from regportal.tracking.judging import (
+    BURST,
     WITHIN,
     Verdict,
     by_film,
@@ -23,6 +30,34 @@ BELIEVED = (Source.SERVER, Source.IMPORT)
 """The company itself tells: neither how nor how fast it does so says anything of people."""
 Moments = Sequence[tuple[datetime, str]]
 """When something was done, and with what."""
+BETWEEN = {
+    "sqlite": """
+          FROM json_each(:asked) AS one CROSS JOIN interaction AS done
+         WHERE done.visitor_id = json_extract(one.value, '$[0]')
+           AND done.occurred_at > json_extract(one.value, '$[1]')
+           AND done.occurred_at < json_extract(one.value, '$[2]')
+         LIMIT 20000""",
+    "postgresql": """
+          FROM json_array_elements(CAST(:asked AS json)) AS one CROSS JOIN LATERAL (
+               SELECT visitor_id, occurred_at, object FROM interaction
+                WHERE visitor_id = CAST(one->>0 AS uuid)
+                  AND occurred_at > CAST(one->>1 AS timestamptz)
+                  AND occurred_at < CAST(one->>2 AS timestamptz)
+                LIMIT 1000) AS done""",
+}
+"""What some visitors did, each between two moments; of one who floods us not all of it."""
+WHAT, WHEN = (
+    {
+        dialect: sa.text(f"SELECT {columns} {between}").columns(
+            visitor_id=sa.Uuid(), object=sa.Text(), **more
+        )
+        for dialect, between in BETWEEN.items()
+    }
+    for columns, more in (
+        ("DISTINCT done.visitor_id, done.object", {}),
+        ("done.visitor_id, done.object, done.occurred_at", {"occurred_at": UtcMoment()}),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +98,67 @@ def around(session: Session, parcel: Parcel, events: Sequence[Event]) -> Moments
         )
     )
     return [(at, name) for at, name in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What some visitors did lately, as far as it may be close in time to what they tell now."""
+
+    done: Mapping[uuid.UUID | None, list[tuple[datetime, str]]]
+
+    def of(self, parcel: Any, events: Sequence[Event]) -> Moments:
+        """Return what was done around these events; what comes after them is around them, too."""
+        if parcel.visitor_id is None or parcel.source in BELIEVED:
+            return ()
+        theirs = self.done[parcel.visitor_id]
+        moments = [(event.occurred_at, event.object) for event in events]
+        first, last = min(moments)[0] - WITHIN, max(moments)[0] + WITHIN
+        close = [(at, name) for at, name in theirs if first < at < last]
+        theirs += moments
+        return close
+
+
+def around_all(session: Session, told: Sequence[tuple[Any, Sequence[Event]]]) -> Around:
+    """
+    Return what the visitors of some calls did around what they tell: :func:`around` of each.
+
+    Of those who met too few different objects to be too fast for a hand, nothing is read.
+    """
+    done: defaultdict[uuid.UUID | None, list[tuple[datetime, str]]] = defaultdict(list)
+    moments: defaultdict[uuid.UUID, list[datetime]] = defaultdict(list)
+    objects: defaultdict[uuid.UUID, set[str]] = defaultdict(set)
+    for parcel, events in told:
+        if parcel.visitor_id is not None and parcel.source not in BELIEVED:
+            moments[parcel.visitor_id] += [event.occurred_at for event in events]
+            objects[parcel.visitor_id].update(event.object for event in events)
+    for visitor, name in _between(session, WHAT, moments):
+        objects[visitor].add(name)
+    many = {one: times for one, times in moments.items() if len(objects[one]) >= BURST}
+    for visitor, name, at in _between(session, WHEN, many):
+        done[visitor].append((at, name))
+    return Around(done)
+
+
+def _between(
+    session: Session,
+    query: Mapping[str, sa.TextualSelect],
+    moments: Mapping[uuid.UUID, Sequence[datetime]],
+) -> Sequence[Any]:
+    """Return what visitors did close to their moments."""
+    if not moments:
+        return ()
+    connection = session.connection()
+    dialect = connection.dialect.name
+    asked = [
+        [key_text(one, dialect), *(moment_text(at, dialect) for at in _span(times))]
+        for one, times in moments.items()
+    ]
+    return connection.execute(query[dialect], {"asked": json.dumps(asked)}).all()
+
+
+def _span(moments: Sequence[datetime]) -> tuple[datetime, datetime]:
+    """Return from when until when something is close to these moments."""
+    return min(moments) - WITHIN, max(moments) + WITHIN
 
 
 def _by_film(event: Event, circumstances: Circumstances, parcel: Parcel) -> Verdict:

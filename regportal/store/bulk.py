@@ -1,0 +1,142 @@
+"""
+Writing many rows at once, past the session and past its types: one statement, however many.
+
+For the hot path only: what browsers tell, and what the worker makes of it. Rows are tuples in the
+order of their columns; values are those of the models.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.store.base import Base, UtcMoment
+from regportal.store.facts import table_of
+
+Row = tuple[Any, ...]
+Coder = Callable[[Any], Any]
+
+IDS = {
+    "sqlite": "SELECT value FROM json_each(?)",
+    "postgresql": "SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(%s AS json))",
+}
+"""A list of keys as a query: one parameter, so that the statement is always the same."""
+
+
+def insert_all(
+    session: Session,
+    model: type[Base],
+    columns: tuple[str, ...],
+    rows: Sequence[Row],
+    *,
+    once: bool = False,
+) -> None:
+    """Insert rows, after everything the session has to write; ``once`` leaves out known keys."""
+    if not rows:
+        return
+    session.flush()
+    connection = session.connection()
+    statement, coders = _insert(model, columns, connection.dialect.name, once)
+    coded = (
+        values if coder is None else [None if one is None else coder(one) for one in values]
+        for coder, values in zip(coders, zip(*rows, strict=True), strict=True)
+    )
+    sent = list(zip(*coded, strict=True))
+    if connection.dialect.name == "postgresql":
+        told = [dict(zip(columns, row, strict=True)) for row in sent]
+        connection.exec_driver_sql(statement, (json.dumps(told),))
+    else:
+        connection.exec_driver_sql(statement, sent)
+
+
+def insert_keys(
+    session: Session, model: type[Base], keys: Iterable[uuid.UUID], more: Mapping[str, datetime]
+) -> set[uuid.UUID]:
+    """Insert rows of a key each, all at the same moments; return the keys that were new."""
+    session.flush()
+    connection = session.connection()
+    dialect = connection.dialect.name
+    mark = "CAST(%s AS timestamptz)" if dialect == "postgresql" else "?"
+    ids = IDS[dialect].replace("SELECT ", f"SELECT {', '.join(mark for _ in more)}, ", 1)
+    statement = (
+        f"INSERT INTO {table_of(model).name} ({', '.join(more)}, id) {ids} WHERE true"
+        " ON CONFLICT DO NOTHING RETURNING id"
+    )
+    sent = (*(moment_text(one, dialect) for one in more.values()), _listed(keys, dialect))
+    return {_key(one) for (one,) in connection.exec_driver_sql(statement, sent)}
+
+
+def keys_there(session: Session, model: type[Base], keys: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Return which of these keys a table has."""
+    connection = session.connection()
+    dialect = connection.dialect.name
+    statement = f"SELECT id FROM {table_of(model).name} WHERE id IN ({IDS[dialect]})"  # noqa: S608 - ours
+    return {
+        _key(one) for (one,) in connection.exec_driver_sql(statement, (_listed(keys, dialect),))
+    }
+
+
+def key_text(key: uuid.UUID, dialect: str) -> str:
+    """Return a key as a database reads it from JSON."""
+    return str(key) if dialect == "postgresql" else key.hex
+
+
+def moment_text(at: datetime, dialect: str) -> str:
+    """Return a moment as a database reads it from JSON."""
+    return at.isoformat() if dialect == "postgresql" else _moment(at)
+
+
+def _listed(keys: Iterable[uuid.UUID], dialect: str) -> str:
+    """Return keys as one parameter."""
+    return json.dumps([key_text(key, dialect) for key in keys])
+
+
+def _key(value: Any) -> uuid.UUID:
+    """Return a key as the driver gave it."""
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(hex=value)
+
+
+@cache
+def _insert(
+    model: type[Base],
+    columns: tuple[str, ...],
+    dialect: str,
+    once: bool,  # noqa: FBT001 - cached
+) -> tuple[str, list[Coder | None]]:
+    """Return the statement that inserts these columns, and how each value is sent."""
+    table = table_of(model)
+    names = ", ".join(f'"{one}"' for one in columns)  # one of them is called transaction
+    if dialect == "postgresql":
+        rows = f"SELECT {names} FROM json_populate_recordset(NULL::{table.name}, %s)"  # noqa: S608 - ours
+    else:
+        rows = f"VALUES ({', '.join('?' for _ in columns)})"
+    end = " ON CONFLICT DO NOTHING" if once else ""
+    kinds = [table.columns[name].type for name in columns]
+    return f"INSERT INTO {table.name} ({names}) {rows}{end}", [
+        _coder(one, dialect) for one in kinds
+    ]
+
+
+def _coder(kind: sa.types.TypeEngine[Any], dialect: str) -> Coder | None:
+    """Return how values of a column are sent; None: as they are."""
+    if isinstance(kind, UtcMoment):
+        return datetime.isoformat if dialect == "postgresql" else _moment
+    if isinstance(kind, sa.Uuid):
+        return str if dialect == "postgresql" else attrgetter("hex")
+    if isinstance(kind, sa.JSON):
+        return None if dialect == "postgresql" else _json
+    return None
+
+
+def _moment(at: datetime) -> str:
+    """Return a moment as SQLite keeps it."""
+    return at.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+_json = json.JSONEncoder(separators=(",", ":")).encode

@@ -1,0 +1,153 @@
+"""What a visitor's browser tells: whose it is, and kept with what others tell at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from flask import Request
+from sqlalchemy.orm import Session
+
+from regportal.errors import TooManyError
+from regportal.identity import browser, limits, wire
+from regportal.identity.api import Refused
+from regportal.identity.tokens import hash_of
+from regportal.identity.visitors import Known, recognise_all
+from regportal.store import current
+from regportal.store.documents import NEWEST
+from regportal.tracking.collecting import Teller, Telling, take_all
+from regportal.tracking.events import Event, NotAnEventError, by_our_clock, understand
+from regportal.tracking.models import Source
+from regportal.tracking.ordinary import understood
+from regportal.tracking.telling import Events, Touch
+
+PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A call of a browser, and all that the request says of it; the writer looks up whose it is."""
+
+    telling: Telling
+    token: bytes | None
+    """The hash of the token that names the visitor; None where nothing may be linked."""
+    family: str
+    by_script: bool
+    """Whether a script of the page holds the token: it is never worth a proof."""
+    spot: limits.Spot | None
+    """Where it counts against the limit; None where there are none."""
+    number: int
+    """The publication under which it was understood."""
+
+
+def hear(call: Events, sent: Request, *, now: datetime) -> tuple[Heard, list[Refused]]:
+    """Return what a browser tells, and which of its events are none."""
+    site = current.site()
+    events, refused = _events(call, now)
+    by_script = call.visitor or sent.headers.get(browser.SCRIPT_HEADER)
+    token = by_script or browser.jar(sent).token
+    teller = Teller(
+        Source.BROWSER,
+        own_staff=wire.is_own_staff(sent, site, None),
+        agent=wire.clean(sent.headers.get("User-Agent", ""), 300),
+        network=wire.network_of(sent),
+        purpose=_purpose(sent),
+        touch=_touch(call.touch),
+    )
+    heard = Heard(
+        Telling(teller, events, now),
+        hash_of(token) if token and not browser.objects(site, sent) else None,
+        browser.browser_name(sent),
+        bool(by_script),
+        limits.spot("events", limits.LIMITS["events"].window, sent=sent)
+        if limits.is_on()
+        else None,
+        current.published().number,
+    )
+    return heard, refused
+
+
+def keep(heard: Heard) -> int | None:
+    """
+    Keep what a browser told, with what others tell meanwhile; return how many events were new.
+
+    None: something was published since it was understood, and nothing is kept. Raises
+    TooManyError where too much came from its place.
+    """
+    kept = current.store().write_together(keep_all, heard)
+    if isinstance(kept, TooManyError):
+        raise kept
+    return kept
+
+
+def keep_all(session: Session, heard: Sequence[Heard]) -> list[int | TooManyError | None]:
+    """Keep what several browsers told; return of each how many events were new, or why none is."""
+    now = max(one.telling.at for one in heard)
+    number = session.connection().scalar(NEWEST) or 0
+    answers: list[int | TooManyError | None] = [None] * len(heard)
+    places = [place for place, one in enumerate(heard) if one.number == number]
+    counted = [(place, spot) for place in places if (spot := heard[place].spot) is not None]
+    if counted:
+        fine = limits.within(session, "events", [spot for _, spot in counted], now=now)
+        for (place, _), is_fine in zip(counted, fine, strict=True):
+            if not is_fine:
+                answers[place] = limits.too_many("events", now=now)
+    places = [place for place in places if answers[place] is None]
+    known = recognise_all(
+        session,
+        {one.token: one.family for one in (heard[each] for each in places) if one.token},
+        now=now,
+    )
+    tellings = [_told_by(heard[place], known) for place in places]
+    for place, taken in zip(places, take_all(session, tellings) if tellings else (), strict=True):
+        answers[place] = taken
+    return answers
+
+
+def _told_by(heard: Heard, known: Mapping[bytes, Known]) -> Telling:
+    """
+    Return what was told, by whom: where he does not allow us to follow him, by nobody.
+
+    A token that the site's own scripts can read is never worth a proof (security.md 3.2, M4).
+    """
+    found = known.get(heard.token) if heard.token else None
+    if found is None or not found.tracks:
+        return heard.telling
+    teller = replace(
+        heard.telling.teller,
+        visitor_id=found.visitor_id,
+        claim_id=found.claim_id,
+        proven=found.proven and not heard.by_script,
+    )
+    return replace(heard.telling, teller=teller)
+
+
+def _events(call: Events, now: datetime) -> tuple[list[Event], list[Refused]]:
+    """Return the events of a call by our clock, and why the others are none."""
+    events: list[Event] = []
+    refused: list[Refused] = []
+    for index, told in enumerate(call.events):
+        try:
+            event = understood(told) or understand(told, by_browser=True)
+            at = by_our_clock(event.occurred_at, call.sent_at, now)
+        except NotAnEventError as error:
+            refused.append(Refused(index=index, reason=str(error)))
+        else:
+            events.append(event if at == event.occurred_at else replace(event, occurred_at=at))
+    return events, refused
+
+
+def _purpose(sent: Request) -> str | None:
+    """Return for what a page was fetched, where the browser says that nobody asked for it yet."""
+    said = next((sent.headers[name] for name in PURPOSES if name in sent.headers), None)
+    return wire.clean(said, 60) if said else None
+
+
+def _touch(touch: Touch | None) -> dict[str, Any]:
+    """Return where a visit came from, cleaned as the gate does it."""
+    if touch is None:
+        return {}
+    return {
+        "referrer": wire.place_of(touch.referrer or ""),
+        "parameters": wire.campaign_of(touch.parameters),
+    }
