@@ -17,6 +17,11 @@ from regportal.errors import ConfigError
 ROUNDS = click.option("--rounds", "count", type=click.IntRange(3, 50), default=3, show_default=True)
 BUSY = click.option("--even-if-busy", is_flag=True, help="Count rounds that others disturbed.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
+DATABASE = click.option(
+    "--database",
+    metavar="URL",
+    help="A PostgreSQL on which databases may be made for the run; without it on SQLite.",
+)
 
 
 def requests(default: int, most: int) -> Callable[..., Any]:
@@ -58,6 +63,75 @@ def download(count: int, requests: int, *, even_if_busy: bool, as_json: bool) ->
             folder, count, requests, even_if_busy=even_if_busy, progress=progress
         )
     _print(found, as_json=as_json)
+
+
+def _track(each: int, default: int) -> None:
+    """Add the command that measures calls of so many events."""
+
+    @bench.command(
+        f"track-{each}", help=f"Measure what browsers tell, {each} interaction(s) a call."
+    )
+    @ROUNDS
+    @requests(default, 100_000)
+    @DATABASE
+    @BUSY
+    @JSON
+    def track(
+        count: int, requests: int, *, database: str | None, even_if_busy: bool, as_json: bool
+    ) -> None:
+        from regportal.cli.bench.track import bench_track
+
+        with _folder() as folder, _progress(3 * count) as progress:
+            found = bench_track(
+                folder,
+                count,
+                requests,
+                each,
+                database,
+                even_if_busy=even_if_busy,
+                progress=progress,
+            )
+        _print(found, as_json=as_json)
+
+
+_track(1, 2000)
+_track(20, 600)
+
+
+@bench.command()
+@ROUNDS
+@requests(300, 100_000)
+@click.option(
+    "--interactions",
+    "most",
+    type=click.IntRange(100_000, 10_000_000),
+    default=10_000_000,
+    show_default=True,
+    help="How far the table grows, from 100,000 in steps of ten times.",
+)
+@DATABASE
+@BUSY
+@JSON
+def timeline(
+    count: int, requests: int, most: int, *, database: str | None, even_if_busy: bool, as_json: bool
+) -> None:
+    """Measure reading the newest interactions of one contact, while the table grows."""
+    from regportal.cli.bench.timeline import bench_timeline
+
+    with _folder() as folder, _progress(4 * count) as progress:
+        found = bench_timeline(
+            folder, count, requests, most, database, even_if_busy=even_if_busy, progress=progress
+        )
+    _print(found, as_json=as_json)
+
+
+@bench.command()
+@JSON
+def weight(*, as_json: bool) -> None:
+    """Weigh the scripts that a marketing page loads."""
+    from regportal.cli.bench.weight import bench_weight
+
+    _print(bench_weight(), as_json=as_json)
 
 
 @bench.command()

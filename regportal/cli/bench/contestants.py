@@ -59,17 +59,24 @@ class Place:
 
     folder: Path
     port: int
+    url: str | None = None
+    """Its database, where it is not the file in its folder."""
 
     @property
     def environment(self) -> dict[str, str]:
         """Return the environment in which our commands find it."""
         rest = {name: value for name, value in os.environ.items() if "REGPORTAL" not in name}
-        return rest | {
-            "REGPORTAL_INSTANCE": str(self.folder / "instance"),
-            "REGPORTAL_BASE_URL": f"http://127.0.0.1:{self.port}",
-            "REGPORTAL_LIMITS": "off",
-            "REGPORTAL_LOG_LEVEL": "ERROR",
-        }
+        database = {"REGPORTAL_DATABASE_URL": self.url} if self.url else {}
+        return (
+            rest
+            | database
+            | {
+                "REGPORTAL_INSTANCE": str(self.folder / "instance"),
+                "REGPORTAL_BASE_URL": f"http://127.0.0.1:{self.port}",
+                "REGPORTAL_LIMITS": "off",
+                "REGPORTAL_LOG_LEVEL": "ERROR",
+            }
+        )
 
     @property
     def database(self) -> Path:
@@ -77,9 +84,9 @@ class Place:
         return self.folder / "instance" / "regportal.db"
 
 
-def install(folder: Path) -> Place:
-    """Install regportal there, with the site of the bench published."""
-    place = Place(folder, free_port())
+def install(folder: Path, url: str | None = None) -> Place:
+    """Install regportal there, with the site of the bench published; ``url``: on that database."""
+    place = Place(folder, free_port(), url)
     for name, size in FILES.items():
         (folder / f"{name}.bin").write_bytes(os.urandom(size))
     (folder / "site.yaml").write_text(SITE, encoding="utf-8")
@@ -106,10 +113,11 @@ def serving(place: Place) -> Iterator[Contestant]:
 
 
 @contextlib.contextmanager
-def reference(kind: str, folder: Path) -> Iterator[Contestant]:
+def reference(kind: str, folder: Path, *more: str) -> Iterator[Contestant]:
     """Run one of the references."""
     port = free_port()
-    command = [sys.executable, "-m", "regportal.cli.bench.references", kind, str(folder), str(port)]
+    module = "regportal.cli.bench.references"
+    command = [sys.executable, "-m", module, kind, str(folder), str(port), *more]
     with _running(command, port, folder, dict(os.environ)) as contestant:
         yield contestant
 

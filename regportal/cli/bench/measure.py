@@ -159,12 +159,12 @@ def request(
 ) -> bytes:
     """Return a request as it goes over the wire."""
     lines = {"Host": f"127.0.0.1:{port}", "User-Agent": "Mozilla/5.0 Firefox/150.0"}
-    lines |= headers or {}
     if body:
         lines |= {
             "Content-Length": str(len(body)),
             "Content-Type": "application/x-www-form-urlencoded",
         }
+    lines |= headers or {}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
@@ -238,6 +238,12 @@ class Goal:
     def told(self) -> dict[str, Any]:
         """Read as JSON."""
         return asdict(self) | {"median": self.median, "reached": self.reached}
+
+
+def cheaper(says: str, measured: Sequence[Measured], one: str, other: str) -> Goal:
+    """Return how much of the CPU of one contestant another's request costs, a round."""
+    each = tuple(rounded[one].cpu_ms / rounded[other].cpu_ms for rounded in measured)
+    return Goal(says, at_least=False, wanted=None, each=each)
 
 
 def ratio(

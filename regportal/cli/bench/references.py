@@ -2,7 +2,9 @@
 What we are measured beside, served by the same web server in a process of its own.
 
 ``none``: the gate's form with nothing behind it. ``orm``: the same form as one writes it first,
-with one ORM session a request. ``files``: Flask's ``send_file`` and nothing else.
+with one ORM session a request. ``files``: Flask's ``send_file`` and nothing else. ``hello``: reads
+what is sent and says hello. ``events``: a collector as one writes it first, in the database whose
+address is the last argument.
 """
 
 import secrets
@@ -11,9 +13,10 @@ import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, redirect, render_template_string, send_file
+from flask import Flask, redirect, render_template_string, request, send_file
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from itsdangerous import URLSafeSerializer
@@ -75,6 +78,57 @@ class News(Base):
     at: Mapped[datetime]
 
 
+class Event(Base):
+    """What somebody did."""
+
+    __tablename__ = "event"
+    __table_args__ = (sa.Index("ix_event_visitor", "visitor", "at"),)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    visitor: Mapped[str]
+    type: Mapped[str]
+    object: Mapped[str]
+    properties: Mapped[dict[str, Any]] = mapped_column(sa.JSON())
+    at: Mapped[datetime]
+
+
+def hello_app() -> Flask:
+    """Return an application that reads what is sent and says hello."""
+    app = Flask(__name__)
+
+    @app.post("/api/v1/interactions")
+    def hello() -> str:
+        request.get_data()
+        return "hello"
+
+    return app
+
+
+def events_app(engine: sa.Engine) -> Flask:
+    """Return a collector that keeps each event as a row."""
+    app = Flask(__name__)
+
+    @app.post("/api/v1/interactions")
+    def take() -> ResponseReturnValue:
+        told = request.get_json(force=True)["events"]
+        visitor = request.cookies.get("rp_v", "")
+        with Session(engine) as session:
+            session.add_all(
+                Event(
+                    id=uuid.UUID(one["id"]),
+                    visitor=visitor,
+                    type=one["type"],
+                    object=one["object"],
+                    properties=one["properties"],
+                    at=datetime.fromisoformat(one["occurred_at"]),
+                )
+                for one in told
+            )
+            session.commit()
+        return {"accepted": len(told)}, 202
+
+    return app
+
+
 def form_app(engine: sa.Engine | None) -> Flask:
     """Return the gate's form; with an engine it keeps what it is told."""
     app = Flask(__name__)
@@ -129,13 +183,19 @@ def main() -> None:
     kind, folder = sys.argv[1], Path(sys.argv[2])
     if kind == "files":
         app = file_app(folder)
-    elif kind == "orm":
+    elif kind == "hello":
+        app = hello_app()
+    elif kind in {"orm", "events"}:
         from regportal.store.sessions import make_engine
 
-        engine = make_engine(f"sqlite:///{folder / 'orm.db'}")  # as durable as ours
+        url = sys.argv[4] if kind == "events" else f"sqlite:///{folder / 'orm.db'}"
+        engine = make_engine(url)  # as durable as ours
+        if engine.dialect.name == "sqlite":  # whose busy handler is not fair: nobody may give up
+            wait = "PRAGMA busy_timeout=60000"
+            sa.event.listen(engine, "connect", lambda connection, _: connection.execute(wait))
         engine = engine.execution_options(regportal_writes=True)  # else it gives up halfway
         Base.metadata.create_all(engine)
-        app = form_app(engine)
+        app = form_app(engine) if kind == "orm" else events_app(engine)
     else:
         app = form_app(None)
     listening = listen("127.0.0.1", int(sys.argv[3]))
