@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -79,7 +80,7 @@ def bench_timeline(
             progress(f"{size:,} interactions")
             found[size] = rounds(
                 count,
-                lambda size=size: _round(store, size // EACH, requests),  # type: ignore[misc]
+                partial(_round, store, size // EACH, requests),
                 even_if_busy=even_if_busy,
                 progress=progress,
             )
