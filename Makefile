@@ -40,7 +40,7 @@ demo: $(VENV)/.run ## try regportal on a sample site
 test: check $(VENV)/.browser ## every check and every test
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-soak: $(VENV)/.browser ## the long tests, under faults and load
+soak: $(VENV)/.browser ## the long tests, under faults and load, and in the engines of Firefox and Safari
 	$(BIN)/pytest -m soak
 
 check: check-python check-pages ## the gate: style, types, imports, pages, scripts

@@ -42,7 +42,10 @@ class Firefox:
 
     def __init__(self, wire: ClientConnection) -> None:
         self._wire, self._number = wire, itertools.count(1)
-        self._ask("session.new", capabilities={})
+        wanted = {"alwaysMatch": {"acceptInsecureCerts": True}}
+        self.version = self._ask("session.new", capabilities=wanted)["capabilities"][
+            "browserVersion"
+        ]
         self._tab = self._ask("browsingContext.getTree")["contexts"][0]["context"]
 
     def open(self, url: str) -> None:
@@ -57,10 +60,18 @@ class Firefox:
 
     def read(self, expression: str):
         """Return what a JavaScript expression gives on the page."""
+        return self._read(expression, self._tab)
+
+    def read_frame(self, expression: str):
+        """Return what it gives in the frame of the page; None where none is there."""
+        [tab] = self._ask("browsingContext.getTree", root=self._tab)["contexts"]
+        return self._read(expression, tab["children"][0]["context"]) if tab["children"] else None
+
+    def _read(self, expression: str, context: str):
         done = self._ask(
             "script.evaluate",
             expression=expression,
-            target={"context": self._tab},
+            target={"context": context},
             awaitPromise=True,
             userActivation=True,
         )
@@ -111,10 +122,20 @@ class Firefox:
 
 
 @contextlib.contextmanager
-def firefox() -> Iterator[Firefox]:
-    """Start a Firefox nobody has used; end it."""
+def firefox(proxy: str = "", **more: object) -> Iterator[Firefox]:
+    """Start a Firefox nobody has used; end it. ``a__b`` stands for the preference ``a.b``."""
+    preferences = PREFERENCES | {name.replace("__", "."): value for name, value in more.items()}
+    if proxy:
+        host, port = proxy.split(":")
+        preferences |= {
+            "network.proxy.http": "",
+            "network.proxy.ssl": "",
+            "network.proxy.socks": host,
+            "network.proxy.socks_port": int(port),
+            "network.proxy.socks_remote_dns": True,
+        }
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in PREFERENCES.items()]
+        lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in preferences.items()]
         (Path(profile) / "user.js").write_text("\n".join(lines), encoding="utf-8")
         process = subprocess.Popen(
             [ensure(FIREFOX), "--headless", "--remote-debugging-port=0", "--profile", profile],

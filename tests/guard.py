@@ -15,6 +15,8 @@ class Guard:
 
     def __init__(self, config):
         self.shared = config.rootpath.parent / "shared" / "data"
+        self.engines = {}
+        """The browsers that ran, and their versions."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item, call):
@@ -46,7 +48,17 @@ class Guard:
             if left_out:
                 config.hook.pytest_deselected(items=left_out)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef, request):
+        made = yield
+        if fixturedef.argname == "browser":
+            self.engines["chromium"] = made.version
+        return made
+
     def pytest_terminal_summary(self, terminalreporter):
+        if self.engines:
+            ran = ", ".join(f"{name} {version}" for name, version in sorted(self.engines.items()))
+            terminalreporter.write_line(f"engines: {ran}")
         if not self.shared.is_dir():
             terminalreporter.write_line(
                 f"The tests of the shared data were left out: there is no {self.shared}."

@@ -22,7 +22,7 @@ class Kind:
 
     name: str
     says: str
-    """A word of what it says its version is."""
+    """A word of what it says, asked for its version or for help."""
     variable: str
     installed: tuple[str, ...]
     applications: tuple[str, ...]
@@ -63,7 +63,17 @@ CADDY = Kind("Caddy", "2.", "REGPORTAL_CADDY", ("caddy",), (), "caddy", ("versio
 APACHE = Kind(
     "Apache", "apache", "REGPORTAL_APACHE", ("apache2",), ("/usr/sbin/apache2",), "apache2", ("-v",)
 )
-KINDS = (CHROMIUM, FIREFOX, NGINX, PHP, HUGO, CADDY, APACHE)
+WEBKIT = Kind(
+    "WebKitGTK",
+    "webkitwebdriver",
+    "REGPORTAL_WEBKIT",
+    ("WebKitWebDriver",),
+    (),
+    "webkit2gtk-driver",
+    ("--help",),
+)
+XVFB = Kind("Xvfb", "-fbdir", "REGPORTAL_XVFB", ("Xvfb",), (), "xvfb", ("-help",))
+KINDS = (CHROMIUM, FIREFOX, NGINX, PHP, HUGO, CADDY, APACHE, WEBKIT, XVFB)
 DOWNLOADED = ("chrome-headless-shell", "headless_shell", "chrome", "Chromium")
 PATIENCE = 600.0
 
@@ -89,7 +99,7 @@ def ensure(kind: Kind = CHROMIUM) -> str:
 
 
 def starts(kind: Kind, path: str) -> bool:
-    """Tell whether this is the program: it says its version."""
+    """Tell whether this is the program: it says who it is."""
     try:
         said = subprocess.run(
             [path, *kind.asked], capture_output=True, text=True, timeout=60, check=False

@@ -75,15 +75,20 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place_in(_sqlite_template, tmp_path_factory):
-    """Make a site whose portal is in one of the modes; ``more`` goes into the portal's server."""
+    """
+    Make a site whose portal is in one of the modes; ``more`` goes into the portal's server.
+
+    ``named`` gives other names than ``*.test`` to the hosts.
+    """
     with ExitStack() as stack:
 
-        def make(mode, more=""):
+        def make(mode, more="", named=str):
             folder = tmp_path_factory.mktemp("site")
             (folder / "www").mkdir()
             shutil.copyfile(_sqlite_template, folder / "regportal.db")
             port = free_port()
-            www, url = f"https://www.acme.test:{port}", MODES[mode].format(port=port)
+            www = named(f"https://www.acme.test:{port}")
+            url = named(MODES[mode].format(port=port))
             serving = served(
                 f"sqlite:///{folder}/regportal.db",
                 folder,
@@ -101,9 +106,11 @@ def place_in(_sqlite_template, tmp_path_factory):
                 location = location.replace("/portal/", "/")
             site = f"root {folder}/www; ssi on;"
             servers = (
-                SERVER.format(port=port, name="www.acme.test", more=site, location=location + more)
+                SERVER.format(
+                    port=port, name=named("www.acme.test"), more=site, location=location + more
+                )
                 if path
-                else SERVER.format(port=port, name="www.acme.test", more=site, location="")
+                else SERVER.format(port=port, name=named("www.acme.test"), more=site, location="")
                 + SERVER.format(port=port, name=name, more="", location=location + more)
             )
             stack.enter_context(nginx(ensure(NGINX), folder, port, servers))
