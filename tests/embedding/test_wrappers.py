@@ -1,5 +1,6 @@
 """What examples/ prints is what `regportal snippet` prints, and it works."""
 
+import html
 import json
 import re
 import subprocess
@@ -41,8 +42,8 @@ def run(*command, folder=ROOT):
 
 
 def flat(markup):
-    """Return markup without the line breaks a tool may add."""
-    return re.sub(r">\s+<", "><", re.sub(r"\s+", " ", markup)).strip()
+    """Return markup without the line breaks and the escapes (of a plus) a tool may add."""
+    return re.sub(r">\s+<", "><", re.sub(r"\s+", " ", html.unescape(markup))).strip()
 
 
 def expected(place):
