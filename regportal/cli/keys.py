@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from regportal.cli.installation import opened
+from regportal.cli.moments import MOMENT
 from regportal.cli.reading import AS_JSON, printable
 from regportal.connectors.rules import in_full
 from regportal.identity.keys import SCOPES
@@ -29,17 +30,20 @@ def key() -> None:
     required=True,
     help="What it may do; give it several times for several things.",
 )
+@click.option("--expires", "expires_at", type=MOMENT, help="When it ends by itself.")
 @AS_JSON
-def add(name: str, scopes: tuple[str, ...], *, as_json: bool) -> None:
+def add(name: str, scopes: tuple[str, ...], *, expires_at: datetime | None, as_json: bool) -> None:
     """Make a key called NAME and print it: this once, it is kept nowhere."""
     from regportal.identity.keys import add_key
 
     if not name.isprintable() or not name.strip():
         raise click.UsageError("NAME must be something that can be printed")
     now = datetime.now(UTC)
+    if expires_at is not None and expires_at <= now:
+        raise click.UsageError("--expires must lie ahead")
     with opened() as here:
         made, secret = here.store.write(
-            lambda session: add_key(session, name, set(scopes), now=now)
+            lambda session: add_key(session, name, set(scopes), expires_at=expires_at, now=now)
         )
     if as_json:
         click.echo(json.dumps(_row(made) | {"secret": secret}))
@@ -82,6 +86,12 @@ def _row(made: ApiKey) -> dict[str, Any]:
         "id": str(made.id),
         "name": made.name,
         "scopes": list(made.scopes),
-        "made_at": in_full(made.made_at),
-        "revoked_at": in_full(made.revoked_at) if made.revoked_at else None,
+    } | {
+        name: in_full(at) if at else None
+        for name, at in (
+            ("made_at", made.made_at),
+            ("expires_at", made.expires_at),
+            ("used_at", made.used_at),
+            ("revoked_at", made.revoked_at),
+        )
     }

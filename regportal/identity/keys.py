@@ -4,7 +4,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -30,14 +30,28 @@ SCOPES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What a key may be for."""
+SEEN_AGAIN = timedelta(hours=1)
+"""How exactly we keep when a key was used: a write a call would be too much for it."""
 
 
 def add_key(
-    session: Session, name: str, scopes: Collection[str], *, now: datetime
+    session: Session,
+    name: str,
+    scopes: Collection[str],
+    *,
+    expires_at: datetime | None = None,
+    now: datetime,
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its secret, which is kept nowhere."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    key = ApiKey(id=uuid7(), name=name, scopes=sorted(scopes), hash=hash_of(secret), made_at=now)
+    key = ApiKey(
+        id=uuid7(),
+        name=name,
+        scopes=sorted(scopes),
+        hash=hash_of(secret),
+        made_at=now,
+        expires_at=expires_at,
+    )
     session.add(key)
     session.flush()
     return key, secret
@@ -71,11 +85,24 @@ def caller_of(request: Request, scope: str | None = None) -> ApiKey:
             found = session.scalars(
                 sa.select(ApiKey).where(ApiKey.hash == hash_of(secret.strip()))
             ).first()
-    if found is None or found.revoked_at is not None:
+    now = datetime.now(UTC)
+    if found is None or not is_good(found, now):
         limits.check("keys")
         raise UnsignedError("There is no key, or not a good one.")
     if scope is not None and scope not in found.scopes:
         raise ForbiddenError(f"This key is not for that: it needs the scope {scope}.")
     if scope in limits.LIMITS:
         limits.check(scope, str(found.id))
+    if found.used_at is None or now - found.used_at > SEEN_AGAIN:
+        current.store().note(lambda session: _use(session, found.id, now))
     return found
+
+
+def is_good(key: ApiKey, now: datetime) -> bool:
+    """Return whether a key opens anything: it is not revoked, and its time is not over."""
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
+def _use(session: Session, key_id: uuid.UUID, now: datetime) -> None:
+    """Keep when a key was used."""
+    session.execute(sa.update(ApiKey).where(ApiKey.id == key_id).values(used_at=now))

@@ -363,13 +363,19 @@ class ApiKey(Base):
     """A key by which another system of the company speaks to us."""
 
     __tablename__ = "api_key"
-    plain = frozenset({"id", "name", "scopes", "hash", "made_at", "revoked_at"})
+    plain = frozenset(
+        {"id", "name", "scopes", "hash", "made_at", "expires_at", "used_at", "revoked_at"}
+    )
 
     id: Mapped[Id]
     name: Mapped[str]
     scopes: Mapped[list[Any]] = mapped_column(Json)
     hash: Mapped[bytes] = mapped_column(unique=True)
     made_at: Mapped[Moment]
+    expires_at: Mapped[MaybeMoment]
+    """From when on it opens nothing; None: until it is revoked."""
+    used_at: Mapped[MaybeMoment]
+    """When it was used last, to the hour."""
     revoked_at: Mapped[MaybeMoment]
 
 

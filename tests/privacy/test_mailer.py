@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
 from regportal.consent.permission import may_mail
 from regportal.identity.actions import find_contact
 from regportal.identity.keys import SCOPES, add_key, revoke_key
-from regportal.identity.models import MailEvent
+from regportal.identity.models import ApiKey, MailEvent
 from regportal.identity.suppression import reasons
 from tests.portal import ORIGIN
 from tests.privacy.people import Person
@@ -271,6 +272,38 @@ def test_a_revoked_key_opens_nothing(mailer):
     )
 
     assert mailer.ask().status_code == 401
+
+
+def test_a_key_opens_nothing_when_its_time_is_over(mailer):
+    ends = datetime.now(UTC) + timedelta(days=1)
+    _, mailer.secret = mailer.portal.store.write(
+        lambda session: add_key(
+            session, "for a day", ["may-mail"], expires_at=ends, now=datetime.now(UTC)
+        )
+    )
+
+    assert mailer.ask().status_code == 200
+    with time_machine.travel(ends, tick=False):
+        assert mailer.ask().status_code == 401
+
+
+def test_of_a_key_it_is_known_when_it_was_used_last(mailer):
+    def used_at():
+        mailer.portal.store.catch_up()
+        with mailer.portal.store.read() as session:
+            return session.get(ApiKey, mailer.key.id).used_at
+
+    before = used_at()
+    mailer.ask()
+    first = used_at()
+    mailer.ask()
+    again = used_at()
+    with time_machine.travel(first + timedelta(hours=2), tick=False):
+        mailer.ask()
+
+    assert before is None
+    assert again == first
+    assert used_at() == first + timedelta(hours=2)
 
 
 def test_a_key_is_kept_as_a_hash_only(mailer):
