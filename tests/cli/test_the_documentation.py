@@ -51,7 +51,7 @@ def called():
 def described():
     """Everything that the page of commands says can be called, below one that is."""
     text = (DOCS / "commands.md").read_text(encoding="utf-8")
-    found = re.findall(r"`(?:regportal )?([a-z-]+) ([a-z-]+)(?: [^`]*)?`", text)
+    found = re.findall(r"`(?:regportal )?([a-z-]+) ([a-z][a-z0-9-]*)(?: [^`]*)?`", text)
     return {f"{name} {one}" for name, one in found if name in COMMANDS}
 
 
