@@ -71,7 +71,7 @@ def jar(sent: Request | None = None) -> Jar:
     settings = current.settings()
     # A form inside the frame comes from our own page: there the cookie, sent nowhere else, says it.
     guest = cookie_name(settings, FRAME_COOKIE) in sent.cookies
-    far = guest or sent.headers.get("Sec-Fetch-Site") == "cross-site"
+    far = guest or _is_from_elsewhere(sent)
     framed = far and sent.args.get("in") == "frame"
     names: tuple[str, ...] = (VISITOR_COOKIE, SESSION_COOKIE, FRAME_COOKIE)
     if framed:
@@ -103,9 +103,14 @@ def held_by_script(sent: Request | None = None) -> Jar:
     if SCRIPT_HEADER in sent.headers:
         token = sent.headers[SCRIPT_HEADER]
         return Jar(token if TOKEN.fullmatch(token) else None, framed=False, by_script=True)
-    if sent.headers.get("Sec-Fetch-Site") == "cross-site":
+    if _is_from_elsewhere(sent):
         return Jar(None, framed=False)
     return jar(sent)
+
+
+def _is_from_elsewhere(sent: Request) -> bool:
+    """Return whether a page of another site lets the browser ask, or leads it here."""
+    return sent.headers.get("Sec-Fetch-Site") == "cross-site"
 
 
 def visitor_of_request(
@@ -155,10 +160,14 @@ def keep(response: Response, token: str, *, remembered: bool) -> None:
 
 
 def hand(response: Response, token: str, *, remembered: bool) -> None:
-    """Let a page's script keep a token as it came: in the header, or in the cookie."""
+    """
+    Let a page's script keep a token as it came: in the header, or in the cookie.
+
+    A page of another site has no cookie, nor does it replace the one that was not read for it.
+    """
     if SCRIPT_HEADER in request.headers:
         response.headers[SCRIPT_HEADER] = token
-    else:
+    elif not _is_from_elsewhere(request):
         keep(response, token, remembered=remembered)
 
 

@@ -58,6 +58,14 @@ def test_from_another_site_no_cookie_counts(near):
     assert near.ask("study", **{"Sec-Fetch-Site": "cross-site"}).json["recognised"] is False
 
 
+def test_a_link_elsewhere_signs_nobody_out(near):
+    near.send(email=ANN, remember=True)
+    answer = near.ask("study", **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+
+    assert "Set-Cookie" not in answer.headers
+    assert near.ask("study").json["recognised"] is True
+
+
 def test_what_was_asked_of_one_browser_is_not_taken_from_another(portal, near):
     near.send(email=ANN, remember=True)
     asked_of_ann = near.ask("study").json["ask"]
