@@ -2,7 +2,7 @@
 
 import enum
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -95,6 +95,10 @@ def recognise(
     return Recognised(visitor, worth_noting=news or doubt is Doubt.BROWSER, doubt=doubt)
 
 
+Shown = tuple[bytes, str]
+"""The hash of a token, and the rough name of the browser that sent it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """Who a token means now, as far as what he does may be told of him."""
@@ -108,25 +112,31 @@ class Known:
 
 
 def recognise_all(
-    session: Session, sent: Mapping[bytes, str], *, now: datetime
-) -> dict[bytes, Known]:
-    """
-    Return who these tokens mean, in one query: what :func:`recognise` says of each, in short.
+    session: Session, sent: Collection[Shown], *, now: datetime
+) -> dict[Shown, Known]:
+    """Return who these tokens mean, in one query: what :func:`recognise` says of each, in short."""
+    if not sent:
+        return {}
+    rows = session.connection().execute(OWNERS, {"hashes": list({token for token, _ in sent})})
+    owners = {
+        row.hash: row
+        for row in rows
+        if is_alive(_standing(row), now) and is_good(row.replaced_at, now)
+    }
+    return {
+        (token, family): _known(owners[token], family) for token, family in sent if token in owners
+    }
 
-    ``sent`` are their hashes, each with the rough name of the browser that sent it.
-    """
-    found = {}
-    for row in session.connection().execute(OWNERS, {"hashes": list(sent)}) if sent else ():
-        if is_alive(_standing(row), now) and is_good(row.replaced_at, now):
-            is_over = row.claim_state in {None, ClaimState.REJECTED, ClaimState.EXPIRED}
-            doubt = _doubt(row, row, sent[row.hash])
-            found[row.hash] = Known(
-                visitor_id=row.id,
-                tracks=row.tracks,
-                claim_id=None if is_over else row.claim_id,
-                proven=row.state == VisitorState.VERIFIED and doubt is None,
-            )
-    return found
+
+def _known(owner: Any, family: str) -> Known:
+    """Return who a token means that this kind of browser sent."""
+    is_over = owner.claim_state in {None, ClaimState.REJECTED, ClaimState.EXPIRED}
+    return Known(
+        visitor_id=owner.id,
+        tracks=owner.tracks,
+        claim_id=None if is_over else owner.claim_id,
+        proven=owner.state == VisitorState.VERIFIED and _doubt(owner, owner, family) is None,
+    )
 
 
 def visitor_given(session: Session, token: str) -> Visitor | None:

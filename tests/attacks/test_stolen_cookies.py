@@ -10,14 +10,20 @@ its owner by mail, a proof holds only in the kind of browser that gave it, and a
 proof is worth no more than a claim.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 import time_machine
+from flask import request
 
 from regportal.identity.models import Visitor, VisitorToken
 from regportal.identity.tokens import fresh_token
+from regportal.tracking.hearing import hear, keep_all
+from regportal.tracking.models import Parcel
+from regportal.tracking.telling import Events
+from tests.portal import FIREFOX, ORIGIN
+from tests.tracking.test_the_collector import choose, event
 
 ANN = "ann@widgetworks.example"
 CHROME = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0 Safari/537.36"
@@ -166,6 +172,28 @@ def test_a_token_we_never_gave_is_never_adopted_by_a_proof(portal, clock):
 
     assert cookie(ann) != made_up
     assert with_cookie(portal, made_up).get("/g/guide/done").text.count('data-rp="proven"') == 0
+
+
+def heard_from(portal, agent, token):
+    """Return what a browser with this cookie tells, before anybody looked up whose it is."""
+    call = Events.model_validate({"events": [event()]})
+    headers = {"User-Agent": agent, "Cookie": f"rp_v={token}"}
+    with portal.app.test_request_context(base_url=ORIGIN, headers=headers):
+        heard, _ = hear(call, request, now=datetime.now(UTC))
+    return heard
+
+
+def test_a_copied_cookie_proves_nothing_beside_its_owners_call(portal, clock):
+    """What several tell at the same moment is looked up at once; each still counts by itself."""
+    ann = portal.browser()
+    choose(ann)
+    prove(portal, ann)
+    heard = [heard_from(portal, agent, cookie(ann)) for agent in (CHROME, FIREFOX)]
+    portal.store.write(lambda session: keep_all(session, heard))
+    with portal.store.read() as session:
+        proven = {one.agent: one.proven for one in session.scalars(sa.select(Parcel))}
+
+    assert proven == {CHROME: False, FIREFOX: True}
 
 
 def test_a_stolen_database_holds_no_token_that_works(portal, clock):
