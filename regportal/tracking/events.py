@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -319,9 +320,25 @@ def _properties(kind: str, sent: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(read, VideoWatch):
         kept["watched"] = merged(read.watched)
         kept["seconds"] = round(sum(end - start for start, end in kept["watched"]), 3)
-    if len(json.dumps(kept, ensure_ascii=False).encode()) > MOST_PROPERTIES:
+    if len(json.dumps(kept, ensure_ascii=False).encode()) + _zeros(kept) > MOST_PROPERTIES:
         raise NotAnEventError("properties: more than 4 KiB")
     return kept
+
+
+def _zeros(value: Any) -> int:
+    """
+    Return how many zeros it takes to write the numbers of a value without exponents.
+
+    PostgreSQL writes them so, and whoever reads them there has them all to carry:
+
+    >>> _zeros([1e300, 2.5, {"small": 1e-9}])
+    309
+    """
+    if isinstance(value, float):
+        return abs(Decimal(str(value)).adjusted())
+    if isinstance(value, dict):
+        return sum(map(_zeros, value.values()))
+    return sum(map(_zeros, value)) if isinstance(value, list) else 0
 
 
 def _read(kind: type[BaseModel], value: object, *at: str) -> Any:

@@ -3,7 +3,8 @@
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +27,8 @@ AT_ONCE = 64
 """Parcels of one transaction, as far as they are not too full."""
 MOST = 640
 """Events after which no other parcel is begun: other writers wait no longer than for these."""
+IN_HAND = timedelta(milliseconds=500)
+"""When to look again for parcels that another worker is unpacking: it may die of them."""
 COLUMNS = (
     *("id", "type", "object", "category", "properties", "occurred_at", "received_at"),
     *("visitor_id", "visit_id", "claim_id", "contact_id", "attribution"),
@@ -45,10 +48,12 @@ def unpack(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
     """
     Unpack every parcel that waits, oldest first, some of them a transaction.
 
-    Returns None: there is nothing to come back for but the next parcel.
+    Returns when to come back where another worker has the rest in hand; None: for the next parcel.
     """
+    some = partial(_unpack_some, shelf=shelf, now=now)
     while _is_waiting(store):
-        store.write(lambda session: _unpack_some(session, shelf.published(session), now=now))
+        if not store.write(some):
+            return now + IN_HAND
     return None
 
 
@@ -66,8 +71,12 @@ class _Opened:
     events: Sequence[Event]
 
 
-def _unpack_some(session: Session, published: Published, *, now: datetime) -> None:
-    """Unpack the next parcels; on PostgreSQL other workers meanwhile take the next ones."""
+def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> bool:
+    """
+    Unpack the next parcels; on PostgreSQL other workers meanwhile take the next ones.
+
+    Returns whether there were any that nobody else has in hand.
+    """
     opened: list[_Opened] = []
     left = MOST
     for parcel in session.connection().execute(NEXT).all():
@@ -75,7 +84,8 @@ def _unpack_some(session: Session, published: Published, *, now: datetime) -> No
             opened.append(_Opened(parcel, [event_of(kept) for kept in parcel.events]))
             left -= len(opened[-1].events)
     if not opened:
-        return
+        return False
+    published = shelf.published(session)
     visits = Visits.look_up(session, published, [one.parcel for one in opened])
     claims = _claims(session, {one.parcel.claim_id for one in opened} - {None})
     around = around_all(session, [(one.parcel, one.events) for one in opened])
@@ -94,6 +104,7 @@ def _unpack_some(session: Session, published: Published, *, now: datetime) -> No
         sa.update(table_of(Parcel)).where(table_of(Parcel).c.id.in_(done_with)),
         {"unpacked_at": now},
     )
+    return True
 
 
 CONTACT = COLUMNS.index("contact_id")

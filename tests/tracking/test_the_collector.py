@@ -14,6 +14,7 @@ from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
 from regportal.store.ids import uuid7
 from regportal.tracking.judging import RULES
 from regportal.tracking.models import Interaction, Parcel, Told, Touch, Visit
+from regportal.tracking.unpacking import unpack
 from tests.portal import FIREFOX, ORIGIN, SITE
 
 ANN = "ann@widgetworks.example"
@@ -202,6 +203,21 @@ def test_without_consent_to_be_followed_nothing_is_linked(portal):
     assert {one.attribution for one in seen} == {"anonymous"}
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_another_worker_has_in_hand_is_looked_for_again_and_not_without_a_pause(
+    portal, followed
+):
+    tell(followed, event())
+    now = datetime.now(UTC)
+    with portal.store.engine.begin() as another:
+        another.execute(sa.select(Parcel.id).with_for_update())
+        again = unpack(portal.store, portal.shelf, now=now)
+
+    assert now < again < now + timedelta(seconds=1)
+    assert unpack(portal.store, portal.shelf, now=again) is None
+    assert len(kept(portal)) == 1
+
+
 def test_a_token_that_scripts_can_read_is_never_worth_a_proof(portal, ann):
     token = ann.client.get_cookie("rp_v", domain="localhost").value
     script = portal.browser()
@@ -253,6 +269,7 @@ def test_the_clock_of_a_browser_is_set_right_by_when_it_sent(portal, followed):
         ({"type": "search"}, "properties.query: "),
         ({"type": "video_watch", "properties": {"watched": [[9, 3]]}}, "properties.watched: "),
         ({"type": "custom:x", "properties": {"x": "y" * 5000}}, "properties: more than 4 KiB"),
+        ({"type": "custom:x", "properties": {"x": [1e300] * 99}}, "properties: more than 4 KiB"),
         ({"surprise": 1}, "surprise: "),
         ({"type": {}}, "type: "),
         ({"occurred_at": 1_772_625_600}, "occurred_at: "),
