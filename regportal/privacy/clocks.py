@@ -29,7 +29,7 @@ from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.facts import table_of
 from regportal.store.ids import first_of
 from regportal.store.sessions import Store
-from regportal.tracking.models import Attribution, Interaction, Parcel, Touch, Visit
+from regportal.tracking.models import Attribution, Interaction, Parcel, Told, Touch, Visit
 
 AT_ONCE = 200
 """Rows of one transaction: other writers wait no longer than for these."""
@@ -82,6 +82,7 @@ def tidy(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> dict[str,
         "interactions": partial(_interactions, before=now - kept["anonymous"]),
         "visits": partial(_visits, before=now - kept["anonymous"]),
         "calls": partial(_calls, before=now - kept["anonymous"]),
+        "told": partial(_ahead, before=now - kept["network"], now=now),
         "ledger": partial(_evidence, before=now - kept["ledger"]),
         "numbers": _numbers,
     }
@@ -212,6 +213,15 @@ def _calls(session: Session, *, before: datetime) -> int:
         .limit(AT_ONCE)
     ).all()
     session.execute(sa.delete(Parcel).where(Parcel.id.in_(old)))
+    return len(old)
+
+
+def _ahead(session: Session, *, before: datetime, now: datetime) -> int:
+    """Forget some ids that were told long ago and still lie ahead: their own time ends too late."""
+    old = session.scalars(
+        sa.select(Told.id).where(Told.id > first_of(now), Told.at < before).limit(AT_ONCE)
+    ).all()
+    session.execute(sa.delete(Told).where(Told.id.in_(old)))
     return len(old)
 
 

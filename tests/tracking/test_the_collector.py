@@ -521,6 +521,16 @@ def test_how_it_was_told_is_kept_as_long_as_a_network_may_be(portal, followed):
     assert len(kept(portal)) == 1
 
 
+def test_an_id_from_the_future_is_remembered_no_longer_than_another(portal, followed):
+    tell(followed, event(id=f"ffffffff-ffff{str(uuid7())[13:]}"), event())
+    portal.work()
+    later = datetime.now(UTC) + timedelta(days=31)
+    tidy(portal.store, portal.shelf, pepper=portal.settings.pepper_text, now=later)
+
+    assert kept(portal, Told) == []
+    assert len(kept(portal)) == 2
+
+
 def test_the_name_a_browser_gives_itself_is_kept_no_longer_than_its_first_300_signs(
     portal, followed
 ):
