@@ -8,6 +8,7 @@ it hands on with its body given back, so that what is refused, and how, is said 
 
 import http
 import io
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,6 +36,7 @@ ACCEPTED = f"202 {http.HTTPStatus.ACCEPTED.phrase.upper()}"
 OURS = {"REQUEST_METHOD": "POST", "PATH_INFO": PATH, "QUERY_STRING": ""}
 ODD = ("HTTP_AUTHORIZATION", "HTTP_TRANSFER_ENCODING", "HTTP_X_HTTP_METHOD_OVERRIDE")
 """Headers with which a call is not the plain one."""
+LENGTH = re.compile(r"[1-9][0-9]{0,4}")
 TYPES = frozenset(
     {*MEDIA, *(f"{one};charset={utf}" for one in MEDIA for utf in ("UTF-8", "utf-8"))}
 )
@@ -72,9 +74,8 @@ class Front:
             all(environ.get(name, "") == value for name, value in OURS.items())
             and not any(name in environ for name in ODD)
             and environ.get("CONTENT_TYPE", "").replace(" ", "") in TYPES
-            and length.isascii()
-            and length.isdigit()
-            and 0 < int(length[:9]) <= LARGEST
+            and LENGTH.fullmatch(length) is not None
+            and int(length) <= LARGEST
             and self._shelf.held is not None
             and self._is_trusted(environ.get("HTTP_HOST", ""))
         )

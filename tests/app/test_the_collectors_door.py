@@ -138,6 +138,7 @@ HANDED_ON = [
     {"CONTENT_LENGTH": None},
     {"CONTENT_LENGTH": "-1"},
     {"CONTENT_LENGTH": "70000"},
+    {"CONTENT_LENGTH": "000000001" + "9" * 30},
     {"HTTP_HOST": "evil.example"},
     {"HTTP_ORIGIN": "https://evil.example"},
     {"HTTP_ORIGIN": None},
