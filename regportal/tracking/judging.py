@@ -1,6 +1,7 @@
 """Whether a person did it or a machine: from how it was asked for, and how fast."""
 
 import re
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -95,14 +96,20 @@ def by_pace(moments: Iterable[tuple[datetime, str]]) -> Verdict:
     >>> by_pace([(at, "/one-page") for at, _ in ten]).judged
     <Judged.PERSON: 'person'>
     """
-    recent: list[tuple[datetime, str]] = []
     moments = list(moments)
     if len({name for _, name in moments}) < BURST:
         return PERSON
+    recent: deque[tuple[datetime, str]] = deque()
+    names: Counter[str] = Counter()
     for at, name in sorted(moments):
-        recent = [(then, other) for then, other in recent if at - then < WITHIN]
+        while recent and at - recent[0][0] >= WITHIN:
+            _, past = recent.popleft()
+            names[past] -= 1
+            if not names[past]:
+                del names[past]
         recent.append((at, name))
-        if len({other for _, other in recent}) >= BURST:
+        names[name] += 1
+        if len(names) >= BURST:
             return _machine(f"{BURST} different objects within {WITHIN.seconds} seconds")
     return PERSON
 

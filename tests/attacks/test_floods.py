@@ -8,6 +8,7 @@ and what is refused is refused alike for known and unknown addresses.
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,8 @@ from regportal.identity import limits
 from regportal.identity.limits import HOUR, LIMITS, MINUTE, count, take
 from regportal.identity.models import Claim, Tally
 from regportal.store.sessions import Store, make_engine
+from regportal.tracking.judging import by_pace
+from regportal.tracking.models import Judged
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ANN = "ann@widgetworks.example"
@@ -68,6 +71,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from regportal.identity.limits import HOUR, take
 from regportal.store.sessions import Store, make_engine
+from regportal.tracking.judging import by_pace
+from regportal.tracking.models import Judged
 
 store = Store(make_engine(sys.argv[1]))
 at = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -226,3 +231,13 @@ def test_a_cookie_does_not_make_mails_free(limited):
 
     assert answers[0] == 303
     assert answers[-1] == 429
+
+
+def test_one_moment_told_of_without_end_is_judged_in_no_time():
+    """When something happened its teller says: a whole flood may lie in the same two seconds."""
+    flood = [(NOON, f"/{number % 7}") for number in range(20_000)]
+    began = time.process_time()
+    verdict = by_pace([*flood, (NOON + timedelta(seconds=3), "/7")])
+
+    assert verdict.judged is Judged.PERSON
+    assert time.process_time() - began < 5
