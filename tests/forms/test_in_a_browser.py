@@ -429,6 +429,18 @@ def test_a_browser_that_objects_is_offered_no_memory(new_context, watch, place):
     assert [one["expires"] for one in context.cookies()] == [-1]
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_whoever_presses_enter_chose_nothing_and_is_not_remembered(new_context, place, scripts):
+    context = new_context(java_script_enabled=scripts)
+    page = context.new_page()
+    go(page, f"{place.url}/g/prices")
+    page.locator("input[name=email]").fill("enid@widgetworks.example")
+    page.keyboard.press("Enter")
+    page.locator("[data-rp=mailed]").wait_for()
+
+    assert [one["expires"] for one in context.cookies()] == [-1]
+
+
 def test_not_you_begins_anew(ann, place):
     claim(ann, place, remember="yes")
     before = ann.context.cookies()

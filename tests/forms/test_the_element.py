@@ -217,6 +217,18 @@ def test_the_drawn_gate_works_by_keyboard_alone(ann, place):
     assert told(ann) == ["asked", "refused", "opened"]
 
 
+@pytest.mark.parametrize("attributes", ["", "light"])
+def test_whoever_presses_enter_chose_nothing_and_is_not_remembered(ann, place, attributes):
+    visit(ann, place, "prices", attributes)
+    ann.locator(EMAIL).fill("enid@widgetworks.example")
+    with ann.expect_request(lambda one: one.method == "POST") as sent:
+        ann.keyboard.press("Enter")
+    expect(ann.locator("[data-rp=mailed]")).to_be_visible()
+
+    assert sent.value.post_data_json["remember"] is False
+    assert [one["expires"] for one in ann.context.cookies()] == [-1]
+
+
 def reach(page, selector):
     """Press Tab until this has the focus inside the gate."""
     for _ in range(15):
@@ -272,13 +284,13 @@ def test_a_light_gate_is_plain_html_that_the_page_styles(ann, place):
     assert ann.evaluate("document.querySelectorAll('regportal-gate [class], [style]').length") == 0
     assert violations(ann) == []
     ann.locator("input[name=email]").fill("nobody")
-    form.locator("button").last.click()
+    form.locator("button[value=no]").click()
     error = ann.locator(f"{GATE} [data-rp=error][data-field=email]")
     expect(error).to_be_visible()
     assert violations(ann) == []
     ann.locator("input[name=email]").fill("ugo@widgetworks.example")
     with ann.expect_download():
-        form.locator("button").last.click()
+        form.locator("button[value=no]").click()
 
     expect(ann.locator(FILE)).to_be_visible()
     assert ann.evaluate("broken") == []

@@ -32,8 +32,8 @@ PAGE = """<!doctype html><html lang="en"><title>All prices</title>
 <form method="post" data-rp="gate">{{ form.csrf_token }}{{ form.ask }}
 <p>{{ form.email.label }} {{ form.email }}</p>
 <p>{{ form.newsletter }} {{ form.newsletter.label }}</p>
-<button name="remember" value="yes">Get it, and remember me</button>
 <button name="remember" value="no">Get it, just this once</button>
+<button name="remember" value="yes">Get it, and remember me</button>
 </form></main></html>"""
 
 

@@ -40,8 +40,9 @@ export function form({ email, question, newsletter }, { words, kiosk }, { id, ma
   const button = (says, more) => make('button', { type: 'submit', part: 'button', ...more }, says)
   const buttons = email
     ? [
-        mayRemember && button(words.remember ?? '', { name: 'remember', value: 'yes' }),
+        // The first one is what Enter presses: whoever does not choose is not remembered.
         button(words.once ?? '', { name: 'remember', value: 'no' }),
+        mayRemember && button(words.remember ?? '', { name: 'remember', value: 'yes' }),
       ]
     : [
         button(words.get ?? ''),
