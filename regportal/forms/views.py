@@ -50,7 +50,7 @@ def open_the_gate(key: str) -> BaseResponse:
     try:
         found = take_fields(key, fields, as_form=True)
     except StaleError as stale:
-        return _anew(key, str(stale))
+        return _anew(key, fields, str(stale))
     match found:
         case Taken(visiting, sent, sender, opened):
             return after.go_on(visiting, opened, sent, sender)
@@ -70,12 +70,18 @@ def _first_an_effort(crowded: Crowded, fields: Fields) -> Response:
     return response
 
 
-def _anew(key: str, says: str) -> Response:
-    """Show the form anew, and why."""
+def _anew(key: str, fields: Fields, says: str) -> Response:
+    """
+    Show the form anew with what was typed, and why.
+
+    A newsletter is agreed to anew, too, and nothing typed comes back at a kiosk.
+    """
     with current.store().read() as session:
         visiting = visiting_of(session, key)
     ask = fresh_ask(visiting)
-    form = form_for(visiting, ask)
+    may = () if visiting.around.kiosk else ("email", "q-")
+    typed = {name: fields[name] for name in fields if name.startswith(may)}
+    form = form_for(visiting, ask, typed)
     form.form_errors.append(says)
     return _page(visiting, ask, form, status=409)
 

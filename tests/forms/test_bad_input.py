@@ -85,9 +85,13 @@ def test_a_token_is_too_old_after_a_day(portal):
     with time_machine.travel("2026-03-02 09:00Z") as clock:
         page = ann.gate("guide")
         clock.shift(timedelta(hours=24, minutes=3))
-        stale = ann.send("guide", page, email="ann@widgetworks.example")
+        typed = {"email": "ann@widgetworks.example", "n-news": "yes"}
+        stale = ann.send("guide", page, **typed)
 
         assert stale.status == 409
+        assert 'value="ann@widgetworks.example"' in stale.text
+        assert 'name="n-news"' in stale.text
+        assert "checked" not in stale.text
         assert ann.send("guide", stale, email="ann@widgetworks.example").status == 303
 
 

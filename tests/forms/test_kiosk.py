@@ -131,6 +131,7 @@ def test_going_back_to_the_form_of_the_one_before_does_not_speak_for_him(portal,
 
     assert refused.status == 409
     assert "a***@" not in refused.text
+    assert BOB not in refused.text
     assert [one.email for one in rows(portal, Claim)] == [ANN]
 
 

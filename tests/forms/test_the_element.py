@@ -317,6 +317,25 @@ def test_a_page_that_had_been_open_for_too_long_is_asked_anew(ann, place):
     expect(ann.locator(f"{GATE} {FORM}")).to_be_visible()
 
 
+@pytest.mark.parametrize("attributes", ["", "light"])
+def test_asked_anew_nothing_is_typed_again_but_a_newsletter_is_agreed_to_anew(
+    ann, place, attributes
+):
+    visit(ann, place, attributes=attributes)
+    ann.locator(EMAIL).fill("uwe@widgetworks.example")
+    ann.locator(f"{GATE} input[name=n-news]").check()
+    ann.context.clear_cookies()
+    allowed = {"recognise": True, "track": False}
+    ann.context.request.post(
+        f"{place.url}/api/v1/choice", data=allowed, headers={"Origin": place.ours}
+    )
+    ann.locator(ONCE).click()
+    expect(ann.get_by_role("status")).to_contain_text("open for too long")
+
+    expect(ann.locator(EMAIL)).to_have_value("uwe@widgetworks.example")
+    expect(ann.locator(f"{GATE} input[name=n-news]")).not_to_be_checked()
+
+
 # --- when it does not work ---
 
 

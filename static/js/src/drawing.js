@@ -212,6 +212,21 @@ export function answers(data, { ask, email, question, newsletter }) {
 }
 
 /**
+ * Fill in what was typed before; a box for a newsletter is ticked anew or not at all.
+ * @param {HTMLElement} drawn
+ * @param {FormData} typed
+ */
+export function fillIn(drawn, typed) {
+  for (const field of drawn.querySelectorAll('input, select')) {
+    if (!(field instanceof HTMLInputElement || field instanceof HTMLSelectElement)) continue
+    const given = field.name.startsWith('n-') ? [] : typed.getAll(field.name)
+    if (field instanceof HTMLInputElement && /^(checkbox|radio)$/.test(field.type))
+      field.checked = given.includes(field.value)
+    else if (given[0]) field.value = `${given[0]}`
+  }
+}
+
+/**
  * A sentence with a name in it, which may be written the other way round.
  * @param {string} says with `%(name)s` in it
  * @param {string} name

@@ -2,7 +2,7 @@
 
 import { find } from '../effort.js'
 import { RefusedError } from './asking.js'
-import { answers, complain, form, make, named, quiet } from './drawing.js'
+import { answers, complain, fillIn, form, make, named, quiet } from './drawing.js'
 import { keep, read } from './kept.js'
 
 /** @typedef {import('./asking.js').Asked} Asked */
@@ -157,7 +157,7 @@ export class Drawn {
     this.says.tell([409, 422, 429].includes(status) ? 'refused' : 'failed')
     const wrong = status === 422 && field && complain(sent, field, detail ?? '')
     if (wrong) wrong.focus()
-    else if (status === 409) await this.anew(async () => {}, words.anew)
+    else if (status === 409) await this.anew(async () => {}, words.anew, new FormData(sent))
     else if (status === 422) this.notice(detail)
     else if (status === 429) this.notice(words.later)
     else this.notice(words.failed, this.link())
@@ -167,8 +167,9 @@ export class Drawn {
    * Ask anew, after something was done; say why.
    * @param {() => Promise<void>} first
    * @param {string} [why]
+   * @param {FormData} [typed] what is not to be typed again
    */
-  async anew(first, why) {
+  async anew(first, why, typed) {
     const { words = {} } = this.shell ?? {}
     this.busy = true
     try {
@@ -178,6 +179,7 @@ export class Drawn {
       const asked = await this.asking.ask()
       if (this.ended) return
       this.draw(asked)
+      if (typed && !this.shell?.kiosk) fillIn(this.place, typed)
       if (why) this.notice(why)
       this.focus()
     } catch {
