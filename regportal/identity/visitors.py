@@ -95,8 +95,8 @@ def recognise(
     return Recognised(visitor, worth_noting=news or doubt is Doubt.BROWSER, doubt=doubt)
 
 
-Shown = tuple[bytes, str]
-"""The hash of a token, and the rough name of the browser that sent it."""
+Bearer = tuple[bytes, str]
+"""Who shows a token: its hash, and the rough name of the browser that sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ class Known:
 
 
 def recognise_all(
-    session: Session, sent: Collection[Shown], *, now: datetime
-) -> dict[Shown, Known]:
+    session: Session, sent: Collection[Bearer], *, now: datetime
+) -> dict[Bearer, Known]:
     """Return who these tokens mean, in one query: what :func:`recognise` says of each, in short."""
     if not sent:
         return {}

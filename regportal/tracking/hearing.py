@@ -12,7 +12,7 @@ from regportal.errors import TooManyError
 from regportal.identity import browser, limits, wire
 from regportal.identity.api import Refused
 from regportal.identity.tokens import hash_of
-from regportal.identity.visitors import Known, Shown, recognise_all
+from regportal.identity.visitors import Bearer, Known, recognise_all
 from regportal.store import current
 from regportal.store.documents import NEWEST
 from regportal.tracking.collecting import Teller, Telling, take_all
@@ -93,15 +93,15 @@ def keep_all(session: Session, heard: Sequence[Heard]) -> list[int | TooManyErro
             if not is_fine:
                 answers[place] = limits.too_many("events", now=now)
     places = [place for place in places if answers[place] is None]
-    shown = {(one.token, one.family) for one in (heard[each] for each in places) if one.token}
-    known = recognise_all(session, shown, now=now)
+    bearers = {(one.token, one.family) for one in (heard[each] for each in places) if one.token}
+    known = recognise_all(session, bearers, now=now)
     tellings = [_told_by(heard[place], known) for place in places]
     for place, taken in zip(places, take_all(session, tellings) if tellings else (), strict=True):
         answers[place] = taken
     return answers
 
 
-def _told_by(heard: Heard, known: Mapping[Shown, Known]) -> Telling:
+def _told_by(heard: Heard, known: Mapping[Bearer, Known]) -> Telling:
     """
     Return what was told, by whom: where he does not allow us to follow him, by nobody.
 
