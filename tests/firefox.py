@@ -12,6 +12,7 @@ from pathlib import Path
 
 from websockets.sync.client import ClientConnection, connect
 
+from tests.keys import strokes
 from tools.ensure_browser import FIREFOX, ensure
 
 PATIENCE = 60.0
@@ -78,6 +79,10 @@ class Firefox:
         assert done["type"] == "success", done
         return done["result"].get("value")
 
+    def type(self, text: str) -> None:
+        """Type a text wherever the focus is, as a keyboard does."""
+        self._ask("input.performActions", context=self._tab, actions=strokes(text))
+
     def has(self, selector: str) -> bool:
         """Tell whether the page has such an element."""
         return bool(self.read(f"document.querySelector({json.dumps(selector)}) !== null"))
@@ -122,9 +127,10 @@ class Firefox:
 
 
 @contextlib.contextmanager
-def firefox(proxy: str = "", **more: object) -> Iterator[Firefox]:
+def firefox(proxy: str = "", *, scripts: bool = True, **more: object) -> Iterator[Firefox]:
     """Start a Firefox nobody has used; end it. ``a__b`` stands for the preference ``a.b``."""
     preferences = PREFERENCES | {name.replace("__", "."): value for name, value in more.items()}
+    preferences["javascript.enabled"] = scripts
     if proxy:
         host, port = proxy.split(":")
         preferences |= {

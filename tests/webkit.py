@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import requests
 
+from tests.keys import strokes
 from tests.web_servers import free_port
 from tools.ensure_browser import WEBKIT, XVFB, ensure
 
@@ -21,11 +22,11 @@ FRAME = "(document.querySelector('regportal-gate')?.shadowRoot ?? document).quer
 class WebKit:
     """One WebKitGTK with one window."""
 
-    def __init__(self, driver: str) -> None:
+    def __init__(self, driver: str, arguments: list[str]) -> None:
         """Begin a session of its own."""
         self._address = driver
-        wanted = {"alwaysMatch": {"acceptInsecureCerts": True}}
-        made = self._ask("POST", "/session", capabilities=wanted)
+        wanted = {"acceptInsecureCerts": True, "webkitgtk:browserOptions": {"args": arguments}}
+        made = self._ask("POST", "/session", capabilities={"alwaysMatch": wanted})
         self._address = f"{driver}/session/{made['sessionId']}"
         self.version = made["capabilities"]["browserVersion"]
 
@@ -48,6 +49,10 @@ class WebKit:
         finally:
             self._ask("POST", "/frame", id=None)
 
+    def type(self, text: str) -> None:
+        """Type a text wherever the focus is, as a keyboard does."""
+        self._ask("POST", "/actions", actions=strokes(text))
+
     def end(self) -> None:
         """Close it."""
         self._ask("DELETE", "")
@@ -61,13 +66,14 @@ class WebKit:
 
 
 @contextlib.contextmanager
-def webkit(proxy: str) -> Iterator[WebKit]:
+def webkit(proxy: str, *, scripts: bool = True) -> Iterator[WebKit]:
     """
     Start a WebKitGTK nobody has used, on a screen nobody sees; end both.
 
-    It reaches only what the proxy lets it.
+    It reaches only what the proxy lets it. Without ``scripts`` it takes those of pages out.
     """
     port = free_port()
+    arguments = ["--automation", *([] if scripts else ["--enable-javascript-markup=false"])]
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         screen = stack.enter_context(_screen())
@@ -84,7 +90,7 @@ def webkit(proxy: str) -> Iterator[WebKit]:
         while not _listens(port):
             assert time.monotonic() < until, "WebKitWebDriver does not listen"
             time.sleep(0.02)
-        browser = WebKit(f"http://127.0.0.1:{port}")
+        browser = WebKit(f"http://127.0.0.1:{port}", arguments)
         stack.callback(browser.end)
         yield browser
 

@@ -9,6 +9,7 @@ import pytest
 
 from regportal.app import scripts, web_root
 from regportal.cli.snippet import snippet_of
+from tests.embedding.engines import engine, started  # noqa: F401 - fixtures
 from tests.portal import Portal, served
 from tests.web_servers import free_port, in_the_docs, nginx
 from tools.ensure_browser import NGINX, ensure
@@ -41,6 +42,7 @@ MODES = {
     "other site": "https://portal.vendor.test:{port}",
 }
 """M1, M2 and M3 of security.md 3.2: where the portal is."""
+BY_A_PERSON = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })"
 
 
 @dataclass

@@ -1,90 +1,16 @@
 """The gate and the recorder in the engines of Firefox and of Safari, wherever the portal is."""
 
-import json
-import time
-from contextlib import ExitStack
-
 import pytest
 import sqlalchemy as sa
 
 from regportal.tracking.models import Interaction
-from tests.embedding.conftest import MODES
-from tests.firefox import firefox
-from tests.names import known, only_this_machine
-from tests.webkit import webkit
+from tests.embedding.conftest import BY_A_PERSON, MODES
+from tests.embedding.engines import COMES_BACK, FETCHED, FILE, GIVES, NEW, Gate, soon
+from tests.names import known
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("browser")]
 
-STARTS = {"firefox": firefox, "webkitgtk": webkit}
-PATIENCE = 20
-ROOT = "(document.querySelector('regportal-gate')?.shadowRoot ?? document)"
-FILE = f"{ROOT}.querySelector('a[data-rp=download]')"
-SEEN = f"""(has => JSON.stringify({{
-  email: has('input[name=email]'), country: has('[data-question=country]'),
-  file: has('a[data-rp=download]'), again: has('[data-rp=not-you]'),
-}}))(selector => {ROOT}.querySelector(selector) !== null)"""
-FETCHED = """(asked => (
-  asked.open('GET', {}, false), asked.send(), asked.responseText
-))(new XMLHttpRequest())"""
-GIVES = f"""({ROOT}.querySelector('input[name=email]').value = 'ann@widgetworks.example',
-  {ROOT}.querySelector('button[name=remember][value=yes]').click(), true)"""
-BY_A_PERSON = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })"
 LAX = "script-src 'self' {portal}; connect-src {portal}"
-
-
-@pytest.fixture
-def started(request):
-    """Start the engine that a test is about, with what it is to be told."""
-    with ExitStack() as stack:
-
-        def start(name, **preferences):
-            proxy = stack.enter_context(only_this_machine())
-            browser = stack.enter_context(STARTS[name](proxy, **preferences))
-            request.config.pluginmanager.get_plugin("guard").engines[name] = browser.version
-            return browser
-
-        yield start
-
-
-@pytest.fixture(params=list(STARTS))
-def engine(request):
-    """Each engine beside Chromium."""
-    return request.param
-
-
-def soon(condition):
-    """Wait until something holds, and return it."""
-
-    until = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < until, "it does not come"
-        time.sleep(0.05)
-    return found
-
-
-class Gate:
-    """The gate of a page: in a frame where the portal is on another site, else drawn."""
-
-    def __init__(self, browser, place):
-        self.browser, self.place = browser, place
-        self.framed = "example.net" in place.url
-        self.read = browser.read_frame if self.framed else browser.read
-
-    @property
-    def shows(self):
-        """Return what there is; nothing while it is on its way."""
-        return json.loads(self.read(SEEN) or "{}")
-
-    def give_address(self):
-        """Give an address, and return the bytes of the file."""
-        soon(lambda: self.shows.get("email"))
-        self.read(GIVES)
-        soon(lambda: self.shows.get("file"))
-        if self.framed:
-            return self.read(FETCHED.format(f"{FILE}.href"))
-        file = self.read(f"{FILE}.href")
-        self.browser.open(f"{self.place.url}/g/guide")
-        return self.browser.read(FETCHED.format(json.dumps(file)))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -95,19 +21,36 @@ def test_a_gate_hands_over_every_byte_and_knows_who_comes_back(started, engine, 
     given = gate.give_address()
     browser.open("about:blank")
     browser.open(place.page("study", "study"))
-    soon(lambda: gate.shows.get("email") or gate.shows.get("again"))
-    comes_back = {"email": False, "country": True, "file": False, "again": True}
-    is_new = {"email": True, "country": False, "file": False, "again": False}
-    forgets = (engine, mode) == ("webkitgtk", "other site")  # it keeps no cookie of a frame
 
     assert given == "This is guide.txt.\n"
-    assert gate.shows == (is_new if forgets else comes_back)
+    assert gate.asks() == COMES_BACK
+    assert gate.answer() == "This is study.txt.\n"
+
+
+@pytest.mark.parametrize(("remember", "kept"), [("yes", [1, 1]), ("no", [0, 1])])
+def test_where_a_frame_keeps_no_cookie_it_keeps_a_token_for_as_long_as_is_wanted(
+    started, remember, kept, place_in
+):
+    place, browser = place_in("other site", named=known), started("webkitgtk")
+    browser.open(place.page("guide"))
+    gate = Gate(browser, place)
+    gate.give_address(remember)
+    browser.open(place.page("study", "study"))
+    knows = gate.asks()
+    keeps = browser.read_frame("[localStorage.length, sessionStorage.length]")
+    page_keeps = browser.read("localStorage.length + sessionStorage.length + document.cookie")
+    gate.not_you()
+    soon(lambda: gate.shows.get("email"))
+
+    assert knows == COMES_BACK
+    assert (keeps, page_keeps) == (kept, "0")
+    assert gate.shows == NEW
 
 
 def test_the_portals_own_page_hands_it_over_as_well(started, engine, place_in):
     place, browser = place_in("sub-domain", named=known), started(engine)
     browser.open(f"{place.url}/g/guide")
-    browser.read(GIVES)
+    browser.read(GIVES.format("yes"))
     soon(lambda: browser.read(f"{FILE} !== null"))
 
     assert browser.read(FETCHED.format(f"{FILE}.href")) == "This is guide.txt.\n"

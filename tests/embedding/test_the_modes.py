@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import go
+from tests.embedding.conftest import BY_A_PERSON
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -16,7 +17,6 @@ EXPECTED = (
     "Failed to load resource: the server responded with a status of 4",  # a form that is refused
     "Blocked autofocusing",  # in a frame the script of the page does it
 )
-BY_A_PERSON = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })"
 
 
 @pytest.fixture
