@@ -193,7 +193,8 @@ class Page:
     @property
     def download(self) -> str | None:
         """Return the path of the file."""
-        return _first(r'href="([^"]*/d/[^"]+)"', self.text)
+        link = _first(r'href="([^"]*/d/[^"]+)"', self.text)
+        return html.unescape(link) if link else None
 
     @property
     def errors(self) -> list[str]:

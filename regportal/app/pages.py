@@ -30,6 +30,8 @@ class PageType:
     policy: str
     headers: dict[str, str] = field(default_factory=dict)
     may_be_framed: bool = False
+    leaves_frames: bool = False
+    """Whether a framed page leads there: WebKit asks also of a file who may show it (P6)."""
     asked_by_pages: bool = False
     """Whether scripts on the site's own pages may ask it (security.md 3.4)."""
     has_script: bool = False
@@ -65,13 +67,14 @@ CONFIRM = PageType(
     },
 )
 DOWNLOAD = PageType(
-    "default-src 'none'; sandbox; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "default-src 'none'; sandbox; frame-ancestors {ancestors}; base-uri 'none'; form-action 'none'",
     {
         "Cross-Origin-Resource-Policy": "same-site",
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "private, no-store",
         "X-Robots-Tag": "noindex, noarchive",
     },
+    leaves_frames=True,
 )
 STATIC = PageType(
     "default-src 'none'",
@@ -275,7 +278,8 @@ def _is_ours(origin: str) -> bool:
 
 def _ancestor(kind: PageType) -> str | None:
     """Return the one origin that may frame this answer."""
-    return frame(current.site()).origin if kind.may_be_framed else None
+    framed = kind.may_be_framed or kind.leaves_frames
+    return frame(current.site()).origin if framed else None
 
 
 def _framing(kind: PageType) -> dict[str, str]:

@@ -71,7 +71,7 @@ def done_page(
     asset, claim, locale = visiting.around.asset, visiting.claim, visiting.locale
     download, code = None, _code(session, visiting)
     if handed.download and asset.content:
-        url = url_for("downloads.download", token=handed.download)
+        url = url_for("downloads.download", token=handed.download, **visiting.frame.query)
         download = {"url": url, "name": asset.content.name, "size": asset.content.size}
     starts = download is not None and handed.starts and status == HTTPStatus.OK
     page = render_template(

@@ -202,6 +202,17 @@ def test_a_file(ann):
     assert file.headers["Content-Disposition"].startswith("attachment; filename")
 
 
+def test_a_file_in_a_frame_may_be_shown_by_the_page_around_and_by_nobody_else(ann):
+    """Else WebKit does not hand it over: it judges a file as if it were to be shown."""
+    own = "https://www.acme.example"
+    policy = P6["Content-Security-Policy"].replace("'none'; base", f"{own}; base")
+    link = ann.get(f"/g/guide/done?in=frame&host={own}").download
+    evil = f"{link.partition('?')[0]}?in=frame&host=https://evil.example"
+
+    for one in (link, evil):
+        check(ann.get(one), P6 | {"Content-Security-Policy": policy})
+
+
 @pytest.mark.parametrize("navigates", [True, False])
 def test_a_file_of_somebody_else(portal, ann, navigates):
     link = ann.get("/g/guide/done").download
