@@ -28,6 +28,7 @@ PREFERENCES = {
     "services.settings.server": "http://127.0.0.1:9/",
     "toolkit.telemetry.enabled": False,
     "browser.safebrowsing.update.enabled": False,
+    "browser.download.folderList": 2,
     "network.proxy.type": 1,
     "network.proxy.http": "127.0.0.1",
     "network.proxy.http_port": 9,
@@ -41,13 +42,15 @@ PREFERENCES = {
 class Firefox:
     """One Firefox with one tab."""
 
-    def __init__(self, wire: ClientConnection) -> None:
+    def __init__(self, wire: ClientConnection, downloads: Path) -> None:
         self._wire, self._number = wire, itertools.count(1)
+        self.downloads = downloads
         wanted = {"alwaysMatch": {"acceptInsecureCerts": True}}
         self.version = self._ask("session.new", capabilities=wanted)["capabilities"][
             "browserVersion"
         ]
-        self._tab = self._ask("browsingContext.getTree")["contexts"][0]["context"]
+        # A tab of our own: the one it starts with never gets the focus.
+        self._tab = self._ask("browsingContext.create", type="tab")["context"]
 
     def open(self, url: str) -> None:
         """Go to an address, and wait until the page is there; a download that begins is let go."""
@@ -141,6 +144,7 @@ def firefox(proxy: str = "", *, scripts: bool = True, **more: object) -> Iterato
             "network.proxy.socks_remote_dns": True,
         }
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        preferences["browser.download.dir"] = f"{profile}/downloads"
         lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in preferences.items()]
         (Path(profile) / "user.js").write_text("\n".join(lines), encoding="utf-8")
         process = subprocess.Popen(
@@ -156,7 +160,7 @@ def firefox(proxy: str = "", *, scripts: bool = True, **more: object) -> Iterato
                 assert line, "Firefox ended before it listened"
                 listening = re.search(r"WebDriver BiDi listening on (ws://\S+)", line)
             with connect(f"{listening[1]}/session", max_size=None, proxy=None) as wire:
-                yield Firefox(wire)
+                yield Firefox(wire, Path(profile) / "downloads")
         finally:
             process.terminate()
             try:

@@ -55,6 +55,14 @@ class Guard:
             self.engines["chromium"] = made.version
         return made
 
+    def pytest_sessionfinish(self, session):
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["engines"] = self.engines
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node):
+        self.engines |= getattr(node, "workeroutput", {}).get("engines", {})
+
     def pytest_terminal_summary(self, terminalreporter):
         if self.engines:
             ran = ", ".join(f"{name} {version}" for name, version in sorted(self.engines.items()))

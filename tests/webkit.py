@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import requests
 
@@ -22,9 +23,9 @@ FRAME = "(document.querySelector('regportal-gate')?.shadowRoot ?? document).quer
 class WebKit:
     """One WebKitGTK with one window."""
 
-    def __init__(self, driver: str, arguments: list[str]) -> None:
+    def __init__(self, driver: str, arguments: list[str], downloads: Path) -> None:
         """Begin a session of its own."""
-        self._address = driver
+        self._address, self.downloads = driver, downloads
         wanted = {"acceptInsecureCerts": True, "webkitgtk:browserOptions": {"args": arguments}}
         made = self._ask("POST", "/session", capabilities={"alwaysMatch": wanted})
         self._address = f"{driver}/session/{made['sessionId']}"
@@ -90,7 +91,7 @@ def webkit(proxy: str, *, scripts: bool = True) -> Iterator[WebKit]:
         while not _listens(port):
             assert time.monotonic() < until, "WebKitWebDriver does not listen"
             time.sleep(0.02)
-        browser = WebKit(f"http://127.0.0.1:{port}", arguments)
+        browser = WebKit(f"http://127.0.0.1:{port}", arguments, Path(home))
         stack.callback(browser.end)
         yield browser
 

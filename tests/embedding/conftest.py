@@ -19,7 +19,7 @@ site:
   name: Acme Products
   controller: Acme Products Ltd, 1 High Street, Leeds
   privacy_notice: https://www.acme.example/privacy
-  origins: ["{origin}"]
+  origins: ["{origin}", "{shop}"]
 questions:
   - {{key: country, type: country, label: Your country, why: So that it fits.}}
 assets:
@@ -42,7 +42,8 @@ MODES = {
     "other site": "https://portal.vendor.test:{port}",
 }
 """M1, M2 and M3 of security.md 3.2: where the portal is."""
-BY_A_PERSON = "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })"
+SHOP = "https://shop.vendor.test:{port}"
+"""Another domain of the same company, with the same pages."""
 
 
 @dataclass
@@ -94,7 +95,7 @@ def place_in(_sqlite_template, tmp_path_factory):
             serving = served(
                 f"sqlite:///{folder}/regportal.db",
                 folder,
-                SITE.format(origin=www),
+                SITE.format(origin=www, shop=named(SHOP.format(port=port))),
                 base_url=url,
                 proxy_hops=1,
                 secret_key="x" * 32,

@@ -5,24 +5,23 @@ import time
 from contextlib import ExitStack
 
 import pytest
+import sqlalchemy as sa
 
+from regportal.tracking.models import Interaction
 from tests.firefox import firefox
 from tests.names import only_this_machine
+from tests.visiting import BY_A_PERSON
 from tests.webkit import webkit
 
 STARTS = {"firefox": firefox, "webkitgtk": webkit}
 PATIENCE = 20
 ROOT = "(document.querySelector('regportal-gate')?.shadowRoot ?? document)"
-FILE = f"{ROOT}.querySelector('a[data-rp=download]')"
 SEEN = f"""(has => JSON.stringify({{
   email: has('input[name=email]'), country: has('[data-question=country]'),
   file: has('a[data-rp=download]'), again: has('[data-rp=not-you]'),
 }}))(selector => {ROOT}.querySelector(selector) !== null)"""
 NEW = {"email": True, "country": False, "file": False, "again": False}
 COMES_BACK = {"email": False, "country": True, "file": False, "again": True}
-FETCHED = """(asked => (
-  asked.open('GET', {}, false), asked.send(), asked.responseText
-))(new XMLHttpRequest())"""
 GIVES = f"""({ROOT}.querySelector('input[name=email]').value = 'ann@widgetworks.example',
   {ROOT}.querySelector('button[name=remember][value={{}}]').click(), true)"""
 ANSWERS = f"""({ROOT}.querySelector('select').value = 'GB',
@@ -58,6 +57,34 @@ def soon(condition):
     return found
 
 
+def downloaded(browser, name):
+    """Wait for a file that the browser was given, and return what is in it."""
+    path = browser.downloads / name
+    return soon(lambda: path.exists() and path.read_text())
+
+
+def by_a_person(place, name="guide", body="", head="", policy=""):
+    """Put a page on the site that takes whoever is there for a person; return its address."""
+    (place.pages / "person.js").write_text(BY_A_PERSON)
+    portal = "/".join(place.url.split("/")[:3])
+    lax = f"{policy} script-src 'self' {portal}; connect-src {portal}"
+    return place.page(name, body=body, head=f'<script src="person.js"></script>{head}', policy=lax)
+
+
+def allow(browser):
+    """Allow to be followed, as a consent banner says it."""
+    soon(lambda: browser.read("window.regportal?.choose !== undefined"))
+    browser.read("(regportal.choose({ recognise: true, track: true }), true)")
+
+
+def arrived(place):
+    """Return what the portal knows of, oldest first."""
+    place.portal.work()
+    with place.portal.store.read() as session:
+        asked = sa.select(Interaction.type).order_by(Interaction.occurred_at)
+        return [kind for kind in session.scalars(asked) if kind != "download"]
+
+
 class Gate:
     """The gate of a page: in a frame where the portal is on another site, else drawn."""
 
@@ -77,25 +104,14 @@ class Gate:
         return self.shows
 
     def give_address(self, remember="yes"):
-        """Give an address, and return the bytes of the file."""
+        """Give an address."""
         soon(lambda: self.shows.get("email"))
         self.read(GIVES.format(remember))
-        return self.file()
 
     def answer(self):
-        """Answer the question, and return the bytes of the file."""
+        """Answer the question."""
         soon(lambda: self.shows.get("country"))
         self.read(ANSWERS)
-        return self.file()
-
-    def file(self):
-        """Return the bytes of the file; the browser leaves the page for them where it must."""
-        soon(lambda: self.shows.get("file"))
-        if self.framed:
-            return self.read(FETCHED.format(f"{FILE}.href"))
-        file = self.read(f"{FILE}.href")
-        self.browser.open(f"{self.place.url}/g/guide")
-        return self.browser.read(FETCHED.format(json.dumps(file)))
 
     def not_you(self):
         """Say that it is somebody else."""

@@ -1,16 +1,22 @@
 """The gate and the recorder in the engines of Firefox and of Safari, wherever the portal is."""
 
 import pytest
-import sqlalchemy as sa
 
-from regportal.tracking.models import Interaction
-from tests.embedding.conftest import BY_A_PERSON, MODES
-from tests.embedding.engines import COMES_BACK, FETCHED, FILE, GIVES, NEW, Gate, soon
+from tests.embedding.conftest import MODES
+from tests.embedding.engines import (
+    COMES_BACK,
+    GIVES,
+    NEW,
+    Gate,
+    allow,
+    arrived,
+    by_a_person,
+    downloaded,
+    soon,
+)
 from tests.names import known
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("browser")]
-
-LAX = "script-src 'self' {portal}; connect-src {portal}"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -18,13 +24,16 @@ def test_a_gate_hands_over_every_byte_and_knows_who_comes_back(started, engine, 
     place, browser = place_in(mode, named=known), started(engine)
     browser.open(place.page("guide"))
     gate = Gate(browser, place)
-    given = gate.give_address()
+    gate.give_address()
+    guide = downloaded(browser, "guide.txt")
     browser.open("about:blank")
     browser.open(place.page("study", "study"))
+    knows = gate.asks()
+    gate.answer()
 
-    assert given == "This is guide.txt.\n"
-    assert gate.asks() == COMES_BACK
-    assert gate.answer() == "This is study.txt.\n"
+    assert guide == "This is guide.txt.\n"
+    assert knows == COMES_BACK
+    assert downloaded(browser, "study.txt") == "This is study.txt.\n"
 
 
 @pytest.mark.parametrize(("remember", "kept"), [("yes", [1, 1]), ("no", [0, 1])])
@@ -35,6 +44,7 @@ def test_where_a_frame_keeps_no_cookie_it_keeps_a_token_for_as_long_as_is_wanted
     browser.open(place.page("guide"))
     gate = Gate(browser, place)
     gate.give_address(remember)
+    downloaded(browser, "guide.txt")
     browser.open(place.page("study", "study"))
     knows = gate.asks()
     keeps = browser.read_frame("[localStorage.length, sessionStorage.length]")
@@ -51,9 +61,8 @@ def test_the_portals_own_page_hands_it_over_as_well(started, engine, place_in):
     place, browser = place_in("sub-domain", named=known), started(engine)
     browser.open(f"{place.url}/g/guide")
     browser.read(GIVES.format("yes"))
-    soon(lambda: browser.read(f"{FILE} !== null"))
 
-    assert browser.read(FETCHED.format(f"{FILE}.href")) == "This is guide.txt.\n"
+    assert downloaded(browser, "guide.txt") == "This is guide.txt.\n"
     assert browser.read("location.pathname") == "/g/guide/done"
 
 
@@ -61,8 +70,9 @@ def test_with_the_cookies_of_other_sites_blocked_the_gate_hands_over_its_file(st
     place = place_in("other site", named=known)
     browser = started("firefox", network__cookie__cookieBehavior=1)
     browser.open(place.page("guide"))
+    Gate(browser, place).give_address()
 
-    assert Gate(browser, place).give_address() == "This is guide.txt.\n"
+    assert downloaded(browser, "guide.txt") == "This is guide.txt.\n"
 
 
 JARS = """
@@ -96,22 +106,9 @@ def test_what_is_recorded_arrives_also_when_the_page_is_left_at_once(
     started, engine, mode, place_in
 ):
     place, browser = place_in(mode, named=known), started(engine)
-    (place.pages / "person.js").write_text(BY_A_PERSON)
-    portal = "/".join(place.url.split("/")[:3])
-    policy = LAX.format(portal=portal)
-    page = place.page("guide", head='<script src="person.js"></script>', policy=policy)
-    browser.open(page)
-    soon(lambda: browser.read("window.regportal?.choose !== undefined"))
-    browser.read("(regportal.choose({ recognise: true, track: true }), true)")
+    browser.open(by_a_person(place))
+    allow(browser)
     soon(lambda: arrived(place) == ["page_view"])
     browser.read("(regportal.record('search', { properties: { query: 'bolts' } }), true)")
     browser.open("about:blank")
     soon(lambda: arrived(place) == ["page_view", "search"])
-
-
-def arrived(place):
-    """Return what the portal knows of, oldest first."""
-    place.portal.work()
-    with place.portal.store.read() as session:
-        asked = sa.select(Interaction.type).order_by(Interaction.occurred_at)
-        return [kind for kind in session.scalars(asked) if kind != "download"]

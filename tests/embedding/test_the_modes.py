@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import go
-from tests.embedding.conftest import BY_A_PERSON
+from tests.visiting import BY_A_PERSON
 
 pytestmark = pytest.mark.xdist_group("browser")
 

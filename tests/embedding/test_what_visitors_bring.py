@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import go
+from tests.visiting import BY_A_PERSON
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -52,9 +53,7 @@ def test_with_a_list_against_trackers_the_gate_comes_and_what_is_allowed_is_reco
     new_context, place
 ):
     context = new_context()
-    context.add_init_script(
-        "Object.defineProperty(Navigator.prototype, 'webdriver', { get: () => false })"
-    )
+    context.add_init_script(BY_A_PERSON)
     asked, blocked = [], []
 
     def judge(route):
