@@ -207,7 +207,9 @@ def nonce() -> str:
 
 
 def speaks_json(sent: Request) -> bool:
-    """Return whether whoever asked reads problem+json rather than pages."""
+    """Return whether whoever asked reads problem+json rather than pages; below /api/ always."""
+    if sent.path.startswith("/api/"):
+        return True
     kind = TYPES.get(sent.endpoint or "")
     return kind in (API, SHELL, MAILER, HOOK, DOWNLOAD, HEALTH, STATIC, SCRIPT)
 

@@ -267,6 +267,22 @@ def test_what_goes_wrong(portal, path, status):
     check(page, P10)
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/nothing", 404),
+        ("/api/v1/contacts/ann@acme.example/interactions", 404),
+        ("/api/v1/interactions", 405),
+    ],
+)
+def test_what_goes_wrong_below_the_api_is_told_to_programs(portal, path, status):
+    answer = portal.browser().get(path)
+
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    check(answer, P10)
+
+
 def test_a_form_from_elsewhere(portal):
     page = portal.browser().post("/g/guide", {}, Origin="https://evil.example")
 

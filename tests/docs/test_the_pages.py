@@ -1,5 +1,6 @@
 """What the pages for people say can be followed: links, commands, examples, pictures."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from regportal.cli import COMMANDS
 from regportal.documents.actions import plan
 from regportal.documents.reading import read
+from regportal.tracking.events import understand
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -17,6 +19,12 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 WHOLE = ROOT / "docs" / "documents.md"
 LARGEST = 150_000  # bytes of a picture
+EVENT = {
+    "id": "019ab0e2-6f3a-7c11-8d2e-6a4f0f1f2a3b",
+    "object": "https://www.acme.example/",
+    "occurred_at": "2026-03-04T12:00:00Z",
+}
+"""What the recorder adds to what an element says."""
 
 
 def blocks(page, language):
@@ -91,6 +99,29 @@ def test_every_example_for_marketers_can_be_published(page, store, tmp_path):
         change = plan(session, read(path))
 
     assert ("connector", "crm") in change.order
+
+
+def told_of(page):
+    """The interactions that a page shows as examples, as JSON or as attributes of an element."""
+    for block in blocks(page, "json"):
+        yield from json.loads(block).get("events", ())
+    for tag in re.findall(r"<[a-z]+ [^>]*data-rp-event=[^>]*>", "".join(blocks(page, "html"))):
+        said = dict(re.findall(r"data-rp-([a-z]+)=(?:\"([^\"]*)\")", tag))
+        properties = re.search(r"data-rp-properties='([^']*)'", tag)
+        yield EVENT | {
+            "type": said["event"],
+            "object": said.get("object", EVENT["object"]),
+            "properties": json.loads(properties[1]) if properties else {},
+        }
+
+
+@pytest.mark.parametrize("name", ["interactions.md", "recording.md"])
+def test_every_interaction_that_is_shown_would_be_taken(name):
+    shown = list(told_of(ROOT / "docs" / name))
+
+    assert shown
+    for one in shown:
+        understand(one, by_browser="contact" not in one)
 
 
 @pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/images/*")), ids=lambda path: path.name)

@@ -31,16 +31,17 @@ let left
 /** What a page may ask of the recorder, as `window.regportal` or by `import`. */
 const ours = {
   /**
-   * Tell the portal what the visitor chose, and return what holds. A refusal holds at once.
-   * @param {Choice} choice
+   * Tell the portal what the visitor chose, and return what holds. A refusal holds at once; whatever
+   * is not true is one ("denied", nothing at all).
+   * @param {Choice} [choice]
    * @returns {Promise<Choice>}
    */
-  async choose({ recognise, track }) {
-    const asked = { recognise: !!recognise, track: !!track }
+  async choose(choice) {
+    const asked = { recognise: choice?.recognise === true, track: choice?.track === true }
     const turn = ++choices
     const { token } = read()
     films()
-    if (!track) keep(asked)
+    if (!asked.track) keep(asked)
     /** @param {boolean} near */
     const tell = near =>
       ours.send('choice', asked, near, {
