@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask, Request, Response, g, request
 
+from regportal.app.packing import pack
 from regportal.forms.pages import frame
 from regportal.identity.browser import SCRIPT_HEADER
 from regportal.store import current
@@ -224,7 +225,8 @@ def _with_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if response.content_type == "application/json":
         response.content_type += "; charset=utf-8"
-    return _padded(response)
+    is_for_all = headers.get("Cache-Control", "").startswith("public")
+    return pack(response, request) if is_for_all else _padded(response)
 
 
 def headers_of(kind: PageType, sent: Request, asked: PageType | None = None) -> dict[str, str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from flask import Flask, Response, send_from_directory
 
+from regportal.app import pages
+
 NAMES = ("regportal.js", "recorder.js", "players.js", "handover.js")
 RELEASE = re.compile(r"\d+(\.\d+)+([ab]|rc)?\d*")
 """How the folder of a released build is called: by its version."""
@@ -55,7 +57,7 @@ def use(app: Flask, root: Path) -> None:
 
     def script(version: str, name: str) -> Response:
         """Return a script of one build."""
-        response = send_from_directory(served[version], name)
+        response = send_from_directory(served[version], name, max_age=pages.YEAR)
         del response.headers["Cache-Control"]  # its page type says for how long
         return response
 

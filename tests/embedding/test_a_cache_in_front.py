@@ -189,7 +189,7 @@ def test_scripts_and_styles_are_kept_for_every_site_alike(place, path):
     assert again.content == first.content
     assert again.headers["Access-Control-Allow-Origin"] == "*"
     assert "Set-Cookie" not in again.headers
-    assert "Vary" not in again.headers
+    assert again.headers["Vary"] == "Accept-Encoding"
 
 
 def test_whoever_has_a_script_is_told_that_it_is_the_same(place, bob):

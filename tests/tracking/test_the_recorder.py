@@ -53,13 +53,11 @@ def test_a_letter_is_plain_text_with_the_cookies_of_the_portal(ann, place):
     assert "token" not in ann.state
 
 
-@pytest.mark.parametrize("said", ["denied", "false", "no", 1, {}])
-def test_only_true_is_a_yes(visitor, said):
-    assert visitor.choose(recognise=said, track=said) == NO
-
-
-def test_to_choose_nothing_is_a_no(visitor):
-    assert visitor.page.evaluate("regportal.choose()") == NO
+def test_only_true_is_a_yes(ann):
+    for said in ("denied", "false", 1, {}):
+        assert ann.choose(recognise=said, track=said) == NO
+    assert ann.choose(**YES) == YES
+    assert ann.page.evaluate("regportal.choose()") == NO
 
 
 def test_a_no_holds_at_once_and_empties_what_was_kept(ann, place):
