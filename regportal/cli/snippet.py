@@ -11,6 +11,9 @@ from regportal.cli.installation import opened
 from regportal.forms.schema import Gate
 from regportal.store.documents import Published, Site, said
 
+ROOM = "regportal-gate { display: block; min-height: 30rem; --rp-space: 30rem }"
+"""Leaves room for a gate before any script runs, so that nothing moves when it comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
@@ -22,6 +25,8 @@ class Snippet:
     """The line for the head of the page."""
     element: str | None
     """What stands where the gate is to be; None for the recorder alone."""
+    style: str | None
+    """The rule for the page's style sheet; None for the recorder alone."""
     policy: dict[str, str]
     """What the page's own Content-Security-Policy must allow, by directive."""
 
@@ -76,13 +81,16 @@ def snippet_of(
         f'<script type="module" src="{escape(src)}"\n'
         f'  integrity="{integrity}" crossorigin></script>'
     )
-    return Snippet(src, integrity, script, element, policy)
+    return Snippet(src, integrity, script, element, ROOM if gate else None, policy)
 
 
 def _lines(found: Snippet) -> list[str]:
     """Return it as it is put into a page."""
     allows = "; ".join(f"{name} {value}" for name, value in found.policy.items())
     lines = ["<!-- once, in the head of the page -->", found.script]
+    if found.style:
+        says = "so that nothing moves when the gate comes; better in a style sheet of the page"
+        lines += ["", f"<!-- {says} -->", f"<style>{found.style}</style>"]
     if found.element:
         lines += ["", "<!-- where the gate is to be -->", found.element]
     return [*lines, "", f"<!-- a Content-Security-Policy of the page must allow: {allows} -->"]

@@ -47,6 +47,7 @@ def test_a_gate_needs_a_script_an_element_and_three_allowances(published):
         f'  <a href="{WWW}/portal/g/prices">Prices &amp; &quot;terms&quot;</a>',
         "</regportal-gate>",
     ]
+    assert told["style"].startswith("regportal-gate {")
     assert told["script"].split() == [
         "<script",
         'type="module"',
@@ -70,7 +71,9 @@ def test_it_is_printed_as_it_is_put_into_a_page(published):
     assert ran.code == 0
     assert told["script"] in ran.out
     assert told["element"] in ran.out
-    outside = ran.out.replace(told["script"], "").replace(told["element"], "")
+    style = f"<style>{told['style']}</style>"
+    assert style in ran.out
+    outside = ran.out.replace(told["script"], "").replace(told["element"], "").replace(style, "")
     assert re.sub(r"<!--.*?-->", "", outside).strip() == ""
 
 
@@ -78,7 +81,7 @@ def test_without_a_gate_it_is_the_recorder_alone(published):
     told = published()("snippet", "--json").json()
 
     assert told["src"].endswith(f"/{BUILD.version}/recorder.js")
-    assert told["element"] is None
+    assert told["element"] is told["style"] is None
     assert told["policy"] == dict.fromkeys(("script-src", "connect-src"), WWW)
 
 
