@@ -45,6 +45,13 @@ EXPECTED = (
 )
 GO = f"{FORM} .buttons button"
 FILE = "a[data-rp=download]"
+LAST_LETTER = """one => {
+  const range = document.createRange(), text = one.firstChild
+  range.setStart(text, text.length - 1)
+  range.setEnd(text, text.length)
+  return range.getBoundingClientRect().left - one.getBoundingClientRect().left
+}"""
+"""How far the last letter of a text is from its left end."""
 
 
 def site(origins):
@@ -439,6 +446,15 @@ def test_whoever_presses_enter_chose_nothing_and_is_not_remembered(new_context, 
     page.locator("[data-rp=mailed]").wait_for()
 
     assert [one["expires"] for one in context.cookies()] == [-1]
+
+
+def test_a_text_in_another_language_keeps_its_full_stop_at_its_end(ann, place):
+    go(ann, f"{place.url}/g/guide")
+    ann.evaluate("document.documentElement.dir = 'rtl'")
+    wording = ann.locator(".permission bdi").first
+
+    expect(wording).to_have_text("Send me the news.")
+    assert wording.evaluate(LAST_LETTER) > 20
 
 
 def test_not_you_begins_anew(ann, place):

@@ -8,11 +8,13 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import expect
 
+from regportal.cli.snippet import ROOM
 from tests.browsing import go
 from tests.forms.test_in_a_browser import (
     EXTREMES,
     FILE,
     FORM,
+    LAST_LETTER,
     TYPED,
     TYPES,
     Place,
@@ -51,9 +53,9 @@ new PerformanceObserver(list => { for (const one of list.getEntries()) long.push
   .observe({ type: 'longtask', buffered: true })
 const own = new CSSStyleSheet()
 own.replaceSync(`:root { color-scheme: light dark } body { margin: 1rem auto; max-width: 38rem }
-  regportal-gate { display: block; min-block-size: 34rem; --rp-space: 34rem }`)
+  ROOM`)
 document.adoptedStyleSheets = [own]
-"""
+""".replace("ROOM", ROOM)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,8 @@ def place(_sqlite_template, tmp_path_factory):
     with ExitStack() as stack:
         (ours, one), (evil, two) = (stack.enter_context(page_of_somebody()) for _ in range(2))
         origins = [ours, ours.replace("localhost", "127.0.0.1")]
-        text = site(origins).replace("headline: About country", "headline: {en: A, de: Länder}")
+        headline = "headline: {en: A, de: Länder, ar: بلاد}"
+        text = site(origins).replace("headline: About country", headline)
         serving = served(f"sqlite:///{folder}/regportal.db", folder, text)
         portal, url = stack.enter_context(serving)
         yield Place(url, portal, ours, ours, evil, {ours: one, evil: two})
@@ -123,6 +126,8 @@ def test_a_gate_is_drawn_in_the_page_and_hands_over_the_file(ann, place):
     assert in_gate(ann, "localName") == "h2"
     expect(ann.get_by_role("heading", name="Here you are")).to_be_visible()
     expect(ann.locator(f"{GATE} {FILE}")).to_be_visible()
+    outline = ann.locator(f"{GATE} h2").evaluate("one => getComputedStyle(one).outlineStyle")
+    assert outline == "none"  # it has the focus so that it is read, not so that it is pressed
     expect(ann.get_by_role("link", name="Get the guide")).to_have_count(0)
     assert ann.locator("iframe").count() == 0
     assert ann.evaluate("told") == [["asked", "guide"], ["opened", "guide"]]
@@ -279,6 +284,7 @@ def test_a_light_gate_is_plain_html_that_the_page_styles(ann, place):
     visit(ann, place, attributes="light")
     form = ann.locator(f"{GATE} > div > {FORM}")
     form.wait_for()
+    expect(form.locator("small")).to_have_text("Monthly. You can stop it at any time.")
 
     assert ann.evaluate("document.querySelector('regportal-gate').shadowRoot") is None
     assert ann.evaluate("document.querySelectorAll('regportal-gate [class], [style]').length") == 0
@@ -334,6 +340,27 @@ def test_asked_anew_nothing_is_typed_again_but_a_newsletter_is_agreed_to_anew(
 
     expect(ann.locator(EMAIL)).to_have_value("uwe@widgetworks.example")
     expect(ann.locator(f"{GATE} input[name=n-news]")).not_to_be_checked()
+
+
+@pytest.mark.parametrize(("gate", "attributes"), [("guide", ""), ("prices", "light")])
+def test_not_you_is_there_after_the_file_and_after_the_mail_too(ann, place, gate, attributes):
+    visit(ann, place, gate, attributes)
+    ann.locator(EMAIL).fill("ursa@widgetworks.example")
+    ann.locator(ONCE).click()
+    ann.locator(f"{FILE}, [data-rp=mailed]").wait_for()
+    ann.get_by_role("button", name="Not you?").click()
+
+    expect(ann.locator(EMAIL)).to_have_value("")
+
+
+@pytest.mark.parametrize("attributes", ["", "light"])
+def test_a_text_in_another_language_keeps_its_full_stop_at_its_end(ann, place, attributes):
+    visit(ann, place, attributes=f'lang="ar" {attributes}')
+    box = ann.locator(f"{GATE} label:has(input[name=n-news])")
+    box.wait_for()
+
+    assert ann.locator(f"{GATE} > div, [part=gate]").first.get_attribute("dir") == "rtl"
+    assert box.locator("bdi").first.evaluate(LAST_LETTER) > 20
 
 
 # --- when it does not work ---
@@ -413,6 +440,15 @@ def test_a_page_of_another_site_shows_the_gate_in_a_frame(new_context, place):
     visit(page, place, far=True)
 
     expect(page.frame_locator(f"{GATE} iframe").locator(FORM)).to_be_visible()
+
+
+def test_nothing_moves_when_the_frame_comes(new_context, place):
+    page = new_context().new_page()
+    visit(page, place, far=True)
+    page.frame_locator(f"{GATE} iframe").locator(FORM).wait_for()
+    page.wait_for_timeout(300)
+
+    assert sum(page.evaluate("shifts")) < 0.1
 
 
 def test_a_page_may_ask_for_the_frame(ann, place):

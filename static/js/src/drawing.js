@@ -27,6 +27,18 @@ export function make(name, attributes, ...inside) {
 }
 
 /**
+ * A marketer's text, which may be in a language that is written the other way round.
+ * @param {string} text
+ */
+export const theirs = text => make('bdi', {}, text)
+
+/**
+ * A word as a sentence begins with it.
+ * @param {string} text
+ */
+const begun = ([first = '', ...rest]) => first.toLocaleUpperCase() + rest.join('')
+
+/**
  * The form: the address or one question, a newsletter, and the buttons.
  * @param {Asked} asked
  * @param {Shell} shell
@@ -72,14 +84,14 @@ export function form({ email, question, newsletter }, { words, kiosk }, { id, ma
         make(
           'span',
           {},
-          newsletter.wording,
+          theirs(newsletter.wording),
           ' ',
           make(
             'small',
             { part: 'hint' },
-            [newsletter.frequency && `${newsletter.frequency}.`, words.stop]
-              .filter(Boolean)
-              .join(' '),
+            newsletter.frequency && theirs(begun(`${newsletter.frequency}.`)),
+            newsletter.frequency && ' ',
+            words.stop,
           ),
         ),
       ),
@@ -101,8 +113,8 @@ function line({ id, label, hint }, control) {
   return make(
     'div',
     { part: 'field' },
-    make('label', { for: id, part: 'label' }, label),
-    hint && make('p', { id: `${id}-hint`, part: 'hint' }, hint),
+    make('label', { for: id, part: 'label' }, theirs(label)),
+    hint && make('p', { id: `${id}-hint`, part: 'hint' }, theirs(hint)),
     control,
   )
 }
@@ -122,14 +134,14 @@ function asking({ key, label, why, type, choices }, words, id) {
     return make(
       'fieldset',
       { ...hooks, id, part: 'question', 'aria-describedby': why && `${id}-hint` },
-      make('legend', { part: 'label' }, label),
-      why && make('p', { id: `${id}-hint`, part: 'hint why' }, why),
+      make('legend', { part: 'label' }, theirs(label)),
+      why && make('p', { id: `${id}-hint`, part: 'hint why' }, theirs(why)),
       ...choices.map(one =>
         make(
           'label',
           { part: 'option' },
           make('input', { type: kind, name, value: one.value, part: 'box' }),
-          make('span', {}, one.label),
+          make('span', {}, theirs(one.label)),
         ),
       ),
     )

@@ -2,7 +2,7 @@
 
 import { find } from '../effort.js'
 import { RefusedError } from './asking.js'
-import { answers, complain, fillIn, form, make, named, quiet } from './drawing.js'
+import { answers, complain, fillIn, form, make, named, quiet, theirs } from './drawing.js'
 import { keep, read } from './kept.js'
 
 /** @typedef {import('./asking.js').Asked} Asked */
@@ -78,25 +78,34 @@ export class Drawn {
       (shell.do_not_track && /** @type {any} */ (navigator).doNotTrack === '1')
     const id = `rp-${this.asking.gate}`
     this.fill(
-      asked.recognised &&
-        make(
-          'div',
-          { part: 'who' },
-          make('span', {}, words.back),
-          make('button', { type: 'button', part: 'not-you', 'data-rp': 'not-you' }, words.not_you),
-        ),
-      make('h2', { part: 'headline', tabindex: '-1' }, asked.headline),
-      text && make('p', { part: 'text' }, text),
-      make('p', { part: 'meta' }, `${title} · ${type}`),
+      asked.recognised && this.who(words.back),
+      make('h2', { part: 'headline', tabindex: '-1' }, theirs(asked.headline)),
+      text && make('p', { part: 'text' }, theirs(text)),
+      make('p', { part: 'meta' }, theirs(title), ' · ', theirs(type)),
       form(asked, shell, { id, mayRemember: shell.remember && !objects }),
       make(
         'p',
         { part: 'note' },
-        `${shell.site} · `,
+        theirs(shell.site),
+        ' · ',
         make('a', { href: shell.privacy_notice, target: '_blank', rel: 'noopener' }, words.privacy),
       ),
     )
     this.says.tell('asked')
+  }
+
+  /**
+   * One step to be somebody else.
+   * @param {string} [greeting]
+   */
+  who(greeting) {
+    const notYou = { type: 'button', part: 'not-you', 'data-rp': 'not-you' }
+    return make(
+      'div',
+      { part: 'who' },
+      greeting && make('span', {}, greeting),
+      make('button', notYou, this.shell?.words.not_you),
+    )
   }
 
   /** @param {...import('./drawing.js').Child} inside */
@@ -239,12 +248,13 @@ export class Drawn {
       make(
         'p',
         { part: 'text' },
-        make('b', {}, title),
+        make('b', {}, theirs(title)),
         '. ',
         expires_at ? words.starts : words.elsewhere,
       ),
       link,
-      make('p', { part: 'note' }, type),
+      make('p', { part: 'note' }, theirs(type)),
+      this.who(),
     )
     this.busy = false
     this.focus()
@@ -258,7 +268,7 @@ export class Drawn {
       make(
         'p',
         { part: 'text', 'data-rp': 'mailed' },
-        make('b', {}, title),
+        make('b', {}, theirs(title)),
         '. ',
         words.on_its_way,
       ),
@@ -268,6 +278,7 @@ export class Drawn {
           { part: 'note' },
           make('a', { href: `${page}/done`, target: '_blank', rel: 'noopener' }, words.not_there),
         ),
+      !kiosk && this.who(),
     )
     this.busy = false
     this.focus()

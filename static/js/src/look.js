@@ -50,6 +50,11 @@ export const LOOK = `
     font: 1rem/1.55 var(--rp-font, var(--theme-font, system-ui)), system-ui, sans-serif;
     text-align: start; overflow-wrap: anywhere;
   }
+  [part=gate]:has([part~=done]) { justify-items: center; text-align: center }
+  [part~=done]::before {
+    content: "✓\\fe0e" / ""; display: grid; place-items: center; inline-size: 4rem; block-size: 4rem; margin: 0 auto 1rem;
+    border-radius: 50%; background: color-mix(in srgb, var(--accent) 14%, var(--ground)); color: var(--accent); font-size: 1.75rem;
+  }
   [part=gate][aria-busy] { background: none; border-color: transparent; justify-items: center }
   form { display: grid; gap: 1.25rem }
   [part~=field], [part~=question] { display: grid; gap: .35rem }
@@ -58,7 +63,6 @@ export const LOOK = `
   [part~=hint], [part~=note], [part~=meta], [part~=text], [part~=who] { color: var(--soft) }
   [part~=hint], [part~=note], [part~=meta] { font-size: .875rem }
   small { display: block }
-  small::first-letter { text-transform: uppercase }
   [part~=input], [part~=button] { font: inherit; min-block-size: 2.875rem; border-radius: var(--radius) }
   [part~=input] {
     inline-size: 100%; padding: .6rem .8rem; background: var(--ground); color: inherit; border: 1px solid var(--edge);
@@ -83,7 +87,7 @@ export const LOOK = `
   [part~=not-you] { font: inherit; padding: .25rem 0; border: 0; background: none; cursor: pointer }
   [part~=who] { display: flex; flex-wrap: wrap; gap: 0 .75rem; align-items: center; justify-content: space-between }
   [dir=rtl] :is([type=email], [type=tel]) { direction: ltr; text-align: right }
-  :focus-visible { outline: 3px solid var(--text); outline-offset: 2px }
+  :focus-visible:not(h2) { outline: 3px solid var(--text); outline-offset: 2px }
   [part~=error] { color: var(--danger); font-size: .9375rem; font-weight: 600 }
   [part~=notice] { padding: .75rem 1rem; border-inline-start: 4px solid var(--accent) }
   [part~=status]:not([part~=notice]) { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%) }
