@@ -469,6 +469,22 @@ def test_a_page_that_is_framed_itself_does_not_draw_it(new_context, place):
     assert between.locator(f"{GATE} input").count() == 0
 
 
+@pytest.mark.parametrize("far", [True, False])
+def test_a_gate_that_is_not_published_is_given_up_at_once_and_named(guest, place, far):
+    visit(guest, place, "nothing", far=far)
+    hear(guest, "failed")
+
+    expect(guest.get_by_role("link", name="Get the nothing")).to_be_visible()
+    assert 'regportal: there is no published gate "nothing"' in guest.said
+
+
+def test_a_far_page_is_told_that_its_gate_cannot_be_light(guest, place):
+    visit(guest, place, attributes="light", far=True)
+
+    expect(guest.frame_locator(f"{GATE} iframe").locator(FORM)).to_be_visible()
+    assert "regportal: guide cannot be light here, so it is shown in a frame" in guest.said
+
+
 # --- far from the portal, with a token that the page's scripts hold ---
 
 

@@ -113,7 +113,7 @@ export class GateElement extends Element {
       if (byScript && status === 403)
         console.info(`regportal: ${gate} gives its file by mail, so it is shown in a frame`)
       if (status === 0 || status === 403) this.#frame(gate)
-      else this.#fail()
+      else this.#fail(status)
     }
   }
 
@@ -131,11 +131,22 @@ export class GateElement extends Element {
       },
     })
     this.#shown = framed
-    this.#giveUp = setTimeout(() => this.#fail(), GateElement.patience)
+    const { patience } = GateElement
+    this.#giveUp = setTimeout(() => this.#fail(), patience)
     this.#arrange(framed.frame, null)
+    if (this.hasAttribute('light'))
+      console.info(`regportal: ${gate} cannot be light here, so it is shown in a frame`)
+    // A frame of another site does not say that there is no such gate.
+    const asking = new Asking(this.portal, gate, { byScript: false, language: this.lang, patience })
+    asking.shell().catch(error => {
+      if (error.problem?.status === 404 && this.#shown === framed) this.#fail(404)
+    })
   }
 
-  #fail() {
+  /** @param {number} [status] */
+  #fail(status) {
+    if (status === 404)
+      console.info(`regportal: there is no published gate "${this.getAttribute('gate')}"`)
     this.#leave()
     this.#tell('failed')
   }
