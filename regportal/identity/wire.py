@@ -156,6 +156,8 @@ def is_ignored(site: Site, place: str | None, email: str | None = None) -> bool:
     """Return whether ``site.ignore`` names a network address, or an e-mail address."""
     if email and any(fnmatch(email.lower(), one.lower()) for one in site.ignore.addresses):
         return True
+    if not site.ignore.networks:
+        return False
     try:
         address = ipaddress.ip_address(place or "")
         networks = [ipaddress.ip_network(one, strict=False) for one in site.ignore.networks]

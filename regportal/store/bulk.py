@@ -62,14 +62,15 @@ def insert_keys(
     session.flush()
     connection = session.connection()
     dialect = connection.dialect.name
+    by_text = {key_text(key, dialect): key for key in keys}
     mark = "CAST(%s AS timestamptz)" if dialect == "postgresql" else "?"
     ids = IDS[dialect].replace("SELECT ", f"SELECT {', '.join(mark for _ in more)}, ", 1)
     statement = (
         f"INSERT INTO {table_of(model).name} ({', '.join(more)}, id) {ids} WHERE true"
         " ON CONFLICT DO NOTHING RETURNING id"
     )
-    sent = (*(moment_text(one, dialect) for one in more.values()), _listed(keys, dialect))
-    return {_key(one) for (one,) in connection.exec_driver_sql(statement, sent)}
+    sent = (*(moment_text(one, dialect) for one in more.values()), json.dumps(sorted(by_text)))
+    return {by_text[str(one)] for (one,) in connection.exec_driver_sql(statement, sent)}
 
 
 def keys_there(session: Session, model: type[Base], keys: Iterable[uuid.UUID]) -> set[uuid.UUID]:

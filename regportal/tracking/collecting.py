@@ -62,26 +62,18 @@ def take(session: Session, teller: Teller, events: Sequence[Event], *, now: date
 
 def take_all(session: Session, tellings: Sequence[Telling]) -> list[int]:
     """Keep what several told, in this order; return how many events of each are new."""
-    first: dict[uuid.UUID, int] = {}
-    for place, telling in enumerate(tellings):
-        for event in telling.events:
-            first.setdefault(event.id, place)
-    fresh = _not_told(session, first, at=max(one.at for one in tellings)) if first else set()
+    ids = {event.id for telling in tellings for event in telling.events}
+    left = _not_told(session, ids, at=max(one.at for one in tellings)) if ids else ids
     taken, rows = [], []
-    for place, telling in enumerate(tellings):
-        new = {
-            event.id: event
-            for event in reversed(telling.events)  # of two with one id the first counts
-            if event.id in fresh and first[event.id] == place
-        }
+    for telling in tellings:
+        new = []
+        for event in telling.events:
+            if event.id in left:  # of several with one id the first counts
+                left.remove(event.id)
+                new.append(event)
         taken.append(len(new))
         if new:
-            rows.append(
-                _parcel(
-                    telling,
-                    [new[event.id] for event in telling.events if new.get(event.id) is event],
-                )
-            )
+            rows.append(_parcel(telling, new))
     insert_all(session, Parcel, COLUMNS, rows)
     return taken
 
@@ -144,5 +136,5 @@ def _kept(event: Event) -> dict[str, Any]:
 
 def _not_told(session: Session, ids: Iterable[uuid.UUID], *, at: datetime) -> set[uuid.UUID]:
     """Return the ids that nobody told before, and remember them."""
-    new = insert_keys(session, Told, sorted(ids), {"at": at})
+    new = insert_keys(session, Told, ids, {"at": at})
     return new - keys_there(session, Interaction, new) if new else new

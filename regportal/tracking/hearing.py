@@ -130,7 +130,7 @@ def _events(call: Events, now: datetime) -> tuple[list[Event], list[Refused]]:
         except NotAnEventError as error:
             refused.append(Refused(index=index, reason=str(error)))
         else:
-            events.append(event if at == event.occurred_at else replace(event, occurred_at=at))
+            events.append(event if at == event.occurred_at else event._replace(occurred_at=at))
     return events, refused
 
 

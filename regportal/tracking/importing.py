@@ -7,7 +7,7 @@ import hmac
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from itertools import islice
@@ -313,7 +313,7 @@ def _row(number: int, told: Any, terms: Terms) -> Row:
     except ValueError:
         raise NotAnEventError("contact: is not an e-mail address") from None
     if not named:
-        event = replace(event, id=uuid7_of(event.occurred_at, _digest(event, address, terms)))
+        event = event._replace(id=uuid7_of(event.occurred_at, _digest(event, address, terms)))
     return Row(number, event, address)
 
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from flask import Request, g, request
@@ -108,7 +107,7 @@ def _of_contact(some: Sequence[tuple[int, Event]], key: ApiKey, now: datetime) -
     address = read_address(some[0][1].contact or "")
     pepper = current.settings().pepper_text
     locale = current.site().locale
-    events = [replace(event, occurred_at=min(event.occurred_at, now)) for _, event in some]
+    events = [event._replace(occurred_at=min(event.occurred_at, now)) for _, event in some]
 
     def work(session: Session) -> int | None:
         contact = whose(session, address, pepper, locale, now=now)
