@@ -1,4 +1,7 @@
-"""What a company's own system does with regportal's API. Needs requests, and a key."""
+"""What a company's own system does with regportal's API. Needs requests, and a key for what it does.
+
+regportal key add "our CRM" --scope interactions --scope timeline --scope may-mail
+"""
 
 import sys
 import time

@@ -9,7 +9,7 @@ from regportal.identity.api import Api, Asked
 from regportal.store import current
 from regportal.tracking.timelines import Page, Timeline, Visits, timeline_of, visits_page
 
-bp = Api("buying", __name__, "What companies do.")
+bp = Api("buying", __name__, "accounts", "What companies do.")
 
 
 class OfAccount(Asked):

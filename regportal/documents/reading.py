@@ -13,6 +13,7 @@ from regportal.documents import nodes, sentences
 from regportal.documents.nodes import Broken, Listing, Node, Scalar, Step
 from regportal.documents.schema import SECTIONS, SINGLE, json_schema
 from regportal.errors import DocumentError, Fault, Place
+from regportal.store.faults import plain
 from regportal.store.schema import Document
 
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -111,7 +112,7 @@ def _take(book: Book, name: Name, path: tuple[Step, ...], node: Node) -> None:
     except ValidationError as error:
         for fault in error.errors():
             where = (*path, *(step for step in fault["loc"]))
-            book.fault(where, fault["msg"].removeprefix("Value error, "))
+            book.fault(where, plain(fault))
 
 
 @cache

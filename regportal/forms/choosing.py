@@ -17,7 +17,7 @@ from regportal.identity.visitors import begin_visitor, choose, recognise, rotate
 from regportal.store import current
 from regportal.store.strict_json import KIB, Strict
 
-bp = Api("choosing", __name__, "What visitors allow for one browser.")
+bp = Api("choosing", __name__, "choice", "What visitors allow for one browser.")
 
 SIGNALS = ("Sec-GPC", "DNT")
 SINCE = "2026-11-21"

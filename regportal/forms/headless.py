@@ -4,7 +4,8 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 from flask import Response, g, url_for
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
+from pydantic_core import PydanticCustomError
 
 from regportal.consent.schema import Newsletter
 from regportal.forms.asking import read_ask, write_ask
@@ -29,7 +30,7 @@ from regportal.store.schema import Key
 from regportal.store.strict_json import KIB, Strict
 from regportal.store.words import translated
 
-bp = Api("headless", __name__, "What a gate asks, and the file behind it.")
+bp = Api("headless", __name__, "gates", "What a gate asks, and the file behind it.")
 
 LARGEST = 16 * KIB
 EFFORT = "Many come from your network just now: find the number, and send it as effort."
@@ -81,6 +82,14 @@ class GateAsks(Strict):
     recognised: Annotated[bool, Field(description="Did this browser give an address before?")]
 
 
+def _given(said: object) -> object:
+    """Refuse what no question is answered with, in one sentence."""
+    texts = isinstance(said, list) and all(isinstance(one, str) for one in said)
+    if not texts and not isinstance(said, str | bool | int | float):
+        raise PydanticCustomError("answer", "must be a text, a number, true, false, or texts")
+    return said
+
+
 Given = str | bool | int | float | list[str]
 
 
@@ -95,7 +104,9 @@ class GateAnswers(Strict):
 
     ask: str
     email: str | None = None
-    answers: Annotated[dict[Key, Given], Field(max_length=8)] = Field(default_factory=dict)
+    answers: Annotated[
+        dict[Key, Annotated[Given, BeforeValidator(_given)]], Field(max_length=8)
+    ] = Field(default_factory=dict)
     newsletters: Annotated[dict[Key, bool], Field(max_length=8)] = Field(default_factory=dict)
     decline: Annotated[bool, Field(description="He would rather not say.")] = False
     remember: Annotated[bool | None, Field(description="May this browser be recognised later?")] = (

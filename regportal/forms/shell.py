@@ -16,7 +16,7 @@ from regportal.store.schema import Theme
 from regportal.store.strict_json import Strict
 from regportal.store.words import N_, direction, translated
 
-bp = Api("shell", __name__, "What a gate says to everybody.")
+bp = Api("shell", __name__, "shells", "What a gate says to everybody.")
 
 WORDS = {
     "anew": N_("This page had been open for too long. Here it is anew."),

@@ -88,9 +88,9 @@ class Counted(BaseModel):
 class Api(APIBlueprint):
     """The calls of one room."""
 
-    def __init__(self, name: str, import_name: str, tag: str) -> None:
-        """Take the room's name as endpoints have it, and what its calls are about."""
-        super().__init__(name, import_name, abp_tags=[Tag(name=name, description=tag)])
+    def __init__(self, name: str, import_name: str, tag: str, about: str) -> None:
+        """Take the name as endpoints have it, and what the calls are about: a word, a sentence."""
+        super().__init__(name, import_name, abp_tags=[Tag(name=tag, description=about)])
 
     def call(  # noqa: PLR0913 - a declaration: all but the route and the answer are optional
         self,
@@ -181,7 +181,7 @@ def _admitted(scope: str | None, pages: str | None) -> ApiKey | None:
     if scope is not None and (pages is None or "Authorization" in request.headers):
         return caller_of(request, scope)
     if request.method != "GET":
-        wire.check_origin(request, current.site())
+        wire.check_caller(request, current.site(), keys=scope is not None)
     if pages:
         limits.check(pages)
     return None

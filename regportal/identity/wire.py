@@ -59,14 +59,29 @@ def check_origin(sent: Request, site: Site) -> None:
 
     Raises ForbiddenError.
     """
+    if not is_ours(sent, site):
+        raise ForbiddenError(N_("This form was sent from a page that may not send it."))
+
+
+def check_caller(sent: Request, site: Site, *, keys: bool) -> None:
+    """
+    Refuse a program's call likewise; say what would let it in, where ``keys`` also a key.
+
+    Raises ForbiddenError.
+    """
+    if not is_ours(sent, site):
+        origin = clean(sent.headers.get("Origin", ""), 200)
+        says = f"Origin {origin} is not in site.origins" if origin else "There is no Origin"
+        raise ForbiddenError(f"{says}; a server sends an API key." if keys else f"{says}.")
+
+
+def is_ours(sent: Request, site: Site) -> bool:
+    """Return whether a page of ours, or one that may embed us, sent this."""
     origin = sent.headers.get("Origin")
     if origin is None:
-        fine = sent.headers.get("Sec-Fetch-Site") == "same-origin"
-    else:
-        own = {current.settings().origin, f"{sent.scheme}://{sent.host}"}
-        fine = origin in own or origin in site.origins
-    if not fine:
-        raise ForbiddenError(N_("This form was sent from a page that may not send it."))
+        return sent.headers.get("Sec-Fetch-Site") == "same-origin"
+    own = {current.settings().origin, f"{sent.scheme}://{sent.host}"}
+    return origin in own or origin in site.origins
 
 
 def clean(text: str, most: int) -> str:

@@ -31,7 +31,7 @@ from regportal.store.ids import uuid7
 from regportal.store.schema import Key
 from regportal.store.strict_json import KIB, AnyMoment, Strict, first_fault
 
-bp = Api("mailer", __name__, "Whom the company's mailer may write to, and what came back.")
+bp = Api("mailer", __name__, "mail", "Whom the company's mailer may write to, and what came back.")
 
 MOST = 1000
 """Addresses, or events, of one call."""

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from regportal.errors import JsonError
+from regportal.store.faults import MOMENT, plain
 
 KIB = 1024
 DEEPEST = 16
@@ -31,13 +32,15 @@ BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 BESIDE = bytes(set(range(256)) - set(b'"[]{}'))
 """Everything but brackets and the quotes of texts without an escape."""
 FLAT = 8
+LONGEST_STEP = 64
+"""Characters of a key that a sentence shows: somebody else wrote it."""
 
 
 def _written_out(said: object) -> object:
     """Refuse a number, which some read as seconds since 1970 and some as milliseconds."""
     if isinstance(said, datetime) or (isinstance(said, str) and DATE.match(said)):
         return said
-    raise PydanticCustomError("moment", "is not a moment as RFC 3339 writes it")
+    raise PydanticCustomError("moment", MOMENT)
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -99,9 +102,10 @@ def read_json(body: bytes, *, most: int = 64 * KIB) -> Any:
 
 
 def first_fault(error: ValidationError) -> tuple[str, str]:
-    """Return where the first thing is wrong (empty: all of it), and what, without repeating it."""
+    """Return where the first thing is wrong (empty: all of it), and what, in our own words."""
     fault = error.errors(include_input=False, include_url=False)[0]
-    return ".".join(str(step) for step in fault["loc"]), str(fault["msg"])
+    steps = (str(step)[:LONGEST_STEP] for step in fault["loc"] if step != "[key]")
+    return ".".join(steps), plain(fault)
 
 
 def depth(body: bytes) -> int:

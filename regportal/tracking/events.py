@@ -346,4 +346,4 @@ def _read(kind: type[BaseModel], value: object, *at: str) -> Any:
     except ValidationError as error:
         field, says = first_fault(error)
         place = ".".join([*at, *([field] if field else [])])
-        raise NotAnEventError(f"{place}: {says[0].lower()}{says[1:]}") from None
+        raise NotAnEventError(f"{place}: {says}") from None

@@ -17,7 +17,9 @@ from regportal.store.documents import span
 from regportal.store.strict_json import KIB, Strict
 from regportal.tracking.handover import Way, go_on, seal, unseal
 
-bp = Api("handing", __name__, "A visit that goes on at another of the company's own domains.")
+bp = Api(
+    "handing", __name__, "handover", "A visit that goes on at another of the company's own domains."
+)
 
 Origin = Annotated[str, Field(max_length=300)]
 Token = Annotated[

@@ -307,7 +307,7 @@ def _row(number: int, told: Any, terms: Terms) -> Row:
     if event.occurred_at < EPOCH:
         raise NotAnEventError("occurred_at: is before 1970")
     if event.contact is None:
-        raise NotAnEventError("contact: is not there")
+        raise NotAnEventError("contact: is missing: name the contact's e-mail address")
     try:
         address = read_address(event.contact)
     except ValueError:

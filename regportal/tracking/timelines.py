@@ -24,7 +24,7 @@ from regportal.tracking.series import (
 )
 from regportal.tracking.visiting import TouchRead, VisitRead, ends_of, touches_of, visits_of
 
-bp = Api("timelines", __name__, "What visitors and contacts do.")
+bp = Api("timelines", __name__, "contacts", "What contacts did, and what led to it.")
 
 NEXT = Field(description="Give it as `after`; null: there is no more.")
 Next = Annotated[str | None, NEXT]

@@ -18,7 +18,7 @@ from regportal.tracking.hearing import hear, keep
 from regportal.tracking.models import Source
 from regportal.tracking.telling import LARGEST, Events, counted
 
-bp = Api("tracking", __name__, "What visitors and contacts do.")
+bp = Api("tracking", __name__, "interactions", "What people do, told by pages and servers.")
 
 KNOWN = (Assurance.VERIFIED, Assurance.CRM)
 """Contacts of whom a server's word counts as theirs."""
@@ -96,8 +96,10 @@ def _whose(event: Event, now: datetime) -> str:
     """
     if event.occurred_at > now + limits.MINUTE:
         raise NotAnEventError("occurred_at: is in the future")
+    if event.contact is None:
+        raise NotAnEventError("contact: is missing: name the contact's e-mail address")
     try:
-        return read_address(event.contact or "").match_key
+        return read_address(event.contact).match_key
     except ValueError:
         raise NotAnEventError("contact: is not an e-mail address") from None
 

@@ -13,6 +13,8 @@ from referencing.jsonschema import DRAFT202012
 from regportal.app import create_app
 from regportal.config import load
 from regportal.identity.keys import SCOPES, add_key
+from regportal.store.faults import PATTERNS, words_of
+from regportal.tracking.events import CUSTOM, TYPES
 from tests.portal import ORIGIN
 
 CALLS = ("get", "post", "put", "patch", "delete")
@@ -118,6 +120,38 @@ def test_every_example_is_one(document):
     assert shown >= len(bodies)
 
 
+def patterns(document, part):
+    """Yield every pattern that part of the document names, also where it refers to another."""
+    if isinstance(part, dict):
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"]
+        if "$ref" in part:
+            name = part["$ref"].rpartition("/")[2]
+            yield from patterns(document, document["components"]["schemas"][name])
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            yield from patterns(document, one)
+
+
+def test_whatever_is_sent_must_look_like_there_is_a_sentence_for_it(document):
+    of_types = {f"^{one}$" for one in (*TYPES, CUSTOM)}
+    sent = [[one.get("requestBody"), one.get("parameters")] for _, _, one in operations(document)]
+    asked = set(patterns(document, sent)) - of_types
+
+    assert len(asked) > 4
+    assert {one for one in asked if not words_of(one)} <= PATTERNS.keys()
+
+
+def test_it_is_sorted_by_what_calls_are_about_and_not_by_our_rooms(app, document):
+    named = {tag for _, _, one in operations(document) for tag in one["tags"]}
+    about = {one["name"]: one["description"] for one in document["tags"]}
+
+    assert named == about.keys()
+    assert len(set(about.values())) == len(about)
+    assert not named & app.blueprints.keys()
+
+
 def test_no_two_things_have_one_name(app):
     seen = {}
     for room in app.blueprints.values():
@@ -160,3 +194,39 @@ def test_an_address_says_one_thing_once(portal):
 
     assert answer.status_code == 400
     assert answer.get_json()["field"] == "email"
+
+
+@pytest.mark.parametrize(
+    ("call", "origin", "says"),
+    [
+        (
+            "interactions",
+            "https://elsewhere.example",
+            "Origin https://elsewhere.example is not in site.origins; a server sends an API key.",
+        ),
+        ("interactions", None, "There is no Origin; a server sends an API key."),
+        ("choice", "null", "Origin null is not in site.origins."),
+    ],
+)
+def test_a_call_from_elsewhere_is_told_what_would_let_it_in(portal, call, origin, says):
+    headers = {"Origin": origin} if origin else {}
+    answer = portal.app.test_client().post(
+        f"/api/v1/{call}", base_url=ORIGIN, headers=headers, json={}
+    )
+
+    assert (answer.status_code, answer.get_json()["detail"]) == (403, says)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"country": None}, "answers.country"), ({"seats": [1]}, "answers.seats"), (5, "answers")],
+)
+def test_an_answer_that_is_none_is_named_once_whatever_it_may_be(portal, given, field):
+    answer = portal.app.test_client().post(
+        "/api/v1/gates/price-list",
+        base_url=ORIGIN,
+        headers={"Origin": ORIGIN},
+        json={"ask": "a", "answers": given},
+    )
+
+    assert (answer.status_code, answer.get_json()["field"]) == (400, field)

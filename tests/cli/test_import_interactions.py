@@ -174,7 +174,7 @@ def test_each_refused_row_is_named_with_its_reason_and_the_others_are_taken(comp
     assert written[4] == "occurred_at: is in the future"
     assert written[5] == "occurred_at: is before 1970"
     assert written[7] == "contact: is not an e-mail address"
-    assert written[8] == "contact: is not there"
+    assert written[8] == "contact: is missing: name the contact's e-mail address"
     assert written[9].startswith("properties.seconds: ")
     assert written[10] == "5 cells under 7 columns"
     assert written[11] == "not a row of CSV: its quotes do not close on the line"

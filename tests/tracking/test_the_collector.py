@@ -474,7 +474,7 @@ def test_a_server_may_tell_late_and_not_of_what_is_to_come(portal, key):
         "duplicate": 0,
         "refused": [
             {"index": 1, "reason": "occurred_at: is in the future"},
-            {"index": 2, "reason": "contact: is not an e-mail address"},
+            {"index": 2, "reason": "contact: is missing: name the contact's e-mail address"},
         ],
     }
 
