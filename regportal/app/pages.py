@@ -133,6 +133,7 @@ TYPES = {
     "handing.hand_over": API,
     "handing.redeem": API,
     "tracking.interactions": API,
+    "timelines.contact": MAILER,
     "timelines.timeline": MAILER,
     "timelines.visits": MAILER,
     "timelines.touches": MAILER,

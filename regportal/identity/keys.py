@@ -26,7 +26,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "may-mail": "ask who may be written to",
         "bounces": "tell of mails that came back, and of complaints",
         "interactions": "tell what contacts did elsewhere",
-        "timeline": "read what contacts did",
+        "timeline": "find contacts by address, and read what they did",
     }
 )
 """What a key may be for."""

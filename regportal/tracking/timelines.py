@@ -1,4 +1,4 @@
-"""Where other systems read what contacts did, in which visits, and what led to them."""
+"""Where other systems find contacts, and read what they did and what led to it."""
 
 import uuid
 from typing import Annotated
@@ -7,8 +7,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from regportal.errors import BadRequestError, NotHereError
+from regportal.identity.actions import find_contact
+from regportal.identity.addresses import read_address
 from regportal.identity.api import Api, Asked
-from regportal.identity.models import Contact
+from regportal.identity.models import Assurance, Contact
 from regportal.store import current
 from regportal.store.strict_json import AnyMoment
 from regportal.tracking.events import Type
@@ -26,8 +28,23 @@ from regportal.tracking.visiting import TouchRead, VisitRead, ends_of, touches_o
 
 bp = Api("timelines", __name__, "contacts", "What contacts did, and what led to it.")
 
+NOBODY = "There is no such contact."
 NEXT = Field(description="Give it as `after`; null: there is no more.")
 Next = Annotated[str | None, NEXT]
+
+
+class WithAddress(Asked):
+    """Who is looked for."""
+
+    email: Annotated[str, Field(min_length=1, max_length=400, examples=["ann@initech.example"])]
+
+
+class ContactRead(BaseModel):
+    """A contact, as webhooks name him."""
+
+    key: uuid.UUID
+    email: str
+    assurance: Assurance
 
 
 class OfContact(Asked):
@@ -85,6 +102,24 @@ class Touches(BaseModel):
     last: TouchRead | None
     touches: list[TouchRead]
     next: Next
+
+
+@bp.call("GET /contacts", scope="timeline", answers=ContactRead, refuses=(404,))
+def contact(query: WithAddress) -> ContactRead:
+    """
+    Find the contact with an e-mail address, however it is spelled.
+
+    An address that somebody only claimed is nobody's yet: there is no such contact.
+    """
+    try:
+        email = read_address(query.email).email
+    except ValueError:
+        raise BadRequestError("email: is not an e-mail address.", "email") from None
+    with current.store().read() as session:
+        found = find_contact(session, email)
+        if found is None or found.assurance == Assurance.CLAIMED:
+            raise NotHereError(NOBODY)
+        return ContactRead(key=found.id, email=found.email, assurance=found.assurance)
 
 
 @bp.call(
@@ -147,5 +182,5 @@ def _wanted(contacts: list[uuid.UUID], query: Page) -> Wanted:
 def _known(session: Session, key: uuid.UUID) -> list[uuid.UUID]:
     """Return whose time series is read; raise NotHereError where there is no such contact."""
     if session.get(Contact, key) is None:
-        raise NotHereError("There is no such contact.")
+        raise NotHereError(NOBODY)
     return [key]

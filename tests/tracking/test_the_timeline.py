@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from regportal.identity.actions import contact_from_crm
+from regportal.identity.actions import contact_at, contact_from_crm
+from regportal.identity.addresses import read_address
 from regportal.identity.keys import add_key
+from regportal.identity.models import Assurance
 from regportal.store.ids import uuid7
 from regportal.tracking.actions import attribute, record
 from regportal.tracking.models import Attributed, Interaction, Judged
@@ -184,3 +186,52 @@ def test_it_needs_a_key_for_it_and_a_contact(portal, key, who, status):
     )
 
     assert answer.status_code == status
+
+
+def asked(portal, key, email):
+    """Ask who has an address."""
+    return portal.app.test_client().get(
+        "/api/v1/contacts", query_string={"email": email}, headers=key
+    )
+
+
+@pytest.mark.parametrize("email", ["ann@acme.example", " Ann@ACME.example"])
+def test_a_contact_is_found_by_his_address_however_it_is_spelled(portal, key, people, email):
+    answer = asked(portal, key, email)
+
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "key": str(people[0]),
+        "email": "ann@acme.example",
+        "assurance": "crm",
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_an_address_that_is_only_claimed_is_as_unknown_as_any(portal, key):
+    cleo = read_address("cleo@acme.example")
+    portal.store.write(lambda one: contact_at(one, cleo, Assurance.CLAIMED, "en", now=NOON).id)
+    claimed, unknown = (asked(portal, key, f"{name}@acme.example") for name in ("cleo", "dan"))
+
+    assert (claimed.status_code, unknown.status_code) == (404, 404)
+    assert claimed.get_json()["detail"] == unknown.get_json()["detail"]
+    assert claimed.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("email", ["", "ann", "ann@acme.example bob@acme.example", "a" * 401])
+def test_what_is_no_address_finds_nobody_and_says_so(portal, key, email):
+    answer = asked(portal, key, email)
+
+    assert (answer.status_code, answer.get_json()["field"]) == (400, "email")
+
+
+@pytest.mark.parametrize(("scopes", "status"), [(None, 401), (["interactions", "may-mail"], 403)])
+def test_nobody_learns_who_is_known_without_a_key_for_it(portal, people, scopes, status):
+    headers = {}
+    if scopes:
+        _, other = portal.store.write(lambda one: add_key(one, "x", scopes, now=NOON))
+        headers = {"Authorization": f"Bearer {other}"}
+    known, unknown = (asked(portal, headers, f"{name}@acme.example") for name in ("ann", "dan"))
+
+    assert known.status_code == unknown.status_code == status
+    assert known.get_json()["detail"] == unknown.get_json()["detail"]
