@@ -90,15 +90,15 @@ def doctor(pages: tuple[str, ...], *, as_json: bool) -> None:
 def _look_at(pages: tuple[str, ...], *, as_json: bool) -> None:
     """Print what is wrong with pages, each with what to do; exit 1 where anything is."""
     from regportal.cli.browsing import look
-    from regportal.cli.page import lines, mode, wrongs
+    from regportal.cli.page import lines, mode, notes, wrongs
 
     ours = _ours()
     told = []
     for page, seen in zip(pages, look(pages, ours), strict=True):
-        found = wrongs(seen, ours)
-        told.append({"page": page, "mode": mode(seen.url, ours.url), "wrong": found})
+        found, noted, how = wrongs(seen, ours), notes(seen), mode(seen.url, ours.url)
+        told.append({"page": page, "mode": how, "wrong": found, "notes": noted})
         if not as_json:
-            click.echo("\n".join(lines(page, mode(seen.url, ours.url), found)))
+            click.echo("\n".join(lines(page, how, found, noted)))
     if as_json:
         click.echo(json.dumps(told, default=asdict, indent=2, ensure_ascii=False))
     bad = sum(len(one["wrong"]) for one in told)

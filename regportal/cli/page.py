@@ -85,6 +85,12 @@ class Seen:
     chooses: bool = True
 
 
+UNTOLD = (
+    "No regportal.choose( is seen in the page's scripts. To record what visitors do, let your"
+    " consent banner call it (docs/recording.md); gates work without."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Wrong:
     """One thing that is wrong, and what to do about it."""
@@ -107,7 +113,14 @@ def wrongs(seen: Seen, ours: Ours) -> list[Wrong]:
     return found
 
 
-def lines(page: str, mode: str, found: Sequence[Wrong]) -> list[str]:
+def notes(seen: Seen) -> list[str]:
+    """Return what may well be meant so: a site need not record, and a banner may be minified."""
+    if seen.status >= REFUSED or not seen.scripts or seen.chooses:
+        return []
+    return [UNTOLD]
+
+
+def lines(page: str, mode: str, found: Sequence[Wrong], noted: Sequence[str] = ()) -> list[str]:
     r"""
     Return what is said of a page, so that no terminal obeys what stands on it.
 
@@ -117,6 +130,7 @@ def lines(page: str, mode: str, found: Sequence[Wrong]) -> list[str]:
     told = [
         f"{mark}{says}" for one in found for mark, says in (("BAD  ", one.what), (" " * 5, one.do))
     ]
+    told += [f"note {says}" for says in noted]
     return [printable(one) for one in (page, f"    {mode}", *told)]
 
 
@@ -334,11 +348,6 @@ def _recorder(seen: Seen) -> Iterator[Wrong]:
         _, marked, why = line.partition("records nothing: ")
         if marked and why not in {"no choice yet", "the visitor refused"}:
             yield Wrong(f"Nothing is recorded: {why}.", "See docs/recording.md.")
-    if seen.scripts and not seen.chooses:
-        yield Wrong(
-            "Nothing on the page tells what visitors choose, so nothing is ever recorded.",
-            "Let your consent banner call regportal.choose({recognise, track}): docs/recording.md.",
-        )
 
 
 def _origin(url: str) -> str:

@@ -72,7 +72,7 @@ EXPECTED = {
     "no such gate": ['There is no published gate "prises".'],
     "no link": ['The gate "guide" has no link inside'],
     "another link": ['The link inside the gate "guide" leads to'],
-    "no choice": ["Nothing on the page tells what visitors choose"],
+    "no choice": [],
     "frame forbidden": ["does not show: it is answered with X-Frame-Options: DENY."],
     "cached": ["g/must comes with Cache-Control: public, max-age=60.", "hands out a cookie"],
 }
@@ -166,7 +166,17 @@ def test_a_page_is_told_what_is_wrong_with_it_and_nothing_else(found, name):
     for one, says in zip(wrong, EXPECTED[name], strict=True):
         assert says in one["what"]
         assert one["do"].endswith(".")
-        assert found[name]["mode"].startswith("M3")
+    assert found[name]["mode"].startswith("M3")
+    assert len(found[name]["notes"]) == (name == "no choice")
+
+
+def test_a_site_that_wants_only_a_gate_or_has_a_minified_banner_is_noted_and_not_bad(site):
+    origin, doctor = site
+    ended = doctor(f"--page={origin}/no-choice")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "note No regportal.choose( is seen in the page's scripts." in ended.stdout
+    assert "BAD" not in ended.stdout
 
 
 # --- what a browser meets elsewhere: decided on what it would have seen ---
