@@ -1,6 +1,7 @@
-"""What a company's own system does with regportal's API. Needs requests, and a key for what it does.
+"""
+What a company's own system does with regportal's API. Needs requests, and a key.
 
-regportal key add "our CRM" --scope interactions --scope timeline --scope may-mail
+Make it with: regportal key add "our CRM" --scope interactions --scope timeline --scope may-mail.
 """
 
 import sys

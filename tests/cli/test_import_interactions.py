@@ -190,7 +190,7 @@ def test_each_refused_row_is_named_with_its_reason_and_the_others_are_taken(comp
         (b'{"type": "call", "type": "call"}', "a key is there twice"),
         (b'{"a": "%s"}' % (b"x" * 70_000), "the line is longer than 64 KiB"),
         (told(event(id="7c9e6679-7425-40de-944b-e07fc1f90ae7")).encode(), "id: is not a UUID of"),
-        (told(event(**{"\x1b[31m": 1})).encode(), "?[31m: extra inputs are not permitted"),
+        (told(event(**{"\x1b[31m": 1})).encode(), "?[31m: is not known here: leave it out"),
     ],
 )
 def test_a_line_that_is_no_event_is_refused_alone(company, run, text, reason):
