@@ -25,8 +25,7 @@ from regportal.store.problem import REQUEST_ID
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-THREADS = 16
-"""Those that tell of interactions at once share a commit: they wait for it side by side."""
+THREADS = 8
 BODY = 16 * 2**20
 """Bytes of a body that are read at all. Every route has a far lower limit and answers 413; but
 who is cut off in the middle of sending never hears the answer."""
@@ -168,10 +167,9 @@ def logged(app: "WSGIApplication") -> "WSGIApplication":
         whole = environ.get("SCRIPT_NAME", "") + path
 
         def started(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
-            if logger.isEnabledFor(logging.INFO):
-                took = (time.perf_counter() - began) * 1000
-                says = "%s %s %s %.1f ms, request %s"
-                logger.info(says, method, redacted(whole), status[:3], took, request_id)
+            took = (time.perf_counter() - began) * 1000
+            says = "%s %s %s %.1f ms, request %s"
+            logger.info(says, method, redacted(whole), status[:3], took, request_id)
             return start_response(status, headers, *rest)
 
         return app(environ, started)

@@ -1,19 +1,20 @@
 """Reading what is known, and writing facts: one transaction, durable before the answer."""
 
 import contextlib
-import fcntl
 import logging
-import os
 import queue
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from filelock import FileLock
 from sqlalchemy.orm import Session
 
 A = TypeVar("A")
@@ -32,11 +33,11 @@ logger = logging.getLogger(__name__)
 
 def make_engine(url: str) -> sa.Engine:
     """Open a database as regportal opens it everywhere."""
-    is_sqlite = url.startswith("sqlite")
-    engine = sa.create_engine(url, pool_pre_ping=not is_sqlite, pool_size=10, max_overflow=20)
-    if is_sqlite:
-        sa.event.listen(engine, "connect", _prepare)
-        sa.event.listen(engine, "begin", _begin)
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    engine = sa.create_engine(url)
+    sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -67,39 +68,9 @@ class _Owed:
     work: Many[Any, Any]
     about: Any = None
     """What ``work`` is given of this one."""
+    answer: Future[Any] = field(default_factory=Future)
     is_note: bool = False
     """Whether nobody waits for it."""
-    is_done: bool = False
-    _result: Any = None
-    _error: BaseException | None = None
-    _waits: threading.Lock = field(default_factory=threading.Lock)
-    """Held until it is done: all that a thread needs to wait, and it wakes once."""
-
-    def __post_init__(self) -> None:
-        """Let whoever asks wait."""
-        self._waits.acquire()
-
-    def result(self) -> Any:
-        """Wait until it is done; return what it returned, or raise what it raised."""
-        self._waits.acquire()
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def answer(self, result: Any) -> None:
-        """Say what it returned."""
-        self._end(result, None)
-
-    def refuse(self, error: BaseException) -> None:
-        """Say why nothing of it was kept; where nobody waits, to the log."""
-        if self.is_note:
-            logger.warning("a note was not kept", exc_info=error)
-        self._end(None, error)
-
-    def _end(self, result: Any, error: BaseException | None) -> None:
-        """Let whoever waits hear it."""
-        self._result, self._error, self.is_done = result, error, True
-        self._waits.release()
 
 
 Line = queue.SimpleQueue[_Owed | None]
@@ -125,7 +96,7 @@ class Store:
         self._writer: threading.Thread | None = None
         path = engine.url.database if engine.dialect.name == "sqlite" else None
         self._grouped = engine.dialect.name == "sqlite"
-        self._lock = f"{path}.lock" if path and path != ":memory:" else None
+        self._lock = FileLock(f"{Path(path)}.lock") if path and path != ":memory:" else None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
@@ -143,7 +114,7 @@ class Store:
         """
         if not self._grouped:
             return self._alone(work)
-        result: T = self._owe(_Owed(_each, work)).result()
+        result: T = self._owe(_Owed(_each, work)).answer.result()
         return result
 
     def write_together(self, work: Many[A, T], about: A) -> T:
@@ -153,7 +124,7 @@ class Store:
         Those that come meanwhile for the same ``work`` are given to it together, in the order in
         which they came, and share the commit; on PostgreSQL, too. For the rest as :meth:`write`.
         """
-        result: T = self._owe(_Owed(work, about)).result()
+        result: T = self._owe(_Owed(work, about)).answer.result()
         return result
 
     def note(self, work: Work[Any]) -> None:
@@ -167,7 +138,7 @@ class Store:
 
     def catch_up(self) -> None:
         """Wait until everything that was noted before is kept."""
-        self._owe(_Owed(_each, lambda _session: None)).result()
+        self._owe(_Owed(_each, lambda _session: None)).answer.result()
 
     def sweep(self) -> None:
         """
@@ -240,7 +211,7 @@ class Store:
             self._one_by_one(group)
         else:
             for owed, result in zip(group, results, strict=True):
-                owed.answer(result)
+                owed.answer.set_result(result)
 
     def _together(self, group: list[_Owed]) -> list[Any]:
         """Return what each write returned, after their commit."""
@@ -265,29 +236,20 @@ class Store:
                     except BaseException as error:
                         if not _has_transaction(session):
                             raise
-                        owed.refuse(error)
+                        _refuse(owed, error)
                     finally:
                         session.expunge_all()
         except BaseException as error:  # noqa: BLE001 - nothing of the group was kept: all hear it
             for owed in group:
-                if not owed.is_done:
-                    owed.refuse(error)
+                if not owed.answer.done():
+                    _refuse(owed, error)
             return
         for owed, result in done:
-            owed.answer(result)
+            owed.answer.set_result(result)
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait until no other process writes; one that dies lets go of its turn."""
-        if self._lock is None:
-            yield
-            return
-        held = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(held)
+    def _turn(self) -> contextlib.AbstractContextManager[Any]:
+        """Wait until no other process writes."""
+        return self._lock or contextlib.nullcontext()
 
 
 def _each(session: Session, works: Sequence[Work[Any]]) -> list[Any]:
@@ -315,6 +277,13 @@ def _next_group(line: Line) -> list[_Owed | None]:
             patience = until - time.monotonic() if only_notes else 0
             owed = line.get(timeout=patience) if patience > 0 else line.get_nowait()
     return group
+
+
+def _refuse(owed: _Owed, error: BaseException) -> None:
+    """Let whoever waits hear why nothing was kept; where nobody does, the log."""
+    if owed.is_note:
+        logger.warning("a note was not kept", exc_info=error)
+    owed.answer.set_exception(error)
 
 
 def _has_transaction(session: Session) -> bool:
