@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+# Our columns that point at its tables have no type before those are known.
+from regportal.identity import models as _identity  # noqa: F401
 from regportal.store.base import (
     Base,
     Flag,
