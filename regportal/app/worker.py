@@ -63,7 +63,7 @@ class Worker:
         """Begin: every task looks first for what was left waiting."""
         self._engine.add("settle", self._before(self._settle, "weigh"))
         self._engine.add("understand", self._before(self._understand, "weigh"))
-        self._engine.add("unpack", self._before(self._unpack, "weigh"), pause=GATHER)
+        self._engine.add("unpack", self._unpack, pause=GATHER)
         self._engine.add("weigh", self._before(self._weigh))
         self._engine.add(f"deliver:{MAIL}", self._post)
         self._engine.every(NIGHTLY, "housekeeping", self._settle)
@@ -132,7 +132,8 @@ class Worker:
 
     def _unpack(self, now: datetime) -> datetime | None:
         """Work out what browsers and servers told."""
-        return unpack(self._store, self._shelf, now=now)
+        on_heard = partial(self._engine.wake, "weigh")
+        return unpack(self._store, self._shelf, now=now, on_heard=on_heard)
 
     def _weigh(self, now: datetime) -> datetime | None:
         """Work out what the log means for opportunities."""

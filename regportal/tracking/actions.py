@@ -70,7 +70,9 @@ def log(session: Session, kind: EntryKind, ref: uuid.UUID, *, now: datetime) -> 
     connection.execute(LINE[connection.dialect.name], line)
 
 
-def log_all(session: Session, kind: EntryKind, lines: Sequence[tuple[uuid.UUID, datetime]]) -> None:
+def log_all(
+    session: Session, kind: EntryKind, lines: Sequence[tuple[uuid.UUID | str, datetime]]
+) -> None:
     """Write a line of the log for each of these, and the moment at which we heard of it."""
     if not lines:
         return

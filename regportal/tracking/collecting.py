@@ -89,18 +89,6 @@ def whose(
     return contact
 
 
-def event_of(kept: Mapping[str, Any]) -> Event:
-    """Return an event of a parcel."""
-    return Event(
-        id=uuid.UUID(kept["id"]),
-        type=kept["type"],
-        object=kept["object"],
-        category=kept["category"],
-        properties=kept["properties"],
-        occurred_at=datetime.fromisoformat(kept["occurred_at"]),
-    )
-
-
 def _parcel(telling: Telling, events: Iterable[Event]) -> Row:
     """Return what is kept of a call."""
     teller = telling.teller

@@ -17,7 +17,6 @@ from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
 from regportal.tracking import judging
 from regportal.tracking.actions import log
-from regportal.tracking.collecting import event_of
 from regportal.tracking.judging import RULES, WITHIN, by_pace
 from regportal.tracking.later import JUDGED, JUDGED_BY, judged_now
 from regportal.tracking.models import (
@@ -168,25 +167,26 @@ class Case:
 
 def _of_parcel(session: Session, parcel: Parcel) -> Iterator[Case]:
     """Yield what a call told and is still there, judged anew."""
-    told = [event_of(kept) for kept in parcel.events]
+    told = {uuid.UUID(kept["id"]): kept for kept in parcel.events}
     rows = session.execute(
         _standing(Visit.started_at)
         .outerjoin_from(Interaction, Visit, Visit.id == Interaction.visit_id)
-        .where(Interaction.id.in_([event.id for event in told]))
+        .where(Interaction.id.in_(told))
     )
     there = {row[0]: row for row in rows}
-    events = [event for event in told if event.id in there]
+    events = {id: kept for id, kept in told.items() if id in there}
     if not events:
         return
     claim = session.get(Claim, parcel.claim_id) if parcel.claim_id else None
     circumstances = Circumstances(
         own_staff=claim is not None and claim.own_staff,
-        begun_at=there[events[0].id][3],
-        around=around(session, parcel, events),
+        begun_at=there[next(iter(events))][3],
+        around=around(session, parcel, [*events.values()]),
     )
-    for event, verdict in zip(events, judge(parcel, events, circumstances), strict=True):
-        _, judged, by, _ = there[event.id]
-        yield Case(event.id, judged, by, verdict)
+    verdicts = judge(parcel, [*events.values()], circumstances)
+    for id, verdict in zip(events, verdicts, strict=True):
+        _, judged, by, _ = there[id]
+        yield Case(id, judged, by, verdict)
 
 
 def _standing(*more: Any) -> sa.Select[Any]:

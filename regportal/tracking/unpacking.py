@@ -1,10 +1,10 @@
 """Unpacking what was told: each event an interaction, judged, in its visit, under a name."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,20 +12,25 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.models import Claim
 from regportal.library.schema import Asset
-from regportal.store.bulk import Row, insert_all
+from regportal.store.bulk import Row, insert_all, listed, one_of, read_json
 from regportal.store.documents import Published, Shelf
 from regportal.store.facts import table_of
 from regportal.store.sessions import Store
 from regportal.tracking.actions import log_all
-from regportal.tracking.collecting import event_of
-from regportal.tracking.events import Event
 from regportal.tracking.models import Attributed, EntryKind, Interaction, Parcel
-from regportal.tracking.verdicts import BELIEVED, Around, Circumstances, around_all, judge
+from regportal.tracking.verdicts import (
+    BELIEVED,
+    Around,
+    Circumstances,
+    Kept,
+    around_all,
+    judge,
+)
 from regportal.tracking.visits import Sitting, Visits
 
 AT_ONCE = 64
 """Parcels of one transaction, as far as they are not too full."""
-MOST = 640
+MOST = 1280
 """Events after which no other parcel is begun: other writers wait no longer than for these."""
 IN_HAND = timedelta(milliseconds=500)
 """When to look again for parcels that another worker is unpacking: it may die of them."""
@@ -35,32 +40,48 @@ COLUMNS = (
     *("judged", "judged_because", "judged_by"),
 )
 """Of an interaction, in the order in which they are written."""
-WAITING = (
-    sa.select(*table_of(Parcel).c)
-    .where(table_of(Parcel).c.unpacked_at.is_(None))
-    .order_by(table_of(Parcel).c.id)
+CONTACT = COLUMNS.index("contact_id")
+PARCEL = table_of(Parcel).c
+WAITING = sa.select(PARCEL.id).where(PARCEL.unpacked_at.is_(None)).limit(1)
+"""A parcel that nobody has unpacked."""
+NEXT = (
+    sa.select(
+        *(PARCEL.id, PARCEL.received_at, PARCEL.source, PARCEL.agent, PARCEL.purpose),
+        *(PARCEL.visitor_id, PARCEL.claim_id, PARCEL.contact_id, PARCEL.proven, PARCEL.own_staff),
+        *(PARCEL.touch, sa.cast(PARCEL.events, sa.Text).label("events")),
+    )
+    .where(PARCEL.unpacked_at.is_(None))
+    .order_by(PARCEL.id)
+    .limit(AT_ONCE)
+    .with_for_update(skip_locked=True)
 )
-"""The parcels that nobody has unpacked."""
-NEXT = WAITING.limit(AT_ONCE).with_for_update(skip_locked=True)
+"""The next ones, with their events as text: not all of them may be opened."""
 
 
-def unpack(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
+def unpack(
+    store: Store, shelf: Shelf, *, now: datetime, on_heard: Callable[[], None] = lambda: None
+) -> datetime | None:
     """
     Unpack every parcel that waits, oldest first, some of them a transaction.
 
-    Returns when to come back where another worker has the rest in hand; None: for the next parcel.
+    ``on_heard`` is called whenever the weigher has something to read, which it seldom has: most
+    interactions are nobody's. Returns when to come back where another worker has the rest in hand;
+    None: for the next parcel.
     """
     some = partial(_unpack_some, shelf=shelf, now=now)
     while _is_waiting(store):
-        if not store.write(some):
+        heard = store.write(some)
+        if heard is None:
             return now + IN_HAND
+        if heard:
+            on_heard()
     return None
 
 
 def _is_waiting(store: Store) -> bool:
     """Return whether any parcel waits; costs no writer anything."""
     with store.read() as session:
-        return session.execute(WAITING.limit(1)).first() is not None
+        return session.execute(WAITING).first() is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +89,29 @@ class _Opened:
     """A parcel with its events; its row has the names of :class:`Parcel`."""
 
     parcel: Any
-    events: Sequence[Event]
+    events: Sequence[Kept]
 
 
-def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> bool:
+def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> int | None:
     """
     Unpack the next parcels; on PostgreSQL other workers meanwhile take the next ones.
 
-    Returns whether there were any that nobody else has in hand.
+    Returns of how many interactions the weigher hears; None: others have all parcels in hand.
     """
     opened: list[_Opened] = []
     left = MOST
     for parcel in session.connection().execute(NEXT).all():
         if left > 0:
-            opened.append(_Opened(parcel, [event_of(kept) for kept in parcel.events]))
+            opened.append(_Opened(parcel, read_json(parcel.events)))
             left -= len(opened[-1].events)
     if not opened:
-        return False
+        return None
     published = shelf.published(session)
     visits = Visits.look_up(session, published, [one.parcel for one in opened])
     claims = _claims(session, {one.parcel.claim_id for one in opened} - {None})
     around = around_all(session, [(one.parcel, one.events) for one in opened])
     rows: list[Row] = []
-    heard: list[tuple[uuid.UUID, datetime]] = []
+    heard: list[tuple[str, datetime]] = []
     for one in opened:
         sitting = visits.of(one.parcel)
         done = _interactions(one, published, sitting, claims.get(one.parcel.claim_id), around)
@@ -99,25 +120,34 @@ def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> bool:
     visits.keep(session)
     insert_all(session, Interaction, COLUMNS, rows, once=True)
     log_all(session, EntryKind.INTERACTION, heard)
-    done_with = [one.parcel.id for one in opened]
-    session.execute(
-        sa.update(table_of(Parcel)).where(table_of(Parcel).c.id.in_(done_with)),
-        {"unpacked_at": now},
-    )
-    return True
+    dialect = session.connection().dialect.name
+    done_with = listed((one.parcel.id for one in opened), dialect)
+    session.connection().execute(_done_with(dialect), {"unpacked_at": now, **done_with})
+    return len(heard)
 
 
-CONTACT = COLUMNS.index("contact_id")
+@cache
+def _done_with(dialect: str) -> sa.Update:
+    """Return the statement that says of parcels that they are unpacked."""
+    return sa.update(table_of(Parcel)).where(one_of(PARCEL.id, dialect))
 
 
 def _claims(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID | None, Any]:
     """Return of these claims whose each is, and whether own staff made it."""
     if not ids:
         return {}
+    connection = session.connection()
+    dialect = connection.dialect.name
+    rows = connection.execute(_claims_of(dialect), listed(ids, dialect))
+    return {row.id: row for row in rows}
+
+
+@cache
+def _claims_of(dialect: str) -> sa.Select[Any]:
+    """Return the statement that reads claims."""
     columns = table_of(Claim).c
     query = sa.select(columns.id, columns.contact_id, columns.own_staff)
-    rows = session.connection().execute(query.where(columns.id.in_(ids)))
-    return {row.id: row for row in rows}
+    return query.where(one_of(columns.id, dialect))
 
 
 def _interactions(
@@ -136,12 +166,12 @@ def _interactions(
     visit_id, attributed = sitting.id if sitting else None, _attributed(parcel).value
     return [
         (
-            event.id,
-            event.type,
-            event.object,
-            _category(published, event),
-            event.properties,
-            event.occurred_at,
+            kept["id"],
+            kept["type"],
+            kept["object"],
+            _category(published, kept),
+            kept["properties"],
+            kept["occurred_at"],
             parcel.received_at,
             parcel.visitor_id,
             visit_id,
@@ -152,7 +182,7 @@ def _interactions(
             judged.because,
             judged.rules,
         )
-        for event, judged in zip(one.events, judge(parcel, one.events, circumstances), strict=True)
+        for kept, judged in zip(one.events, judge(parcel, one.events, circumstances), strict=True)
     ]
 
 
@@ -165,7 +195,7 @@ def _attributed(parcel: Any) -> Attributed:
     return Attributed.CLAIMED if parcel.claim_id else Attributed.ANONYMOUS
 
 
-def _category(published: Published, event: Event) -> str | None:
+def _category(published: Published, kept: Kept) -> Any:
     """Return what kind of thing an event is about: of our own assets we know it better."""
-    asset = published.find(Asset, event.object)
-    return asset.category if asset is not None else event.category
+    asset = published.find(Asset, kept["object"])
+    return asset.category if asset is not None else kept["category"]

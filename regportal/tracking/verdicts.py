@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from regportal.store.base import UtcMoment
 from regportal.store.bulk import key_text, moment_text
-from regportal.tracking.events import Event
 from regportal.tracking.judging import (
     BURST,
+    PERSON,
     WITHIN,
     Verdict,
     by_film,
@@ -24,10 +24,12 @@ from regportal.tracking.judging import (
     of_own_staff,
     strictest,
 )
-from regportal.tracking.models import Interaction, Parcel, Source
+from regportal.tracking.models import Interaction, Judged, Parcel, Source
 
 BELIEVED = (Source.SERVER, Source.IMPORT)
 """The company itself tells: neither how nor how fast it does so says anything of people."""
+Kept = Mapping[str, Any]
+"""An event as its parcel keeps it (``collecting.py``): its moment is text."""
 Moments = Sequence[tuple[datetime, str]]
 """When something was done, and with what."""
 BETWEEN = {
@@ -71,30 +73,31 @@ class Circumstances:
     """What the same browser did besides, close in time."""
 
 
-def judge(parcel: Parcel, events: Sequence[Event], circumstances: Circumstances) -> list[Verdict]:
+def judge(parcel: Any, events: Sequence[Kept], circumstances: Circumstances) -> list[Verdict]:
     """Return who did each of the events that one call told, by the present rules."""
     staff = of_own_staff(yes=parcel.own_staff or circumstances.own_staff)
     if parcel.source in BELIEVED:
         return [staff for _ in events]
-    moments = [(event.occurred_at, event.object) for event in events]
     call = strictest(
         staff,
         by_request(parcel.agent or "", parcel.purpose or ""),
-        by_pace([*moments, *circumstances.around]),
+        _by_pace(events, circumstances.around),
     )
-    return [strictest(call, _by_film(event, circumstances, parcel)) for event in events]
+    if call.judged is Judged.MACHINE:
+        return [call for _ in events]
+    return [_by_film(kept, circumstances, parcel) for kept in events]
 
 
-def around(session: Session, parcel: Parcel, events: Sequence[Event]) -> Moments:
+def around(session: Session, parcel: Parcel, events: Sequence[Kept]) -> Moments:
     """Return what the same visitor did shortly before a call's events, and shortly after."""
     if parcel.visitor_id is None or parcel.source in BELIEVED:
         return ()
-    moments = [event.occurred_at for event in events]
+    first, last = _span([_moment(kept) for kept in events])
     rows = session.execute(
         sa.select(Interaction.occurred_at, Interaction.object).where(
             Interaction.visitor_id == parcel.visitor_id,
-            Interaction.occurred_at > min(moments) - WITHIN,
-            Interaction.occurred_at < max(moments) + WITHIN,
+            Interaction.occurred_at > first,
+            Interaction.occurred_at < last,
         )
     )
     return [(at, name) for at, name in rows]
@@ -102,38 +105,42 @@ def around(session: Session, parcel: Parcel, events: Sequence[Event]) -> Moments
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What some visitors did lately, as far as it may be close in time to what they tell now."""
+    """
+    What some visitors did lately, as far as it may be close in time to what they tell now.
 
-    done: Mapping[uuid.UUID | None, list[tuple[datetime, str]]]
+    Only of those who met enough different objects to be too fast for a hand.
+    """
 
-    def of(self, parcel: Any, events: Sequence[Event]) -> Moments:
+    done: Mapping[uuid.UUID, list[tuple[datetime, str]]]
+
+    def of(self, parcel: Any, events: Sequence[Kept]) -> Moments:
         """Return what was done around these events; what comes after them is around them, too."""
-        if parcel.visitor_id is None or parcel.source in BELIEVED:
+        theirs = self.done.get(parcel.visitor_id)
+        if theirs is None or parcel.source in BELIEVED:
             return ()
-        theirs = self.done[parcel.visitor_id]
-        moments = [(event.occurred_at, event.object) for event in events]
-        first, last = min(moments)[0] - WITHIN, max(moments)[0] + WITHIN
+        moments = [(_moment(kept), kept["object"]) for kept in events]
+        first, last = _span([at for at, _ in moments])
         close = [(at, name) for at, name in theirs if first < at < last]
         theirs += moments
         return close
 
 
-def around_all(session: Session, told: Sequence[tuple[Any, Sequence[Event]]]) -> Around:
+def around_all(session: Session, told: Sequence[tuple[Any, Sequence[Kept]]]) -> Around:
     """
     Return what the visitors of some calls did around what they tell: :func:`around` of each.
 
     Of those who met too few different objects to be too fast for a hand, nothing is read.
     """
-    done: defaultdict[uuid.UUID | None, list[tuple[datetime, str]]] = defaultdict(list)
     moments: defaultdict[uuid.UUID, list[datetime]] = defaultdict(list)
     objects: defaultdict[uuid.UUID, set[str]] = defaultdict(set)
     for parcel, events in told:
         if parcel.visitor_id is not None and parcel.source not in BELIEVED:
-            moments[parcel.visitor_id] += [event.occurred_at for event in events]
-            objects[parcel.visitor_id].update(event.object for event in events)
+            moments[parcel.visitor_id] += [_moment(kept) for kept in events]
+            objects[parcel.visitor_id].update([kept["object"] for kept in events])
     for visitor, name in _between(session, WHAT, moments):
         objects[visitor].add(name)
     many = {one: times for one, times in moments.items() if len(objects[one]) >= BURST}
+    done: dict[uuid.UUID, list[tuple[datetime, str]]] = {one: [] for one in many}
     for visitor, name, at in _between(session, WHEN, many):
         done[visitor].append((at, name))
     return Around(done)
@@ -161,9 +168,21 @@ def _span(moments: Sequence[datetime]) -> tuple[datetime, datetime]:
     return min(moments) - WITHIN, max(moments) + WITHIN
 
 
-def _by_film(event: Event, circumstances: Circumstances, parcel: Parcel) -> Verdict:
+def _moment(kept: Kept) -> datetime:
+    """Return when an event happened."""
+    return datetime.fromisoformat(kept["occurred_at"])
+
+
+def _by_pace(events: Sequence[Kept], around: Moments) -> Verdict:
+    """Judge how fast it went, where there was enough to be fast with."""
+    if len({kept["object"] for kept in events}.union([name for _, name in around])) < BURST:
+        return PERSON
+    return by_pace([*((_moment(kept), kept["object"]) for kept in events), *around])
+
+
+def _by_film(kept: Kept, circumstances: Circumstances, parcel: Any) -> Verdict:
     """Judge whether a film can have been seen in the time there was."""
-    if event.type != "video_watch" or circumstances.begun_at is None:
-        return strictest()
-    begun = min(circumstances.begun_at, event.occurred_at)
-    return by_film(float(event.properties["seconds"]), begun, parcel.received_at)
+    if kept["type"] != "video_watch" or circumstances.begun_at is None:
+        return PERSON
+    begun = min(circumstances.begun_at, _moment(kept))
+    return by_film(float(kept["properties"]["seconds"]), begun, parcel.received_at)

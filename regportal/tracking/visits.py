@@ -4,12 +4,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.store.bulk import insert_all
+from regportal.store.bulk import insert_all, listed, one_of
 from regportal.store.documents import Published, Site, span
 from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
@@ -21,6 +22,17 @@ GOES_ON = (
     .where(table_of(Visit).c.id == sa.bindparam("one"))
     .values(last_at=sa.bindparam("until"))
 )
+
+
+@cache
+def _lately(dialect: str) -> sa.Select[Any]:
+    """Return the statement that reads the visits of some visitors that went on until lately."""
+    columns = table_of(Visit).c
+    return (
+        sa.select(columns.id, columns.visitor_id, columns.started_at, columns.last_at)
+        .where(one_of(columns.visitor_id, dialect), columns.last_at > sa.bindparam("since"))
+        .order_by(columns.last_at)
+    )
 
 
 @dataclass(slots=True)
@@ -51,13 +63,11 @@ class Visits:
         whose = {one.visitor_id for one in parcels} - {None}
         if not whose:
             return cls(idle, {})
-        columns = table_of(Visit).c
-        first = min(one.received_at for one in parcels)
-        rows = session.connection().execute(
-            sa.select(columns.id, columns.visitor_id, columns.started_at, columns.last_at)
-            .where(columns.visitor_id.in_(whose), columns.last_at > first - idle)
-            .order_by(columns.last_at)
-        )
+        since = min(one.received_at for one in parcels) - idle
+        connection = session.connection()
+        dialect = connection.dialect.name
+        asked = {"since": since, **listed(whose, dialect)}
+        rows = connection.execute(_lately(dialect), asked)
         return cls(idle, {row.visitor_id: Sitting(*row) for row in rows})
 
     def of(self, parcel: Any) -> Sitting | None:

@@ -1,5 +1,6 @@
 """What several callers write at once is done by one function, in one transaction."""
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from regportal.store.bulk import insert_all, insert_keys, keys_there
+from regportal.store.bulk import _json, insert_all, insert_keys, keys_there, read_json
 from regportal.store.ids import uuid7
 from regportal.tracking.models import EntryKind, LogEntry, Told
 
@@ -86,3 +87,46 @@ def test_rows_are_read_as_they_were_written(store):
         read = session.scalars(sa.select(LogEntry).order_by(LogEntry.number)).all()
 
     assert [(one.transaction, one.kind.value, one.ref, one.at) for one in read] == rows
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "2026-03-04T12:00:00.000007+00:00",
+        "2026-03-04T12:00:00+00:00",
+        "2026-03-04T13:30:00.000007+01:30",
+        "2026-03-04T12:00:00.000007Z",
+    ],
+)
+def test_keys_and_moments_may_be_text_already(store, said):
+    key = uuid7()
+    row = (0, EntryKind.INTERACTION.value, str(key), said)
+    columns = ("transaction", "kind", "ref", "at")
+    store.write(lambda session: insert_all(session, LogEntry, columns, [row]))
+    with store.read() as session:
+        (read,) = session.scalars(sa.select(LogEntry))
+        found = session.scalars(sa.select(LogEntry.ref).where(LogEntry.at <= read.at)).all()
+
+    assert (read.ref, read.at) == (key, datetime.fromisoformat(said))
+    assert found == [key]
+
+
+def test_values_that_come_again_and_again_are_written_each_time(store):
+    one, other = uuid7(), uuid7()
+    refs = [one, one, other, other, one]
+    rows = [(0, EntryKind.INTERACTION.value, ref, NOON) for ref in refs]
+    store.write(
+        lambda session: insert_all(session, LogEntry, ("transaction", "kind", "ref", "at"), rows)
+    )
+    with store.read() as session:
+        read = session.scalars(sa.select(LogEntry.ref).order_by(LogEntry.number)).all()
+
+    assert read == refs
+
+
+@pytest.mark.parametrize(
+    "value", [{}, [], {"a": 1.0, "b": [None, True]}, 10**30, "é\u0000", "half \ud800 a letter"]
+)
+def test_what_is_kept_as_json_is_read_as_it_was(value):
+    assert read_json(json.dumps(value)) == value
+    assert json.loads(_json(value)) == value

@@ -126,6 +126,22 @@ def test_what_somebody_proven_does_is_his_and_the_crm_hears_of_it(portal, ann):
     assert told[0]["interaction"]["attribution"] == "verified"
 
 
+def test_the_weigher_is_woken_for_what_is_somebodys_and_for_nothing_else(portal, ann):
+    woken = []
+
+    def unpacked():
+        woken.clear()
+        now = datetime.now(UTC)
+        unpack(portal.store, portal.shelf, now=now, on_heard=lambda: woken.append(now))
+        return len(woken)
+
+    tell(portal.browser(), event())
+    of_nobody = unpacked()
+    tell(ann, event())
+
+    assert (of_nobody, unpacked(), unpacked()) == (0, 1, 0)
+
+
 def test_what_somebody_claimed_does_waits_for_his_proof(portal, followed):
     followed.claim(ANN)
     portal.work()
