@@ -126,6 +126,44 @@ def timeline(
 
 
 @bench.command()
+@ROUNDS
+@click.option(
+    "--lines",
+    type=click.IntRange(400, 200_000),
+    default=4000,
+    show_default=True,
+    help="Lines of the log a round.",
+)
+@click.option(
+    "--history",
+    type=click.IntRange(40, 50_000),
+    default=5000,
+    show_default=True,
+    help="Interactions that some contacts had done before.",
+)
+@DATABASE
+@BUSY
+@JSON
+def weigh(
+    count: int,
+    lines: int,
+    history: int,
+    *,
+    database: str | None,
+    even_if_busy: bool,
+    as_json: bool,
+) -> None:
+    """Measure what the log means: from its lines to moves and the news of them."""
+    from regportal.cli.bench.weigh import bench_weigh
+
+    with _folder() as folder, _progress(count + 1) as progress:
+        found = bench_weigh(
+            folder, count, lines, history, database, even_if_busy=even_if_busy, progress=progress
+        )
+    _print(found, as_json=as_json)
+
+
+@bench.command()
 @JSON
 def weight(*, as_json: bool) -> None:
     """Weigh the scripts that a marketing page loads."""

@@ -1,0 +1,360 @@
+"""`regportal bench weigh`: from the lines of the log to moves, and to the news of them."""
+
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.buying.batch import Batch, Role
+from regportal.buying.default import DEFAULT
+from regportal.buying.models import ContactRole, Move, Opportunity
+from regportal.buying.rules import Sign, furthest
+from regportal.buying.signs import Owned, Spell
+from regportal.buying.weigher import Weighing, weigh
+from regportal.cli.bench.databases import scratch
+from regportal.cli.bench.measure import Figures, Goal, Measured, ratio, rounds
+from regportal.cli.bench.report import Report
+from regportal.cli.bench.visits import WrongAnswerError
+from regportal.connectors.schema import Connector
+from regportal.identity.kin import Kin
+from regportal.identity.models import Assurance, Contact
+from regportal.outbox.models import Message
+from regportal.store.bulk import Row, insert_all
+from regportal.store.documents import (
+    CurrentDocument,
+    DocumentVersion,
+    Publication,
+    Published,
+    Shelf,
+)
+from regportal.store.ids import uuid7
+from regportal.store.migrate import upgrade
+from regportal.store.sessions import Store, make_engine
+from regportal.tracking.actions import Seen, log_all
+from regportal.tracking.models import Attributed, EntryKind, Interaction, Judged, LogEntry
+
+EACH = 20
+"""Interactions of each contact: most are pages, one a paper, and the last one a price list."""
+PAGE, PAPER, PRICES = ("page_view", None), ("download", "paper"), ("download", "price-list")
+STORY = (*[PAGE] * (EACH // 2 - 1), PAPER, *[PAGE] * (EACH // 2 - 1), PRICES)
+STEPS = 2
+"""The moves of such a contact's opportunity: to interest, and to comparison."""
+LITTLE = 20
+"""How much contacts had done before; others had done far more."""
+FEW = 10
+"""Contacts with so much before them."""
+CRM = Connector(key="crm", type="webhook", url="https://crm.bench.example/in", secret="env:BENCH")  # noqa: S106 - the name of one
+COLUMNS = (
+    *("id", "type", "object", "category", "properties", "occurred_at", "received_at"),
+    *("contact_id", "attribution", "judged"),
+)
+KEY, AT = COLUMNS.index("id"), COLUMNS.index("received_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A contact, and the opportunity in which it has a part."""
+
+    contact: Contact
+    opportunity: Opportunity
+
+
+def bench_weigh(
+    folder: Path,
+    count: int,
+    lines: int,
+    much: int,
+    server: str | None,
+    *,
+    even_if_busy: bool,
+    progress: Callable[[str], None],
+) -> Report:
+    """
+    Measure the weigher in memory and on a database, beside a replay by brute force.
+
+    ``much`` is what some contacts had done before, one page an hour.
+    """
+    people = lines // EACH
+    short, long = f"{LITTLE} before", f"{much:,} before"
+    with scratch(server, folder, "weigh") as url:
+        upgrade(url)
+        store, shelf = Store(make_engine(url)), Shelf()
+        store.write(_publish)
+        settled = {short: _new(store, FEW), long: _new(store, FEW)}
+        _live(store, settled[short], LITTLE)
+        _live(store, settled[long], much)
+        progress("written down")
+
+        def one() -> Measured:
+            return {
+                **_in_memory(people),
+                "database": _weighed(store, shelf, _new(store, people), STORY),
+                **{
+                    name: _weighed(store, shelf, deals, [PAGE] * (lines // FEW // 4))
+                    for name, deals in settled.items()
+                },
+            }
+
+        measured = rounds(count, one, even_if_busy=even_if_busy, progress=progress)
+        store.close()
+    database = "SQLite" if server is None else "PostgreSQL"
+    return Report(
+        "weigh",
+        measured,
+        [
+            _rate("events a second in memory", measured, "in memory", 25_000),
+            ratio("in memory / brute-force replay", measured, "in memory", "brute force", None),
+            _rate(f"lines a second into {database}", measured, "database", 10_000),
+            ratio(f"with {long} / with {short}", measured, long, short, 0.8),
+        ],
+        [
+            f"{people * EACH:,} lines of {people:,} contacts, {STEPS} moves each; every line is",
+            "told to a CRM, every move replaces the news of the one before it that still waits",
+            "how far the worker is behind while calls come in: regportal bench track-20",
+        ],
+    )
+
+
+def _rate(says: str, measured: Sequence[Measured], name: str, wanted: float) -> Goal:
+    """Return how much was done a second, a round."""
+    each = tuple(one[name].per_second for one in measured)
+    return Goal(says, at_least=True, wanted=wanted, each=each)
+
+
+def _timed(lines: int, work: Callable[[], object]) -> Figures:
+    """Return how long some work took, by the line."""
+    cpu, began = time.process_time(), time.perf_counter()
+    work()
+    took = time.perf_counter() - began
+    cpu = time.process_time() - cpu
+    return Figures(lines / took, 1000 * took / lines, 1000 * took / lines, 1000 * cpu / lines, 0.0)
+
+
+def _check(says: str, found: object, wanted: object) -> None:
+    """Raise WrongAnswerError unless the weigher found what there is."""
+    if found != wanted:
+        raise WrongAnswerError(f"{says}: {found} instead of {wanted}")
+
+
+# --- in memory ---
+
+
+def _in_memory(people: int) -> Measured:
+    """Measure what lines mean, once they are read: by our core, and by brute force."""
+    now = datetime.now(UTC)
+    deals = [_deal(number, now) for number in range(people)]
+    signs = [*_signs(deals, now)]
+    weighing = Weighing(Session(), Published(1, [_published()]), _batch(deals, signs, now), now)
+    lines = [
+        LogEntry(kind=EntryKind.INTERACTION, ref=sign.id, at=sign.received_at) for sign in signs
+    ]
+
+    def ours() -> None:
+        for line in lines:
+            weighing.weigh(line, line.at)
+
+    moves: list[str] = []
+    found = {
+        "in memory": _timed(len(lines), ours),
+        "brute force": _timed(len(lines), lambda: moves.extend(_replayed(signs))),
+    }
+    _check("moves in memory", len(weighing.moves), STEPS * people)
+    _check("moves by brute force", len(moves), STEPS * people)
+    _check("news in memory", len(weighing.known), len(lines))
+    return found
+
+
+def _signs(deals: Sequence[Deal], now: datetime) -> Iterator[Sign]:
+    """Yield what all of them do, one thing each in turn."""
+    for hour, (kind, category) in enumerate(STORY):
+        at = now + timedelta(hours=hour)
+        for deal in deals:
+            yield Sign(uuid7(), deal.contact.id, kind, category, at, at)
+
+
+def _batch(deals: Sequence[Deal], signs: Sequence[Sign], now: datetime) -> Batch:
+    """Return all that there is to know of them, as the weigher looks it up."""
+    roles = [Role(deal.opportunity.id, deal.contact.id, now, None) for deal in deals]
+    spells: defaultdict[uuid.UUID, list[Spell]] = defaultdict(list)
+    interactions: dict[uuid.UUID, Owned] = {}
+    for sign in signs:
+        spell = Spell(sign, sign.received_at, None)
+        if (sign.type, sign.category) != PAGE:  # look_up reads what can count, and nothing else
+            spells[sign.contact].append(spell)
+        interactions[sign.id] = Owned(
+            Seen(
+                id=sign.id,
+                type=sign.type,
+                object="https://www.bench.example/widgets",
+                category=sign.category,
+                occurred_at=sign.occurred_at,
+                received_at=sign.received_at,
+                attribution=Attributed.VERIFIED,
+                judged=Judged.PERSON,
+                contact_id=sign.contact,
+                claim_id=None,
+            ),
+            (spell,),
+        )
+    return Batch(
+        interactions=interactions,
+        later={},
+        told=set(),
+        contacts={deal.contact.id: deal.contact for deal in deals},
+        opportunities={deal.opportunity.id: deal.opportunity for deal in deals},
+        roles_of={role.contact: [role] for role in roles},
+        roles_in={role.opportunity: [role] for role in roles},
+        spells=spells,
+        kin=Kin(()),
+    )
+
+
+def _replayed(signs: Sequence[Sign]) -> Iterator[str]:
+    """Yield each phase that is entered: after every sign, all that a contact ever did is asked."""
+    phases: dict[uuid.UUID, str] = {}
+    done: defaultdict[uuid.UUID, list[Sign]] = defaultdict(list)
+    for sign in signs:
+        done[sign.contact].append(sign)
+        phase = phases.get(sign.contact, DEFAULT.phases[0].id)
+        step = furthest(DEFAULT, phase, done[sign.contact], sign.received_at)
+        if step is not None:
+            phases[sign.contact] = step.to
+            yield step.to
+
+
+# --- on a database ---
+
+
+def _new(store: Store, people: int) -> list[Deal]:
+    """Return contacts who have done nothing yet."""
+    return store.write(lambda session: _deals(session, people))
+
+
+def _weighed(
+    store: Store, shelf: Shelf, deals: Sequence[Deal], story: Sequence[tuple[str, str | None]]
+) -> Figures:
+    """Measure the weigher on what these contacts do, one thing each in turn."""
+    before = _written(store)
+    now = datetime.now(UTC)
+    store.write(lambda session: _do(session, deals, story, now))
+    lines = len(deals) * len(story)
+    found = _timed(lines, lambda: weigh(store, shelf, now=now))
+    moves = STEPS * len(deals) if story is STORY else 0
+    news = len(deals) if moves else 0
+    told = [after - earlier for earlier, after in zip(before, _written(store), strict=True)]
+    _check("moves and messages", told, [moves, lines + news])
+    return found
+
+
+def _written(store: Store) -> list[int]:
+    """Return how many moves and how many messages there are."""
+    with store.read() as session:
+        return [
+            session.scalar(sa.select(sa.func.count()).select_from(kind)) or 0
+            for kind in (Move, Message)
+        ]
+
+
+def _do(
+    session: Session, deals: Sequence[Deal], story: Sequence[tuple[str, str | None]], now: datetime
+) -> None:
+    """Write down what they do, and the lines by which the weigher hears of it."""
+    moments = [now - timedelta(seconds=ago) for ago in reversed(range(len(story)))]
+    rows = [
+        _row(deal, kind, category, at)
+        for at, (kind, category) in zip(moments, story, strict=True)
+        for deal in deals
+    ]
+    insert_all(session, Interaction, COLUMNS, rows)
+    heard = [(row[KEY], row[AT]) for row in rows]
+    log_all(session, EntryKind.INTERACTION, heard)
+
+
+def _live(store: Store, deals: Sequence[Deal], hours: int) -> None:
+    """Let contacts have looked at one page an hour, which was weighed long ago."""
+    now = datetime.now(UTC)
+    rows = [
+        _row(deal, *PAGE, now - timedelta(hours=hour + 1))
+        for hour in range(hours)
+        for deal in deals
+    ]
+    store.write(lambda session: insert_all(session, Interaction, COLUMNS, rows))
+
+
+def _row(deal: Deal, kind: str, category: str | None, at: datetime) -> Row:
+    """Return an interaction of a proven contact."""
+    page = "https://www.bench.example/widgets"
+    who = (deal.contact.id, Attributed.VERIFIED.value, Judged.PERSON.value)
+    return (uuid7(), kind, page, category, {"title": "Widgets"}, at, at, *who)
+
+
+def _deals(session: Session, people: int) -> list[Deal]:
+    """Add so many contacts, each with an opportunity."""
+    now = datetime.now(UTC) - timedelta(days=1)
+    deals = [_deal(number, now) for number in range(people)]
+    session.add_all(deal.contact for deal in deals)
+    session.add_all(deal.opportunity for deal in deals)
+    session.flush()
+    session.add_all(
+        ContactRole(
+            id=uuid7(),
+            opportunity_id=deal.opportunity.id,
+            contact_id=deal.contact.id,
+            is_primary=True,
+            since=now,
+            told_at=now,
+        )
+        for deal in deals
+    )
+    return deals
+
+
+def _deal(number: int, now: datetime) -> Deal:
+    """Return a contact and its opportunity."""
+    key = uuid7()
+    email = f"bench-{number}-{key.hex}@bench.example"
+    contact = Contact(
+        id=key,
+        email=email,
+        match_key=email,
+        assurance=Assurance.VERIFIED,
+        first_seen=now,
+        locale="en",
+        person_id=key,
+    )
+    opportunity = Opportunity(
+        id=uuid7(),
+        connector=CRM.key,
+        external_id=key.hex,
+        is_closed=False,
+        is_won=False,
+        told_at=now,
+        phase=DEFAULT.phases[0].id,
+        phase_since=now,
+    )
+    return Deal(contact, opportunity)
+
+
+def _published() -> tuple[str, str, int, dict[str, object]]:
+    """Return the connector as it is published."""
+    return (CRM.kind, CRM.key, 1, CRM.model_dump(mode="json"))
+
+
+def _publish(session: Session) -> None:
+    """Publish a connector, and nothing else: the house's own model holds."""
+    kind, key, number, body = _published()
+    now, version = datetime.now(UTC), uuid7()
+    session.add(Publication(at=now))
+    session.add(
+        DocumentVersion(
+            id=version, kind=kind, key=key, number=number, body=body, digest="-", published_at=now
+        )
+    )
+    session.flush()
+    session.add(CurrentDocument(kind=kind, key=key, position=0, version_id=version))
