@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 # Our columns that point at its tables have no type before those are known.
-from regportal.identity import models as _identity  # noqa: F401
+from regportal.identity import models as _identity  # noqa: F401 - the tables that keys point at
 from regportal.store.base import (
     Base,
     Flag,
