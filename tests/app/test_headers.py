@@ -96,7 +96,7 @@ PLACES = {
     "/api/v1/gates/": P4 | {"Cross-Origin-Resource-Policy": "cross-origin"},
     "/api/v1/gates/nothing/shell": P15,
     "/api/v1/accounts/": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
-    "/api/v1/contacts/": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
+    "/api/v1/contacts": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
     "/api/v1/may-mail": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
     "/api/v1/bounces": P11,
     "/hooks/": P11,
