@@ -146,16 +146,14 @@ def visitor_given(session: Session, token: str) -> Visitor | None:
 
 
 def holds(session: Session, visitor: Visitor | None, token_hash: bytes) -> bool:
-    """
-    Return whether a token, by its hash, is or was this visitor's.
-
-    Before there is a visitor, any token will do that means nobody either: two gates of one page
-    are asked for at once, each brings a token, and the browser keeps the one that came last.
-    """
+    """Return whether a token, by its hash, is or was this visitor's."""
     kept = session.get(VisitorToken, token_hash)
-    if visitor is None or kept is None:
-        return visitor is None and kept is None
-    return kept.visitor_id == visitor.id
+    return visitor is not None and kept is not None and kept.visitor_id == visitor.id
+
+
+def means_nobody(session: Session, token_hash: bytes) -> bool:
+    """Return whether a token, by its hash, never was anybody's."""
+    return session.get(VisitorToken, token_hash) is None
 
 
 def present(session: Session, token: str, family: str, *, now: datetime) -> Visitor | None:

@@ -340,7 +340,7 @@ def test_the_shell_of_a_gate_may_be_kept_by_every_cache(portal, near):
     shell = near.ask(path="/shell")
 
     assert shell.headers["Cache-Control"] == "public, max-age=300"
-    assert shell.headers["Vary"] == "Accept-Language"
+    assert shell.headers["Vary"] == "Accept-Language, Accept-Encoding"
     assert shell.headers["Access-Control-Allow-Origin"] == "*"
     assert "Set-Cookie" not in shell.headers
     assert shell.json == Page(portal).ask(path="/shell").json
