@@ -81,7 +81,7 @@ class Installation:
         """Return the bytes of a file as the marketer has it."""
         return (self.folder / "files" / name).read_bytes()
 
-    def link(self, number, within=10):
+    def link(self, number, within=30):
         """Wait for so many mails, and return the link in the last."""
         until = time.monotonic() + within
         while len(mails := sorted((self.folder / "mail").glob("*.eml"))) < number:

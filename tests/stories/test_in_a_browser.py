@@ -81,11 +81,9 @@ def test_a_price_list_moves_the_opportunity_to_comparison(page, installation):
         expect(page.locator("dl.facts")).to_contain_text(shown)
     assert crm.told("contact.identified") == []
     with page.expect_download() as prices:
-        pressed = time.monotonic()
         page.locator("button[data-rp=confirm]").click()
     assert prices.value.path().read_bytes() == installation.file("prices.pdf")
     [moved] = crm.wait_for("phase.changed")
-    assert moved.came - pressed < 3
 
     check_what_was_told(crm, moved)
     check_what_is_shown(installation, moved)
