@@ -1,8 +1,4 @@
-"""
-What a company's own system does with regportal's API. Needs requests, and a key.
-
-Make it with: regportal key add "our CRM" --scope interactions --scope timeline --scope may-mail.
-"""
+"""Our CRM asks. Needs requests, and a key with the scopes interactions, timeline, may-mail."""
 
 import sys
 import time

@@ -16,7 +16,7 @@ from regportal.forms.forming import Fault, check_asked, read_sent, settle_shown
 from regportal.forms.rules import Ask, is_fresh
 from regportal.forms.visiting import Visiting, sender_of, visiting_of
 from regportal.identity import browser, limits, wire
-from regportal.identity.visitors import holds, means_nobody
+from regportal.identity.visitors import holds
 from regportal.store import current
 from regportal.store.words import N_
 
@@ -102,21 +102,9 @@ def check_mine(session: Session, visiting: Visiting, ask: Ask, form: Fields | No
         if form is not None and read_csrf_token(wire.only(form, "csrf_token"), keys) != ask.visitor:
             raise ForbiddenError(NOT_MINE)
         named = ask.visitor
-        mine = named == visiting.browser or _is_as_good(session, visiting, hash_named(named))
+        mine = named == visiting.browser or holds(session, visiting.visitor, hash_named(named))
     if not mine or not is_fresh(ask, visiting.now):
         raise StaleError(N_("This page had been open for too long. Here it is anew."))
-
-
-def _is_as_good(session: Session, visiting: Visiting, token_hash: bytes) -> bool:
-    """
-    Return whether a token, by its hash, is as good as the one a browser has.
-
-    It is or was the same visitor's. Or nobody is anybody yet: two gates of one page are asked for
-    at once, each answer brings a token, and the browser keeps the one that came last.
-    """
-    if visiting.visitor is None:
-        return means_nobody(session, token_hash)
-    return holds(session, visiting.visitor, token_hash)
 
 
 def _crowded(visiting: Visiting, ask: Ask, verdict: Verdict) -> Crowded:

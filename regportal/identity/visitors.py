@@ -151,11 +151,6 @@ def holds(session: Session, visitor: Visitor | None, token_hash: bytes) -> bool:
     return visitor is not None and kept is not None and kept.visitor_id == visitor.id
 
 
-def means_nobody(session: Session, token_hash: bytes) -> bool:
-    """Return whether a token, by its hash, never was anybody's."""
-    return session.get(VisitorToken, token_hash) is None
-
-
 def present(session: Session, token: str, family: str, *, now: datetime) -> Visitor | None:
     """
     Return who sends a form; in another browser a proven one drops to claimed.

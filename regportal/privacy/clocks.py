@@ -205,7 +205,7 @@ def _calls(session: Session, *, before: datetime) -> int:
     old = session.scalars(
         sa.select(Parcel.id)
         .where(
-            Parcel.id < first_of(before),
+            Parcel.received_at < before,
             Parcel.unpacked_at.is_not(None),
             Parcel.contact_id.is_(None),
             Parcel.claim_id.is_(None),

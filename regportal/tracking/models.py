@@ -273,7 +273,7 @@ class Parcel(Base):
         "contact_id": "contact.id",
     }
     clock = "network"
-    aged_by = "id"
+    aged_by = "received_at"
     __table_args__ = (
         sa.Index(
             "ix_parcel_waiting",

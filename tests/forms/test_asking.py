@@ -192,16 +192,6 @@ def _shown(session):
     return session.scalars(select(Shown)).all()
 
 
-def test_two_gates_of_one_page_asked_for_at_once_can_both_be_answered(portal):
-    ann = portal.browser()
-    first = portal.browser().gate("guide")  # each answer brings a cookie
-    second = ann.gate("study")  # and the browser keeps the one that came last
-
-    assert ann.send("guide", first, email="ann@acme.example").status == 303
-    assert ann.send("study", second, email="ann@acme.example").status == 303
-    assert ann.get("/g/study/done").download
-
-
 def test_a_form_made_for_somebody_who_is_known_is_not_taken_from_anybody_else(portal):
     ann = portal.browser()
     ann.claim("ann@acme.example")
