@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from regportal.cli.browsing import BROWSERS, NAMED, ON_A_MAC
+
 
 @dataclass(eq=False)
 class Kind:
@@ -33,14 +35,9 @@ class Kind:
 CHROMIUM = Kind(
     "Chromium",
     "chrom",
-    "REGPORTAL_BROWSER",
-    ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"),
-    (
-        "/Applications/Chromium.app/Contents/MacOS/Chromium",
-        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-        "~/Applications/Chromium.app/Contents/MacOS/Chromium",
-        "~/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    ),
+    NAMED,
+    BROWSERS,
+    (*ON_A_MAC, *(f"~{one}" for one in ON_A_MAC)),
     "chromium",
 )
 FIREFOX = Kind(

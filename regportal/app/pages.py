@@ -213,7 +213,7 @@ def speaks_json(sent: Request) -> bool:
     if sent.path.startswith("/api/"):
         return True
     kind = TYPES.get(sent.endpoint or "")
-    return kind in (API, SHELL, MAILER, HOOK, DOWNLOAD, HEALTH, STATIC, SCRIPT)
+    return kind in (HOOK, DOWNLOAD, HEALTH, STATIC, SCRIPT)
 
 
 def _with_headers(response: Response) -> Response:

@@ -1,9 +1,10 @@
 """What is said about a value that cannot be taken, in the words of those who wrote it."""
 
 import difflib
-import re
 from collections.abc import Collection
 from typing import Any
+
+from regportal.store.schema import words_of
 
 SHOWN = 60
 
@@ -39,11 +40,6 @@ ONLY_A_NAME = (
     "must name an environment variable or a secret that is kept, like env:CRM_SECRET or vault:crm:"
     " the secret itself is never in a file"
 )
-
-WORDS = re.compile(r"\^\(([^()]+)\)\$")
-"""A pattern that is a list of words…"""
-CLASS = re.compile(r"\[.*")
-"""…of which the last may go on freely."""
 
 NOT_YET = {
     "scores": "scores are not built yet: leave this section out",
@@ -146,9 +142,8 @@ def pattern(text: str, expression: str) -> str:
     """
     if expression == SECRET:
         return ONLY_A_NAME
-    words = WORDS.fullmatch(expression)
-    if words:
-        return one_of(text, [CLASS.sub("…", word) for word in words[1].split("|")])
+    if words := words_of(expression):
+        return one_of(text, words)
     return f"{shown(text)} {PATTERNS.get(expression, f'does not match {expression}')}"
 
 

@@ -1,12 +1,13 @@
 """What is wrong with what a program sent, in our own words: short, and saying what to send."""
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import get_args
 
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
+
+from regportal.store.schema import words_of
 
 MOMENT = "must be a moment with its zone, like 2026-03-04T12:00:00Z"
 OBJECT, NUMBER = "must be an object", "must be a number"
@@ -68,10 +69,6 @@ PATTERNS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What a text must look like, by the pattern that it does not match."""
-WORDS = re.compile(r"\^\(([^()]+)\)\$")
-"""A pattern that is a list of words…"""
-CLASS = re.compile(r"\[.*")
-"""…of which the last may go on freely."""
 
 
 def plain(fault: ErrorDetails) -> str:
@@ -87,17 +84,6 @@ def plain(fault: ErrorDetails) -> str:
     if kind in {"too_short", "string_too_short"} and about["min_length"] == 1:
         return "is empty"
     return SAYS.get(kind, ELSE).format(**about) if kind in THEIRS else fault["msg"]
-
-
-def words_of(pattern: str) -> list[str]:
-    """
-    Return the words that a pattern is a choice of; empty where it is none.
-
-    >>> words_of("^(call|custom:[a-z]+)$"), words_of("^[A-Z]{3}$")
-    (['call', 'custom:…'], [])
-    """
-    words = WORDS.fullmatch(pattern)
-    return [CLASS.sub("…", word) for word in words[1].split("|")] if words else []
 
 
 def _like(pattern: str) -> str:

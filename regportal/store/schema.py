@@ -33,6 +33,22 @@ Text = (
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
+WORDS = re.compile(r"\^\(([^()]+)\)\$")
+"""A pattern that is a list of words…"""
+CLASS = re.compile(r"\[.*")
+"""…of which the last may go on freely."""
+
+
+def words_of(pattern: str) -> list[str]:
+    """
+    Return the words that a pattern is a choice of; empty where it is none.
+
+    >>> words_of("^(call|custom:[a-z]+)$"), words_of("^[A-Z]{3}$")
+    (['call', 'custom:…'], [])
+    """
+    words = WORDS.fullmatch(pattern)
+    return [CLASS.sub("…", word) for word in words[1].split("|")] if words else []
+
 
 def span(text: str) -> timedelta:
     """

@@ -31,22 +31,26 @@ TAKEN = (Interaction.judged, Interaction.judged_because, Interaction.judged_by)
 
 def known_now(query: sa.Select[Any]) -> sa.Select[Any]:
     """Let a query of interactions know whose each is now, and who did it."""
-    newer = aliased(Attribution)
-    overruled = sa.exists().where(
-        newer.interaction_id == Whose.interaction_id,
-        sa.tuple_(newer.at, newer.id) > sa.tuple_(Whose.at, Whose.id),
-    )
-    theirs = sa.and_(Whose.interaction_id == Interaction.id, ~overruled)
+    theirs = sa.and_(Whose.interaction_id == Interaction.id, ~overruled(Whose))
     return judged_now(query.outerjoin_from(Interaction, Whose, theirs))
+
+
+def overruled(word: Any) -> sa.ColumnElement[bool]:
+    """Return whether of a word on whose an interaction is there is a newer one."""
+    newer = aliased(Attribution)
+    return sa.exists().where(
+        newer.interaction_id == word.interaction_id,
+        sa.tuple_(newer.at, newer.id) > sa.tuple_(word.at, word.id),
+    )
 
 
 def judged_now(query: sa.Select[Any]) -> sa.Select[Any]:
     """Let a query of interactions know who did each, as it is understood now."""
     newer = aliased(Verdict)
-    overruled = sa.exists().where(
+    outweighed = sa.exists().where(
         newer.interaction_id == Holds.interaction_id, _weight(newer) > _weight(Holds)
     )
-    its = sa.and_(Holds.interaction_id == Interaction.id, ~overruled)
+    its = sa.and_(Holds.interaction_id == Interaction.id, ~outweighed)
     return query.outerjoin_from(Interaction, Holds, its)
 
 

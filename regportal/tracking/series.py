@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from regportal.identity.api import Moment
 from regportal.tracking.actions import Seen, columns_of
-from regportal.tracking.later import JUDGED, VERDICT, judged_now
+from regportal.tracking.later import JUDGED, VERDICT, judged_now, overruled
 from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
 
 Mark = tuple[datetime, uuid.UUID]
@@ -179,15 +179,10 @@ def _first_hand(wanted: Wanted, after: Any) -> sa.Select[Any]:
 
 def _later(wanted: Wanted, after: Any) -> sa.Select[Any]:
     """Select what became theirs afterwards, and still is."""
-    newer = aliased(Attribution)
-    overruled = sa.exists().where(
-        newer.interaction_id == Attribution.interaction_id,
-        sa.tuple_(newer.at, newer.id) > sa.tuple_(Attribution.at, Attribution.id),
-    )
     query = (
         sa.select(*columns_of(Attribution.attribution, Attribution.contact_id, VERDICT))
         .join(Attribution, Attribution.interaction_id == Interaction.id)
-        .where(~overruled)
+        .where(~overruled(Attribution))
     )
     return _narrowed(_theirs(query, Attribution.contact_id, wanted), wanted, after)
 

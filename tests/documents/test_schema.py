@@ -6,7 +6,8 @@ import yaml
 
 from regportal.documents.reading import read, read_text
 from regportal.documents.schema import SECTIONS, json_schema
-from regportal.documents.sentences import PATTERNS, SECRET, WORDS
+from regportal.documents.sentences import PATTERNS, SECRET
+from regportal.store.schema import WORDS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "acme" / "regportal.yaml"
 
