@@ -6,6 +6,7 @@ import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from werkzeug.wrappers import Request, Response
@@ -54,10 +55,12 @@ class Collector:
     """
     Stands in front of the portal and writes down every interaction that is sent to it.
 
-    The portal's own collector answers, unless a test says how.
+    The portal's own collector answers, unless a test says how. What a browser of an earlier test
+    sent while it was closed may come late: it is answered, and not written down.
     """
 
     portal: object
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
     letters: list = field(default_factory=list)
     answers: list = field(default_factory=list)
     refuses: dict = field(default_factory=dict)
@@ -67,10 +70,13 @@ class Collector:
             return self.portal(environ, start_response)
         request = Request(environ)
         body = request.get_data()
-        self.letters.append(Letter(dict(request.headers), dict(request.cookies), json.loads(body)))
+        letter = Letter(dict(request.headers), dict(request.cookies), json.loads(body))
         environ["wsgi.input"] = io.BytesIO(body)
-        answer = self.answer(request) or self.portal
-        return answer(environ, start_response)
+        answer = None
+        if datetime.fromisoformat(letter.said["sent_at"]) >= self.began:
+            self.letters.append(letter)
+            answer = self.answer(request)
+        return (answer or self.portal)(environ, start_response)
 
     def answer(self, request):
         """Return what the test wants to be answered; None leaves it to the portal."""

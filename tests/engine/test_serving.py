@@ -170,7 +170,8 @@ def test_the_log_has_a_line_a_request_without_tokens_or_queries(serving, caplog)
     with caplog.at_level(logging.INFO, "regportal.requests"):
         requests.get(f"{server.url}/m/3q2-secret?email=jane@acme.example", timeout=5)
 
-    (line,) = [record.getMessage() for record in caplog.records]
+    (line,) = [one.getMessage() for one in caplog.records if one.name == "regportal.requests"]
+
     assert line.startswith("GET /m/*** 200 ")
     assert "jane" not in line
 
