@@ -61,12 +61,18 @@ def demo(folder: Path, *options: str, port: int | None = None) -> Iterator[str]:
         running.communicate(timeout=30)
 
 
-def play(page: Page, site: str, look: Look = lambda _: None) -> None:
-    """Do what the five steps of the story say; ``look`` is called where there is something."""
+def play(page: Page, site: str, look: Look = lambda _: None, *, banner: str | None = None) -> None:
+    """
+    Do what the five steps of the story say; ``look`` is called where there is something.
+
+    ``banner`` is what the consent banner is answered, if anything.
+    """
     gate = page.locator("regportal-gate")
     page.goto(f"{site}/story")
     look("story")
     page.get_by_role("link", name="Open the Acme site").click()
+    if banner:
+        page.get_by_role("button", name=banner, exact=True).click()
     gate.locator("input[name=email]").fill(EMAIL)
     look("gate")
     gate.locator("button[name=remember][value=yes]").click()
@@ -161,7 +167,7 @@ def _shoot(browser: Browser, site: str, folder: Path) -> None:
             )
             _keep(page, folder / f"{name}.png")
 
-    play(page, site, look)
+    play(page, site, look, banner="No")
     page.set_viewport_size({"width": 390, "height": 844})
     page.emulate_media(color_scheme="dark")
     page.context.clear_cookies()

@@ -10,9 +10,13 @@ from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
 from tests.browsing import go
+from tests.visiting import BY_A_PERSON
 from tools.screenshots import demo, free_ports, play
 
 ICON = "favicon.ico"
+A_PERSONS = (
+    "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,46 @@ def test_the_five_steps_tick_themselves_off_without_a_complaint_of_the_browser(
 
     expect(page.locator(".steps .done")).to_have_count(5)
     assert [one for one in complaints if one[2] and ICON not in one[0]] == []
+
+
+@pytest.mark.parametrize("answer", ["Yes", "No"])
+def test_the_story_holds_whatever_the_consent_banner_is_answered(
+    launch_browser, browser_type_launch_args, tmp_path, answer
+):
+    arguments = [*browser_type_launch_args["args"], A_PERSONS]
+    told, page = [], launch_browser(args=arguments).new_page()
+    page.on("request", lambda one: told.append(one.url.rpartition("/")[2]))
+    page.add_init_script(BY_A_PERSON)
+    with demo(tmp_path) as site:
+        play(page, site, banner=answer)
+
+        expect(page.locator(".steps .done")).to_have_count(5)
+        go(page, f"{site}/crm")
+        read = page.locator(".feed").get_by_text("looked at")
+        expect(read).to_have_count(3 if answer == "Yes" else 0)
+        kept = {one["name"]: one["expires"] for one in page.context.cookies()}
+        assert told.count("choice") == 1
+        assert kept["rp_v"] > 0  # the gate's "remember me" holds beside a No
+
+        go(page, site)
+        assert (page.evaluate("localStorage.regportal") is not None) == (answer == "Yes")
+        expect(page.locator("#choice")).to_be_hidden()
+        page.get_by_role("button", name=f"Your choice: {answer}").click()
+        expect(page.get_by_role("button", name="Yes", exact=True)).to_be_focused()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status").filter(has_text="We note nothing.")).to_have_count(1)
+        expect(page.locator("main")).to_be_focused()
+
+
+def test_nobody_is_asked_whose_browser_says_no_to_every_site(page, site):
+    page.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true })"
+    )
+    go(page, site)
+    page.locator("regportal-gate input").first.wait_for()
+
+    expect(page.locator("#choice")).to_be_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -234,6 +234,21 @@ def test_whoever_presses_enter_chose_nothing_and_is_not_remembered(ann, place, a
     assert [one["expires"] for one in ann.context.cookies()] == [-1]
 
 
+def test_remember_me_holds_beside_a_no_that_was_said_before(new_context, place):
+    page = new_context().new_page()
+    page.context.route("**/api/v1/choice", lambda route: route.abort())
+    visit(page, place)
+    page.evaluate("regportal.choose({ recognise: false, track: false })")
+    page.locator(EMAIL).fill("ann@acme.example")
+    page.locator(f"{GATE} button[value=yes]").click()
+    hear(page, "opened")
+    page.context.unroute("**/api/v1/choice")
+    with page.expect_response("**/api/v1/choice") as said:
+        page.reload()
+
+    assert said.value.json() == {"recognise": True, "track": False}
+
+
 def reach(page, selector):
     """Press Tab until this has the focus inside the gate."""
     for _ in range(15):

@@ -25,7 +25,11 @@ SENTENCES = {
     "interaction.recorded": "{who} {did} {object}",
     "phase.changed": "{deal} moved from {from} to {to}",
 }
-DID = {"download": "downloaded"}
+DID = {
+    "download": "downloaded",
+    "page_view": "looked at",
+    "custom:gate_link": "followed the link to",
+}
 FREE = {"gmail", "outlook", "hotmail", "yahoo", "icloud", "gmx", "proton"}
 PATIENCE = 10  # seconds
 

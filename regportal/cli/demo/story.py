@@ -21,7 +21,8 @@ STEPS: Sequence[Step] = (
     Step(
         "Give a little, get the buyer's guide",
         "On the Acme site, type an e-mail address into the gate, such as ann@widgetworks.example,"
-        " and let this browser remember you. No mail leaves this computer.",
+        " and let this browser remember you. Answer the consent banner as you like, or leave it."
+        " No mail leaves this computer.",
         "The file is yours at once, for an address and nothing more. Anybody could have typed it,"
         " so in the CRM it is a claim. Its mail can wait.",
         "/#guide",
@@ -54,7 +55,8 @@ STEPS: Sequence[Step] = (
         "Say that it was you",
         "In the mailbox, follow the link of the newest mail and press “Yes, this was me”.",
         "The price list is yours. Within a second the claim is a contact with all its answers, and"
-        " the opportunity is in “comparison”: who asks for prices compares suppliers.",
+        " the opportunity is in “comparison”: who asks for prices compares suppliers. The pages"
+        " you read are in the CRM only if you said Yes to the banner.",
         "/mailbox",
         "Open the mailbox",
     ),

@@ -130,7 +130,7 @@ export class Drawn {
     const body = answers(new FormData(sent, pressed), asked)
     try {
       const opened = await this.asking.answer({ ...body, ...more })
-      if (this.asking.byScript && body.remember) keep({ ...read(), recognise: true })
+      if (body.remember) this.remember()
       if (this.ended) return
       if (opened.download) this.hand(opened.download, shell)
       else this.mailed(shell)
@@ -140,6 +140,13 @@ export class Drawn {
       this.wait(sent, false)
       if (!this.ended) await this.refused(error.problem, sent, pressed)
     }
+  }
+
+  /** Let the page know him again; a choice that the portal has not heard yet was made before. */
+  remember() {
+    const { owed, ...kept } = read()
+    if (owed) keep({ ...kept, owed: { ...owed, recognise: true } })
+    else if (this.asking.byScript) keep({ ...kept, recognise: true })
   }
 
   /**
