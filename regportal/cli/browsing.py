@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from regportal.cli.page import NAMES, Answer, Blocked, Element, Ours, Script, Seen
+from regportal.cli.page import NAMES
+from regportal.cli.seen import Answer, Blocked, Element, Ours, Script, Seen
 from regportal.errors import ConfigError
 
 NAMED = "REGPORTAL_BROWSER"
@@ -39,7 +41,8 @@ SCRIPTS = """names => [...document.scripts]
   .map(one => [one.src, one.type, one.integrity])"""
 ELEMENTS = """() => [...document.querySelectorAll('regportal-gate')].map(one =>
   [one.getAttribute('gate') ?? '', one.matches(':defined'),
-   one.querySelector('a[href]')?.href ?? null])"""
+   one.querySelector('a[href]')?.href ?? null,
+   Number.parseFloat(getComputedStyle(one).minHeight) > 0])"""
 SHOWN = "count => __seen.blocked.length || Object.keys(__seen.states).length >= count"
 ASK = """address => fetch(address, {
   method: 'POST', headers: {'Content-Type': 'application/json', 'X-RP-Visitor': ''}, body: '{}',
@@ -149,7 +152,7 @@ def _with_status(page: Any, element: Element, ours: Ours) -> Element:
     if element.link is None or not element.link.startswith(f"{ours.url}/g/"):
         return element
     answer = page.request.get(element.link, timeout=PATIENCE, fail_on_status_code=False)
-    return Element(element.gate, element.upgraded, element.link, answer.status)
+    return replace(element, link_status=answer.status)
 
 
 def _chooses(page: Any, responses: Sequence[Any], ours: Ours) -> bool:

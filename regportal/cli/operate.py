@@ -16,7 +16,7 @@ from regportal.config import Settings, load
 from regportal.errors import ConfigError
 
 if TYPE_CHECKING:
-    from regportal.cli.page import Ours
+    from regportal.cli.seen import Ours
 
 HIDDEN = "***"
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
@@ -111,7 +111,8 @@ def _ours() -> "Ours":
     """Return what this portal knows of itself."""
     from regportal.app import scripts, web_root
     from regportal.cli.installation import opened
-    from regportal.cli.page import NAMES, Ours
+    from regportal.cli.page import NAMES
+    from regportal.cli.seen import Ours
     from regportal.forms.schema import Gate
     from regportal.store.documents import Site
 

@@ -1,90 +1,15 @@
 """What is wrong with a marketing page that is to show a gate, in one list, and what to do."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from regportal.cli.reading import printable
+from regportal.cli.seen import REFUSED, Answer, Ours, Script, Seen, origin_of
+from regportal.cli.snippet import ROOM
 
 NAMES = ("regportal.js", "recorder.js")
 LINES = "`regportal snippet GATE` prints the lines."
-REFUSED = 400
-"""What the portal says to an empty choice: it was reached, and the page may read its answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """What the portal knows of itself."""
-
-    url: str
-    origins: Collection[str]
-    """The pages that may use it."""
-    gates: Collection[str]
-    hashes: Mapping[str, str]
-    """The integrity of each script, by address."""
-
-    @property
-    def origin(self) -> str:
-        """Return its origin."""
-        return _origin(self.url)
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A script element that is ours by its name."""
-
-    src: str
-    kind: str
-    integrity: str
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """A gate's element."""
-
-    gate: str
-    upgraded: bool
-    link: str | None
-    link_status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """What the page's own policy kept from happening."""
-
-    directive: str
-    address: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back from where the portal is."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a browser met on a page."""
-
-    url: str
-    status: int
-    scripts: tuple[Script, ...] = ()
-    elements: tuple[Element, ...] = ()
-    states: Mapping[str, str] = field(default_factory=dict)
-    """What each gate said last."""
-    blocked: tuple[Blocked, ...] = ()
-    answers: tuple[Answer, ...] = ()
-    failed: Mapping[str, str] = field(default_factory=dict)
-    console: tuple[str, ...] = ()
-    api: int | None = REFUSED
-    """What the portal answered a script of the page; None: it could not be read."""
-    chooses: bool = True
-
-
 UNTOLD = (
     "No regportal.choose( is seen in the page's scripts. To record what visitors do, let your"
     " consent banner call it (docs/recording.md); gates work without."
@@ -114,10 +39,20 @@ def wrongs(seen: Seen, ours: Ours) -> list[Wrong]:
 
 
 def notes(seen: Seen) -> list[str]:
-    """Return what may well be meant so: a site need not record, and a banner may be minified."""
-    if seen.status >= REFUSED or not seen.scripts or seen.chooses:
+    """
+    Return what keeps no gate from showing.
+
+    It may well be meant so: a site need not record, a banner may be minified, and something
+    around a gate may leave room for it.
+    """
+    if seen.status >= REFUSED or not seen.scripts:
         return []
-    return [UNTOLD]
+    found = [] if seen.chooses else [UNTOLD]
+    cramped = dict.fromkeys(one.gate for one in seen.elements if not one.room)
+    if cramped:
+        says = f"No style of the page leaves room for {', '.join(cramped)}: what stands below moves"
+        found.append(f"{says} when the gate comes. Add to a style sheet: {ROOM}")
+    return found
 
 
 def lines(page: str, mode: str, found: Sequence[Wrong], noted: Sequence[str] = ()) -> list[str]:
@@ -142,7 +77,7 @@ def mode(page: str, portal: str) -> str:
     'M2, the same site'
     """
     hosts = [urlsplit(one).hostname or "" for one in (page, portal)]
-    if _origin(page) == _origin(portal):
+    if origin_of(page) == origin_of(portal):
         return "M1, below the site: returning visitors are recognised"
     if len({".".join(host.split(".")[-2:]) for host in hosts}) == 1:
         return (
@@ -156,7 +91,7 @@ def mode(page: str, portal: str) -> str:
 
 def _place(seen: Seen, ours: Ours) -> Iterator[Wrong]:
     """Say where the page is that may not be there."""
-    origin = _origin(seen.url)
+    origin = origin_of(seen.url)
     if origin not in {*ours.origins, ours.origin}:
         yield Wrong(
             f"The portal does not know pages of {origin}.",
@@ -286,7 +221,7 @@ def _why(seen: Seen, page: str) -> str:
     if answer is None:
         return seen.failed.get(page, "the portal did not answer")
     policy = answer.headers.get("content-security-policy", "")
-    if "frame-ancestors" in policy and _origin(seen.url) not in policy:
+    if "frame-ancestors" in policy and origin_of(seen.url) not in policy:
         return "frame-ancestors of its answer does not name this page"
     if "frame-ancestors" not in policy and "x-frame-options" in answer.headers:
         return f"it is answered with X-Frame-Options: {answer.headers['x-frame-options']}"
@@ -348,9 +283,3 @@ def _recorder(seen: Seen) -> Iterator[Wrong]:
         _, marked, why = line.partition("records nothing: ")
         if marked and why not in {"no choice yet", "the visitor refused"}:
             yield Wrong(f"Nothing is recorded: {why}.", "See docs/recording.md.")
-
-
-def _origin(url: str) -> str:
-    """Return the origin of an address."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

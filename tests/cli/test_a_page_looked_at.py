@@ -16,7 +16,9 @@ from werkzeug.wrappers import Request, Response
 
 from regportal.app import scripts, web_root
 from regportal.cli import regportal
-from regportal.cli.page import Answer, Blocked, Element, Ours, Script, Seen, mode, wrongs
+from regportal.cli.page import UNTOLD, mode, wrongs
+from regportal.cli.seen import Answer, Blocked, Element, Ours, Script, Seen
+from regportal.cli.snippet import ROOM
 from tests.portal import SITE, served
 from tools.ensure_browser import CHROMIUM, ensure
 
@@ -40,6 +42,7 @@ def pages(portal):
     """Each page's HTML and its policy; what is wrong with it says its name."""
     allowed = f"script-src {portal} 'unsafe-inline'; frame-src {portal}; connect-src {portal}"
     good = script(portal) + CHOICE + gate(portal)
+    moving = good.replace("<regportal-gate", '<regportal-gate class="no-room"')
     return {
         "good": (good, allowed),
         "no script": (CHOICE + gate(portal), ""),
@@ -56,6 +59,7 @@ def pages(portal):
         "no link": (script(portal) + CHOICE + gate(portal, link=""), ""),
         "another link": (script(portal) + CHOICE + gate(portal, link="study"), ""),
         "no choice": (script(portal) + gate(portal), ""),
+        "no room": (moving, ""),
         "frame forbidden": (script(portal) + CHOICE + gate(portal, "study"), ""),
         "cached": (script(portal) + CHOICE + gate(portal, "must"), ""),
     }
@@ -73,8 +77,14 @@ EXPECTED = {
     "no link": ['The gate "guide" has no link inside'],
     "another link": ['The link inside the gate "guide" leads to'],
     "no choice": [],
+    "no room": [],
     "frame forbidden": ["does not show: it is answered with X-Frame-Options: DENY."],
     "cached": ["g/must comes with Cache-Control: public, max-age=60.", "hands out a cookie"],
+}
+
+NOTED = {
+    "no choice": [UNTOLD],
+    "no room": ["No style of the page leaves room for guide"],
 }
 
 
@@ -111,7 +121,8 @@ def site(_sqlite_template, tmp_path_factory):
         @Request.application
         def show(request):
             html, policy = pages(told["portal"])[request.path.strip("/").replace("-", " ")]
-            page = Response(f"<!doctype html><title>Widgets</title>{html}", mimetype="text/html")
+            head = f"<title>Widgets</title><style>{ROOM} .no-room {{ min-height: 0 }}</style>"
+            page = Response(f"<!doctype html>{head}{html}", mimetype="text/html")
             if policy:
                 page.headers["Content-Security-Policy"] = policy
             return page
@@ -167,7 +178,7 @@ def test_a_page_is_told_what_is_wrong_with_it_and_nothing_else(found, name):
         assert says in one["what"]
         assert one["do"].endswith(".")
     assert found[name]["mode"].startswith("M3")
-    assert len(found[name]["notes"]) == (name == "no choice")
+    assert [one.partition(": ")[0] for one in found[name]["notes"]] == NOTED.get(name, [])
 
 
 def test_a_site_that_wants_only_a_gate_or_has_a_minified_banner_is_noted_and_not_bad(site):
