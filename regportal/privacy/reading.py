@@ -183,7 +183,7 @@ def timeline(reader: Reader, seen: Sequence[Seen], before: datetime | None) -> R
         "rows": [
             {
                 "id": str(one.id),
-                "says": _deed(reader, one),
+                **_deed(reader, one),
                 "when": reader.when(one.occurred_at),
                 "sure": reader.says(SURE[one.attribution.value]),
                 "machine": one.judged.value == "machine",
@@ -196,10 +196,17 @@ def timeline(reader: Reader, seen: Sequence[Seen], before: datetime | None) -> R
     }
 
 
-def _deed(reader: Reader, one: Seen) -> str:
-    """Say what somebody did."""
+def _deed(reader: Reader, one: Seen) -> Row:
+    """Say what somebody did; beside it what he did it with, which may be in another script."""
     about = {"object": title(reader.published, one.object), "type": one.type}
-    return reader.says(DEEDS.get(one.type, DID), **about)
+    sentence = translated(DEEDS.get(one.type, DID), reader.locale)
+    before, _, after = sentence.partition("%(object)s")
+    return {
+        "says": sentence % about,
+        "before": before % about,
+        "object": about["object"],
+        "after": after % about,
+    }
 
 
 def claims(reader: Reader) -> Row:

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.portal import FIREFOX, SITE
+from tests.privacy.people import PRESS, ask, link
 from tests.speech import SITE_IN_THREE, left_of_english, visible
 
 GERMAN = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
@@ -134,7 +135,7 @@ def test_what_was_claimed_is_told_in_the_language_of_who_reads_it(house):
 
     assert_whole(page, "de")
     assert "Safari auf einem iPhone" in text
-    assert "Schweiz" in text
+    assert "<bdi>Schweiz</bdi>" in page.text
     assert "monatlich" in text
     assert "„أرسلوا إليّ تنبيهات الأسعار.“" in text, "what was agreed to stays word for word"
 
@@ -262,10 +263,10 @@ def test_names_dates_and_sizes_are_written_as_people_write_them(house):
     ann.claim("ann@widgetworks.example", "prices")
     ann.send("guide", q_country="AT")
     house.work()
-    page = visible(ann.get(house.link()).text)
+    page = ann.get(house.link()).text
 
     assert "Österreich" in page
-    assert re.search(r"\d+\. [A-ZÄ][a-zä]+ 20\d\d, \d\d:\d\d UTC", page)
+    assert re.search(r"\d+\. [A-ZÄ][a-zä]+ 20\d\d, \d\d:\d\d UTC", visible(page))
     assert "TXT, 18 Byte" in ann.gate("prices").text
 
 
@@ -276,6 +277,25 @@ def test_what_is_written_from_the_left_stays_so(house):
 
     assert '<b dir="ltr">a***@w***.example</b>' in done.text
     assert "<bdi>guide.txt</bdi>" in done.text
+
+
+def test_what_somebody_typed_turns_none_of_our_words_round(house):
+    house.publish(SITE_IN_THREE.replace("type: number", "type: company"))
+    named, ann = "شركة الأدوات (ليدز) 7", house.browser()
+    ann.claim("ann@widgetworks.example", "prices")
+    ann.send("seats", q_seats=named)
+    house.work()
+    asked = ann.get(house.link())
+    ann.prove(house)
+    house.work()
+    ask(ann, "ann@widgetworks.example")
+    house.work()
+    ann.post(link(house, "/me/"), PRESS)
+    own = ann.get("/me")
+
+    assert f"<bdi>{named}</bdi>" in asked.text
+    assert own.text.count(named) == own.text.count(f"<bdi>{named}</bdi>") > 0
+    assert "You took “<bdi>" in own.text
 
 
 def test_a_title_cannot_bring_markup_into_a_sentence(house):
