@@ -55,6 +55,7 @@ def interactions(
     Import interactions from FILE: events (CSV, JSON Lines), or a web server's log.
 
     Whatever was taken before is left out. It may be stopped at any time; run again it goes on.
+    Where a row was refused it leaves with 1; the others are taken.
     """
     from regportal.store.documents import Site
     from regportal.tracking.access_log import wanted_files
@@ -81,6 +82,14 @@ def interactions(
             except OSError as error:
                 raise RegportalError(f"{file} cannot be read: {error.strerror}") from error
     _say(report, as_json=as_json, dry=dry_run)
+    end_refusing(report.reasons.total(), dry=dry_run)
+
+
+def end_refusing(rows: int, *, dry: bool = False) -> None:
+    """Raise RegportalError where rows were refused, so that an import leaves with 1."""
+    if rows:
+        counted, were = ("1 row", "was") if rows == 1 else (f"{rows} rows", "were")
+        raise RegportalError(f"{counted} {'would be' if dry else were} refused")
 
 
 @contextlib.contextmanager

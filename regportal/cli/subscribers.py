@@ -5,13 +5,17 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from regportal.cli.installation import opened
-from regportal.cli.interactions import interactions
+from regportal.cli.interactions import end_refusing, interactions
 from regportal.cli.reading import AS_JSON
 from regportal.errors import NotHereError, RegportalError
+
+if TYPE_CHECKING:
+    from regportal.privacy.importing import Report
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 MOST_LINES = 50
@@ -41,6 +45,7 @@ def subscribers(file: Path, newsletter: str, evidence: Path, by: str, *, as_json
     Import subscribers of a newsletter from a CSV FILE with a column `email`.
 
     Nobody who stopped, refused, complained or was erased comes back. Run again it changes nothing.
+    Where a row was refused it leaves with 1; the others are taken.
     """
     from regportal.consent.schema import Newsletter
     from regportal.library.storage import open_storage
@@ -71,24 +76,27 @@ def subscribers(file: Path, newsletter: str, evidence: Path, by: str, *, as_json
                 counted = report.imported + report.before + len(report.refused)
                 bar.update(counted - done)
                 done = counted
+    _say(report, source.evidence_file, as_json=as_json)
+    end_refusing(len(report.refused))
+
+
+def _say(report: "Report", evidence: str, *, as_json: bool) -> None:
+    """Print what became of a file."""
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "imported": report.imported,
-                    "there_before": report.before,
-                    "refused": [{"row": one.row, "reason": one.reason} for one in report.refused],
-                    "evidence": source.evidence_file,
-                }
-            )
-        )
+        told = {
+            "imported": report.imported,
+            "there_before": report.before,
+            "refused": [{"row": one.row, "reason": one.reason} for one in report.refused],
+            "evidence": evidence,
+        }
+        click.echo(json.dumps(told))
         return
     click.echo(f"{report.imported} imported, {report.before} there before")
     for one in report.refused[:MOST_LINES]:
-        click.echo(f"row {one.row}: {one.reason}")
+        click.echo(f"row {one.row}: {one.reason}", err=True)
     if len(report.refused) > MOST_LINES:
         for reason, number in report.reasons().most_common():
-            click.echo(f"refused in all, {reason}: {number}")
+            click.echo(f"refused in all, {reason}: {number}", err=True)
 
 
 @click.group()

@@ -105,6 +105,7 @@ def test_every_row_that_is_refused_is_named_with_its_reason(company, run):
         ],
         "evidence": done.json()["evidence"],
     }
+    assert (done.code, done.err.splitlines()[-1]) == (1, "4 rows were refused")
     with company.store.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Contact)) == 1
 
