@@ -22,7 +22,7 @@ from regportal.store import current, words
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store, make_engine
 from regportal.store.vault import Vault
-from regportal.tracking import handing, timelines
+from regportal.tracking import crossing, timelines
 from regportal.tracking import views as tracking
 
 LARGEST = 16 * 1024
@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         headless.bp,
         shell.bp,
         tracking.bp,
-        handing.bp,
+        crossing.bp,
         timelines.bp,
         buying.bp,
         mailer.bp,

@@ -34,27 +34,26 @@ def verify(file: Path | None, *, as_json: bool) -> None:
 
     with opened() as here, here.store.read() as session:
         heads = read_heads(file or here.settings.instance / HEADS)
-        verdict = verify_ledger(session, heads, here.settings.keys)
+        found = verify_ledger(session, heads, here.settings.keys)
     if as_json:
-        click.echo(json.dumps(asdict(verdict) | {"whole": verdict.whole}))
+        click.echo(json.dumps(asdict(found) | {"whole": found.whole}))
     faults = [
-        f"line {one.number} {one.says}" + (f" ({one.id})" if one.id else "")
-        for one in verdict.faults
+        f"line {one.number} {one.says}" + (f" ({one.id})" if one.id else "") for one in found.faults
     ]
-    if verdict.unread:
-        faults.append(f"heads that are not as we signed them, or not ours: {verdict.unread}")
-    if verdict.missing:
-        faults.append(f"heads that a later one vouches for and that are missing: {verdict.missing}")
+    if found.unread:
+        faults.append(f"heads that are not as we signed them, or not ours: {found.unread}")
+    if found.missing:
+        faults.append(f"heads that a later one vouches for and that are missing: {found.missing}")
     if len(faults) > MOST_LINES:
         faults[MOST_LINES:] = [f"… and {len(faults) - MOST_LINES} more"]
     if faults:
         raise RegportalError("the ledger is not as it was written: " + "; ".join(faults))
     if not as_json:
-        signed = f"and agrees with {verdict.heads} signed heads" if verdict.heads else "(no heads)"
-        click.echo(f"the ledger is as it was written: {verdict.lines} lines, {signed}")
-        if verdict.retired:
+        signed = f"and agrees with {found.heads} signed heads" if found.heads else "(no heads)"
+        click.echo(f"the ledger is as it was written: {found.lines} lines, {signed}")
+        if found.retired:
             click.echo(
-                f"signed with a key we no longer have: {verdict.retired} heads, covered by the next"
+                f"signed with a key we no longer have: {found.retired} heads, covered by the next"
             )
 
 

@@ -73,7 +73,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LedgerCheck:
     """What became of checking the whole ledger."""
 
     lines: int
@@ -128,8 +128,8 @@ def keep_head(session: Session, folder: Path, keys: Sequence[bytes], *, now: dat
     vouched for all the same: so none that disagrees can be taken away unnoticed.
     """
     earlier = read_heads(folder / HEADS)
-    verdict = verify(session, earlier, keys)
-    if not verdict.whole:
+    found = verify(session, earlier, keys)
+    if not found.whole:
         log.error("the consent ledger is not as it was written: see regportal ledger verify")
     head = head_of(session, keys, earlier, now=now)
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ def read_heads(path: Path) -> list[Head | None]:
     return [_read_head(line) for line in lines if line.strip()]
 
 
-def verify(session: Session, heads: Sequence[Head | None], keys: Sequence[bytes]) -> Verdict:
+def verify(session: Session, heads: Sequence[Head | None], keys: Sequence[bytes]) -> LedgerCheck:
     """
     Check every line, and that the ledger still says what it said when each head was signed.
 
@@ -195,7 +195,7 @@ def verify(session: Session, heads: Sequence[Head | None], keys: Sequence[bytes]
     covered = [one for one in covered if seen.get(one.number) == one.row_hash]
     unread = len(heads) - len(good) - len(covered)
     missing = len(_missing(heads, [*good, *strange]))
-    return Verdict(count, found, len(good), len(covered), unread, missing)
+    return LedgerCheck(count, found, len(good), len(covered), unread, missing)
 
 
 def broken_lines(session: Session) -> Iterator[int]:

@@ -11,11 +11,11 @@ from regportal.forms.actions import Opened, Sender, Sent, content_of, open_gate,
 from regportal.forms.asking import hash_named, read_csrf_token
 from regportal.forms.deciding import Decision
 from regportal.forms.forming import address_from, ask_of, complain
-from regportal.forms.handing import (
-    Handed,
+from regportal.forms.giving import (
+    Given,
     SmallForm,
     done_page,
-    handed_over,
+    given_here,
     kiosk_page,
     small_buttons,
 )
@@ -48,8 +48,8 @@ def done(key: str) -> BaseResponse:
     """Hand the file over, or say that a mail is on its way."""
     with current.store().read() as session:
         visiting = visiting_of(session, key, after=True)
-        handed = handed_over(session, visiting)
-        return done_page(session, visiting, handed) if handed else _to_gate(visiting)
+        given = given_here(session, visiting)
+        return done_page(session, visiting, given) if given else _to_gate(visiting)
 
 
 @bp.post("/g/<key>/not-you")
@@ -128,7 +128,7 @@ def change(key: str) -> BaseResponse:
         form.email.data = typed
         complain(form.email, str(fault))
         with current.store().read() as session:
-            return done_page(session, visiting, Handed(None), form, status=422)
+            return done_page(session, visiting, Given(None), form, status=422)
     limits.check("claims", now=visiting.now)
     ask = ask_of(visiting, email=True)
     sent = Sent(ask, content_of(fields), address)
@@ -182,7 +182,7 @@ def go_on(visiting: Visiting, opened: Opened, sent: Sent, sender: Sender) -> Bas
     else:
         hand_to_frame(visiting, opened.token, remembered=opened.remembered)
         with current.store().read() as session:
-            response = done_page(session, visiting, Handed(opened.download))
+            response = done_page(session, visiting, Given(opened.download))
     browser.keep(response, opened.token, remembered=opened.remembered)
     return response
 
@@ -220,7 +220,7 @@ def _again(key: str, typed: str) -> BaseResponse:
         form = small_buttons(visiting)
         form.code.data = typed
         complain(form.code, NO_CODE)
-        handed = handed_over(session, visiting)
-        if handed is None:
+        given = given_here(session, visiting)
+        if given is None:
             return _to_gate(visiting)
-        return done_page(session, visiting, handed, form, status=422)
+        return done_page(session, visiting, given, form, status=422)

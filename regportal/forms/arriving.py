@@ -24,7 +24,7 @@ BURST = 30
 """So many addresses from one place within a minute are a machine's, however slowly typed."""
 
 
-class Verdict(enum.Enum):
+class TooMany(enum.Enum):
     """Why a form is not taken."""
 
     WORK = enum.auto()
@@ -80,35 +80,35 @@ def take_form(
     sender: Sender,
     *,
     now: datetime,
-) -> Opened | Verdict:
+) -> Opened | TooMany:
     """
     Count a form and open the gate for it, or return why not.
 
     A form that was taken before is answered as it was then, however many came since.
     """
-    verdict, machine = _judged(session, arrival, now=now)
-    if verdict is not None and session.get(Submission, uuid.UUID(sent.ask.nonce)) is None:
-        return verdict
+    crowded, machine = _judged(session, arrival, now=now)
+    if crowded is not None and session.get(Submission, uuid.UUID(sent.ask.nonce)) is None:
+        return crowded
     sender = replace(sender, machine=sender.machine or machine)
     return open_gate(session, around, sent, sender, now=now)
 
 
 def _judged(
     session: Session, arrival: Arrival, *, now: datetime
-) -> tuple[Verdict | None, str | None]:
+) -> tuple[TooMany | None, str | None]:
     """Count a form; return why it is not taken, and why it is taken for a machine's."""
     if not arrival.spots:
         return None, None
     counted = limits.used(session, arrival.spots, now=now)
     if not arrival.owes_mail:
-        return (None if counted[0] <= LIMITS["answers"].most else Verdict.LATER), None
+        return (None if counted[0] <= LIMITS["answers"].most else TooMany.LATER), None
     claims, burst, *worked = counted
     machine = None if arrival.worked else _machine(burst, arrival.age)
     if claims <= LIMITS["claims"].most:
         return None, machine
     if not worked:
-        return Verdict.WORK, machine
-    return (None if worked[0] <= LIMITS["claims-with-work"].most else Verdict.LATER), machine
+        return TooMany.WORK, machine
+    return (None if worked[0] <= LIMITS["claims-with-work"].most else TooMany.LATER), machine
 
 
 def _machine(burst: int, age: timedelta) -> str | None:

@@ -18,7 +18,7 @@ from regportal.identity.models import Visitor, VisitorState
 from regportal.library import actions, serving
 from regportal.library.models import Grant
 from regportal.library.ranges import Part
-from regportal.library.rules import Verdict, Wish, may_serve, starts
+from regportal.library.rules import Access, Wish, may_serve, starts
 from regportal.library.schema import Asset, Content
 from regportal.library.storage import Storage, open_storage
 from regportal.store import current
@@ -58,7 +58,7 @@ def download(token: str) -> ResponseReturnValue:
         looks=request.method == "HEAD",
         continues=wanted.continues,
     )
-    if may_serve(grant, wish, now) is not Verdict.SERVE or not _may_have(grant, given):
+    if may_serve(grant, wish, now) is not Access.SERVE or not _may_have(grant, given):
         return _to_the_gate(grant)
     try:
         return _send(grant, content, wanted, now)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from regportal.errors import BadRequestError, ForbiddenError, StaleError, TooManyError
 from regportal.forms.actions import Opened, Sender, Sent
-from regportal.forms.arriving import Verdict, arrival_of, take_form
+from regportal.forms.arriving import TooMany, arrival_of, take_form
 from regportal.forms.asking import hash_named, read_ask, read_csrf_token
 from regportal.forms.effort import FIELD as EFFORT
 from regportal.forms.effort import Effort, effort_for
@@ -82,7 +82,7 @@ def take_fields(
     opened = current.store().write(
         lambda writing: take_form(writing, arrival, around, sent, sender, now=now)
     )
-    if isinstance(opened, Verdict):
+    if isinstance(opened, TooMany):
         return _crowded(visiting, ask, opened)
     current.store().note(lambda writing: settle_shown(writing, sent, now=now))
     current.wake("weigh", "deliver")
@@ -107,9 +107,9 @@ def check_mine(session: Session, visiting: Visiting, ask: Ask, form: Fields | No
         raise StaleError(N_("This page had been open for too long. Here it is anew."))
 
 
-def _crowded(visiting: Visiting, ask: Ask, verdict: Verdict) -> Crowded:
+def _crowded(visiting: Visiting, ask: Ask, crowded: TooMany) -> Crowded:
     """Return what a browser is to find first; raise TooManyError where that does not help."""
     wait = limits.retry_after(limits.HOUR, visiting.now)
-    if verdict is Verdict.LATER:
+    if crowded is TooMany.LATER:
         raise TooManyError(limits.TOO_MANY, after=wait)
     return Crowded(visiting, ask, effort_for(ask.nonce, current.settings().keys), wait)

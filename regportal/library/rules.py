@@ -54,7 +54,7 @@ class Wish:
     """It wants a later part of the very bytes it has: Range beyond 0, If-Range that matches."""
 
 
-class Verdict(enum.Enum):
+class Access(enum.Enum):
     """What becomes of a request for the bytes."""
 
     SERVE = "serve"
@@ -64,7 +64,7 @@ class Verdict(enum.Enum):
     """Too late, taken back, or used up: the gate gives a new link."""
 
 
-def may_serve(grant: Terms, wish: Wish, now: datetime) -> Verdict:
+def may_serve(grant: Terms, wish: Wish, now: datetime) -> Access:
     """
     Return whether a request gets what it wants of a grant.
 
@@ -78,45 +78,45 @@ def may_serve(grant: Terms, wish: Wish, now: datetime) -> Verdict:
     Only the browser it was granted to gets anything, and for 15 minutes as often as it asks:
 
     >>> may_serve(link, Wish(ann), noon), may_serve(link, Wish(bob), noon)
-    (<Verdict.SERVE: 'serve'>, <Verdict.FOREIGN: 'foreign'>)
+    (<Access.SERVE: 'serve'>, <Access.FOREIGN: 'foreign'>)
     >>> may_serve(link, Wish(ann), noon + START)
-    <Verdict.OVER: 'over'>
+    <Access.OVER: 'over'>
 
     What was started can be continued within a day, but not begun anew:
 
     >>> link.started_at = noon
     >>> evening = noon + timedelta(hours=8)
     >>> may_serve(link, Wish(ann, continues=True), evening), may_serve(link, Wish(ann), evening)
-    (<Verdict.SERVE: 'serve'>, <Verdict.OVER: 'over'>)
+    (<Access.SERVE: 'serve'>, <Access.OVER: 'over'>)
     >>> may_serve(link, Wish(ann, continues=True), noon + FINISH)
-    <Verdict.OVER: 'over'>
+    <Access.OVER: 'over'>
 
     A browser without cookies starts once, and nobody else's second try tells anything:
 
     >>> link.single = True
     >>> may_serve(link, Wish(None), noon), may_serve(link, Wish(None, looks=True), noon)
-    (<Verdict.OVER: 'over'>, <Verdict.OVER: 'over'>)
+    (<Access.OVER: 'over'>, <Access.OVER: 'over'>)
     >>> link.started_at = None
     >>> may_serve(link, Wish(None), noon)
-    <Verdict.SERVE: 'serve'>
+    <Access.SERVE: 'serve'>
 
     What was taken back is over at once:
 
     >>> link.ended_at = noon
     >>> may_serve(link, Wish(None), noon)
-    <Verdict.OVER: 'over'>
+    <Access.OVER: 'over'>
     """
     if not grant.single and wish.visitor_id != grant.visitor_id:
-        return Verdict.FOREIGN
+        return Access.FOREIGN
     if grant.ended_at is not None:
-        return Verdict.OVER
+        return Access.OVER
     started = grant.started_at is not None
     if now < grant.start_by and not (grant.single and started):
-        return Verdict.SERVE
+        return Access.SERVE
     goes_on = wish.continues or (wish.looks and not grant.single)
     if started and goes_on and now < grant.finish_by:
-        return Verdict.SERVE
-    return Verdict.OVER
+        return Access.SERVE
+    return Access.OVER
 
 
 def may_be_given_again(grant: Terms, now: datetime) -> bool:

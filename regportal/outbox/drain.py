@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from regportal.connectors.base import Change, Deliver, Outcome, Result
 from regportal.errors import UnreachableError
 from regportal.outbox.models import Message, MessageState, Pause
-from regportal.outbox.rules import LONGEST, TAKEN, Verdict, is_paused, longer, verdict
+from regportal.outbox.rules import LONGEST, TAKEN, AfterAttempt, after_attempt, is_paused, longer
 from regportal.store.base import UtcMoment
 from regportal.store.sessions import Store
 
@@ -166,7 +166,7 @@ class Drain:
         self, session: Session, batch: Batch, result: Result, attempts: int, *, now: datetime
     ) -> None:
         """Write down that a message was not taken, and pause the connector where that is why."""
-        decided = verdict(
+        decided = after_attempt(
             result.outcome,
             attempts,
             says=result.says,
@@ -197,7 +197,7 @@ class Drain:
             .execution_options(synchronize_session=False)
         )
 
-    def _pause(self, session: Session, decided: Verdict, *, now: datetime) -> None:
+    def _pause(self, session: Session, decided: AfterAttempt, *, now: datetime) -> None:
         """Let the connector wait; a longer pause that already holds stays."""
         until, because = decided.until, decided.trouble
         held = session.get(Pause, self.connector, populate_existing=True)

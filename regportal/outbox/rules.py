@@ -32,7 +32,7 @@ ERASURE = "contact.erased"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AfterAttempt:
     """Where a message stands after an attempt, and whether its connector must wait."""
 
     state: Literal["due", "sent", "parked"]
@@ -62,7 +62,7 @@ def wait(attempts: int, chance: float) -> timedelta | None:
     return WAITS[attempts] * (1 + SPREAD * (2 * chance - 1))
 
 
-def verdict(
+def after_attempt(
     outcome: Outcome,
     attempts: int,
     *,
@@ -70,41 +70,41 @@ def verdict(
     retry_at: datetime | None = None,
     chance: float = 0.5,
     now: datetime,
-) -> Verdict:
+) -> AfterAttempt:
     """
     Return where a message stands that was tried ``attempts`` times before this outcome.
 
     >>> from datetime import UTC
     >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    >>> verdict(Outcome.DONE, 0, now=noon).state
+    >>> after_attempt(Outcome.DONE, 0, now=noon).state
     'sent'
-    >>> again = verdict(Outcome.RETRY, 1, now=noon)
+    >>> again = after_attempt(Outcome.RETRY, 1, now=noon)
     >>> again.state, again.attempts, again.due - noon
     ('due', 2, datetime.timedelta(seconds=300))
-    >>> verdict(Outcome.RETRY, 9, says="503", now=noon).state
+    >>> after_attempt(Outcome.RETRY, 9, says="503", now=noon).state
     'parked'
 
     What is not the message's fault costs it no attempt:
 
-    >>> verdict(Outcome.AUTH, 3, says="401", now=noon).attempts
+    >>> after_attempt(Outcome.AUTH, 3, says="401", now=noon).attempts
     3
     """
     if outcome in TAKEN:
-        return Verdict("sent", attempts + 1, now)
+        return AfterAttempt("sent", attempts + 1, now)
     trouble = says or f"the connector answered {outcome}"
     if outcome is Outcome.LATER:
-        return Verdict("due", attempts, _clamped(retry_at, now), says or None)
+        return AfterAttempt("due", attempts, _clamped(retry_at, now), says or None)
     if outcome in PAUSING:
         throttled = outcome is Outcome.THROTTLED
         until = _clamped(retry_at, now) if throttled else None
-        return Verdict("due", attempts, now, trouble, pauses=True, until=until)
+        return AfterAttempt("due", attempts, now, trouble, pauses=True, until=until)
     if outcome is not Outcome.RETRY:
-        return Verdict("parked", attempts + 1, now, trouble)
+        return AfterAttempt("parked", attempts + 1, now, trouble)
     pause = wait(attempts + 1, chance)
     if pause is None:
-        return Verdict("parked", attempts + 1, now, f"given up: {trouble}")
+        return AfterAttempt("parked", attempts + 1, now, f"given up: {trouble}")
     asked = _clamped(retry_at, now) if retry_at else now
-    return Verdict("due", attempts + 1, max(now + pause, asked), trouble)
+    return AfterAttempt("due", attempts + 1, max(now + pause, asked), trouble)
 
 
 def _clamped(asked: datetime | None, now: datetime) -> datetime:

@@ -12,7 +12,7 @@ import crawleruseragents
 from regportal.tracking.models import Judged
 
 RULES = "2026-11"
-"""The version of these rules; it is kept with each verdict."""
+"""The version of these rules; it is kept with each judgement."""
 GENERIC = re.compile(
     r"(?<!cu)bot\b|crawl|spider|scrap|preview|headless|phantomjs|selenium|\bcurl\b|wget|python|"
     r"java/|okhttp|axios|node-fetch|go-http|httpclient|monitor|uptime|(?<!cam)scan|fetcher|"
@@ -39,7 +39,7 @@ AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """Who did it, by one version of the rules."""
 
     judged: Judged
@@ -48,10 +48,10 @@ class Verdict:
     rules: str = RULES
 
 
-PERSON = Verdict(Judged.PERSON)
+PERSON = Judgement(Judged.PERSON)
 
 
-def by_request(agent: str, purpose: str = "", method: str = "POST") -> Verdict:
+def by_request(agent: str, purpose: str = "", method: str = "POST") -> Judgement:
     """
     Judge how something was asked for: by whom, and ahead of what.
 
@@ -84,7 +84,7 @@ def crawler_of(agent: str) -> str | None:
     return None if BROWSERS.search(agent) else "does not call itself a browser"
 
 
-def by_pace(moments: Iterable[tuple[datetime, str]]) -> Verdict:
+def by_pace(moments: Iterable[tuple[datetime, str]]) -> Judgement:
     """
     Judge how fast one visitor went from object to object.
 
@@ -114,7 +114,7 @@ def by_pace(moments: Iterable[tuple[datetime, str]]) -> Verdict:
     return PERSON
 
 
-def by_film(seconds: float, begun_at: datetime, told_at: datetime) -> Verdict:
+def by_film(seconds: float, begun_at: datetime, told_at: datetime) -> Judgement:
     """
     Judge whether so much of a film can have been seen since a visit began.
 
@@ -131,19 +131,19 @@ def by_film(seconds: float, begun_at: datetime, told_at: datetime) -> Verdict:
     return PERSON
 
 
-def of_own_staff(*, yes: bool) -> Verdict:
+def of_own_staff(*, yes: bool) -> Judgement:
     """Return what the company's own people do: it is recorded as a machine's (``site.ignore``)."""
     return _machine("own staff") if yes else PERSON
 
 
-def strictest(*verdicts: Verdict) -> Verdict:
-    """Return the first verdict that says a machine did it; else that a person did."""
-    return next((one for one in verdicts if one.judged is Judged.MACHINE), PERSON)
+def strictest(*judgements: Judgement) -> Judgement:
+    """Return the first judgement that says a machine did it; else that a person did."""
+    return next((one for one in judgements if one.judged is Judged.MACHINE), PERSON)
 
 
-def _machine(because: str) -> Verdict:
+def _machine(because: str) -> Judgement:
     """Return that a machine did it, and why."""
-    return Verdict(Judged.MACHINE, because)
+    return Judgement(Judged.MACHINE, because)
 
 
 @lru_cache(maxsize=1)

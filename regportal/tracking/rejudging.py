@@ -162,7 +162,7 @@ class Case:
     id: uuid.UUID
     judged: Judged
     judged_by: str | None
-    verdict: judging.Verdict
+    judgement: judging.Judgement
 
 
 def _of_parcel(session: Session, parcel: Parcel) -> Iterator[Case]:
@@ -183,10 +183,10 @@ def _of_parcel(session: Session, parcel: Parcel) -> Iterator[Case]:
         begun_at=there[next(iter(events))][3],
         around=around(session, parcel, [*events.values()]),
     )
-    verdicts = judge(parcel, [*events.values()], circumstances)
-    for id, verdict in zip(events, verdicts, strict=True):
+    judgements = judge(parcel, [*events.values()], circumstances)
+    for id, judgement in zip(events, judgements, strict=True):
         _, judged, by, _ = there[id]
-        yield Case(id, judged, by, verdict)
+        yield Case(id, judged, by, judgement)
 
 
 def _standing(*more: Any) -> sa.Select[Any]:
@@ -225,7 +225,7 @@ def _of_form(session: Session, row: Sequence[Any]) -> Case:
     """Judge a download again: what the form said of a machine stays, else its pace tells."""
     id, judged, by, visitor, at, name, taken, because = row
     if taken is Judged.MACHINE:
-        return Case(id, judged, by, judging.Verdict(taken, because))
+        return Case(id, judged, by, judging.Judgement(taken, because))
     rows = session.execute(
         sa.select(Interaction.occurred_at, Interaction.object).where(
             Interaction.visitor_id == visitor,
@@ -247,7 +247,7 @@ def _settle(session: Session, cases: Iterable[Case], *, dry: bool, now: datetime
             report.by_hand += 1
             continue
         report.judged += 1
-        judged, because = case.verdict.judged, case.verdict.because or AFTER_ALL
+        judged, because = case.judgement.judged, case.judgement.because or AFTER_ALL
         if judged is not case.judged:
             report.changed[judged, because] += 1
             new.append((case.id, judged, because))

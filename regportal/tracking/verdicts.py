@@ -17,7 +17,7 @@ from regportal.tracking.judging import (
     BURST,
     PERSON,
     WITHIN,
-    Verdict,
+    Judgement,
     by_film,
     by_pace,
     by_request,
@@ -73,7 +73,7 @@ class Circumstances:
     """What the same browser did besides, close in time."""
 
 
-def judge(parcel: Any, events: Sequence[Kept], circumstances: Circumstances) -> list[Verdict]:
+def judge(parcel: Any, events: Sequence[Kept], circumstances: Circumstances) -> list[Judgement]:
     """Return who did each of the events that one call told, by the present rules."""
     staff = of_own_staff(yes=parcel.own_staff or circumstances.own_staff)
     if parcel.source in BELIEVED:
@@ -173,14 +173,14 @@ def _moment(kept: Kept) -> datetime:
     return datetime.fromisoformat(kept["occurred_at"])
 
 
-def _by_pace(events: Sequence[Kept], around: Moments) -> Verdict:
+def _by_pace(events: Sequence[Kept], around: Moments) -> Judgement:
     """Judge how fast it went, where there was enough to be fast with."""
     if len({kept["object"] for kept in events}.union([name for _, name in around])) < BURST:
         return PERSON
     return by_pace([*((_moment(kept), kept["object"]) for kept in events), *around])
 
 
-def _by_film(kept: Kept, circumstances: Circumstances, parcel: Any) -> Verdict:
+def _by_film(kept: Kept, circumstances: Circumstances, parcel: Any) -> Judgement:
     """Judge whether a film can have been seen in the time there was."""
     if kept["type"] != "video_watch" or circumstances.begun_at is None:
         return PERSON

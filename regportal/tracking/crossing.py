@@ -18,7 +18,10 @@ from regportal.store.strict_json import KIB, Strict
 from regportal.tracking.handover import Way, go_on, seal, unseal
 
 bp = Api(
-    "handing", __name__, "handover", "A visit that goes on at another of the company's own domains."
+    "crossing",
+    __name__,
+    "handover",
+    "A visit that goes on at another of the company's own domains.",
 )
 
 Origin = Annotated[str, Field(max_length=300)]

@@ -33,7 +33,7 @@ NEXT = 15  # seconds until a kiosk is ready for the next visitor
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class Given:
     """What the page after the gate hands over: a download, or word of a mail."""
 
     download: str | None
@@ -48,7 +48,7 @@ class SmallForm(GateForm):
     code = StringField(N_("The code from the mail"), render_kw={"inputmode": "numeric"})
 
 
-def handed_over(session: Session, visiting: Visiting) -> Handed | None:
+def given_here(session: Session, visiting: Visiting) -> Given | None:
     """Return what this visitor was given at this gate, or None where nothing (any more)."""
     visitor = visiting.visitor
     if visitor is None or visiting.claim is None:
@@ -56,32 +56,32 @@ def handed_over(session: Session, visiting: Visiting) -> Handed | None:
     asset = visiting.around.asset.key
     granted = live_grant(session, visitor_id=visitor.id, asset=asset, now=visiting.now)
     if granted is not None and not visiting.by_mail:
-        return Handed(token_of(granted, visiting.around.keys), starts=granted.started_at is None)
-    return Handed(None) if visiting.by_mail and visitor.state == VisitorState.CLAIMED else None
+        return Given(token_of(granted, visiting.around.keys), starts=granted.started_at is None)
+    return Given(None) if visiting.by_mail and visitor.state == VisitorState.CLAIMED else None
 
 
 def done_page(
     session: Session,
     visiting: Visiting,
-    handed: Handed,
+    given: Given,
     form: SmallForm | None = None,
     status: int = 200,
 ) -> Response:
     """Render the page after the gate."""
     asset, claim, locale = visiting.around.asset, visiting.claim, visiting.locale
     download, code = None, _code(session, visiting)
-    if handed.download and asset.content:
-        url = url_for("downloads.download", token=handed.download, **visiting.frame.query)
+    if given.download and asset.content:
+        url = url_for("downloads.download", token=given.download, **visiting.frame.query)
         download = {"url": url, "name": asset.content.name, "size": asset.content.size}
-    starts = download is not None and handed.starts and status == HTTPStatus.OK
+    starts = download is not None and given.starts and status == HTTPStatus.OK
     page = render_template(
         "forms/done.html",
         title=said(asset.title, locale),
         asset=asset_shown(asset, locale),
         download=download,
         starts=starts,
-        external_url=asset.url if handed.download else None,
-        mailed=None if handed.download else _mailed(visiting),
+        external_url=asset.url if given.download else None,
+        mailed=None if given.download else _mailed(visiting),
         code=code,
         mail_owed=code is not None or not is_proven(visiting),
         code_shown=_code_shown(session, visiting),
