@@ -59,7 +59,8 @@ def interactions(
     """
     from regportal.store.documents import Site
     from regportal.tracking.access_log import wanted_files
-    from regportal.tracking.importing import Kind, Lines, Report, Terms, bring_in, kind_of
+    from regportal.tracking.importing import Report, Terms, bring_in
+    from regportal.tracking.lines import Kind, Lines, kind_of
 
     if refusals is not None and refusals.exists() and refusals.samefile(file):
         raise click.UsageError("--refused would write over the file that is read")

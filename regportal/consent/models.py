@@ -173,3 +173,24 @@ class Refusal(Base):
     address_hash: Mapped[bytes] = mapped_column(primary_key=True)
     newsletter: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[Moment] = mapped_column(index=True)
+
+
+class Suppression(Base):
+    """An address that must not be brought back: bounced, complained, opted out, or erased."""
+
+    __tablename__ = "suppression"
+    __table_args__ = (sa.Index("ix_suppression_address", "address_hash", "newsletter"),)
+    personal: ClassVar = {
+        "address_hash": "A keyed hash of the address, so that nobody imports it again."
+    }
+    plain = frozenset({"id", "newsletter", "because", "at"})
+    person: ClassVar = {"address_hash": "address_hash"}
+    outlives: ClassVar = "It is what keeps an erased person from being imported again."
+
+    id: Mapped[Id]
+    address_hash: Mapped[bytes]
+    newsletter: Mapped[str | None]
+    """None: every newsletter."""
+    because: Mapped[str]
+    """``bounce``, ``complaint``, ``withdrawn``, ``erased``…"""
+    at: Mapped[Moment]

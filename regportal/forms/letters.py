@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy.orm import Session
 
 from regportal.consent.schema import Newsletter
+from regportal.consent.suppression import is_left_alone
 from regportal.forms.schema import Gate
 from regportal.identity.actions import add_proof
 from regportal.identity.codes import code_of
@@ -14,7 +15,6 @@ from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token, unsubs
 from regportal.identity.letters import preferences_url, reader
 from regportal.identity.models import Claim, ClaimState
 from regportal.identity.rules import CODE, LINK
-from regportal.identity.suppression import is_left_alone
 from regportal.identity.tokens import derived_token
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.store.documents import Site, said

@@ -187,19 +187,8 @@ class Proof(Base):
 
     __tablename__ = "proof"
     plain = frozenset(
-        {
-            "hash",
-            "claim_id",
-            "visitor_id",
-            "gate",
-            "newsletter",
-            "made_at",
-            "expires_at",
-            "used_at",
-            "tries",
-            "code_until",
-            "message_id",
-        }
+        {"hash", "claim_id", "visitor_id", "gate", "newsletter", "message_id"}
+        | {"made_at", "expires_at", "used_at", "tries", "code_until"}
     )
     person: ClassVar = {"claim_id": "claim.id"}
 
@@ -338,27 +327,6 @@ class ContactToken(Base):
     revoked_at: Mapped[MaybeMoment]
 
 
-class Suppression(Base):
-    """An address that must not be brought back: bounced, complained, opted out, or erased."""
-
-    __tablename__ = "suppression"
-    __table_args__ = (sa.Index("ix_suppression_address", "address_hash", "newsletter"),)
-    personal: ClassVar = {
-        "address_hash": "A keyed hash of the address, so that nobody imports it again."
-    }
-    plain = frozenset({"id", "newsletter", "because", "at"})
-    person: ClassVar = {"address_hash": "address_hash"}
-    outlives: ClassVar = "It is what keeps an erased person from being imported again."
-
-    id: Mapped[Id]
-    address_hash: Mapped[bytes]
-    newsletter: Mapped[str | None]
-    """None: every newsletter."""
-    because: Mapped[str]
-    """``bounce``, ``complaint``, ``withdrawn``, ``erased``…"""
-    at: Mapped[Moment]
-
-
 class ApiKey(Base):
     """A key by which another system of the company speaks to us."""
 
@@ -377,33 +345,3 @@ class ApiKey(Base):
     used_at: Mapped[MaybeMoment]
     """When it was used last, to the hour."""
     revoked_at: Mapped[MaybeMoment]
-
-
-class MailEvent(Base):
-    """What became of a mail of the company's mailer, as it told us: each is taken once."""
-
-    __tablename__ = "mail_event"
-    __table_args__ = (
-        sa.UniqueConstraint("api_key_id", "event_id"),
-        sa.Index("ix_mail_event_address", "address_hash", "at"),
-    )
-    personal: ClassVar = {
-        "address_hash": "A keyed hash of the address, to count the mails that came back."
-    }
-    plain = frozenset(
-        {"id", "api_key_id", "event_id", "type", "permanent", "newsletter", "at", "received_at"}
-    )
-    person: ClassVar = {"address_hash": "address_hash"}
-    clock: ClassVar = "letters"
-    aged_by: ClassVar = "received_at"
-
-    id: Mapped[Id]
-    api_key_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("api_key.id"))
-    event_id: Mapped[str]
-    type: Mapped[str]
-    """``bounce``, ``complaint`` or ``unsubscribe``."""
-    permanent: Mapped[Flag]
-    newsletter: Mapped[str | None]
-    address_hash: Mapped[bytes]
-    at: Mapped[Moment]
-    received_at: Mapped[Moment]

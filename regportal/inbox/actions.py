@@ -19,13 +19,13 @@ from regportal.buying.actions import (
 )
 from regportal.buying.rules import Told
 from regportal.connectors.rules import in_full
+from regportal.consent.suppression import ERASED, reasons
 from regportal.errors import RegportalError, StaleError
 from regportal.forms.joining import join_people
 from regportal.forms.stopping import Voice, stop, stop_all
 from regportal.identity.actions import contact_from_crm, find_contact
 from regportal.identity.addresses import read_address
 from regportal.identity.models import Contact
-from regportal.identity.suppression import ERASED, reasons
 from regportal.inbox.models import Notice, NoticeState
 from regportal.inbox.rules import (
     MergedTold,

@@ -16,12 +16,12 @@ from regportal.buying.models import ContactRole, LogPlace
 from regportal.consent.actions import follow, states_of
 from regportal.consent.lines import Evidence
 from regportal.consent.models import ConsentState
+from regportal.consent.suppression import ERASED, suppress
 from regportal.errors import NotHereError
 from regportal.identity.actions import find_contact
 from regportal.identity.addresses import read_address
 from regportal.identity.models import Claim, Contact, Visitor, VisitorState
 from regportal.identity.people import let_go, own_contacts
-from regportal.identity.suppression import ERASED, suppress
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import Message, Subject
 from regportal.outbox.rules import ERASURE

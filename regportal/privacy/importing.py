@@ -19,12 +19,12 @@ from regportal.consent.lines import Evidence
 from regportal.consent.models import ConsentState
 from regportal.consent.rules import LIVE
 from regportal.consent.schema import Newsletter
+from regportal.consent.suppression import reasons
 from regportal.errors import RegportalError
 from regportal.forms.news import tell_consent
 from regportal.forms.showing import refusals_of
 from regportal.identity.actions import contact_from_import, find_contact
 from regportal.identity.addresses import Address, read_address
-from regportal.identity.suppression import reasons
 from regportal.store.documents import Published, Site, said
 from regportal.store.sessions import Store
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.consent.suppression import has_bounced, is_left_alone
 from regportal.identity.contact_tokens import PREFERENCES, contact_token
 from regportal.identity.letters import reader
 from regportal.identity.models import Claim, Contact
-from regportal.identity.suppression import has_bounced, is_left_alone
 from regportal.identity.tokens import derived_token, hash_of
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.privacy.models import OwnLink

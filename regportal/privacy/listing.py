@@ -13,10 +13,10 @@ from regportal.connectors.rules import in_full
 from regportal.consent.models import ConsentEvent
 from regportal.consent.permission import permissions
 from regportal.consent.schema import Newsletter
+from regportal.consent.suppression import bounced_of
 from regportal.errors import NotHereError
 from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token, derived_contact_token
 from regportal.identity.models import Contact, ContactToken
-from regportal.identity.suppression import bounced_of
 from regportal.identity.tokens import hash_of
 from regportal.store.documents import Published, Wording
 from regportal.store.sessions import Store

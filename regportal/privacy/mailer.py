@@ -13,16 +13,17 @@ from sqlalchemy.orm import Session
 
 from regportal.consent.permission import permissions
 from regportal.consent.rules import NOTHING, Permission
+from regportal.consent.suppression import BOUNCE, COMPLAINT, WITHDRAWN, bounced_of, suppress
 from regportal.errors import BadRequestError
 from regportal.forms.stopping import Voice, stop, stop_all, suppress_consents
 from regportal.identity.actions import find_contact
 from regportal.identity.addresses import read_address
 from regportal.identity.api import Api, Asked, Counted, Moment, Refused
 from regportal.identity.contact_tokens import UNSUBSCRIBE, of_contact_token
-from regportal.identity.models import ApiKey, Contact, MailEvent
-from regportal.identity.suppression import BOUNCE, COMPLAINT, WITHDRAWN, bounced_of, suppress
+from regportal.identity.models import ApiKey, Contact
 from regportal.mail.actions import address_hash
 from regportal.privacy.listing import unsubscribe_urls
+from regportal.privacy.models import MailEvent
 from regportal.privacy.returned import NotAReportError, Returned, read_report
 from regportal.store import current
 from regportal.store.documents import Published

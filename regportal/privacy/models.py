@@ -1,4 +1,4 @@
-"""Links to somebody's own page, the proof of an erasure, and when we last tidied up."""
+"""Links to one's own page, proofs of erasures, when we last tidied up, and mails that came back."""
 
 import enum
 import uuid
@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
+from regportal.identity import models as _identity  # noqa: F401 - the tables that keys point at
 from regportal.identity.addresses import Address
-from regportal.store.base import Base, Count, Id, Json, MaybeMoment, Moment, choice
+from regportal.store.base import Base, Count, Flag, Id, Json, MaybeMoment, Moment, choice
 
 
 class Leads(enum.StrEnum):
@@ -110,3 +111,33 @@ class Chore(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[Moment]
     did: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class MailEvent(Base):
+    """What became of a mail of the company's mailer, as it told us: each is taken once."""
+
+    __tablename__ = "mail_event"
+    __table_args__ = (
+        sa.UniqueConstraint("api_key_id", "event_id"),
+        sa.Index("ix_mail_event_address", "address_hash", "at"),
+    )
+    personal: ClassVar = {
+        "address_hash": "A keyed hash of the address, to count the mails that came back."
+    }
+    plain = frozenset(
+        {"id", "api_key_id", "event_id", "type", "permanent", "newsletter", "at", "received_at"}
+    )
+    person: ClassVar = {"address_hash": "address_hash"}
+    clock: ClassVar = "letters"
+    aged_by: ClassVar = "received_at"
+
+    id: Mapped[Id]
+    api_key_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("api_key.id"))
+    event_id: Mapped[str]
+    type: Mapped[str]
+    """``bounce``, ``complaint`` or ``unsubscribe``."""
+    permanent: Mapped[Flag]
+    newsletter: Mapped[str | None]
+    address_hash: Mapped[bytes]
+    at: Mapped[Moment]
+    received_at: Mapped[Moment]

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from regportal.consent.suppression import ERASED, reasons
 from regportal.identity.actions import contact_from_import, find_contact
 from regportal.identity.addresses import Address
 from regportal.identity.models import Contact
-from regportal.identity.suppression import ERASED, reasons
 from regportal.store.bulk import Row, insert_all, insert_keys, keys_there
 from regportal.store.ids import uuid7
 from regportal.tracking.events import Event

@@ -23,10 +23,10 @@ import sqlalchemy as sa
 import time_machine
 
 from regportal.app.server import Server, listen
+from regportal.consent.suppression import suppress
 from regportal.forms.asking import browser_of, csrf_token, write_ask
 from regportal.forms.rules import Ask
 from regportal.identity.models import Assurance, Contact
-from regportal.identity.suppression import suppress
 from regportal.identity.tokens import fresh_token
 from regportal.mail.actions import address_hash
 from regportal.store.ids import uuid7

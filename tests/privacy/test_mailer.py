@@ -8,10 +8,11 @@ import sqlalchemy as sa
 import time_machine
 
 from regportal.consent.permission import may_mail
+from regportal.consent.suppression import reasons
 from regportal.identity.actions import find_contact
 from regportal.identity.keys import SCOPES, add_key, revoke_key
-from regportal.identity.models import ApiKey, MailEvent
-from regportal.identity.suppression import reasons
+from regportal.identity.models import ApiKey
+from regportal.privacy.models import MailEvent
 from tests.portal import ORIGIN
 from tests.privacy.people import Person
 

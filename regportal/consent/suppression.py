@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.identity.models import Suppression
+from regportal.consent.models import Suppression
 from regportal.mail.actions import address_hash
 from regportal.store.ids import uuid7
 
