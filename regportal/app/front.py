@@ -19,13 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.sansio.utils import host_is_trusted
 
 from regportal.app.pages import API, headers_of
-from regportal.errors import RequestError
+from regportal.errors import RequestError, TooManyError
 from regportal.identity import wire
 from regportal.identity.api import read
 from regportal.store import current
 from regportal.store.documents import Shelf
 from regportal.store.strict_json import read_json
-from regportal.tracking.hearing import hear, keep
+from regportal.tracking.hearing import BEYOND, hear, keep
 from regportal.tracking.telling import LARGEST, MEDIA, Events, counted
 
 if TYPE_CHECKING:
@@ -92,6 +92,9 @@ class Front:
             heard, refused = hear(read(Events, read_json(body, most=LARGEST)), sent, now=now)
             events = len(heard.telling.events)
             accepted = keep(heard) if events else None
+        except TooManyError as error:
+            environ[BEYOND] = error
+            return None
         except (RequestError, SQLAlchemyError):
             return None
         if accepted is None:

@@ -21,6 +21,8 @@ from regportal.tracking.models import Source
 from regportal.tracking.ordinary import understood
 from regportal.tracking.telling import Events, Touch
 
+BEYOND = "regportal.beyond"
+"""Where the door in front leaves word in a request that it has counted it, and as too many."""
 PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 

@@ -14,7 +14,7 @@ from regportal.identity.models import ApiKey, Assurance, Contact
 from regportal.store import current
 from regportal.tracking.collecting import Teller, take, whose
 from regportal.tracking.events import Event, NotAnEventError, understand
-from regportal.tracking.hearing import hear, keep
+from regportal.tracking.hearing import BEYOND, hear, keep
 from regportal.tracking.models import Source
 from regportal.tracking.telling import LARGEST, Events, counted
 
@@ -54,7 +54,9 @@ def interactions(caller: ApiKey | None, body: Events) -> Counted:
 
 
 def from_browser(call: Events, sent: Request, now: datetime) -> Counted:
-    """Keep what a visitor's browser tells."""
+    """Keep what a visitor's browser tells; raise TooManyError where too much came from there."""
+    if BEYOND in sent.environ:
+        raise sent.environ[BEYOND]
     heard, refused = hear(call, sent, now=now)
     events = len(heard.telling.events)
     if not events and heard.spot is None:

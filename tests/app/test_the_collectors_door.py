@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.app.front import Front
+from regportal.identity.models import Tally
 from regportal.store.ids import uuid7
 from regportal.tracking.models import Parcel
 from tests.portal import FIREFOX, ORIGIN, SITE
@@ -178,8 +179,12 @@ def test_a_limit_holds_at_the_door_and_is_counted_once(limited, monkeypatch):
         ask(limited.app.wsgi_app, json.dumps({"events": [event()]}).encode())[0] for _ in range(5)
     ]
 
+    with limited.store.read() as session:
+        counted = session.scalars(sa.select(Tally.number)).all()
+
     assert [one[:3] for one in told] == ["202"] * 3 + ["429"] * 2
     assert len(kept(limited)) == 3
+    assert sum(counted) == 5
 
 
 def test_what_was_published_a_moment_ago_holds_for_the_next_call(portal, followed):
