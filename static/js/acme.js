@@ -6,19 +6,17 @@
 
 /** @type {{ regportal?: { choose(choice: Choice): Promise<Choice> } }} */
 const { regportal } = /** @type {any} */ (globalThis)
-const KEPT = 'acme-choice'
 /** @type {Record<string, string>} */
 const SAID = { yes: 'Yes', no: 'No' }
 
-/**
- * @template {HTMLElement} [Kind=HTMLElement]
- * @param {string} id
- */
-const part = id => /** @type {Kind} */ (document.getElementById(id))
+/** @param {string} id */
+const part = id => /** @type {HTMLElement} */ (document.getElementById(id))
 const banner = part('choice')
 const holds = part('choice-holds')
 const again = part('choice-again')
 const made = part('choice-made')
+/** An answer counts for the question it was given to. */
+const KEPT = `acme-choice-${banner.dataset.version}`
 
 /** What was answered here before; nothing where the browser keeps nothing. */
 function answered() {

@@ -163,9 +163,11 @@ def _only_from_here() -> None:
 def _bar() -> dict[str, object]:
     """Give every page what the bar at its top shows."""
     stage = the_stage()
+    lines = stage.notebook.lines()
     return {
         "portal": stage.portal,
-        "day": 1 + sum(line["kind"] == "day" for line in stage.notebook.lines()),
+        "begun": next((line["at"] for line in lines if line["kind"] == "begun"), ""),
+        "day": 1 + sum(line["kind"] == "day" for line in lines),
         "mail_count": len(mails(stage.mail)),
         "done_count": sum(done(stage.crm.book())),
     }

@@ -116,6 +116,8 @@ def publish(folder: Path, store: Store, settings: Settings, port: int) -> None:
 def stage_of(folder: Path, settings: Settings, store: Store) -> Stage:
     """Return what the windows of the demo look at."""
     notebook = Notebook(folder / "demo.jsonl")
+    if not notebook.lines():
+        notebook.add("begun")
     crm = Crm(notebook, os.environ["CRM_SECRET"], f"{settings.base_url}/hooks/crm")
     return Stage(
         portal=settings.base_url,
