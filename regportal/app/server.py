@@ -1,5 +1,6 @@
 """Answering requests: one process that dies whole, and stops without dropping anybody."""
 
+import contextlib
 import http.client
 import logging
 import os
@@ -15,8 +16,10 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, create_server
 from waitress.task import ErrorTask
 
+from regportal.app.front import PATH
 from regportal.app.logs import redacted
 from regportal.app.pages import COMMON, ERROR
+from regportal.app.together import Channel, Dispatcher, Gathering, going_on
 from regportal.config import Settings
 from regportal.errors import ConfigError
 from regportal.store.ids import uuid7
@@ -65,7 +68,7 @@ class _Refusal(ErrorTask):
         super().execute()
 
 
-class _Channel(HTTPChannel):
+class _Channel(Channel):
     """One connection."""
 
     error_task_class = _Refusal
@@ -75,15 +78,22 @@ class Server:
     """The web server: waitress as security.md 10.1 tunes it, with a graceful end."""
 
     def __init__(
-        self, app: "WSGIApplication", listening: socket.socket, settings: Settings
+        self,
+        app: "WSGIApplication",
+        listening: socket.socket,
+        settings: Settings,
+        gathering: Gathering = contextlib.nullcontext,
     ) -> None:
-        """Take what answers, and the socket it answers on."""
+        """Take what answers, the socket it answers on, and how writes are brought together."""
         self._map: dict[int, Any] = {}
         self._ending = threading.Event()
         self._trigger = threading.RLock()  # a signal may ask in the thread that holds it
+        dispatcher = Dispatcher(is_told, gathering)
+        dispatcher.set_thread_count(THREADS)
         server = create_server(
-            logged(app),
+            going_on(logged(app)),
             map=self._map,
+            _dispatcher=dispatcher,
             sockets=[listening],
             threads=THREADS,
             connection_limit=2000,
@@ -136,6 +146,16 @@ class Server:
         return list(channels.values())
 
 
+def is_told(request: Any) -> bool:
+    """Return whether waitress's request is what a browser tells: such ones are kept together."""
+    return (
+        request.command == "POST"
+        and request.path.endswith(PATH)
+        and "AUTHORIZATION" not in request.headers
+        and not request.error
+    )
+
+
 def answers(host: str, port: int, settings: Settings, *, within: float = 30.0) -> bool:
     """Return whether the site answers, as soon as it does."""
     if host in {"", "0.0.0.0"}:  # noqa: S104 - compared, not bound
@@ -167,9 +187,10 @@ def logged(app: "WSGIApplication") -> "WSGIApplication":
         whole = environ.get("SCRIPT_NAME", "") + path
 
         def started(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
-            took = (time.perf_counter() - began) * 1000
-            says = "%s %s %s %.1f ms, request %s"
-            logger.info(says, method, redacted(whole), status[:3], took, request_id)
+            if logger.isEnabledFor(logging.INFO):
+                took = (time.perf_counter() - began) * 1000
+                says = "%s %s %s %.1f ms, request %s"
+                logger.info(says, method, redacted(whole), status[:3], took, request_id)
             return start_response(status, headers, *rest)
 
         return app(environ, started)

@@ -41,7 +41,8 @@ def weigh(store: Store, shelf: Shelf, *, now: datetime, limit: int = BATCH) -> d
     """
     while _is_waiting(store):
         read = store.write(
-            lambda session: _weigh_some(session, shelf.published(session), limit, now=now)
+            lambda session: _weigh_some(session, shelf.published(session), limit, now=now),
+            patient=True,
         )
         if not read:
             return now + HELD

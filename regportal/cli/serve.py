@@ -58,7 +58,7 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:  # noq
             _require_current(store.engine)
             worker = Worker(app)
             _settle_down()
-            server = Server(app, here, settings)
+            server = Server(app, here, settings, store.gathering)
             on_signals(server.stop)
 
             def begin() -> None:

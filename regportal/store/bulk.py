@@ -7,8 +7,9 @@ as it is written in JSON (``str`` of the key, ``isoformat`` of the moment).
 """
 
 import json
+import operator
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -43,16 +44,40 @@ def insert_all(
     once: bool = False,
 ) -> None:
     """Insert rows, after everything the session has to write; ``once`` leaves out known keys."""
+    insert_groups(session, model, columns, (), [((), rows)], once=once)
+
+
+def insert_groups(
+    session: Session,
+    model: type[Base],
+    own: tuple[str, ...],
+    shared: tuple[str, ...],
+    groups: Sequence[tuple[Row, Sequence[Row]]],
+    *,
+    once: bool = False,
+) -> None:
+    """
+    Insert groups of rows that share the values of some columns, as :func:`insert_all` does.
+
+    Each group is the shared values and the rows of the others: what they share is made ready once.
+    """
+    rows = [row for _, some in groups for row in some]
     if not rows:
         return
     session.flush()
     connection = session.connection()
+    columns = own + shared
     statement, coders = _insert(model, columns, connection.dialect.name, once)
     coded = (
         values if coder is None else _coded(coder, values)
-        for coder, values in zip(coders, zip(*rows, strict=True), strict=True)
+        for coder, values in zip(coders, zip(*rows, strict=True), strict=False)
     )
-    sent = list(zip(*coded, strict=True))
+    ends = [
+        end
+        for values, some in groups
+        for end in [tuple(map(_code, coders[len(own) :], values))] * len(some)
+    ]
+    sent = list(map(operator.add, zip(*coded, strict=True), ends))
     if connection.dialect.name == "postgresql":
         told = [dict(zip(columns, row, strict=True)) for row in sent]
         connection.exec_driver_sql(statement, (json.dumps(told),))
@@ -61,33 +86,44 @@ def insert_all(
 
 
 def insert_keys(
-    session: Session, model: type[Base], keys: Iterable[uuid.UUID], more: Mapping[str, datetime]
-) -> set[uuid.UUID]:
-    """Insert rows of a key each, all at the same moments; return the keys that were new."""
+    session: Session, model: type[Base], keys: Collection[str], more: Mapping[str, datetime]
+) -> set[str]:
+    """
+    Insert rows of a key each, all at the same moments; return the keys that were new.
+
+    Keys are as ``str`` writes them.
+    """
     session.flush()
     connection = session.connection()
     dialect = connection.dialect.name
-    by_text = {key_text(key, dialect): key for key in keys}
-    mark = "CAST(%s AS timestamptz)" if dialect == "postgresql" else "?"
-    ids = IDS[dialect].format(MARK[dialect])
-    ids = ids.replace("SELECT ", f"SELECT {', '.join(mark for _ in more)}, ", 1)
+    moments = [moment_text(one, dialect) for one in more.values()]
+    name = table_of(model).name
+    if dialect == "sqlite":  # where nobody else writes meanwhile
+        new = set(keys) - keys_there(session, model, keys)
+        marks = ", ".join("?" for _ in [*more, "id"])
+        statement = f"INSERT INTO {name} ({', '.join(more)}, id) VALUES ({marks})"  # noqa: S608 - ours
+        if new:
+            connection.exec_driver_sql(statement, [(*moments, _hex(one)) for one in sorted(new)])
+        return new
+    marks = ", ".join("CAST(%s AS timestamptz)" for _ in more)
+    ids = IDS[dialect].format(MARK[dialect]).replace("SELECT ", f"SELECT {marks}, ", 1)
     statement = (
-        f"INSERT INTO {table_of(model).name} ({', '.join(more)}, id) {ids} WHERE true"
+        f"INSERT INTO {name} ({', '.join(more)}, id) {ids} WHERE true"
         " ON CONFLICT DO NOTHING RETURNING id"
     )
-    sent = (*(moment_text(one, dialect) for one in more.values()), json.dumps(sorted(by_text)))
-    return {by_text[str(one)] for (one,) in connection.exec_driver_sql(statement, sent)}
+    found = connection.exec_driver_sql(statement, (*moments, json.dumps(sorted(keys))))
+    return {str(one) for (one,) in found}
 
 
-def keys_there(session: Session, model: type[Base], keys: Iterable[uuid.UUID]) -> set[uuid.UUID]:
-    """Return which of these keys a table has."""
+def keys_there(session: Session, model: type[Base], keys: Iterable[str]) -> set[str]:
+    """Return which of these keys a table has; keys are as ``str`` writes them."""
     connection = session.connection()
     dialect = connection.dialect.name
     ids = IDS[dialect].format(MARK[dialect])
     statement = f"SELECT id FROM {table_of(model).name} WHERE id IN ({ids})"  # noqa: S608 - ours
-    return {
-        _key(one) for (one,) in connection.exec_driver_sql(statement, (_listed(keys, dialect),))
-    }
+    sent = list(keys) if dialect == "postgresql" else [_hex(one) for one in keys]
+    found = connection.exec_driver_sql(statement, (json.dumps(sent),))
+    return {str(_key(one)) for (one,) in found}
 
 
 def one_of(column: sa.ColumnElement[uuid.UUID], dialect: str) -> sa.ColumnElement[bool]:
@@ -128,15 +164,14 @@ def _key(value: Any) -> uuid.UUID:
     return value if isinstance(value, uuid.UUID) else uuid.UUID(hex=value)
 
 
+def _code(coder: Coder | None, value: Any) -> Any:
+    """Return a value as it is sent."""
+    return value if coder is None or value is None else coder(value)
+
+
 def _coded(coder: Coder, values: Iterable[Any]) -> list[Any]:
-    """Return values as they are sent; what comes many times in a row is made ready once."""
-    coded = []
-    before = ready = None
-    for one in values:
-        if one is not before:
-            before, ready = one, coder(one) if one is not None else None
-        coded.append(ready)
-    return coded
+    """Return values as they are sent."""
+    return [None if one is None else coder(one) for one in values]
 
 
 @cache

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,14 +16,12 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.orm import Session
 
+from regportal.store.turns import Line, Many, Owed, Patient, next_group
+
 A = TypeVar("A")
 T = TypeVar("T")
 Work = Callable[[Session], T]
-Many = Callable[[Session, Sequence[A]], Sequence[T]]
-"""Does the same for several callers at once; returns what each of them is given."""
 
-GROUP = 64  # writes that share one commit; more would only make the first wait longer
-SOON = 0.05  # seconds that a note waits for a write whose commit it can share
 TRIES = 5  # of a write that another one on PostgreSQL got in the way of
 IN_THE_WAY = {"40001", "40P01"}  # serialization failure, deadlock
 
@@ -51,6 +48,8 @@ def _prepare(connection: Any, record: Any) -> None:
         "foreign_keys=ON",
         "secure_delete=ON",
         "busy_timeout=4000",
+        "wal_autocheckpoint=8000",
+        "cache_size=-8000",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -59,22 +58,6 @@ def _begin(connection: sa.Connection) -> None:
     """Begin on SQLite: a write takes its lock at once, so that it never has to give up halfway."""
     writes = connection.get_execution_options().get("regportal_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@dataclass(slots=True)
-class _Owed:
-    """A write that waits for its commit."""
-
-    work: Many[Any, Any]
-    about: Any = None
-    """What ``work`` is given of this one."""
-    answer: Future[Any] = field(default_factory=Future)
-    is_note: bool = False
-    """Whether nobody waits for it."""
-
-
-Line = queue.SimpleQueue[_Owed | None]
-"""Writes in the order in which they came; None ends the writer."""
 
 
 class Store:
@@ -94,6 +77,8 @@ class Store:
         self._owed: Line = queue.SimpleQueue()
         self._start = threading.Lock()
         self._writer: threading.Thread | None = None
+        self._gathered = threading.local()
+        self._hand: sa.Connection | None = None
         path = engine.url.database if engine.dialect.name == "sqlite" else None
         self._grouped = engine.dialect.name == "sqlite"
         self._lock = FileLock(f"{Path(path)}.lock") if path and path != ":memory:" else None
@@ -104,9 +89,12 @@ class Store:
         with Session(self.engine) as session:
             yield session
 
-    def write(self, work: Work[T]) -> T:
+    def write(self, work: Work[T], *, patient: bool = False) -> T:
         """
         Return ``work(session)`` once it is committed.
+
+        A ``patient`` one lets others go before it and shares no commit: work that nobody waits
+        for. As long as others come, such works have a fifth of the time.
 
         Whatever it raises is raised here, with nothing of it kept. It may run again: after a
         conflict on PostgreSQL, or on SQLite where another write of its group failed. So it must
@@ -114,7 +102,7 @@ class Store:
         """
         if not self._grouped:
             return self._alone(work)
-        result: T = self._owe(_Owed(_each, work)).answer.result()
+        result: T = self._owe(Owed(_each, work, is_patient=patient)).answer.result()
         return result
 
     def write_together(self, work: Many[A, T], about: A) -> T:
@@ -124,8 +112,33 @@ class Store:
         Those that come meanwhile for the same ``work`` are given to it together, in the order in
         which they came, and share the commit; on PostgreSQL, too. For the rest as :meth:`write`.
         """
-        result: T = self._owe(_Owed(work, about)).answer.result()
+        result: T = self._owe(Owed(work, about)).answer.result()
         return result
+
+    def begin_together(self, work: Many[A, T], about: A) -> Future[T]:
+        """Begin :meth:`write_together`, and return at once what will have its result."""
+        some = getattr(self._gathered, "some", None)
+        owed = Owed(work, about)
+        if some is None:
+            return self._owe(owed).answer
+        some.append(owed)
+        return owed.answer
+
+    @contextlib.contextmanager
+    def gathering(self) -> Iterator[None]:
+        """
+        Hand on at the end, together, what this thread begins by :meth:`begin_together` meanwhile.
+
+        Who waits for one of these before the end waits for ever.
+        """
+        some: list[Owed] = []
+        self._gathered.some = some
+        try:
+            yield
+        finally:
+            self._gathered.some = None
+            if some:
+                self._put(some)
 
     def note(self, work: Work[Any]) -> None:
         """
@@ -134,11 +147,11 @@ class Store:
         For measurements only: what must not be lost is written with :meth:`write`. Notes are
         kept before any write that comes after them, and share its commit.
         """
-        self._owe(_Owed(_each, work, is_note=True))
+        self._owe(Owed(_each, work, is_note=True))
 
     def catch_up(self) -> None:
         """Wait until everything that was noted before is kept."""
-        self._owe(_Owed(_each, lambda _session: None)).answer.result()
+        self._owe(Owed(_each, lambda _session: None)).answer.result()
 
     def sweep(self) -> None:
         """
@@ -163,8 +176,20 @@ class Store:
         self.engine.dispose()
 
     def _open(self) -> Session:
-        """Open a session for writing; what it read may be used after the commit."""
-        return Session(self._writing, expire_on_commit=False)
+        """
+        Open a session for writing; what it read may be used after the commit.
+
+        On SQLite on the one connection that writes: what that has read of the file stays good.
+        """
+        if self._grouped and self._hand is None:
+            self._hand = self._writing.connect()
+        return Session(self._hand or self._writing, expire_on_commit=False)
+
+    def _let_go(self) -> None:
+        """Close the connection that writes, if it is open; the next write opens another."""
+        hand, self._hand = self._hand, None
+        if hand is not None:
+            hand.close()
 
     def _alone(self, work: Work[T]) -> T:
         """Write in a transaction of one's own: PostgreSQL groups commits itself."""
@@ -179,26 +204,34 @@ class Store:
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - not a secret
         raise AssertionError("unreachable")
 
-    def _owe(self, owed: _Owed) -> _Owed:
-        """Put a write in line; the first one starts the writer (after a fork, not before)."""
+    def _owe(self, owed: Owed) -> Owed:
+        """Put a write in line."""
+        self._put([owed])
+        return owed
+
+    def _put(self, some: Sequence[Owed]) -> None:
+        """Put writes in line; the first ones start the writer (after a fork, not before)."""
         with self._start:
-            self._owed.put(owed)
+            self._owed.put(some)
             if self._writer is None:
                 self._writer = threading.Thread(
                     target=self._write_for_ever, args=(self._owed,), name="writer", daemon=True
                 )
                 self._writer.start()
-        return owed
 
     def _write_for_ever(self, line: Line) -> None:
         """Take what is waiting, commit it together, answer."""
         going = True
-        while going:
-            group = _next_group(line)
-            going = None not in group
-            self._write_group([owed for owed in group if owed])
+        patient = Patient()
+        while going or patient.some:
+            group, going = next_group(line, patient) if going else ([], False)
+            if group:
+                self._write_group(group)
+            elif patient.some:
+                patient.take(self._write_group)
+        self._let_go()
 
-    def _write_group(self, group: list[_Owed]) -> None:
+    def _write_group(self, group: list[Owed]) -> None:
         """
         Commit these writes together, then answer.
 
@@ -208,12 +241,13 @@ class Store:
         try:
             results = self._together(group)
         except BaseException:  # noqa: BLE001 - the second time tells whose it is
+            self._let_go()  # SQLite keeps a transaction open whose commit it refused
             self._one_by_one(group)
         else:
             for owed, result in zip(group, results, strict=True):
                 owed.answer.set_result(result)
 
-    def _together(self, group: list[_Owed]) -> list[Any]:
+    def _together(self, group: list[Owed]) -> list[Any]:
         """Return what each write returned, after their commit."""
         results: list[Any] = []
         with self._turn(), self._open() as session, session.begin():
@@ -223,9 +257,9 @@ class Store:
                 session.expunge_all()
         return results
 
-    def _one_by_one(self, group: list[_Owed]) -> None:
+    def _one_by_one(self, group: list[Owed]) -> None:
         """Run each write in a savepoint of one transaction; answer after its commit."""
-        done: list[tuple[_Owed, Any]] = []
+        done: list[tuple[Owed, Any]] = []
         try:
             with self._turn(), self._open() as session, session.begin():
                 for owed in group:
@@ -240,6 +274,7 @@ class Store:
                     finally:
                         session.expunge_all()
         except BaseException as error:  # noqa: BLE001 - nothing of the group was kept: all hear it
+            self._let_go()
             for owed in group:
                 if not owed.answer.done():
                     _refuse(owed, error)
@@ -262,24 +297,7 @@ def _each(session: Session, works: Sequence[Work[Any]]) -> list[Any]:
     return results
 
 
-def _next_group(line: Line) -> list[_Owed | None]:
-    """Wait for a write and return it with those behind it; notes alone wait a little for one."""
-    group: list[_Owed | None] = []
-    owed = line.get()
-    until = time.monotonic() + SOON
-    only_notes = True
-    with contextlib.suppress(queue.Empty):
-        while True:
-            group.append(owed)
-            if len(group) == GROUP:
-                break
-            only_notes = only_notes and owed is not None and owed.is_note
-            patience = until - time.monotonic() if only_notes else 0
-            owed = line.get(timeout=patience) if patience > 0 else line.get_nowait()
-    return group
-
-
-def _refuse(owed: _Owed, error: BaseException) -> None:
+def _refuse(owed: Owed, error: BaseException) -> None:
     """Let whoever waits hear why nothing was kept; where nobody does, the log."""
     if owed.is_note:
         logger.warning("a note was not kept", exc_info=error)

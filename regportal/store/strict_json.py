@@ -84,13 +84,7 @@ def read_json(body: bytes, *, most: int = 64 * KIB) -> Any:
     if not _is_flat(body) and depth(body) > DEEPEST:
         raise JsonError(f"nested deeper than {DEEPEST}")
     try:
-        value = json.loads(
-            body.decode("utf-8"),
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_integer,
-            object_pairs_hook=_object,
-        )
+        value = DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError:
         raise JsonError("not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -167,6 +161,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise JsonError("a key is there twice")
     return found
+
+
+DECODER = json.JSONDecoder(
+    parse_constant=_constant,
+    parse_float=_float,
+    parse_int=_integer,
+    object_pairs_hook=_object,
+)
 
 
 def _texts(value: Any) -> Iterator[str]:

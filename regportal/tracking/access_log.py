@@ -106,7 +106,7 @@ class Sitting:
         """Return its downloads as events; they have the same ids whenever the log is read."""
         return [
             Event(
-                id=uuid7_of(one.first_line, _digest(pepper, path, self.address, self.agent)),
+                id=str(uuid7_of(one.first_line, _digest(pepper, path, self.address, self.agent))),
                 type="download",
                 object=path,
                 category=None,

@@ -1,7 +1,7 @@
 """Taking what browsers and servers tell of interactions: kept as it came, each event once."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -116,13 +116,13 @@ def _kept(event: Event) -> dict[str, Any]:
         "type": event.type,
         "object": event.object,
         "category": event.category,
-        "properties": dict(event.properties),
-        "id": str(event.id),
+        "properties": event.properties,
+        "id": event.id,
         "occurred_at": event.occurred_at.isoformat(),
     }
 
 
-def _not_told(session: Session, ids: Iterable[uuid.UUID], *, at: datetime) -> set[uuid.UUID]:
+def _not_told(session: Session, ids: Collection[str], *, at: datetime) -> set[str]:
     """Return the ids that nobody told before, and remember them."""
     new = insert_keys(session, Told, ids, {"at": at})
     return new - keys_there(session, Interaction, new) if new else new

@@ -216,7 +216,8 @@ class EventTold(Strict):
 class Event(NamedTuple):
     """An interaction that somebody told us of, understood and not yet kept."""
 
-    id: uuid.UUID
+    id: str
+    """As a UUID is written: in small letters, with hyphens."""
     type: str
     object: str
     category: str | None
@@ -265,7 +266,7 @@ def understand(told: object, *, by_browser: bool) -> Event:
     event: EventTold = _read(EventTold, told)
     properties = _properties(event.type, event.properties)
     return Event(
-        id=event.id,
+        id=str(event.id),
         type=event.type,
         object=event.object,
         category=event.category,

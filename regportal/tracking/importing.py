@@ -131,7 +131,8 @@ def _row(number: int, told: Any, terms: Terms) -> Row:
     except ValueError:
         raise NotAnEventError("contact: is not an e-mail address") from None
     if not named:
-        event = event._replace(id=uuid7_of(event.occurred_at, _digest(event, address, terms)))
+        key = uuid7_of(event.occurred_at, _digest(event, address, terms))
+        event = event._replace(id=str(key))
     return Row(number, event, address)
 
 

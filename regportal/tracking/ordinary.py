@@ -8,7 +8,6 @@ A test tells both the same things (tests/tracking/test_ordinary_events.py).
 """
 
 import re
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -76,7 +75,7 @@ def understood(told: object) -> Event | None:
         occurred_at = datetime.fromisoformat(at)
     except ValueError:  # the 31st of February
         return None
-    return Event(uuid.UUID(key), kind, about, category, dict(said), occurred_at)
+    return Event(key, kind, about, category, dict(said), occurred_at)
 
 
 def _are_ordinary(said: Any, texts: frozenset[str], needed: frozenset[str]) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.models import Claim
 from regportal.library.schema import Asset
-from regportal.store.bulk import Row, insert_all, listed, one_of, read_json
+from regportal.store.bulk import Row, insert_groups, listed, one_of, read_json
 from regportal.store.documents import Published, Shelf
 from regportal.store.facts import table_of
 from regportal.store.sessions import Store
@@ -34,13 +34,15 @@ MOST = 1280
 """Events after which no other parcel is begun: other writers wait no longer than for these."""
 IN_HAND = timedelta(milliseconds=500)
 """When to look again for parcels that another worker is unpacking: it may die of them."""
-COLUMNS = (
-    *("id", "type", "object", "category", "properties", "occurred_at", "received_at"),
-    *("visitor_id", "visit_id", "claim_id", "contact_id", "attribution"),
+OWN = (
+    *("id", "type", "object", "category", "properties", "occurred_at"),
     *("judged", "judged_because", "judged_by"),
 )
-"""Of an interaction, in the order in which they are written."""
-CONTACT = COLUMNS.index("contact_id")
+SHARED = ("received_at", "visitor_id", "visit_id", "claim_id", "contact_id", "attribution")
+"""Columns of an interaction: its own, and those that all of one parcel share."""
+CONTACT = SHARED.index("contact_id")
+Group = tuple[Row, Sequence[Row]]
+"""What the interactions of a parcel share, and what is the own of each."""
 PARCEL = table_of(Parcel).c
 WAITING = sa.select(PARCEL.id).where(PARCEL.unpacked_at.is_(None)).limit(1)
 """A parcel that nobody has unpacked."""
@@ -70,7 +72,7 @@ def unpack(
     """
     some = partial(_unpack_some, shelf=shelf, now=now)
     while _is_waiting(store):
-        heard = store.write(some)
+        heard = store.write(some, patient=True)
         if heard is None:
             return now + IN_HAND
         if heard:
@@ -110,15 +112,16 @@ def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> int | None
     visits = Visits.look_up(session, published, [one.parcel for one in opened])
     claims = _claims(session, {one.parcel.claim_id for one in opened} - {None})
     around = around_all(session, [(one.parcel, one.events) for one in opened])
-    rows: list[Row] = []
-    heard: list[tuple[str, datetime]] = []
-    for one in opened:
-        sitting = visits.of(one.parcel)
-        done = _interactions(one, published, sitting, claims.get(one.parcel.claim_id), around)
-        rows += done
-        heard += [(row[0], one.parcel.received_at) for row in done if row[CONTACT] is not None]
+    groups = [
+        _interactions(
+            one, published, visits.of(one.parcel), claims.get(one.parcel.claim_id), around
+        )
+        for one in opened
+    ]
+    known = [(shared, rows) for shared, rows in groups if shared[CONTACT] is not None]
+    heard = [(row[0], shared[0]) for shared, rows in known for row in rows]
     visits.keep(session)
-    insert_all(session, Interaction, COLUMNS, rows, once=True)
+    insert_groups(session, Interaction, OWN, SHARED, groups, once=True)
     log_all(session, EntryKind.INTERACTION, heard)
     dialect = session.connection().dialect.name
     done_with = listed((one.parcel.id for one in opened), dialect)
@@ -152,7 +155,7 @@ def _claims_of(dialect: str) -> sa.Select[Any]:
 
 def _interactions(
     one: _Opened, published: Published, sitting: Sitting | None, claim: Any, around: Around
-) -> list[Row]:
+) -> Group:
     """Return the interactions of one parcel; the weigher hears of those that are somebody's."""
     parcel = one.parcel
     contact_id = parcel.contact_id
@@ -163,8 +166,15 @@ def _interactions(
         begun_at=sitting.started_at if sitting else None,
         around=around.of(parcel, one.events),
     )
-    visit_id, attributed = sitting.id if sitting else None, _attributed(parcel).value
-    return [
+    shared = (
+        parcel.received_at,
+        parcel.visitor_id,
+        sitting.id if sitting else None,
+        parcel.claim_id,
+        contact_id,
+        _attributed(parcel).value,
+    )
+    return shared, [
         (
             kept["id"],
             kept["type"],
@@ -172,12 +182,6 @@ def _interactions(
             _category(published, kept),
             kept["properties"],
             kept["occurred_at"],
-            parcel.received_at,
-            parcel.visitor_id,
-            visit_id,
-            parcel.claim_id,
-            contact_id,
-            attributed,
             judged.judged.value,
             judged.because,
             judged.rules,

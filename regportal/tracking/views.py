@@ -14,7 +14,7 @@ from regportal.identity.models import ApiKey, Assurance, Contact
 from regportal.store import current
 from regportal.tracking.collecting import Teller, take, whose
 from regportal.tracking.events import Event, NotAnEventError, understand
-from regportal.tracking.hearing import BEYOND, hear, keep
+from regportal.tracking.hearing import BEYOND, hear, keep, sender_of
 from regportal.tracking.models import Source
 from regportal.tracking.telling import LARGEST, Events, counted
 
@@ -57,9 +57,9 @@ def from_browser(call: Events, sent: Request, now: datetime) -> Counted:
     """Keep what a visitor's browser tells; raise TooManyError where too much came from there."""
     if BEYOND in sent.environ:
         raise sent.environ[BEYOND]
-    heard, refused = hear(call, sent, now=now)
+    heard, refused = hear(call, sender_of(sent), now=now)
     events = len(heard.telling.events)
-    if not events and heard.spot is None:
+    if not events and heard.sender.spot is None:
         return counted(0, 0, refused)
     accepted = keep(heard)
     if accepted is None:  # something was published just now: it is understood anew

@@ -197,3 +197,23 @@ def test_what_was_published_a_moment_ago_holds_for_the_next_call(portal, followe
 
     assert (before, after) == ("202 ACCEPTED", "403 FORBIDDEN")
     assert len(kept(portal)) == 1
+
+
+def test_the_door_takes_no_caller_for_another(portal, followed):
+    """What it remembers of a caller is remembered under all that he says of himself."""
+    front, flask = both(portal)
+    cookie = {"HTTP_COOKIE": cookie_of(followed)}
+    callers = [{**cookie, **more} for more in GOOD] + [
+        {},
+        {**cookie, "HTTP_USER_AGENT": f"{FIREFOX}x"},
+        {**cookie, "HTTP_DNT": "1"},
+        {**cookie, "HTTP_X_RP_VISITOR": "3q2-" + "a" * 39},
+    ]
+    for application in (front, flask):
+        for more in [*callers, *callers]:
+            body = json.dumps({"events": [event()]}).encode()
+            assert ask(application, body, **more)[0] == "202 ACCEPTED"
+    rows = kept(portal)
+
+    assert rows[: len(rows) // 2] == rows[len(rows) // 2 :]
+    assert len(rows) == 4 * len(callers)

@@ -63,13 +63,13 @@ def test_one_that_fails_fails_alone(store):
 
 
 def test_keys_are_new_once(store):
-    keys = sorted(uuid7() for _ in range(5))
+    keys = sorted(str(uuid7()) for _ in range(5))
     new = [
         store.write(lambda session, some=some: insert_keys(session, Told, some, {"at": NOON}))
         for some in (keys[:3], keys)
     ]
     with store.read() as session:
-        there = keys_there(session, Told, [keys[4], uuid7()])
+        there = keys_there(session, Told, [keys[4], str(uuid7())])
         at = set(session.scalars(sa.select(Told.at)))
 
     assert new == [{*keys[:3]}, {*keys[3:]}]
@@ -130,3 +130,80 @@ def test_values_that_come_again_and_again_are_written_each_time(store):
 def test_what_is_kept_as_json_is_read_as_it_was(value):
     assert read_json(json.dumps(value)) == value
     assert json.loads(_json(value)) == value
+
+
+def test_what_a_thread_gathers_is_handed_on_at_the_end(store):
+    groups = []
+
+    def kept(session, some):
+        del session
+        groups.append(list(some))
+        return some
+
+    with store.gathering():
+        begun = [store.begin_together(kept, one) for one in range(3)]
+        assert store.write_together(kept, "at once") == "at once"
+        assert not any(one.done() for one in begun)
+    answers = [one.result(5) for one in begun]
+
+    assert answers == [0, 1, 2]
+    assert groups == [["at once"], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_patient_write_lets_others_go_first_but_not_for_ever(store):
+    order, held, free, over = [], threading.Event(), threading.Event(), threading.Event()
+
+    def hold(session):
+        del session
+        held.set()
+        free.wait(10)
+
+    def others():
+        while not over.is_set():
+            store.write(lambda session: order.append("other"))
+
+    with ThreadPoolExecutor(8) as threads:
+        threads.submit(store.write, hold)
+        assert held.wait(10)
+        late = [
+            threads.submit(store.write, lambda session: order.append("patient"), patient=True)
+            for _ in range(3)
+        ]
+        while store._owed.qsize() < len(late):
+            time.sleep(0.01)
+        early = threads.submit(store.write, lambda session: order.append("early"))
+        while store._owed.qsize() < len(late) + 1:
+            time.sleep(0.01)
+        free.set()
+        early.result(5)
+        threads.submit(others)
+        for one in late:
+            one.result(5)
+        over.set()
+
+    assert order[0] == "early"
+    assert order.count("patient") == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_patient_is_written_before_the_end(store):
+    done, held, free = [], threading.Event(), threading.Event()
+
+    def hold(session):
+        del session
+        held.set()
+        free.wait(10)
+
+    with ThreadPoolExecutor(3) as threads:
+        threads.submit(store.write, hold)
+        assert held.wait(10)
+        late = threads.submit(store.write, lambda session: done.append(1), patient=True)
+        while not store._owed.qsize():
+            time.sleep(0.01)
+        ending = threads.submit(store.close)
+        free.set()
+        ending.result(5)
+        late.result(5)
+
+    assert done == [1]

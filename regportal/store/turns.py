@@ -1,0 +1,100 @@
+"""Whose turn it is to be written: what comes together shares a commit, what is patient waits."""
+
+import contextlib
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+A = TypeVar("A")
+T = TypeVar("T")
+Many = Callable[[Session, Sequence[A]], Sequence[T]]
+"""Does the same for several callers at once; returns what each of them is given."""
+
+GROUP = 64  # writes that share one commit; more would only make the first wait longer
+SOON = 0.05  # seconds that a note waits for a write whose commit it can share
+QUIET = 0.002  # seconds without any other write after which it is a patient one's turn
+REST = 4  # times as long as it took that a patient write lets others go before the next
+
+
+@dataclass(slots=True)
+class Owed:
+    """A write that waits for its commit."""
+
+    work: Many[Any, Any]
+    about: Any = None
+    """What ``work`` is given of this one."""
+    answer: Future[Any] = field(default_factory=Future)
+    is_note: bool = False
+    """Whether nobody waits for it."""
+    is_patient: bool = False
+    """Whether it lets others go before it."""
+
+
+Line = queue.SimpleQueue[Sequence[Owed] | None]
+"""Writes in the order in which they came, some of them together; None ends the writer."""
+
+
+@dataclass(slots=True)
+class Patient:
+    """Writes that let others go before them."""
+
+    some: deque[Owed] = field(default_factory=deque)
+    due: float = 0.0
+    """From when on it is their turn, whoever else comes."""
+
+    def put_aside(self, owed: Owed) -> None:
+        """Let one wait."""
+        self.due = max(self.due, time.monotonic() + QUIET)
+        self.some.append(owed)
+
+    def take(self, write: Callable[[list[Owed]], None]) -> None:
+        """Write the next of them; the one after it lets others go before it for longer."""
+        began = time.monotonic()
+        write([self.some.popleft()])
+        now = time.monotonic()
+        self.due = now + REST * (now - began)
+
+    def wait(self) -> float:
+        """Return for how many seconds to let others come first."""
+        return min(QUIET, self.due - time.monotonic())
+
+
+def next_group(line: Line, patient: Patient) -> tuple[list[Owed], bool]:
+    """
+    Wait for a write and return it with those behind it; notes alone wait a little for one.
+
+    Those that are patient are put aside; an empty group says that it is their turn. Also returns
+    whether there will be more.
+    """
+    group: list[Owed] = []
+    came = 0.0
+    with contextlib.suppress(queue.Empty):
+        while len(group) < GROUP:
+            wait = _patience(group, patient, came)
+            if wait is not None and wait <= 0 and not group:
+                break
+            some = line.get(timeout=wait) if wait is None or wait > 0 else line.get_nowait()
+            if some is None:
+                return group, False
+            came = came or time.monotonic()
+            for owed in some:
+                if owed.is_patient:
+                    patient.put_aside(owed)
+                else:
+                    group.append(owed)
+    return group, True
+
+
+def _patience(group: Sequence[Owed], patient: Patient, came: float) -> float | None:
+    """Return how many seconds to wait for another write; None: as long as it takes."""
+    if not group:
+        return patient.wait() if patient.some else None
+    if patient.some or not all(owed.is_note for owed in group):
+        return 0.0
+    return came + SOON - time.monotonic()

@@ -1,0 +1,171 @@
+"""What browsers tell is taken by one thread, all at once: each call still fares for itself."""
+
+import json
+import socket
+import threading
+import time
+from contextlib import ExitStack, closing, contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from regportal.app.server import Server, listen
+from regportal.config import Settings
+from regportal.tracking.models import Parcel
+from tests.app.test_the_collectors_door import event
+
+CALLS = 12
+
+
+@contextmanager
+def served(application, store):
+    """Serve an application as ``regportal serve`` does; give the port."""
+    with closing(listen("127.0.0.1", 0)) as listening:
+        server = Server(application, listening, Settings(), store.gathering)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.stop()
+            thread.join(10)
+
+
+@pytest.fixture
+def port(portal):
+    with portal.store.read() as session:
+        portal.shelf.published(session)
+    with served(portal.app.wsgi_app, portal.store) as port:
+        yield port
+
+
+def call(body, **more):
+    """Return a browser's call as it goes over the wire."""
+    headers = {
+        "Host": "localhost:8000",
+        "Origin": "http://localhost:8000",
+        "Content-Type": "text/plain;charset=UTF-8",
+        "Content-Length": len(body),
+        **more,
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST /api/v1/interactions HTTP/1.1\r\n{lines}\r\n".encode() + body
+
+
+def told(*events):
+    return json.dumps({"events": events}).encode()
+
+
+def open_line(port):
+    return closing(socket.create_connection(("127.0.0.1", port), timeout=10))
+
+
+def status_of(line):
+    answer = line.recv(65536)
+    return int(answer[9:12]), answer
+
+
+def statuses(port, calls, meanwhile=lambda: None):
+    """Send calls at once, each on a line of its own; return how each was answered."""
+    with ExitStack() as stack:
+        lines = [stack.enter_context(open_line(port)) for _ in calls]
+        for line, one in zip(lines, calls, strict=True):
+            line.sendall(one)
+        meanwhile()
+        return [status_of(line)[0] for line in lines]
+
+
+def kept(portal):
+    with portal.store.read() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(Parcel))
+
+
+def test_calls_that_come_at_once_share_commits_and_each_is_answered(portal, port):
+    commits = []
+    sa.event.listen(portal.store._writing, "commit", lambda connection: commits.append(1))
+    held, free = threading.Event(), threading.Event()
+
+    def hold(session):
+        del session
+        held.set()
+        free.wait(10)
+
+    waiting = threading.Thread(target=portal.store.write, args=(hold,))
+    waiting.start()
+    assert held.wait(10)
+
+    def until_all_wait():
+        until = time.monotonic() + 5
+        while portal.store._owed.qsize() < 1 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        free.set()
+
+    answers = statuses(port, [call(told(event())) for _ in range(CALLS)], until_all_wait)
+    waiting.join(10)
+
+    assert answers == [202] * CALLS
+    assert kept(portal) == CALLS
+    assert len(commits) < CALLS
+
+
+def test_one_that_is_odd_does_not_hold_up_the_others(portal, port):
+    odd = [
+        (call(b"{"), 400),
+        (call(told(event()), Origin="https://evil.example"), 403),
+        (call(told(event()), Cookie="x" * 9000), 202),
+        (call(told({"type": "purchase"})), 202),
+        (call(told(event()), **{"Content-Type": "text/html"}), 400),
+        (call(b"x" * 70_000), 413),
+        (call(told(event()), Authorization="Bearer x"), 401),
+    ]
+    answers = statuses(port, [one for sent, _ in odd for one in (sent, call(told(event())))])
+
+    assert answers[::2] == [status for _, status in odd]
+    assert answers[1::2] == [202] * len(odd)
+
+
+def test_who_hangs_up_at_once_was_still_heard(portal, port):
+    """A page that is being closed sends, and does not wait."""
+    for _ in range(CALLS):
+        with open_line(port) as line:
+            line.sendall(call(told(event())))
+    until = time.monotonic() + 10
+    while kept(portal) < CALLS and time.monotonic() < until:
+        time.sleep(0.02)
+
+    assert kept(portal) == CALLS
+
+
+def test_an_answer_is_one_piece(portal, port):
+    with open_line(port) as line:
+        line.sendall(call(told(event())))
+        status, answer = status_of(line)
+
+    assert status == 202
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["accepted"] == 1
+
+
+def test_one_that_breaks_breaks_alone(portal):
+    def breaks(environ, start_response):
+        if environ.get("HTTP_X_BREAK"):
+            raise RuntimeError("broken")
+        return portal.app.wsgi_app(environ, start_response)
+
+    with portal.store.read() as session:
+        portal.shelf.published(session)
+    with served(breaks, portal.store) as port:
+        good, bad = (call(told(event()), **more) for more in ({}, {"X-Break": "1"}))
+        answers = statuses(port, [good, bad, call(told(event())), call(told(event()))])
+
+    assert answers == [202, 500, 202, 202]
+
+
+def test_calls_on_one_connection_are_answered_in_order(portal, port):
+    with open_line(port) as line:
+        line.sendall(call(told(event(), event())) + call(told(event())))
+        read = b""
+        while read.count(b'"accepted"') < 2:
+            read += line.recv(65536)
+
+    assert read.index(b'"accepted":2') < read.index(b'"accepted":1')
