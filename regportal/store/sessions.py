@@ -94,7 +94,7 @@ class Store:
         Return ``work(session)`` once it is committed.
 
         A ``patient`` one lets others go before it and shares no commit: work that nobody waits
-        for. As long as others come, such works have a fifth of the time.
+        for. As long as others come, such works have a third of the time.
 
         Whatever it raises is raised here, with nothing of it kept. It may run again: after a
         conflict on PostgreSQL, or on SQLite where another write of its group failed. So it must

@@ -18,8 +18,8 @@ Many = Callable[[Session, Sequence[A]], Sequence[T]]
 
 GROUP = 64  # writes that share one commit; more would only make the first wait longer
 SOON = 0.05  # seconds that a note waits for a write whose commit it can share
-QUIET = 0.002  # seconds without any other write after which it is a patient one's turn
-REST = 4  # times as long as it took that a patient write lets others go before the next
+QUIET = 0.01  # seconds without any other write after which it is a patient one's turn
+REST = 2  # times as long as it took that a patient write lets others go before the next
 
 
 @dataclass(slots=True)
