@@ -19,7 +19,7 @@ from flask import request
 
 from regportal.identity.models import Visitor, VisitorToken
 from regportal.identity.tokens import fresh_token
-from regportal.tracking.hearing import hear, keep_all
+from regportal.tracking.hearing import hear, keep_all, sender_of
 from regportal.tracking.models import Parcel
 from regportal.tracking.telling import Events
 from tests.portal import FIREFOX, ORIGIN
@@ -179,7 +179,7 @@ def heard_from(portal, agent, token):
     call = Events.model_validate({"events": [event()]})
     headers = {"User-Agent": agent, "Cookie": f"rp_v={token}"}
     with portal.app.test_request_context(base_url=ORIGIN, headers=headers):
-        heard, _ = hear(call, request, now=datetime.now(UTC))
+        heard, _ = hear(call, sender_of(request), now=datetime.now(UTC))
     return heard
 
 
