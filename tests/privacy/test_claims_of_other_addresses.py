@@ -81,7 +81,9 @@ def test_each_address_whose_claims_are_shown_can_be_decided(portal, moved, email
 def test_the_page_says_which_address_it_was(portal, moved):
     asked_with(portal, WORK)
 
-    assert re.search(rf"<summary>All prices.*{WORK}.*</summary>", moved.browser.get("/me").text)
+    assert re.search(
+        rf"<summary><bdi>All prices</bdi>.*{WORK}.*</summary>", moved.browser.get("/me").text
+    )
 
 
 def test_a_yes_begins_no_newsletter_to_a_mailbox_that_was_left(portal, moved):
