@@ -22,6 +22,8 @@ from regportal.cli.snippet import ROOM
 from tests.portal import SITE, served
 from tools.ensure_browser import CHROMIUM, ensure
 
+pytestmark = pytest.mark.xdist_group("looked at")  # all pages at once, in one place
+
 CHOICE = "<script>const yes = () => regportal.choose({recognise: false, track: true})</script>"
 BUILD = scripts.present(web_root() / "static" / "js")
 NAME = "regportal.js"
