@@ -48,8 +48,6 @@ def _prepare(connection: Any, record: Any) -> None:
         "foreign_keys=ON",
         "secure_delete=ON",
         "busy_timeout=4000",
-        "wal_autocheckpoint=8000",
-        "cache_size=-8000",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
