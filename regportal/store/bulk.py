@@ -44,7 +44,8 @@ def insert_all(
     once: bool = False,
 ) -> None:
     """Insert rows, after everything the session has to write; ``once`` leaves out known keys."""
-    insert_groups(session, model, columns, (), [((), rows)], once=once)
+    if rows:
+        _send(session, model, columns, _coded(session, model, columns, rows), once=once)
 
 
 def insert_groups(
@@ -61,28 +62,13 @@ def insert_groups(
 
     Each group is the shared values and the rows of the others: what they share is made ready once.
     """
-    rows = [row for _, some in groups for row in some]
-    if not rows:
+    groups = [one for one in groups if one[1]]
+    if not groups:
         return
-    session.flush()
-    connection = session.connection()
-    columns = own + shared
-    statement, coders = _insert(model, columns, connection.dialect.name, once)
-    coded = (
-        values if coder is None else _coded(coder, values)
-        for coder, values in zip(coders, zip(*rows, strict=True), strict=False)
-    )
-    ends = [
-        end
-        for values, some in groups
-        for end in [tuple(map(_code, coders[len(own) :], values))] * len(some)
-    ]
-    sent = list(map(operator.add, zip(*coded, strict=True), ends))
-    if connection.dialect.name == "postgresql":
-        told = [dict(zip(columns, row, strict=True)) for row in sent]
-        connection.exec_driver_sql(statement, (json.dumps(told),))
-    else:
-        connection.exec_driver_sql(statement, sent)
+    starts = _coded(session, model, own, [row for _, some in groups for row in some])
+    ready = _coded(session, model, shared, [values for values, _ in groups])
+    ends = [end for end, (_, some) in zip(ready, groups, strict=True) for _ in some]
+    _send(session, model, own + shared, list(map(operator.add, starts, ends)), once=once)
 
 
 def insert_keys(
@@ -111,7 +97,7 @@ def insert_keys(
         f"INSERT INTO {name} ({', '.join(more)}, id) {ids} WHERE true"
         " ON CONFLICT DO NOTHING RETURNING id"
     )
-    found = connection.exec_driver_sql(statement, (*moments, json.dumps(sorted(keys))))
+    found = connection.exec_driver_sql(statement, (*moments, _listed(sorted(keys), dialect)))
     return {str(one) for (one,) in found}
 
 
@@ -121,8 +107,7 @@ def keys_there(session: Session, model: type[Base], keys: Iterable[str]) -> set[
     dialect = connection.dialect.name
     ids = IDS[dialect].format(MARK[dialect])
     statement = f"SELECT id FROM {table_of(model).name} WHERE id IN ({ids})"  # noqa: S608 - ours
-    sent = list(keys) if dialect == "postgresql" else [_hex(one) for one in keys]
-    found = connection.exec_driver_sql(statement, (json.dumps(sent),))
+    found = connection.exec_driver_sql(statement, (_listed(keys, dialect),))
     return {str(_key(one)) for (one,) in found}
 
 
@@ -144,9 +129,9 @@ def read_json(text: str) -> Any:
         return json.loads(text)
 
 
-def key_text(key: uuid.UUID, dialect: str) -> str:
+def key_text(key: uuid.UUID | str, dialect: str) -> str:
     """Return a key as a database reads it from JSON."""
-    return str(key) if dialect == "postgresql" else key.hex
+    return str(key) if dialect == "postgresql" else _hex(key)
 
 
 def moment_text(at: datetime, dialect: str) -> str:
@@ -154,7 +139,7 @@ def moment_text(at: datetime, dialect: str) -> str:
     return at.isoformat() if dialect == "postgresql" else _moment(at)
 
 
-def _listed(keys: Iterable[uuid.UUID], dialect: str) -> str:
+def _listed(keys: Iterable[uuid.UUID | str], dialect: str) -> str:
     """Return keys as one parameter."""
     return json.dumps([key_text(key, dialect) for key in keys])
 
@@ -164,14 +149,42 @@ def _key(value: Any) -> uuid.UUID:
     return value if isinstance(value, uuid.UUID) else uuid.UUID(hex=value)
 
 
-def _code(coder: Coder | None, value: Any) -> Any:
-    """Return a value as it is sent."""
-    return value if coder is None or value is None else coder(value)
+def _coded(
+    session: Session, model: type[Base], columns: tuple[str, ...], rows: Sequence[Row]
+) -> list[Row]:
+    """Return rows as they are sent."""
+    coders = _coders(model, columns, session.connection().dialect.name)
+    coded = (
+        values if coder is None else [None if one is None else coder(one) for one in values]
+        for coder, values in zip(coders, zip(*rows, strict=True), strict=True)
+    )
+    return list(zip(*coded, strict=True))
 
 
-def _coded(coder: Coder, values: Iterable[Any]) -> list[Any]:
-    """Return values as they are sent."""
-    return [None if one is None else coder(one) for one in values]
+def _send(
+    session: Session,
+    model: type[Base],
+    columns: tuple[str, ...],
+    rows: Sequence[Row],
+    *,
+    once: bool,
+) -> None:
+    """Insert rows that are ready, after everything the session has to write."""
+    session.flush()
+    connection = session.connection()
+    statement = _insert(model, columns, connection.dialect.name, once)
+    if connection.dialect.name == "postgresql":
+        told = [dict(zip(columns, row, strict=True)) for row in rows]
+        connection.exec_driver_sql(statement, (json.dumps(told),))
+    else:
+        connection.exec_driver_sql(statement, rows)
+
+
+@cache
+def _coders(model: type[Base], columns: tuple[str, ...], dialect: str) -> tuple[Coder | None, ...]:
+    """Return how each value of these columns is sent."""
+    kinds = table_of(model).columns
+    return tuple(_coder(kinds[name].type, dialect) for name in columns)
 
 
 @cache
@@ -180,8 +193,8 @@ def _insert(
     columns: tuple[str, ...],
     dialect: str,
     once: bool,  # noqa: FBT001 - cached
-) -> tuple[str, list[Coder | None]]:
-    """Return the statement that inserts these columns, and how each value is sent."""
+) -> str:
+    """Return the statement that inserts these columns."""
     table = table_of(model)
     names = ", ".join(f'"{one}"' for one in columns)  # one of them is called transaction
     if dialect == "postgresql":
@@ -189,10 +202,7 @@ def _insert(
     else:
         rows = f"VALUES ({', '.join('?' for _ in columns)})"
     end = " ON CONFLICT DO NOTHING" if once else ""
-    kinds = [table.columns[name].type for name in columns]
-    return f"INSERT INTO {table.name} ({names}) {rows}{end}", [
-        _coder(one, dialect) for one in kinds
-    ]
+    return f"INSERT INTO {table.name} ({names}) {rows}{end}"
 
 
 def _coder(kind: sa.types.TypeEngine[Any], dialect: str) -> Coder | None:
