@@ -29,7 +29,7 @@ from regportal.identity.api import Refused, read
 from regportal.store import current
 from regportal.store.documents import Shelf
 from regportal.store.strict_json import KIB, read_json
-from regportal.tracking.hearing import BEYOND, Kept, Sender, begin_to_keep, hear, sender_of
+from regportal.tracking.hearing import BEYOND, Sender, Taken, begin_to_keep, hear, sender_of
 from regportal.tracking.telling import LARGEST, MEDIA, Events, counted
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _caller(_number: int, said: tuple[tuple[str, str], ...]) -> _Caller:
 class _Begun:
     """A call that is on its way to be kept."""
 
-    kept: Future[Kept]
+    kept: Future[Taken]
     events: int
     refused: list[Refused]
     headers: Mapping[str, str]

@@ -95,7 +95,6 @@ class Server:
             map=self._map,
             _dispatcher=dispatcher,
             sockets=[listening],
-            threads=THREADS,
             connection_limit=2000,
             channel_timeout=10,
             cleanup_interval=5,

@@ -51,7 +51,7 @@ class Begun:
 
 def _cannot_write(_data: bytes) -> object:
     """Refuse the way of writing that WSGI keeps for applications older than ours."""
-    raise NotImplementedError
+    raise NotImplementedError("an answer is returned, not written")
 
 
 def going_on(app: "WSGIApplication") -> "WSGIApplication":

@@ -91,7 +91,7 @@ def hear(call: Events, sender: Sender, *, now: datetime) -> tuple[Heard, list[Re
     return heard, refused
 
 
-Kept = int | TooManyError | None
+Taken = int | TooManyError | None
 """
 How many events of a call were new, once it is kept; TooManyError where too much came from there.
 
@@ -107,16 +107,16 @@ def keep(heard: Heard) -> int | None:
     return kept
 
 
-def begin_to_keep(heard: Heard) -> Future[Kept]:
+def begin_to_keep(heard: Heard) -> Future[Taken]:
     """Begin to keep what a browser told, with what others tell meanwhile."""
     return current.store().begin_together(keep_all, heard)
 
 
-def keep_all(session: Session, heard: Sequence[Heard]) -> list[Kept]:
+def keep_all(session: Session, heard: Sequence[Heard]) -> list[Taken]:
     """Keep what several browsers told; return of each how many events were new, or why none is."""
     now = max(one.telling.at for one in heard)
     number = session.connection().scalar(NEWEST) or 0
-    answers: list[Kept] = [None] * len(heard)
+    answers: list[Taken] = [None] * len(heard)
     places = [place for place, one in enumerate(heard) if one.sender.number == number]
     counted = [(place, spot) for place in places if (spot := heard[place].sender.spot)]
     if counted:
