@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -75,8 +75,7 @@ def play(page: Page, site: str, look: Look = lambda _: None, *, banner: str | No
         page.get_by_role("button", name=banner, exact=True).click()
     gate.locator("input[name=email]").fill(EMAIL)
     look("gate")
-    gate.locator("button[name=remember][value=yes]").click()
-    gate.locator("a[data-rp=download]").wait_for()
+    _take(page, gate.locator("button[name=remember][value=yes]"))
     look("done")
 
     _next(page, site, "Open the CRM")
@@ -89,8 +88,7 @@ def play(page: Page, site: str, look: Look = lambda _: None, *, banner: str | No
     page.goto(page.locator("a.primary").get_attribute("href") or "")
     page.locator("[data-question=country] select").select_option("GB")
     look("question")
-    page.locator("form[data-rp=gate] button[type=submit]").first.click()
-    page.locator("a[data-rp=download]").wait_for()
+    _take(page, page.locator("form[data-rp=gate] button[type=submit]").first)
 
     _tomorrow(page, site)
     _next(page, site, "Open the prices")
@@ -105,8 +103,7 @@ def play(page: Page, site: str, look: Look = lambda _: None, *, banner: str | No
     look("mailbox")
     page.goto(page.locator(".letter a").first.get_attribute("href") or "")
     look("confirm")
-    page.locator("button[data-rp=confirm]").click()
-    page.locator("a[data-rp=download]").wait_for()
+    _take(page, page.locator("button[data-rp=confirm]"))
     look("price-list")
 
     page.goto(f"{site}/crm")
@@ -134,6 +131,13 @@ def _next(page: Page, site: str, button: str) -> None:
     """Press the button of the step that is next, when the one before it has ticked itself off."""
     page.goto(f"{site}/story")
     page.locator(".steps .now").get_by_role("link", name=button).click()
+
+
+def _take(page: Page, button: Locator) -> None:
+    """Press the button that gives a file, and wait until it has started by itself."""
+    with page.expect_download():
+        button.click()
+    page.locator("a[data-rp=download]").wait_for()
 
 
 def _tomorrow(page: Page, site: str) -> None:
