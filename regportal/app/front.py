@@ -52,6 +52,13 @@ LONGEST = 8 * KIB
 """Signs of all that, so that what is remembered of callers stays small."""
 CALLERS = 512
 """Callers that are remembered: a page tells several times, and nothing of them changes."""
+WAITS = "regportal.waits"
+"""
+Where a server that takes several calls before it answers the first hears what to wait for.
+
+It puts None there. In its place the door leaves what waits until a call is kept, and returns
+whether that is all there is to say; where it leaves nothing, Flask answers once it is asked to.
+"""
 LENGTH = re.compile(r"[1-9][0-9]{0,4}")
 TYPES = frozenset(
     {*MEDIA, *(f"{one};charset={utf}" for one in MEDIA for utf in ("UTF-8", "utf-8"))}
@@ -86,6 +93,17 @@ class _Begun:
     refused: list[Refused]
     headers: Mapping[str, str]
 
+    def outcome(self) -> Taken:
+        """Wait for what became of it; None where Flask must say what is wrong."""
+        try:
+            return self.kept.result()
+        except SQLAlchemyError:
+            return None
+
+    def is_kept(self) -> bool:
+        """Wait for what became of it; return whether it was kept."""
+        return isinstance(self.outcome(), int)
+
 
 class Front:
     """Answers what it can, and asks the application for the rest."""
@@ -113,7 +131,11 @@ class Front:
             environ["wsgi.input"] = io.BytesIO(body)
             begun = self._begin(environ, body)
             if begun is not None:
+                if WAITS in environ:
+                    environ[WAITS] = begun.is_kept
                 return self._answer(begun, environ, start_response)
+        if WAITS in environ:
+            return self._hand_on(environ, start_response)
         return self._rest(environ, start_response)
 
     def _is_plain(self, environ: "WSGIEnvironment") -> bool:
@@ -150,15 +172,11 @@ class Front:
         self, begun: _Begun, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterator[bytes]:
         """Answer once everything is kept; where it was not, Flask says why."""
-        try:
-            kept = begun.kept.result()
-        except SQLAlchemyError:
-            kept = None
+        kept = begun.outcome()
         if isinstance(kept, TooManyError):
             environ[BEYOND] = kept
         if not isinstance(kept, int):
-            with closing(ClosingIterator(self._rest(environ, start_response))) as rest:
-                yield from rest
+            yield from self._hand_on(environ, start_response)
             return
         if kept:
             self._app.extensions["regportal.wake"]("unpack")
@@ -170,3 +188,10 @@ class Front:
         }
         start_response(ACCEPTED, list(headers.items()))
         yield told
+
+    def _hand_on(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterator[bytes]:
+        """Let Flask answer, from when the answer is asked for."""
+        with closing(ClosingIterator(self._rest(environ, start_response))) as rest:
+            yield from rest

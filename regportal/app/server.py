@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from waitress import wasyncore
+from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.server import TcpWSGIServer, create_server
 from waitress.task import ErrorTask
 
 from regportal.app.front import PATH
 from regportal.app.logs import redacted
 from regportal.app.pages import COMMON, ERROR
-from regportal.app.together import Channel, Dispatcher, Gathering, going_on
+from regportal.app.together import Channel, Dispatcher, Gathering, Network, going_on
 from regportal.config import Settings
 from regportal.errors import ConfigError
 from regportal.store.ids import uuid7
@@ -74,6 +74,12 @@ class _Channel(Channel):
     error_task_class = _Refusal
 
 
+class _Network(Network):
+    """Our connections."""
+
+    channel_class = _Channel
+
+
 class Server:
     """The web server: waitress as security.md 10.1 tunes it, with a graceful end."""
 
@@ -90,10 +96,7 @@ class Server:
         self._trigger = threading.RLock()  # a signal may ask in the thread that holds it
         dispatcher = Dispatcher(is_told, gathering)
         dispatcher.set_thread_count(THREADS)
-        server = create_server(
-            going_on(logged(app)),
-            map=self._map,
-            _dispatcher=dispatcher,
+        tuned = Adjustments(
             sockets=[listening],
             connection_limit=2000,
             channel_timeout=10,
@@ -106,9 +109,15 @@ class Server:
             # Without proxies nobody may say where he comes from; with some, ProxyFix counts them.
             clear_untrusted_proxy_headers=settings.proxy_hops == 0,
         )
-        assert isinstance(server, TcpWSGIServer)  # noqa: S101 - one socket makes one server
-        server.channel_class = _Channel
-        self._server = server
+        self._server = _Network(
+            going_on(logged(app)),
+            self._map,
+            _sock=listening,
+            dispatcher=dispatcher,
+            adj=tuned,
+            sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+            bind_socket=False,
+        )
 
     def run(self) -> None:
         """Answer requests until :meth:`stop`, then finish what is under way."""

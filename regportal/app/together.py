@@ -8,12 +8,16 @@ the interpreter from one to the next at every step.
 
 import queue
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
+
+from regportal.app.front import WAITS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -78,18 +82,47 @@ class Task(WSGITask):
         self.content_bytes_written = len(data)
 
 
+class Network(TcpWSGIServer):
+    """The thread that reads what comes; whoever has answered wakes it, to read from there again."""
+
+    _woken_later: int | None = None
+    """The thread that wakes it once for many answers."""
+
+    def pull_trigger(self) -> None:
+        """Wake it, now or when all of them are answered."""
+        if threading.get_ident() != self._woken_later:
+            super().pull_trigger()
+
+    @contextmanager
+    def woken_once(self) -> Iterator[None]:
+        """Let it be woken once for all that this thread answers meanwhile; for one thread only."""
+        self._woken_later = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._woken_later = None
+            self.pull_trigger()
+
+
 class Channel(HTTPChannel):
     """One connection; its next request may begin before its turn to be answered comes."""
 
     _begun: Task | None = None
+    server: Network
     requests: list[Any]  # what its stubs say of requests is of another time
 
     def begin(self) -> None:
         """Begin with the next request."""
         task = Task(self, self.requests[0])
         environ = task.get_environment()
+        environ[WAITS] = None
         environ[BEGUN] = Begun(self.server.application, environ)
         self._begun = task
+
+    def is_kept(self) -> bool:
+        """Wait until what has begun is kept; return whether that is all there is to say."""
+        waits = self._begun.get_environment().get(WAITS) if self._begun else None
+        return bool(waits and waits())
 
     def task_class(self, channel: HTTPChannel, request: Any) -> Task:  # type: ignore[override] # called like the class
         """Return the task that answers a request: the one that has begun with it, if any has."""
@@ -133,8 +166,16 @@ class Dispatcher(ThreadedTaskDispatcher):
             with self._gathering():
                 for channel in some:
                     self._guarded(channel.begin)
-            for channel in some:
-                self._guarded(channel.service)
+            with some[0].server.woken_once():
+                for channel in some:
+                    self._guarded(partial(self._answer, channel))
+
+    def _answer(self, channel: Channel) -> None:
+        """Say that it is kept; whatever else there is to say may take long: others say it."""
+        if channel.is_kept():
+            channel.service()
+        else:
+            super().add_task(channel)  # type: ignore[arg-type] # its stubs mean what a channel does
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Do a step for one connection; the others must not suffer from it."""

@@ -8,9 +8,12 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 import sqlalchemy as sa
+from waitress.trigger import trigger
 
+from regportal.app.front import Front
 from regportal.app.server import Server, listen
 from regportal.config import Settings
+from regportal.identity.limits import HOUR, LIMITS, Limit
 from regportal.tracking.models import Parcel
 from tests.app.test_the_collectors_door import event
 
@@ -56,8 +59,9 @@ def told(*events):
     return json.dumps({"events": events}).encode()
 
 
-def open_line(port):
-    return closing(socket.create_connection(("127.0.0.1", port), timeout=10))
+def open_line(port, here="127.0.0.1"):
+    line = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(here, 0))
+    return closing(line)
 
 
 def status_of(line):
@@ -80,9 +84,9 @@ def kept(portal):
         return session.scalar(sa.select(sa.func.count()).select_from(Parcel))
 
 
-def test_calls_that_come_at_once_share_commits_and_each_is_answered(portal, port):
-    commits = []
-    sa.event.listen(portal.store._writing, "commit", lambda connection: commits.append(1))
+@contextmanager
+def writer_held(portal):
+    """Keep the writer busy; give what lets it go on once calls have come meanwhile."""
     held, free = threading.Event(), threading.Event()
 
     def hold(session):
@@ -101,8 +105,15 @@ def test_calls_that_come_at_once_share_commits_and_each_is_answered(portal, port
         time.sleep(0.2)
         free.set()
 
-    answers = statuses(port, [call(told(event())) for _ in range(CALLS)], until_all_wait)
+    yield until_all_wait
     waiting.join(10)
+
+
+def test_calls_that_come_at_once_share_commits_and_each_is_answered(portal, port):
+    commits = []
+    sa.event.listen(portal.store._writing, "commit", lambda connection: commits.append(1))
+    with writer_held(portal) as until_all_wait:
+        answers = statuses(port, [call(told(event())) for _ in range(CALLS)], until_all_wait)
 
     assert answers == [202] * CALLS
     assert kept(portal) == CALLS
@@ -123,6 +134,77 @@ def test_one_that_is_odd_does_not_hold_up_the_others(portal, port):
 
     assert answers[::2] == [status for _, status in odd]
     assert answers[1::2] == [202] * len(odd)
+
+
+def test_answers_given_at_once_wake_the_network_once(portal, port, monkeypatch):
+    woken = []
+    pull = trigger._physical_pull
+    monkeypatch.setattr(trigger, "_physical_pull", lambda its: (woken.append(1), pull(its)))
+    with writer_held(portal) as until_all_wait:
+        answers = statuses(port, [call(told(event())) for _ in range(CALLS)], until_all_wait)
+
+    assert answers == [202] * CALLS
+    assert len(woken) < CALLS
+
+
+def test_a_connection_is_read_again_as_soon_as_it_was_answered(port):
+    with open_line(port) as line:
+        began = time.monotonic()
+        for _ in range(5):
+            line.sendall(call(told(event())))
+
+            assert status_of(line)[0] == 202
+
+    assert time.monotonic() - began < 3, "the network looks by itself once a second"
+
+
+@contextmanager
+def served_slowly(portal):
+    """Serve an installation whose Flask answers once it is set free; give port and freedom."""
+    free = threading.Event()
+
+    def slow(environ, start_response):
+        free.wait(20)
+        return type(portal.app).wsgi_app(portal.app, environ, start_response)
+
+    with portal.store.read() as session:
+        portal.shelf.published(session)
+    with served(Front(portal.app, slow), portal.store) as port:
+        yield port, free
+
+
+@pytest.mark.parametrize("odd", ["no JSON", "another kind", "another page"])
+def test_nobody_waits_for_somebody_elses_odd_call(portal, odd):
+    """What Flask must answer is answered by other threads than what is only to be kept."""
+    sent, status = {
+        "no JSON": (call(b"{"), 400),
+        "another kind": (call(told(event()), **{"Content-Type": "text/html"}), 400),
+        "another page": (call(told(event()), Origin="https://evil.example"), 403),
+    }[odd]
+    with served_slowly(portal) as (port, free), open_line(port) as first:
+        first.sendall(sent)
+        answers = statuses(port, [call(told(event())) for _ in range(CALLS)])
+        free.set()
+        late, _ = status_of(first)
+
+    assert answers == [202] * CALLS
+    assert late == status
+
+
+def test_nobody_waits_for_somebody_who_told_too_much(limited, monkeypatch):
+    monkeypatch.setitem(LIMITS, "events", Limit(CALLS, HOUR))
+    with served_slowly(limited) as (port, free), open_line(port, "127.0.0.9") as first:
+        for _ in range(CALLS):
+            first.sendall(call(told(event())))
+
+            assert status_of(first)[0] == 202
+        first.sendall(call(told(event())))
+        answers = statuses(port, [call(told(event())) for _ in range(CALLS)])
+        free.set()
+        late, _ = status_of(first)
+
+    assert answers == [202] * CALLS
+    assert late == 429
 
 
 def test_who_hangs_up_at_once_was_still_heard(portal, port):
