@@ -40,6 +40,20 @@ def scratch(server: str | None, folder: Path, name: str) -> Iterator[str]:
             connection.execute(drop)
 
 
+def process_of(url: str) -> int | None:
+    """Return the process that began all others of a PostgreSQL; None where none is to be seen."""
+    if url.startswith("sqlite"):
+        return None
+    with _connected(sa.make_url(url), autocommit=True) as connection:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        try:
+            said = Path(f"/proc/{row[0] if row else 0}/status").read_text(encoding="utf-8")
+        except FileNotFoundError:  # on another machine, or in a container of its own
+            return None
+    told = dict(line.partition(":\t")[::2] for line in said.splitlines())
+    return int(told["PPid"]) if told["Name"].startswith("postgres") else None
+
+
 def counted(url: str, table: str) -> int:
     """Return how many rows a table has."""
     return int(asked(url, f"SELECT count(*) FROM {table}")[0])  # noqa: S608 - a table of ours

@@ -1,6 +1,7 @@
 """What is measured: requests a second, how long they took, and what they cost."""
 
 import base64
+import contextlib
 import json
 import os
 import statistics
@@ -58,8 +59,24 @@ class Figures:
 
 def cpu_of(pid: int) -> float:
     """Return the seconds of CPU that a process used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    return sum(map(int, _said_of(pid)[11:13])) / TICK
+
+
+def cpu_of_all(pid: int) -> float:
+    """Return the seconds of CPU that a process and its children used, those that ended, too."""
+    spent = 0
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended: from now on its parent counts it
+            said = _said_of(int(each.name))
+            if pid in {int(each.name), int(said[1])}:
+                spent += sum(map(int, said[11:15]))
+    return spent / TICK
+
+
+def _said_of(pid: int) -> list[str]:
+    """Return what Linux says of a process, after its name."""
+    said = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    return said.rpartition(") ")[2].split()
 
 
 def memory_of(pid: int) -> float:
@@ -75,26 +92,25 @@ def _busy() -> float:
     return (user + nice + system + irq + soft + steal) / TICK
 
 
-def _ours() -> float:
-    """Return the seconds of CPU that we and the load used so far."""
-    return sum(os.times()[:4])
-
-
 class Watch:
     """Watches one run: the time, the server's CPU, and whether the machine was ours."""
 
-    def __init__(self, pid: int) -> None:
-        """Begin."""
-        self._pid = pid
+    def __init__(self, pid: int, database: int | None = None) -> None:
+        """Take the server, and of its database the process that began all its others; begin."""
+        self._pid, self._database = pid, database
         self._began = time.perf_counter()
-        self._cpu, self._all, self._own = cpu_of(pid), _busy(), _ours()
+        self._cpu, self._all, self._own = cpu_of(pid), _busy(), self._ours()
 
     def end(self) -> tuple[float, float]:
         """Return the server's CPU seconds, and the cores others used."""
         seconds = time.perf_counter() - self._began
         cpu = cpu_of(self._pid) - self._cpu
-        others = (_busy() - self._all) - cpu - (_ours() - self._own)
+        others = (_busy() - self._all) - cpu - (self._ours() - self._own)
         return cpu, max(0.0, others / seconds)
+
+    def _ours(self) -> float:
+        """Return the seconds of CPU that we, the load and the database used so far."""
+        return sum(os.times()[:4]) + (cpu_of_all(self._database) if self._database else 0.0)
 
 
 def rest(pids: Sequence[int]) -> None:
@@ -133,10 +149,19 @@ def send(
 
 
 def figures(
-    pid: int, port: int, requests: Sequence[bytes], *, rate: float | None = None
+    pid: int,
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    rate: float | None = None,
+    database: int | None = None,
 ) -> tuple[Figures, list[Answer]]:
-    """Send these requests to a server and return what it did, and its answers."""
-    watch = Watch(pid)
+    """
+    Send these requests to a server and return what it did, and its answers.
+
+    What the ``database`` does meanwhile, a process and its children, is not somebody else's work.
+    """
+    watch = Watch(pid, database)
     seconds, answers = send(port, requests, rate=rate)
     cpu, others = watch.end()
     took = sorted(answer.seconds * 1000 for answer in answers)

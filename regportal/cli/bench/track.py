@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from regportal.cli.bench.contestants import install, reference, serving
-from regportal.cli.bench.databases import asked, bare_inserts, copied, counted, scratch
+from regportal.cli.bench.databases import (
+    asked,
+    bare_inserts,
+    copied,
+    counted,
+    process_of,
+    scratch,
+)
 from regportal.cli.bench.measure import (
     Figures,
     Goal,
@@ -65,10 +72,13 @@ def bench_track(
     ):
         running = {"ours": ours, "hello": hello, "naive orm": orm}
         cookies = identified(ours.port, VISITORS)
+        database = process_of(url)
 
         def measure(name: str, calls: int, rate: float | None = None) -> Figures:
             told = _calls(running[name].port, cookies, calls, each)
-            found, answers = figures(running[name].pid, running[name].port, told, rate=rate)
+            found, answers = figures(
+                running[name].pid, running[name].port, told, rate=rate, database=database
+            )
             wrong = {answer.status for answer in answers} - {ACCEPTED, OK}
             if wrong:
                 raise WrongAnswerError(f"{name} answered {wrong}")
