@@ -37,6 +37,8 @@ help: ## this list
 demo: $(VENV)/.run ## try regportal on a sample site
 	$(BIN)/regportal demo
 
+# Else each of the hundreds of processes that tests start compiles regportal anew, and each worker the tests.
+test soak: export PYTHONDONTWRITEBYTECODE :=
 test: check $(VENV)/.browser ## every check and every test
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
