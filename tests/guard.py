@@ -3,6 +3,9 @@ No test may skip.
 
 What is missing is installed by ``make test``, or the run fails and says so. Only tests of
 ``../shared/data`` are left out where that folder is not, and the summary says that.
+
+Tests with a browser go to one worker room by room: each worker that has some starts a browser
+and servers of its own, and one worker alone would be the last to finish by far.
 """
 
 import pytest
@@ -38,8 +41,10 @@ class Guard:
     def pytest_collection_modifyitems(self, config, items):
         for item in items:
             asked = set(getattr(item, "fixturenames", ()))
-            if asked & {"browser", "context", "page", "new_context"}:
+            if "playwright" in asked:
                 item.add_marker("browser")
+                if item.get_closest_marker("xdist_group") is None:
+                    item.add_marker(pytest.mark.xdist_group(f"browser of {item.path.parent.name}"))
             if "shared_data" in asked:
                 item.add_marker("shared_data")
         if not self.shared.is_dir():

@@ -4,7 +4,8 @@ Find the browsers and the web server to test with, or install them; print where 
 In this order: the one named by REGPORTAL_BROWSER (Chromium), REGPORTAL_FIREFOX or
 REGPORTAL_NGINX, one that is installed already, Playwright's own download (of Chromium; its
 Firefox is not the one people have), Debian's package. Exit 1 with everything that was tried when
-none of them works.
+none of them works. The Chromium without windows comes before the whole one, which takes four
+times as long to begin; where Debian has it, root gets it beside the other.
 """
 
 import os
@@ -12,10 +13,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regportal.cli.browsing import BROWSERS, NAMED, ON_A_MAC
+
+WINDOWLESS = "chromium-headless-shell"
 
 
 @dataclass(eq=False)
@@ -36,7 +39,7 @@ CHROMIUM = Kind(
     "Chromium",
     "chrom",
     NAMED,
-    BROWSERS,
+    (WINDOWLESS, *BROWSERS),
     (*ON_A_MAC, *(f"~{one}" for one in ON_A_MAC)),
     "chromium",
 )
@@ -93,6 +96,13 @@ def ensure(kind: Kind = CHROMIUM) -> str:
         f"No {kind.name} to test with. Install it, or name one in {kind.variable}. Tried:\n"
         + "\n".join(f"  - {line}" for line in tried)
     )
+
+
+def prefer_windowless() -> None:
+    """Install Debian's Chromium without windows where one may; where not, any will do."""
+    if NAMED not in os.environ and shutil.which(WINDOWLESS) is None:
+        for _ in packaged(replace(CHROMIUM, package=WINDOWLESS), lambda _: None):
+            pass
 
 
 def starts(kind: Kind, path: str) -> bool:
@@ -155,9 +165,8 @@ def packaged(kind: Kind, tell: Callable[[str], None]) -> Iterator[Candidate]:
         return
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     _run(["apt-get", "update", "-qq"], quiet)
-    trouble = _run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", kind.package], quiet
-    )
+    install = ["apt-get", "install", "-y", "-qq", "--no-remove", "--no-install-recommends"]
+    trouble = _run([*install, kind.package], quiet)
     if trouble:
         tell(f"apt-get install {kind.package}: {trouble}")
         return
@@ -204,6 +213,7 @@ def _run(command: list[str], more: dict[str, str] | None = None) -> str | None:
 
 if __name__ == "__main__":
     try:
+        prefer_windowless()
         for kind in (CHROMIUM, FIREFOX, NGINX):
             print(ensure(kind))
     except MissingBrowserError as missing:

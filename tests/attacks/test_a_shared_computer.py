@@ -14,8 +14,6 @@ from tests.browsing import go
 from tests.portal import SECRET, SITE
 from tests.portal import served as serve
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 ANN, BOB = "ann.canary@widgetworks.example", "bob@gearbox.example"
 KIOSK = SITE.replace("controller:", "kiosk: true\n  controller:")
 CANARIES = ("ann.canary", "widgetworks", "Canary Company 7f3a", "a***@w***")

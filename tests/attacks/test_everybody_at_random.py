@@ -37,10 +37,10 @@ def play(new_database, monkeypatch, steps, **more):
     )
 
 
-def test_two_thousand_steps_leak_and_change_nothing(new_database, monkeypatch, request):
+def test_hundreds_of_steps_leak_and_change_nothing(new_database, monkeypatch, request):
     on_sqlite = "sqlite" in request.node.name
 
-    play(new_database, monkeypatch, 1_600 if on_sqlite else 400)
+    play(new_database, monkeypatch, 600 if on_sqlite else 150)
 
 
 @pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)

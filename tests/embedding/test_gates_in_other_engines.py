@@ -20,7 +20,7 @@ from tests.names import known
 from tests.tracking.test_players import TELLS, YOUTUBE
 from tests.two_sites import visits
 
-pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.soak
 
 FOCUSED = f"({ROOT}.activeElement ?? document.body)"
 HEARS = """

@@ -16,7 +16,7 @@ from tests.embedding.engines import (
 )
 from tests.names import known
 
-pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.soak
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -7,8 +7,6 @@ from playwright.sync_api import expect
 from tests.browsing import go
 from tests.web_servers import in_the_docs
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def place(place_in):

@@ -8,8 +8,6 @@ from playwright.sync_api import expect
 from tests.browsing import go
 from tests.visiting import BY_A_PERSON
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 FRAME = "regportal-gate iframe"
 FILE = "a[data-rp=download]"
 LISTED = re.compile(

@@ -18,8 +18,6 @@ EXAMPLES = ROOT / "examples"
 NODE = Path(sys.executable).parent / "node"
 TOOLS = ROOT / "node_modules" / ".bin"
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def place(place_in):

@@ -16,8 +16,6 @@ from regportal.cli.known import contact_shown
 from tests.browsing import go
 from tests.portal import Portal, served
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 FEW = "{a: Steel, b: Marine, c: Heat-proof}"
 TYPES = {
     "text": "",

@@ -31,7 +31,6 @@ from tests.portal import served
 
 __all__ = ["ann", "known", "watch"]
 
-pytestmark = pytest.mark.xdist_group("browser")
 
 POLICY = (
     "default-src 'none'; script-src 'self' {portal}; style-src 'self'; connect-src {portal}; "

@@ -136,6 +136,38 @@ def test_root_installs_the_package(bare_machine, monkeypatch):
     assert ensure_browser.ensure().endswith("/chromium")
 
 
+@pytest.mark.parametrize("there_is_one", [True, False])
+def test_root_gets_the_one_without_windows_beside_the_whole_one(
+    bare_machine, monkeypatch, there_is_one
+):
+    found = {"apt-get": "/usr/bin/apt-get", "chromium": bare_machine("chromium")}
+
+    def run(command, more=None):
+        if command[1] == "update":
+            return None
+        if there_is_one and command[-1] == ensure_browser.WINDOWLESS:
+            found[command[-1]] = bare_machine(command[-1])
+            return None
+        return "unable to locate package"
+
+    monkeypatch.setattr(ensure_browser.shutil, "which", found.get)
+    monkeypatch.setattr(ensure_browser.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(ensure_browser, "_run", run)
+    ensure_browser.prefer_windowless()
+
+    name = ensure_browser.WINDOWLESS if there_is_one else "chromium"
+    assert ensure_browser.ensure().endswith(f"/{name}")
+
+
+def test_beside_the_browser_that_is_named_none_is_installed(bare_machine, monkeypatch):
+    monkeypatch.setenv("REGPORTAL_BROWSER", bare_machine("mine"))
+    monkeypatch.setattr(ensure_browser.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(ensure_browser.shutil, "which", {"apt-get": "/usr/bin/apt-get"}.get)
+    ensure_browser.prefer_windowless()
+
+    assert bare_machine.commands == []
+
+
 def test_without_any_browser_every_try_is_told(bare_machine):
     with pytest.raises(ensure_browser.MissingBrowserError) as missing:
         ensure_browser.ensure()

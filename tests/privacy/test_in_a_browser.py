@@ -13,8 +13,6 @@ from regportal.identity.contact_tokens import PREFERENCES, contact_token
 from tests.browsing import go
 from tests.portal import served
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 EMAIL = "ann@widgetworks.example"
 LOOKS = [*product(("light", "dark"), (390, 1280))]
 

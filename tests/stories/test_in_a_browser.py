@@ -3,12 +3,9 @@
 import time
 from collections import defaultdict
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import go
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 EMAIL = "ann@widgetworks.example"
 FILE = "a[data-rp=download]"

@@ -35,7 +35,6 @@ EVENTS = (
     "vera says no",
     "vera comes back",
 )
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 class Two:

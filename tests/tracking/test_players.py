@@ -16,8 +16,6 @@ from playwright.sync_api import expect
 
 from tests.visiting import YES, page_with
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 POLICY = (
     "default-src 'none'; script-src {portal}; connect-src {portal}; "
     "frame-src https://www.youtube-nocookie.com https://player.vimeo.com; "

@@ -11,9 +11,6 @@ import pytest
 from tests.browsing import go
 from tests.visiting import NO, YES, Visitor, page_with, show
 
-pytestmark = pytest.mark.xdist_group("browser")
-
-
 # --- before a choice, and after a no ---
 
 
