@@ -19,9 +19,9 @@ from regportal.errors import RegportalError
 from regportal.library.storage import open_storage
 from regportal.privacy.clocks import last_run
 from regportal.store.documents import Publication, Published, Shelf
-from regportal.store.migrate import is_current
 from regportal.store.schema import Site
 from regportal.store.sessions import Store, make_engine
+from regportal.store.shape import is_current
 from regportal.store.vault import Vault
 from regportal.tracking.models import LogEntry
 

@@ -10,8 +10,8 @@ from regportal.cli.health import first_line
 from regportal.config import Settings, load
 from regportal.errors import ConfigError
 from regportal.store.documents import Shelf
-from regportal.store.migrate import is_current
 from regportal.store.sessions import Store, make_engine
+from regportal.store.shape import is_current
 
 
 @dataclass(frozen=True, slots=True)

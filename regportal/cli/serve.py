@@ -121,7 +121,7 @@ def _port(settings: Settings) -> int:
 
 def _require_current(engine: sa.Engine) -> None:
     """Refuse a database of another shape."""
-    from regportal.store.migrate import is_current
+    from regportal.store.shape import is_current
 
     if not is_current(engine):
         raise ConfigError("the database is not up to date: run `regportal upgrade` first")

@@ -5,8 +5,6 @@ from importlib import resources
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from regportal.store.sessions import make_engine
 
@@ -29,10 +27,3 @@ def upgrade(url: str) -> None:
             connection.commit()
     finally:
         engine.dispose()
-
-
-def is_current(engine: sa.Engine) -> bool:
-    """Return whether the database has the present shape."""
-    head = ScriptDirectory.from_config(config()).get_current_head()
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == head

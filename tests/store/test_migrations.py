@@ -7,11 +7,13 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 import regportal
 from regportal.store.base import Base
-from regportal.store.migrate import is_current, upgrade
+from regportal.store.migrate import config, upgrade
 from regportal.store.sessions import make_engine
+from regportal.store.shape import PRESENT, is_current
 
 
 @pytest.fixture
@@ -62,6 +64,20 @@ def test_upgrading_what_is_in_shape_does_nothing(engine, database_url):
 
     assert sorted(sa.inspect(engine).get_table_names()) == before
     assert is_current(engine)
+
+
+def test_the_present_shape_is_that_of_the_last_migration():
+    assert ScriptDirectory.from_config(config()).get_current_head() == PRESENT
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # others are lent again
+@pytest.mark.parametrize("number", ["0001", "9999"])
+def test_an_older_or_newer_database_is_not_in_shape(engine, number):
+    with engine.connect().execution_options(regportal_writes=True) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :n"), {"n": number})
+        connection.commit()
+
+    assert not is_current(engine)
 
 
 def test_a_database_with_nothing_in_it_is_not_in_shape(tmp_path):
