@@ -13,7 +13,7 @@ from regportal.buying.reading import (
     opportunities_of_contact,
     opportunity_shown,
 )
-from regportal.buying.rules import Part, Told
+from regportal.buying.telling import Part, Told
 from regportal.buying.weigher import weigh
 from regportal.identity.models import Contact
 from regportal.store.ids import uuid7

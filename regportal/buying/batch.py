@@ -10,8 +10,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.facts import Sign
+from regportal.buying.glance import ahead
 from regportal.buying.models import ContactRole, KnownInteraction, Opportunity
-from regportal.buying.rules import Sign, ahead
 from regportal.buying.schema import Buying
 from regportal.buying.signs import AT_ONCE, Owned, Spell, done_by, owned
 from regportal.identity.kin import Kin, kin_of

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.default import DEFAULT
 from regportal.buying.models import ContactRole, Move, Opportunity
-from regportal.buying.rules import Deed, Ground, sentence
 from regportal.buying.schema import Buying
+from regportal.buying.words import Deed, Ground, called, sentence
 from regportal.connectors.rules import in_full
 from regportal.errors import NotHereError
 from regportal.identity.models import Contact
@@ -62,10 +62,7 @@ def reasons(session: Session, published: Published, moves: Sequence[Move]) -> di
 
 def label(published: Published, model: Buying, name: str) -> str:
     """Return what people call a phase."""
-    phase = model.phase(name)
-    if phase is None or phase.label is None:
-        return name.replace("-", " ").replace("_", " ").capitalize()
-    return said(phase.label, _locale(published))
+    return called(model, name, _locale(published))
 
 
 def interactions_of(move: Move) -> list[str]:

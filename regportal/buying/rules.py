@@ -1,315 +1,335 @@
-"""Reading a buying phase from behaviour."""
+"""
+Reading a buying phase from behaviour: the engine, which knows no database and no clock.
 
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+A *standing* is where one opportunity (or one contact, for the phase of his own) stands under a
+compiled model. Moments are microseconds (`facts.moment`, `facts.when`). Whoever keeps standings:
+
+1. **Begin** one with `start`, or `standing.read` its row. The row belongs to one model
+   (`Model.digest`); under another one `read` gives None: `fold` the facts anew.
+2. **Hear** each fact in the order of the log, at its `since`: when it became known to be this
+   subject's (the latest of: received, proven, acquitted, and for an opportunity: the contact has a
+   part). Before that, `tick` fires the timers until that moment. Late or not, a fact is heard the
+   same way. Of a contact an opportunity hears `Joined` when his part begins or becomes another
+   (a new one with all the contact's signs, answers, scores and fields until then), his facts as
+   they come, and `Reached` whenever his own standing takes a step.
+3. **Settle** once after each line of the log, with the bits that its facts returned. A contact's
+   own standing is settled first, so that the opportunity hears of the sign and of `Reached`
+   before it settles. A step that comes back is one move, with its evidence.
+4. **Keep** in one transaction the move, the phase and its `since`, `standing.written`, and
+   `wake_at` in an indexed column: a sweep reads what is due and lets it `tick`. Writing a standing
+   only when it changed is safe; losing one loses nothing.
+5. **Rebuild** when something is taken away (denied, judged a machine's, a part ended, a split, a
+   revert, an erasure): `fold` what holds now, in the order of (since, place in the log), instead
+   of hearing anything. Where another phase comes out than the opportunity is in, that is one move
+   now. While an opportunity is closed its phase stays all the same. `replaying.Replay` does so.
+
+A contact's own standing hears no `Joined`, `Reached`, `Staged` or `Closed`: conditions about the
+group, parts and the CRM are the opportunity's.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from regportal.buying.schema import Buying, Condition, Enter, Phase
+from regportal.buying.compiled import Model
+from regportal.buying.counting import Leaf, Met
+from regportal.buying.facts import (
+    Answered,
+    Closed,
+    Fact,
+    Joined,
+    Noted,
+    Reached,
+    Reopened,
+    Scored,
+    Sign,
+    Staged,
+    moment,
+)
+from regportal.buying.standing import NEVER, Person, Standing
 
-VERBS = {
-    "page_view": "viewed",
-    "price_lookup": "looked up the price of",
-    "download": "downloaded",
-    "video_watch": "watched",
-    "search": "searched for",
-    "share": "shared",
-    "form": "filled in",
-    "reply": "replied to",
-    "call": "talked on the phone about",
-    "meeting": "met us about",
-    "purchase": "bought",
-    "ticket": "opened a ticket about",
-}
-UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "mo": "month"}
-SKEW = timedelta(minutes=5)
-"""How far the clocks of our machines may be apart."""
-MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """An interaction of a contact, as the rules see it."""
-
-    id: uuid.UUID
-    contact: uuid.UUID
-    type: str
-    category: str | None
-    occurred_at: datetime
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Met:
-    """A condition that holds, and the signs that make it hold, oldest first."""
-
-    condition: Condition
-    signs: tuple[Sign, ...]
+EVERYTHING = -1
+"""All entries and exits: each is a bit (see `compiled.Model.masks`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The phase an opportunity goes to, and why."""
+    """The phase a standing left, the one it came to, and what made the last of the way."""
 
+    came_from: str
     to: str
     because: tuple[Met, ...]
 
 
-def furthest(model: Buying, current: str, signs: Sequence[Sign], at: datetime) -> Step | None:
+def start(model: Model) -> Standing:
+    """Return the standing of whom nothing is known: in the first phase, since ever."""
+    return Standing(0, NEVER, [NEVER] * len(model.names), [None] * len(model.series))
+
+
+# --- hearing ---
+
+
+def hear(model: Model, standing: Standing, fact: Fact, at: int) -> int:
     """
-    Return the step these signs let an opportunity take at a moment, or None to stay.
+    Let a standing know a fact, which became known at this moment.
 
-    A price list moves a customer who has shown nothing yet; steps may be left out:
-
-    >>> from regportal.buying.default import DEFAULT
-    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    >>> ann = uuid.uuid4()
-    >>> taken = Sign(uuid.uuid4(), ann, "download", "price-list", noon, noon)
-    >>> furthest(DEFAULT, "unaware", [taken], noon).to
-    'comparison'
-
-    Behaviour never moves anybody backwards; only exit criteria or a person may:
-
-    >>> furthest(DEFAULT, "decision", [taken], noon) is None
-    True
-
-    What is older than the window of a condition no longer counts for it:
-
-    >>> furthest(DEFAULT, "unaware", [taken], datetime(2026, 4, 18, 12, tzinfo=UTC)).to
-    'interest'
-
-    A phase the model does not have (any more) counts as its first.
+    Returns which entries and exits it can have made true, for `settle`. An interaction that is told
+    again, by the same id and of the same moment, changes nothing.
     """
-    for phase in reversed(_later(model, current)):
-        because = entered(phase.enter, signs, at) if phase.enter else ()
-        if because:
-            return Step(phase.id, because)
+    return _HEARD[type(fact)](model, standing, fact, at)
+
+
+def _sign(model: Model, standing: Standing, sign: Sign, at: int) -> int:
+    """Count an interaction; one that has not happened yet waits for its moment."""
+    told = (sign.id, sign.contact, sign.type, sign.category, sign.object)
+    occurred = moment(sign.occurred_at)
+    if occurred > at:
+        if (occurred, told) not in standing.ahead:
+            standing.ahead.append((occurred, told))
+            standing.ahead.sort(key=lambda waiting: waiting[0])
+            _wake(standing, occurred)
+        return 0
+    return _count(model, standing, occurred, told, at)
+
+
+def _count(model: Model, standing: Standing, occurred: int, told: Any, at: int) -> int:
+    """Count an interaction that has happened."""
+    sign, contact, event, category, thing = told
+    if standing.last is None or occurred > standing.last:
+        standing.last = occurred
+        quiet = model.quietest[standing.phase]
+        if quiet is not None:
+            _wake(standing, max(occurred + quiet, at))
+    bits = model.stirred
+    for number in model.touched(event, category, thing):
+        if model.add(number, standing.rings, occurred, sign, contact):
+            bits |= model.masks[number]
+            for bit, leaf in model.expiring[number]:
+                _expect(standing, bit, leaf, at)
+    return bits
+
+
+def _expect(standing: Standing, bit: int, leaf: Leaf, at: int) -> None:
+    """Wake up when a condition that must not hold ends, where that could move the standing."""
+    place, is_exit = divmod(bit, 2)
+    if place == standing.phase if is_exit else place > standing.phase:
+        flip = leaf.flip(standing, at, standing.epochs[place])
+        if flip is not None:
+            _wake(standing, flip)
+
+
+def _wake(standing: Standing, at: int) -> None:
+    """Wake up at this moment, or before."""
+    if standing.wake_at is None or at < standing.wake_at:
+        standing.wake_at = at
+
+
+def _answered(model: Model, standing: Standing, fact: Answered, at: int) -> int:
+    """Keep the newest answer of a contact to a question; who answers is not silent."""
+    del model
+    given = min(moment(fact.at), at)
+    theirs = standing.answers.setdefault(fact.question, {})
+    if fact.contact not in theirs or given >= theirs[fact.contact][1]:
+        theirs[fact.contact] = fact.values, given
+    standing.last = given if standing.last is None else max(standing.last, given)
+    return _look_at_all(standing, at)
+
+
+def _scored(model: Model, standing: Standing, fact: Scored, at: int) -> int:
+    """Keep a contact's score."""
+    del model
+    standing.scores.setdefault(fact.name, {})[fact.contact] = fact.value
+    return _look_at_all(standing, at)
+
+
+def _noted(model: Model, standing: Standing, fact: Noted, at: int) -> int:
+    """Keep what is known of a contact."""
+    del model
+    theirs = standing.fields.setdefault(fact.name, {})
+    theirs.pop(fact.contact, None)
+    if fact.value is not None:
+        theirs[fact.contact] = fact.value
+    return _look_at_all(standing, at)
+
+
+def _joined(model: Model, standing: Standing, fact: Joined, at: int) -> int:
+    """Keep which parts a contact has; how far he has come by himself stays."""
+    del model
+    person = standing.people.setdefault(fact.contact, Person(fact.roles))
+    person.roles = fact.roles
+    return _look_at_all(standing, at)
+
+
+def _reached(model: Model, standing: Standing, fact: Reached, at: int) -> int:
+    """Keep how far a contact with a part has come by himself."""
+    person = standing.people.get(fact.contact)
+    if person is None:
+        return 0
+    person.phase = model.index(fact.phase)
+    return _look_at_all(standing, at)
+
+
+def _staged(model: Model, standing: Standing, fact: Staged, at: int) -> int:
+    """Keep the seller's stage, and since when."""
+    del model
+    if fact.stage != standing.stage:
+        standing.stage, standing.stage_since = fact.stage, at
+    return _look_at_all(standing, at)
+
+
+def _closed(model: Model, standing: Standing, fact: Closed, at: int) -> int:
+    """Freeze the standing."""
+    del model, fact, at
+    standing.frozen, standing.wake_at = True, None
+    return 0
+
+
+def _reopened(model: Model, standing: Standing, fact: Reopened, at: int) -> int:
+    """Go on from where it was frozen: what was done until now is spent."""
+    del fact
+    if standing.frozen:
+        standing.frozen = False
+        standing.epochs = [at] * len(model.names)
+    return _look_at_all(standing, at)
+
+
+def _look_at_all(standing: Standing, at: int) -> int:
+    """Look at everything, and at every timer, when it settles."""
+    _wake(standing, at)
+    return EVERYTHING
+
+
+_HEARD: dict[type, Callable[[Model, Standing, Any, int], int]] = {
+    Sign: _sign,
+    Answered: _answered,
+    Scored: _scored,
+    Noted: _noted,
+    Joined: _joined,
+    Reached: _reached,
+    Staged: _staged,
+    Closed: _closed,
+    Reopened: _reopened,
+}
+
+# --- settling ---
+
+
+def settle(model: Model, standing: Standing, at: int, bits: int = EVERYTHING) -> Step | None:
+    """
+    Let a standing go where its facts lead at a moment, and return the step, or None to stay.
+
+    Forward to the furthest phase that is entered by what happened after its epoch; else back,
+    where the exit of the present one holds (by what happened after the epoch of that one) and it
+    has lasted long enough: what was done until then is spent for all that lies after. So until
+    nothing moves. Only where it ends is a step; `since` is the moment all the same. Silence knows
+    no epoch. ``bits`` are those that `hear` returned; whatever else holds was looked at before.
+    """
+    if standing.frozen:
+        standing.wake_at = None
+        return None
+    is_due = standing.wake_at is not None and standing.wake_at <= at
+    if is_due and standing.ahead:
+        _let_happen(model, standing, at)
+    bits = EVERYTHING if is_due else bits
+    began, because = standing.phase, None
+    while bits and (found := next_phase(model, standing, at, bits)) is not None:
+        place, because = found
+        bits = EVERYTHING
+        if place < standing.phase:
+            standing.epochs[place + 1 :] = [at] * (len(model.names) - place - 1)
+            bits = model.exit_bits  # an entry needs something newer than its epoch, which is now
+        standing.phase, standing.since = place, at
+    if is_due or because is not None:
+        standing.wake_at = _wakes(model, standing, at)
+    if because is None or standing.phase == began:
+        return None
+    return Step(model.names[began], model.names[standing.phase], because)
+
+
+def _let_happen(model: Model, standing: Standing, at: int) -> None:
+    """Count the signs whose moment has come."""
+    while standing.ahead and standing.ahead[0][0] <= at:
+        occurred, told = standing.ahead.pop(0)
+        _count(model, standing, occurred, told, at)
+
+
+def next_phase(
+    model: Model, standing: Standing, at: int, bits: int
+) -> tuple[int, tuple[Met, ...]] | None:
+    """Return the phase to go to and why, or None to stay."""
+    here, epochs = standing.phase, standing.epochs
+    for place in range(len(model.names) - 1, here, -1):
+        enter, group = model.enters[place], model.groups[place]
+        if (
+            enter
+            and bits >> 2 * place & 1
+            and enter.holds(standing, at, epochs[place])
+            and (group is None or group.holds(standing, place))
+        ):
+            return place, enter.met(standing, at, epochs[place])
+    leave = model.exits[here]
+    if (
+        leave
+        and bits >> 2 * here + 1 & 1
+        and at >= standing.since + model.stays[here]
+        and leave.holds(standing, at, epochs[here])
+    ):
+        return model.falls[here], leave.met(standing, at, epochs[here])
     return None
 
 
-def suggested(
-    model: Buying, current: str, known: Sequence[Sign], held: Sequence[Sign], at: datetime
-) -> Step | None:
+def _wakes(model: Model, standing: Standing, at: int) -> int | None:
+    """Return the first moment after this one at which time alone could move the standing."""
+    here, epochs = standing.phase, standing.epochs
+    flips = [
+        leaf.flip(standing, at, epochs[place])
+        for place in range(here + 1, len(model.names))
+        if (tree := model.enters[place])
+        for leaf in tree.timers
+    ]
+    leave = model.exits[here]
+    if leave:
+        flips += [leaf.flip(standing, at, epochs[here]) for leaf in leave.timers]
+        flips.append(standing.since + model.stays[here])
+    flips += [occurred for occurred, _ in standing.ahead[:1]]
+    return min((flip for flip in flips if flip is not None and flip > at), default=None)
+
+
+# --- time, and the whole history ---
+
+
+def tick(model: Model, standing: Standing, until: int) -> Iterator[tuple[int, Step]]:
+    """Fire every timer that is due until a moment (and at it), and yield each step and when."""
+    while standing.wake_at is not None and standing.wake_at <= until:
+        at = standing.wake_at
+        step = settle(model, standing, at)
+        if step is not None:
+            yield at, step
+
+
+def fold(
+    model: Model, lines: Iterable[tuple[int, Sequence[Fact]]], until: int
+) -> tuple[Standing, list[tuple[int, Step]]]:
     """
-    Return the step an opportunity would take if ``held`` signs were those of one who has a part.
+    Return the standing that these facts make until a moment, and each step on the way.
 
-    Nobody has proven yet that they are, so nothing moves by them (R6); a person may ask.
-
-    >>> from regportal.buying.default import DEFAULT
-    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    >>> ann = uuid.uuid4()
-    >>> prices = Sign(uuid.uuid4(), ann, "download", "price-list", noon, noon)
-    >>> suggested(DEFAULT, "interest", [], [prices], noon).to
-    'comparison'
-
-    None where what is known goes as far without them:
-
-    >>> suggested(DEFAULT, "interest", [prices], [prices], noon) is None
-    True
+    A line is when something became known, and all that it brought; lines come in the order in
+    which they became known, and later ones than ``until`` are not read. Timers that are due at a
+    moment fire before its lines; only how far contacts came by themselves as time passed (a line
+    of nothing but `Reached`) is heard before that.
     """
-    step, alone = (furthest(model, current, signs, at) for signs in ([*known, *held], known))
-    return None if step is None or (alone is not None and alone.to == step.to) else step
-
-
-def ahead(model: Buying, current: str) -> tuple[Condition, ...]:
-    """
-    Return the conditions that could still move an opportunity: those of later phases.
-
-    >>> from regportal.buying.default import DEFAULT
-    >>> [condition.categories for condition in ahead(DEFAULT, "comparison")]
-    [('order-form', 'contract')]
-    """
-    later = [phase.enter for phase in _later(model, current) if phase.enter]
-    return tuple(condition for enter in later for condition in enter.any + enter.all)
-
-
-def _later(model: Buying, current: str) -> tuple[Phase, ...]:
-    """Return the phases after this one."""
-    names = [phase.id for phase in model.phases]
-    standing = names.index(current) if current in names else 0
-    return model.phases[standing + 1 :]
-
-
-def entered(enter: Enter, signs: Sequence[Sign], at: datetime) -> tuple[Met, ...]:
-    """Return the conditions that let an opportunity enter; none where it may not."""
-    conditions = enter.any or enter.all
-    found = tuple(met for each in conditions if (met := holds(each, signs, at)))
-    return () if enter.all and len(found) < len(conditions) else found
-
-
-def holds(condition: Condition, signs: Iterable[Sign], at: datetime) -> Met | None:
-    """
-    Return the newest signs that satisfy a condition at a moment, or None.
-
-    One that happened at s counts at t as long as t - within < s <= t:
-
-    >>> once = Condition(event="download", within="1h")
-    >>> def taken(*clock):
-    ...     when = datetime(2026, 3, 4, *clock, tzinfo=UTC)
-    ...     return Sign(uuid.uuid4(), uuid.uuid4(), "download", None, when, when)
-    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    >>> [holds(once, [taken(*s)], noon) is not None for s in [(11, 0), (11, 1), (12, 0), (12, 1)]]
-    [False, True, True, False]
-    """
-    oldest = at - condition.window
-    counted = {
-        sign.id: sign
-        for sign in signs
-        if concerns(condition, sign.type, sign.category) and oldest < sign.occurred_at <= at
-    }
-    if len(counted) < condition.count.at_least:
-        return None
-    in_order = sorted(counted.values(), key=lambda sign: (sign.occurred_at, sign.id))
-    return Met(condition, tuple(in_order[-condition.count.at_least :]))
-
-
-def concerns(condition: Condition, kind: str, category: str | None) -> bool:
-    """
-    Return whether an interaction of this kind can count for a condition.
-
-    >>> concerns(Condition(event="download"), "download", None)
-    True
-    """
-    if kind != condition.event:
-        return False
-    return not condition.categories or category in condition.categories
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """
-    How the CRM describes an opportunity.
-
-    ``columns`` holds what it spoke of, as we keep it; what it did not speak of stays as it is.
-    ``body`` is the description as it came.
-    """
-
-    external_id: str
-    columns: Mapping[str, Any]
-    body: Mapping[str, Any]
-    told_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a contact is to an opportunity, and when the CRM said so."""
-
-    role: str | None
-    is_primary: bool
-    told_at: datetime
-
-
-def log_time(last: datetime | None, written: datetime) -> datetime:
-    """
-    Return the time of a line of the log, given the time of the line before it.
-
-    It does not go back because the clock of another machine is a little slow:
-
-    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    >>> log_time(noon, noon - timedelta(seconds=2)) == noon
-    True
-
-    But a clock that was once set to a wrong year must not stop the log for that long:
-
-    >>> log_time(datetime(2036, 3, 4, 12, tzinfo=UTC), noon) == noon
-    True
-    """
-    if last is None or last - written > SKEW:
-        return written
-    return max(last, written)
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """What somebody did, in words: ann@example.com, download, Price list 2026."""
-
-    who: str
-    type: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """One satisfied condition as its evidence tells it."""
-
-    deeds: tuple[Deed, ...]
-    at_least: int
-    within: str
-
-
-def sentence(phase: str, since: datetime, grounds: Iterable[Ground], zone: tzinfo = UTC) -> str:
-    """
-    Return why an opportunity is in a phase, as one plain sentence.
-
-    >>> took = Deed("ann@example.com", "download", "Price list 2026")
-    >>> tenpast = datetime(2026, 3, 4, 10, 12, tzinfo=UTC)
-    >>> sentence("Comparison", tenpast, [Ground((took,), 1, "45d")])
-    'Comparison since 4 Mar 10:12: ann@example.com downloaded Price list 2026 (1 needed in 45 days)'
-
-    >>> looked = Deed("bob@example.com", "page_view", "/prices")
-    >>> sentence("Comparison", tenpast, [Ground((looked, looked, took), 3, "1d")])
-    'Comparison since 4 Mar 10:12: bob@example.com viewed /prices twice, ann@example.com downloaded
-    Price list 2026 (3 needed in 1 day)'
-    """
-    local = since.astimezone(zone)
-    why = _why(grounds)
-    when = f"{local.day} {MONTHS[local.month - 1]} {local:%H:%M}"
-    return f"{phase} since {when}: {why}" if why else f"{phase} since {when}"
-
-
-def suggestion(phase: str, who: str, grounds: Iterable[Ground]) -> str:
-    """
-    Return what a suggestion rests on, as one plain sentence.
-
-    >>> took = Deed("somebody", "download", "Price list 2026")
-    >>> suggestion("Comparison", "ann@example.com", [Ground((took,), 1, "45d")])
-    'Comparison once ann@example.com confirms: somebody downloaded Price list 2026 (1 needed in 45
-    days)'
-    """
-    return f"{phase} once {who} confirms: {_why(grounds)}"
-
-
-def _why(grounds: Iterable[Ground]) -> str:
-    """Say what was done, and how much of it was needed."""
-    return "; ".join(
-        f"{_told(ground.deeds)} ({ground.at_least} needed in {in_words(ground.within)})"
-        for ground in grounds
-    )
-
-
-def _told(deeds: Iterable[Deed]) -> str:
-    """Say each deed once, and how often."""
-    often: dict[Deed, int] = {}
-    for deed in deeds:
-        often[deed] = often.get(deed, 0) + 1
-    return ", ".join(
-        f"{deed.who} {verb(deed.type)} {deed.what}{_times(count)}" for deed, count in often.items()
-    )
-
-
-def verb(kind: str) -> str:
-    """
-    Return what somebody did, for a sentence.
-
-    >>> verb("download"), verb("custom:trade-fair")
-    ('downloaded', 'did trade-fair:')
-    """
-    return VERBS.get(kind) or f"did {kind.removeprefix('custom:')}:"
-
-
-def _times(count: int) -> str:
-    """Say how often, unless it was once."""
-    return {1: "", 2: " twice"}.get(count, f" {count} times")
-
-
-def in_words(within: str) -> str:
-    """
-    Return a length of time as people say it.
-
-    >>> in_words("45d"), in_words("1mo")
-    ('45 days', '1 month')
-    """
-    digits = within.rstrip("smhdo")
-    unit = UNITS[within.removeprefix(digits)]
-    return f"{digits} {unit}" if digits == "1" else f"{digits} {unit}s"
+    standing = start(model)
+    steps: list[tuple[int, Step]] = []
+    for at, facts in lines:
+        if at > until:
+            break
+        by_time_alone = all(type(fact) is Reached for fact in facts)
+        steps += tick(model, standing, at - 1 if by_time_alone else at)
+        bits = 0
+        for fact in facts:
+            bits |= hear(model, standing, fact, at)
+        step = settle(model, standing, at, bits)
+        if step is not None:
+            steps.append((at, step))
+    steps += tick(model, standing, until)
+    return standing, steps

@@ -5,101 +5,92 @@ from datetime import timedelta
 from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from regportal.store.schema import Document, Key, Span, Text, span
+from regportal.buying.vocabulary import (
+    MOST,
+    AtLeast,
+    Condition,
+    Enter,
+    Part,
+    Prefix,
+    Roles,
+    Stay,
+    Value,
+    Where,
+    named,
+    not_for_ever,
+)
+from regportal.store.schema import Document, Key, Text, span
 
-LONGEST = timedelta(days=730)
-Event = Annotated[
-    str,
-    Field(
-        pattern=(
-            "^(page_view|price_lookup|download|video_watch|search|share|form|reply|call|meeting"
-            "|purchase|ticket|custom:[a-z0-9_-]{1,64})$"
-        )
-    ),
-]
-"""What a contact can do (design.md 5)."""
-
-
-class AtLeast(BaseModel):
-    """How often something must have happened."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    at_least: Annotated[int, Field(ge=1, le=100)] = 1
+__all__ = ["AtLeast", "Buying", "Condition", "Enter", "Group", "Phase", "Prefix", "Where", "named"]
 
 
-class Where(BaseModel):
-    """Which interactions of a type count."""
+class Group(Part):
+    """How much of the buying group must have come as far, each for himself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    category: Key | Annotated[tuple[Key, ...], Field(min_length=1, max_length=64)]
-
-
-class Condition(BaseModel):
-    """That a contact did something, so often, within so long."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    event: Event
-    where: Where | None = None
-    count: AtLeast = AtLeast()
-    within: Span = "730d"
-
-    @field_validator("within")
-    @classmethod
-    def _not_for_ever(cls, value: str) -> str:
-        """Refuse a window no opportunity lives to see."""
-        if span(value) > LONGEST:
-            raise ValueError("must be at most 730d")
-        return value
-
-    @property
-    def window(self) -> timedelta:
-        """Return how far back an interaction counts."""
-        return span(self.within)
-
-    @property
-    def categories(self) -> tuple[str, ...]:
-        """Return the categories that count; none means every one."""
-        if self.where is None:
-            return ()
-        named = self.where.category
-        return (named,) if isinstance(named, str) else named
-
-
-class Enter(BaseModel):
-    """What lets an opportunity enter a phase: any one of these, or all of those."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    any: Annotated[tuple[Condition, ...], Field(max_length=64)] = ()
-    all: Annotated[tuple[Condition, ...], Field(max_length=64)] = ()
+    quorum: Annotated[int, Field(ge=1, le=100)] | None = None
+    any_role: Roles | None = None
+    weighted: (
+        Annotated[
+            dict[Value, Annotated[int, Field(ge=1, le=100)]], Field(min_length=1, max_length=MOST)
+        ]
+        | None
+    ) = None
+    at_least: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
     @model_validator(mode="after")
-    def _one_or_the_other(self) -> Self:
-        """Refuse what could be read in two ways, and what everybody would satisfy."""
-        if bool(self.any) == bool(self.all):
-            raise ValueError("needs conditions under either any or all")
+    def _one_way(self) -> Self:
+        """Refuse what could be read in two ways."""
+        ways = (self.quorum, self.any_role, self.weighted)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("needs one of quorum, any_role and weighted")
+        if (self.weighted is None) != (self.at_least is None):
+            raise ValueError("weighted and at_least belong together")
         return self
 
 
-class Phase(BaseModel):
+class Phase(Part):
     """One step of the customer's progress."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     id: Key
     label: Text | None = None
     enter: Enter | None = None
+    exit: Enter | None = None
+    falls_to: Key | None = None
+    min_stay: Stay = "0d"
+    group: Group | None = None
+    _short = field_validator("min_stay")(not_for_ever)
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        """Refuse more conditions than anybody could read."""
+        if sum(1 for _ in self.leaves()) > MOST:
+            raise ValueError(f"has more than {MOST} conditions")
+        return self
+
+    @property
+    def stay(self) -> timedelta:
+        """Return how long it lasts at least."""
+        return timedelta() if self.min_stay.startswith("0") else span(self.min_stay)
+
+    def leaves(self) -> Iterator[Condition]:
+        """Yield every single condition of the phase."""
+        for part in (self.enter, self.exit):
+            if part:
+                yield from part.leaves()
 
 
 class Buying(Document):
-    """The buying model: the phases in order, and what enters each."""
+    """The buying model: the phases in order, what enters each, and what makes one fall back."""
 
     kind: ClassVar[str] = "buying"
     key: Key = "default"
     model: Key = "default"
     timezone: str = "UTC"
     events_from: tuple[Literal["owner_contacts"], ...] = ("owner_contacts",)
-    min_attribution: Literal["verified"] = "verified"
+    min_attribution: Literal["verified", "claimed"] = "verified"
+    forward_only: bool = False
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=32)]
 
     @field_validator("timezone")
@@ -142,6 +133,4 @@ class Buying(Document):
     def conditions(self) -> Iterator[Condition]:
         """Yield every condition of the model."""
         for phase in self.phases:
-            if phase.enter:
-                yield from phase.enter.any
-                yield from phase.enter.all
+            yield from phase.leaves()

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from regportal.buying.rules import Sign
+from regportal.buying.facts import Sign
 from regportal.buying.schema import Condition
 from regportal.tracking.actions import Seen, columns_of
 from regportal.tracking.later import TAKEN
@@ -179,7 +179,13 @@ def _spells(taken: Seen, whose: Sequence[Word], judged: Sequence[Word]) -> Itera
         is_own = attribution is Attributed.VERIFIED and contact is not None
         if is_own and _holds(judged, since) is Judged.PERSON:
             sign = Sign(
-                taken.id, contact, taken.type, taken.category, taken.occurred_at, taken.received_at
+                taken.id,
+                contact,
+                taken.type,
+                taken.category,
+                taken.occurred_at,
+                taken.received_at,
+                taken.object,
             )
             yield Spell(sign, since, until)
 

@@ -8,10 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from regportal.buying.facts import Sign
+from regportal.buying.glance import ahead, suggested
 from regportal.buying.models import ContactRole, Opportunity
 from regportal.buying.reading import deeds_of, label, model_of
-from regportal.buying.rules import Ground, Sign, Step, ahead, suggested, suggestion
+from regportal.buying.rules import Step
 from regportal.buying.signs import done_by
+from regportal.buying.words import Ground, suggestion
 from regportal.connectors.rules import in_full
 from regportal.identity.models import Claim, ClaimState, Contact
 from regportal.store.documents import Published, Site, span
@@ -73,7 +76,9 @@ def _is_held(one: Seen) -> bool:
 
 def _sign(one: Seen, contact: uuid.UUID) -> Sign:
     """Return an interaction as the rules would see it, were it this contact's."""
-    return Sign(one.id, contact, one.type, one.category, one.occurred_at, one.received_at)
+    return Sign(
+        one.id, contact, one.type, one.category, one.occurred_at, one.received_at, one.object
+    )
 
 
 def _step(
@@ -129,15 +134,16 @@ def _told(
 
 def _grounds(session: Session, published: Published, step: Step) -> list[Ground]:
     """Return what a step rests on, in words; of what is proven as of what is not."""
-    ids = [sign.id for met in step.because for sign in met.signs]
+    counted = [met for met in step.because if met.signs]
+    ids = [sign for met in counted for sign in met.signs if isinstance(sign, uuid.UUID)]
     deeds = deeds_of(session, published, ids)
     return [
         Ground(
-            tuple(deeds[str(sign.id)] for sign in met.signs),
+            tuple(deeds[str(sign)] for sign in met.signs),
             met.condition.count.at_least,
             met.condition.within,
         )
-        for met in step.because
+        for met in counted
     ]
 
 

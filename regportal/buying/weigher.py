@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.batch import Batch, Line, look_up
+from regportal.buying.glance import furthest
 from regportal.buying.models import KnownInteraction, LogPlace, Move, Opportunity
 from regportal.buying.reading import interactions_of, model_of, reasons
-from regportal.buying.rules import Step, furthest, log_time
+from regportal.buying.rules import Step
 from regportal.buying.signs import Owned
+from regportal.buying.telling import log_time
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.identity.actions import told
@@ -195,9 +197,10 @@ def evidence(step: Step) -> list[dict[str, Any]]:
             "category": list(met.condition.categories) or None,
             "at_least": met.condition.count.at_least,
             "within": met.condition.within,
-            "interactions": [str(sign.id) for sign in met.signs],
+            "interactions": [str(sign) for sign in met.signs],
         }
         for met in step.because
+        if met.condition.event and not met.absent
     ]
 
 

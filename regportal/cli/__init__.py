@@ -32,6 +32,7 @@ COMMANDS = {
     "import": "subscribers:bring",
     "consent": "subscribers:consent",
     "ledger": "ledger:ledger",
+    "replay": "replay:replay",
     "key": "keys:key",
     "bench": "bench:bench",
 }

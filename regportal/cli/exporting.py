@@ -101,7 +101,7 @@ def _export(
         contacts = [_contact(session, contact)] if contact is not None else None
         wanted = Wanted(contacts, since=span[0], until=span[1])
         size = how_many(session, model, wanted)
-        with _written(out) as file:
+        with written(out) as file:
             writer = WRITERS[kind](file, model)
             with click.progressbar(length=size, label="Exporting", file=sys.stderr) as bar:
                 for some in rows(session, wanted):
@@ -123,7 +123,7 @@ def _contact(session: "Session", email: str) -> Any:
 
 
 @contextlib.contextmanager
-def _written(out: Path | None) -> Iterator[IO[bytes]]:
+def written(out: Path | None) -> Iterator[IO[bytes]]:
     """Give a file that is there when all of it is, for nobody else to read; or standard output."""
     if out is None:
         yield sys.stdout.buffer

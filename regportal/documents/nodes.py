@@ -10,7 +10,7 @@ import yaml
 from regportal.errors import DocumentError, Fault, Place
 
 LARGEST = 1024 * 1024
-DEEPEST = 12
+DEEPEST = 16
 LAYOUT = "\n\t"
 QUESTION_MARK = "a text with ? that stands between brackets needs quotes"
 PLAIN_WORDS = {

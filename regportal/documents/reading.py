@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from regportal.buying.lint import lints
+from regportal.buying.schema import Buying
 from regportal.documents import nodes, sentences
 from regportal.documents.nodes import Broken, Listing, Node, Scalar, Step
 from regportal.documents.schema import SECTIONS, SINGLE, json_schema
@@ -49,20 +52,32 @@ class Book:
             raise DocumentError(*in_order)
 
 
-def read(path: Path) -> Book:
-    """Return what the file at this path says; raise DocumentError where it cannot be read."""
+def read(path: Path, *, alone: str | None = None) -> Book:
+    """
+    Return what the file at this path says; raise DocumentError where it cannot be read.
+
+    It may be a section ``alone``, without its name.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(nodes.LARGEST + 1)
     except OSError as error:
         says = f"cannot be read: {error.strerror or error}"
         raise DocumentError(Fault(Place(path.name, 1, "file"), says)) from error
-    return read_text(content, path.name, path.parent)
+    return read_text(content, path.name, path.parent, alone=alone)
 
 
-def read_text(content: bytes, file: str = "regportal.yaml", folder: Path = Path()) -> Book:
+def read_text(
+    content: bytes,
+    file: str = "regportal.yaml",
+    folder: Path = Path(),
+    *,
+    alone: str | None = None,
+) -> Book:
     """Return what this content says; its files lie below the folder."""
     root, faults = nodes.parse(content, file)
+    if alone and isinstance(root, nodes.Mapping) and not root.entries.keys() & SECTIONS.keys():
+        root = nodes.Mapping(1, {alone: root}, {alone: 1})
     book = Book(file, folder, root, faults=faults)
     if isinstance(root, nodes.Mapping):
         for name, path, node in _documents(book, root):
@@ -70,6 +85,24 @@ def read_text(content: bytes, file: str = "regportal.yaml", folder: Path = Path(
     elif not isinstance(root, Broken):
         book.fault((), "must begin with a section: " + ", ".join(SECTIONS))
     return book
+
+
+def read_model(path: Path) -> Buying:
+    """
+    Return the buying model of a file: of one with documents, with `buying` alone, or of it alone.
+
+    Raises DocumentError where it cannot be read, or a lint refuses it.
+    """
+    book = read(path, alone="buying")
+    book.refuse_faults()
+    name = (Buying.kind, SINGLE["buying"])
+    model = book.documents.get(name)
+    if not isinstance(model, Buying):
+        raise DocumentError(Fault(Place(path.name, 1, "buying"), "is missing: there are no rules"))
+    for where, says in lints(model):
+        book.fault((*book.paths[name], *where), says)
+    book.refuse_faults()
+    return model
 
 
 def _documents(book: Book, root: nodes.Mapping) -> Iterator[tuple[Name, tuple[Step, ...], Node]]:
@@ -110,9 +143,16 @@ def _take(book: Book, name: Name, path: tuple[Step, ...], node: Node) -> None:
     try:
         book.documents[name] = kind.model_validate(value)
     except ValidationError as error:
-        for fault in error.errors():
-            where = (*path, *(step for step in fault["loc"]))
-            book.fault(where, plain(fault))
+        faults = error.errors()
+        for fault in faults:
+            # a list whose only item has a fault is called too short as well
+            if not (fault["type"] == "too_short" and any(_lies_in(each, fault) for each in faults)):
+                book.fault((*path, *fault["loc"]), plain(fault))
+
+
+def _lies_in(fault: ErrorDetails, other: ErrorDetails) -> bool:
+    """Return whether a fault is about a part of what another one is about."""
+    return fault["loc"] != other["loc"] and fault["loc"][: len(other["loc"])] == other["loc"]
 
 
 @cache

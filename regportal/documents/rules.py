@@ -2,45 +2,20 @@
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from regportal.buying.schema import Buying, Condition
+from regportal.buying.lint import lints
+from regportal.buying.schema import Buying
 from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
-from regportal.documents.sentences import nearest, shown, there_is_no
+from regportal.documents.house import Finds, House, Name, Path, impossible
+from regportal.documents.phases import unknown
+from regportal.documents.sentences import shown, there_is_no
 from regportal.forms.schema import Gate, Question
 from regportal.library.schema import Asset
 from regportal.store.schema import Document, Site
-
-OF_ASSETS = frozenset({"download", "video_watch"})
-"""Events whose category is that of an asset."""
-WELL_KNOWN = frozenset(
-    {
-        "brochure",
-        "case-study",
-        "catalogue",
-        "comparison",
-        "contract",
-        "data-sheet",
-        "demo",
-        "guide",
-        "manual",
-        "order-form",
-        "paper",
-        "price",
-        "price-list",
-        "pricing",
-        "product",
-        "quote",
-        "trial",
-        "video",
-        "webinar",
-        "white-paper",
-    }
-)
-"""Categories that rules may speak of before the first asset has them."""
 
 SENDINGS = r"(newsletters|mailings|e-?mails|communications|publications|mailing lists)"
 OTHERS = r"(partners|affiliates|sponsors|subsidiaries|group companies|third[\s-]part(y|ies))"
@@ -55,9 +30,6 @@ BUNDLED = (r"\bterms\s+(and\s+conditions|of\s+(use|service|business))\b", r"\bAG
 ASSUMED = (r"\bun(tick|check)\b", r"\balready\s+(ticked|checked|agreed)\b")
 
 SECRETS = (r"\bwhsec_", r"\b[a-z][a-z0-9+.-]*://[^/\s@]+@")
-
-Name = tuple[str, str]
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +50,7 @@ def check(
     ``named`` are the documents that are written down, also those with faults of their own: a
     reference to one of them is not another fault. ``countries`` are the codes of ISO 3166.
     """
-    house = _House(documents, frozenset(named), frozenset(countries))
+    house = House(documents, frozenset(named), frozenset(countries))
     found = [] if ("site", "site") in named else [_no_site()]
     for name, document in documents.items():
         found += (Finding(name, path, says) for path, says in _of_one(document, house))
@@ -137,27 +109,6 @@ def changed_bases(before: Mapping[Name, Document], after: Mapping[Name, Document
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _House:
-    """All documents of a site, as a check of one of them sees them."""
-
-    documents: Mapping[Name, Document]
-    named: Collection[Name]
-    countries: Collection[str]
-
-    def keys(self, kind: str) -> list[str]:
-        """Return what documents of this kind are called."""
-        return sorted(key for name, key in self.named if name == kind)
-
-    def question(self, key: str) -> Question | None:
-        """Return a question that is written without faults."""
-        found = self.documents.get(("question", key))
-        return found if isinstance(found, Question) else None
-
-
-Finds = Iterator[tuple[Path, str]]
-
-
 def _no_site() -> Finding:
     """Say that nothing can be published without a site."""
     return Finding(
@@ -172,7 +123,7 @@ def _all(documents: Mapping[Name, Document], kind: type[Any]) -> list[Any]:
     return [document for document in documents.values() if isinstance(document, kind)]
 
 
-def _of_one(document: Document, house: _House) -> Finds:
+def _of_one(document: Document, house: House) -> Finds:
     """Yield what does not hold of one document."""
     match document:
         case Site():
@@ -184,7 +135,8 @@ def _of_one(document: Document, house: _House) -> Finds:
         case Gate():
             yield from _gate(document, house)
         case Buying():
-            yield from _buying(document, house)
+            yield from lints(document)
+            yield from unknown(document, house)
         case _:
             return
 
@@ -247,7 +199,7 @@ def wording_fault(text: str) -> str | None:
 # --- questions and gates ---
 
 
-def _question(question: Question, house: _House) -> Finds:
+def _question(question: Question, house: House) -> Finds:
     """Let a condition speak of another question, and of values it can have."""
     if question.when is None:
         if question.type == "region":
@@ -266,12 +218,12 @@ def _question(question: Question, house: _House) -> Finds:
     if other is None:
         return
     for index, value in enumerate(question.when.answer.values):
-        fault = _impossible(other, value, house.countries)
+        fault = impossible(other, value, house.countries)
         if fault:
             yield ("when", "answer", "in", index), fault
 
 
-def _in_a_circle(question: Question, house: _House) -> bool:
+def _in_a_circle(question: Question, house: House) -> bool:
     """Whether the conditions lead from this question back to it."""
     passed: set[str] = set()
     current: Question | None = question
@@ -281,26 +233,7 @@ def _in_a_circle(question: Question, house: _House) -> bool:
     return current is not None and current.key == question.key and bool(passed)
 
 
-def _impossible(question: Question, value: str, countries: Collection[str]) -> str | None:
-    """Return why nobody can answer this question with this value, or None."""
-    if question.choices:
-        known: Collection[str] = question.choices
-    elif question.type == "yes-no":
-        known = ("yes", "no")
-    elif question.type == "country":
-        known = countries
-    else:
-        return None
-    if value in known:
-        return None
-    if question.type == "country":
-        return f"{shown(value)} is not the code of a country, like GB or US"
-    meant = nearest(value, known)
-    says = f"{shown(question.key)} cannot be answered with {shown(value)}"
-    return f"{says}; did you mean {shown(meant)}?" if meant else says
-
-
-def _gate(gate: Gate, house: _House) -> Finds:
+def _gate(gate: Gate, house: House) -> Finds:
     """Let a gate give, ask and offer what there is, each once."""
     if ("asset", gate.asset) not in house.named:
         yield ("asset",), there_is_no("asset", gate.asset, house.keys("asset"))
@@ -314,46 +247,13 @@ def _gate(gate: Gate, house: _House) -> Finds:
             yield ("questions", index), says
 
 
-def _references(field: str, kind: str, keys: Sequence[str], house: _House) -> Finds:
+def _references(field: str, kind: str, keys: Sequence[str], house: House) -> Finds:
     """Yield what is listed twice, or is not there."""
     for index, key in enumerate(keys):
         if (kind, key) not in house.named:
             yield (field, index), there_is_no(kind, key, house.keys(kind))
         elif key in keys[:index]:
             yield (field, index), f"{shown(key)} is listed twice"
-
-
-# --- the buying model ---
-
-
-def _buying(buying: Buying, house: _House) -> Finds:
-    """Let every phase but the first be entered, by something that can happen."""
-    for index, phase in enumerate(buying.phases):
-        if phase.enter is None:
-            continue
-        path: Path = ("phases", index, "enter")
-        if index == 0:
-            yield path, "every opportunity begins in the first phase: it has no entry"
-        for field, conditions in (("any", phase.enter.any), ("all", phase.enter.all)):
-            for place, condition in enumerate(conditions):
-                for below, says in _condition(condition, house):
-                    yield (*path, field, place, *below), says
-
-
-def _condition(condition: Condition, house: _House) -> Finds:
-    """Let a condition count what some asset is, where assets are what is counted."""
-    all_read = all(("asset", key) in house.documents for key in house.keys("asset"))
-    if condition.event not in OF_ASSETS or not all_read:
-        return
-    known = WELL_KNOWN | {asset.category for asset in _all(house.documents, Asset)}
-    several = condition.where is not None and not isinstance(condition.where.category, str)
-    for index, category in enumerate(condition.categories):
-        if category not in known:
-            meant = nearest(category, known)
-            tip = f"; did you mean {shown(meant)}?" if meant else ""
-            below: Path = (index,) if several else ()
-            says = f"no asset has the category {shown(category)}{tip}"
-            yield ("where", "category", *below), says
 
 
 # --- secrets ---

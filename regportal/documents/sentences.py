@@ -14,6 +14,7 @@ LANGUAGE = "texts by language begin with its code, like en or de-AT"
 PATTERNS = {
     r"^[a-z0-9][a-z0-9_-]{0,63}$": f"cannot be a key: {KEY}",
     r"^([1-9][0-9]{0,4})(s|m|h|d|mo)$": "is not a length of time like 30m, 2h, 540d or 24mo",
+    r"^(0|[1-9][0-9]{0,4})(s|m|h|d|mo)$": "is not a length of time like 0d, 2h, 14d or 24mo",
     r"^#[0-9a-fA-F]{3,8}$": "is not a colour like '#0b5cad' (in quotes, because of the #)",
     r"^[0-9]{1,2}(\.[0-9]+)?(px|rem|em)$": "is not a length like 6px or 0.5rem",
     r"^[A-Za-z0-9 ,'_-]{1,200}$": "is not a list of fonts like Inter, system-ui",
@@ -43,14 +44,7 @@ ONLY_A_NAME = (
 
 NOT_YET = {
     "scores": "scores are not built yet: leave this section out",
-    "exit": "exit criteria are not built yet: leave this out",
-    "falls_to": "falling back is not built yet: leave this out",
-    "none": "none is not built yet: write any or all",
-    "by": "by is not built yet: leave this out",
-    "quiet": "quiet is not built yet: write event",
-    "score": "scores are not built yet: write event",
-    "group": "quorums are not built yet: leave this out",
-    "min_stay": "a least stay is not built yet: leave this out",
+    "segment": "segments are not built yet: write field",
     "survey": "surveys are not built yet: leave this out",
     "version": "versions are numbered by us: leave this out",
 }

@@ -17,7 +17,7 @@ from regportal.buying.actions import (
     remove_role,
     upsert_opportunity,
 )
-from regportal.buying.rules import Told
+from regportal.buying.telling import Told
 from regportal.connectors.rules import in_full
 from regportal.consent.suppression import ERASED, reasons
 from regportal.errors import RegportalError, StaleError

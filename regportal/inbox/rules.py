@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from regportal.buying.rules import Part, Told
+from regportal.buying.telling import Part, Told
 
 LONGEST_ID = 255
 LONGEST_TEXT = 500

@@ -98,7 +98,7 @@ def kind_of(name: str, first: bytes) -> Kind:
     text = first.decode("utf-8-sig", "replace").strip()
     if text.startswith("{"):
         return Kind.JSONL
-    if set(_cells(text, _separator(text)) or ()) >= NEEDED:
+    if set(cells_of(text, separator_of(text)) or ()) >= NEEDED:
         return Kind.CSV
     try:
         read_line(text)
@@ -124,11 +124,11 @@ def rows_of_csv(lines: Lines) -> Iterator[tuple[int, Any]]:
         text = text_of(first).removeprefix(MARK)
     except NotAnEventError as error:
         raise RegportalError(f"the first line must name the columns: {error}") from error
-    separator = _separator(text)
-    heading = _heading(_cells(text, separator))
+    separator = separator_of(text)
+    heading = _heading(cells_of(text, separator))
     for number, line in waiting:
         try:
-            yield number, _told(_under(heading, _cells(text_of(line), separator)))
+            yield number, _told(_under(heading, cells_of(text_of(line), separator)))
         except NotAnEventError as error:
             yield number, error
 
@@ -206,16 +206,16 @@ def text_of(line: bytes | None) -> str:
         raise NotAnEventError("the line is not UTF-8") from None
 
 
-def _separator(heading: str) -> str:
+def separator_of(heading: str) -> str:
     """Return what parts the columns: a comma, a semicolon or a tab."""
     return max(",;\t", key=heading.count)
 
 
-def _cells(text: str, separator: str) -> list[str] | None:
+def cells_of(text: str, separator: str) -> list[str] | None:
     """
     Return the cells of one line; None where its quotes are not right.
 
-    >>> _cells('a,"b ""c"" d"', ","), _cells('a,"b', ",")
+    >>> cells_of('a,"b ""c"" d"', ","), cells_of('a,"b', ",")
     (['a', 'b "c" d'], None)
     """
     try:

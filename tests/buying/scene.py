@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from regportal.buying import actions
 from regportal.buying.models import Move, Opportunity
-from regportal.buying.rules import Part, Told
+from regportal.buying.telling import Part, Told
 from regportal.connectors.schema import Connector
 from regportal.identity.actions import contact_from_crm
 from regportal.library.schema import Asset

@@ -239,6 +239,12 @@ REFUSED = {
         "buying:\n  phases:\n    - id: a\n      exit: {any: []}\n",
         4,
         "buying.phases[0].exit",
+        "needs conditions under either any or all, or under none",
+    ),
+    "segments": (
+        "buying:\n  phases:\n    - id: a\n      enter: {any: [{segment: x}]}\n",
+        4,
+        "buying.phases[0].enter.any[0].segment",
         "not built yet",
     ),
     "a version": ("buying:\n  version: 7\n  phases: [{id: a}]\n", 2, "buying.version", "by us"),

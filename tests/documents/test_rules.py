@@ -112,6 +112,31 @@ WRONG = {
         "phases.1.enter.any.0.where.category.1",
         "no asset has the category 'price-lst'; did you mean 'price-list'?",
     ),
+    "a rule about a question that nobody asks": (
+        ASSET + f"questions:\n{COUNTRY}" + buying("{answer: {question: county, known: true}}"),
+        "phases.1.enter.any.0.answer.question",
+        "there is no question called 'county'; did you mean 'country'?",
+    ),
+    "a rule about an answer that nobody can give": (
+        ASSET + f"questions:\n{COUNTRY}" + buying("{answer: {question: country, in: [GB, UK]}}"),
+        "phases.1.enter.any.0.answer.in.1",
+        "'UK' is not the code of a country, like GB or US",
+    ),
+    "a rule about the number of a country": (
+        ASSET + f"questions:\n{COUNTRY}" + buying("{answer: {question: country, at_least: 3}}"),
+        "phases.1.enter.any.0.answer",
+        "'country' is not a question of type number",
+    ),
+    "a rule about a score that is not there": (
+        ASSET + buying("{all: [{event: call}, {score: {name: fit, at_least: 40}}]}"),
+        "phases.1.enter.any.0.all.1.score.name",
+        "there is no score called 'fit'",
+    ),
+    "a rule about more downloads than are counted": (
+        ASSET + buying("{event: download, count: {at_least: 3}, within: 10m}"),
+        "phases.1.enter.any.0.count.at_least",
+        "is more than is counted: a download counts once a visit and thing, 1 times in 10m",
+    ),
     "a network that is none": (
         "",
         "ignore.networks.0",

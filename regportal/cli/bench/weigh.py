@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.batch import Batch, Role
 from regportal.buying.default import DEFAULT
+from regportal.buying.facts import Sign
+from regportal.buying.glance import furthest
 from regportal.buying.models import ContactRole, Move, Opportunity
-from regportal.buying.rules import Sign, furthest
 from regportal.buying.signs import Owned, Spell
 from regportal.buying.weigher import Weighing, weigh
 from regportal.cli.bench.databases import scratch

@@ -1,0 +1,152 @@
+"""The command that tries rules on a foreign log: any log in, phases out."""
+
+import csv
+import gzip
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from regportal.cli.exporting import written
+from regportal.cli.moments import MOMENT
+from regportal.store.tables import safe_cell
+
+if TYPE_CHECKING:
+    from regportal.buying.facts import Sign
+    from regportal.buying.foreign import FactRow
+    from regportal.buying.replaying import Moved
+    from regportal.buying.schema import Buying
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+COLUMNS = ("opportunity", "from", "to", "at", "cause", "reason")
+OFTEN = 1000
+"""Rows after which the bar moves."""
+
+
+@click.command()
+@click.option("--rules", "model", type=FILE, required=True, help="The buying model, as YAML.")
+@click.option("--interactions", "done", type=FILE, required=True, help="What contacts did.")
+@click.option("--roles", "parts", type=FILE, required=True, help="Who had a part in what.")
+@click.option("--opportunities", "told", type=FILE, help="What the seller did, and when.")
+@click.option("--facts", "known", type=FILE, help="Answers, scores and fields of contacts.")
+@click.option("--until", type=MOMENT, help="The last moment; else the last one in the files.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Where every move is written: CSV, or JSON Lines by its name; .gz packs it.",
+)
+def replay(
+    model: Path,
+    done: Path,
+    parts: Path,
+    told: Path | None,
+    known: Path | None,
+    until: datetime | None,
+    out: Path,
+) -> None:
+    """
+    Run rules over the log of another system, and write down every move.
+
+    No server is needed, and nothing is kept. The files are CSV or JSON Lines, and may be packed by
+    gzip; the manual (docs/commands.md) names their columns.
+    """
+    from regportal.buying import rows
+    from regportal.buying.compiled import compiled
+    from regportal.buying.facts import moment
+    from regportal.buying.replaying import Replay
+    from regportal.documents.reading import read_model
+
+    given = [file for file in (model, done, parts, told, known) if file is not None]
+    if out.exists() and any(out.samefile(file) for file in given):
+        raise click.UsageError("--out would write over a file that is read")
+    buying = read_model(model)
+    size = sum(file.stat().st_size for file in given[1:])
+    with click.progressbar(length=size, label="Reading", file=sys.stderr) as bar:
+        facts = rows.interactions(done, bar.update)
+        roles = rows.roles(parts, bar.update)
+        seller = rows.opportunities(told, bar.update) if told else []
+        facts += rows.facts(known, bar.update) if known else []
+    replaying = Replay(compiled(buying))
+    end = None if until is None else moment(until)
+    with click.progressbar(length=len(facts), label="Replaying", file=sys.stderr) as bar:
+        for number in replaying.run(roles, seller, facts, end):
+            if number % OFTEN == 0:
+                bar.update(OFTEN)
+    _write(out, [*_told(buying, replaying.moves, facts)])
+    click.echo(f"Wrote {len(replaying.moves)} moves to {out}.", err=True)
+
+
+def _told(
+    buying: "Buying", moves: Iterable["Moved"], facts: Iterable["FactRow"]
+) -> Iterator[dict[str, str]]:
+    """Yield each move as it is written, with its reason."""
+    from regportal.buying.facts import Sign, when
+    from regportal.connectors.rules import in_full
+
+    signs = {row.fact.id: row.fact for row in facts if isinstance(row.fact, Sign)}
+    for move in moves:
+        yield {
+            "opportunity": move.opportunity,
+            "from": move.step.came_from,
+            "to": move.step.to,
+            "at": in_full(when(move.at)),
+            "cause": move.cause,
+            "reason": _reason(buying, move, signs),
+        }
+
+
+def _reason(buying: "Buying", move: "Moved", signs: Mapping[object, "Sign"]) -> str:
+    """Return why an opportunity moved, as one plain sentence."""
+    from regportal.buying.facts import when
+    from regportal.buying.words import Deed, called, ground_of, sentence
+
+    def deed_of(key: object) -> Deed:
+        sign = signs[key]
+        return Deed(str(sign.contact), sign.type, sign.object or sign.category or "something")
+
+    label = called(buying, move.step.to)
+    grounds = [ground_of(met, deed_of) for met in move.step.because]
+    if move.gone:
+        grounds = [f"{', '.join(move.gone)} has no part any more"]
+    return sentence(label, when(move.at), grounds, buying.zone)
+
+
+def _write(out: Path, moves: list[dict[str, str]]) -> None:
+    """Write every move, or leave what was there."""
+    name = out.name.lower()
+    write = _json if name.removesuffix(".gz").endswith((".jsonl", ".ndjson")) else _csv
+    with written(out) as file:
+        if name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
+                _text(packed, moves, write)
+        else:
+            _text(file, moves, write)
+
+
+def _text(
+    file: IO[bytes] | gzip.GzipFile,
+    moves: list[dict[str, str]],
+    write: Callable[[IO[str], list[dict[str, str]]], None],
+) -> None:
+    """Write moves as a text."""
+    text = io.StringIO(newline="")
+    write(text, moves)
+    file.write(text.getvalue().encode())
+
+
+def _csv(text: IO[str], moves: list[dict[str, str]]) -> None:
+    """Write a table; no spreadsheet runs what somebody else called something."""
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows([safe_cell(move[name]) for name in COLUMNS] for move in moves)
+
+
+def _json(text: IO[str], moves: list[dict[str, str]]) -> None:
+    """Write one JSON object a line."""
+    text.writelines(json.dumps(move, ensure_ascii=False) + "\n" for move in moves)

@@ -1,0 +1,136 @@
+"""What a buying model speaks of must be there: categories, questions, scores."""
+
+from regportal.buying.lint import conditions_in
+from regportal.buying.schema import Buying, Condition, Prefix
+from regportal.documents.house import Finds, House, Path, impossible
+from regportal.documents.sentences import nearest, shown, there_is_no
+from regportal.library.schema import Asset
+from regportal.store.schema import Site, span
+
+OF_ASSETS = frozenset({"download", "video_watch"})
+"""Events whose category is that of an asset."""
+WELL_KNOWN = frozenset(
+    {
+        "brochure",
+        "case-study",
+        "catalogue",
+        "comparison",
+        "contract",
+        "data-sheet",
+        "demo",
+        "guide",
+        "manual",
+        "order-form",
+        "paper",
+        "price",
+        "price-list",
+        "pricing",
+        "product",
+        "quote",
+        "trial",
+        "video",
+        "webinar",
+        "white-paper",
+    }
+)
+"""Categories that rules may speak of before the first asset has them."""
+
+
+def unknown(buying: Buying, house: House) -> Finds:
+    """Yield what no condition can ask for, because the other documents do not have it."""
+    for index, phase in enumerate(buying.phases):
+        for name, group in (("enter", phase.enter), ("exit", phase.exit)):
+            for path, condition in conditions_in(group) if group else ():
+                for below, says in _condition(condition, house):
+                    yield ("phases", index, name, *path, *below), says
+
+
+def _condition(condition: Condition, house: House) -> Finds:
+    """Yield what a single condition asks for that cannot be."""
+    if condition.event in OF_ASSETS and _all_assets_are_read(house):
+        yield from _categories(condition, house)
+        yield from _too_often(condition, house)
+    if condition.answer:
+        yield from _answer(condition, house)
+    if condition.score and ("score", condition.score.name) not in house.named:
+        says = there_is_no("score", condition.score.name, house.keys("score"))
+        yield ("score", "name"), says
+
+
+def _all_assets_are_read(house: House) -> bool:
+    """Return whether every asset is written without faults, so that we know what there is."""
+    return all(("asset", key) in house.documents for key in house.keys("asset"))
+
+
+def _assets(house: House) -> list[Asset]:
+    """Return every asset."""
+    return [document for document in house.documents.values() if isinstance(document, Asset)]
+
+
+def _categories(condition: Condition, house: House) -> Finds:
+    """Let a condition count what some asset is, where assets are what is counted."""
+    known = WELL_KNOWN | {asset.category for asset in _assets(house)}
+    several = condition.where is not None and not isinstance(condition.where.category, str)
+    for index, category in enumerate(condition.categories):
+        if category not in known:
+            meant = nearest(category, known)
+            tip = f"; did you mean {shown(meant)}?" if meant else ""
+            below: Path = (index,) if several else ()
+            says = f"no asset has the category {shown(category)}{tip}"
+            yield ("where", "category", *below), says
+
+
+def _too_often(condition: Condition, house: House) -> Finds:
+    """Let a condition ask for no more downloads than are counted: one a thing and visit."""
+    site = house.documents.get(("site", "site"))
+    if condition.event != "download" or condition.by == "distinct_contacts":
+        return
+    if not isinstance(site, Site):
+        return
+    things = sum(_is_asked(condition, asset) for asset in _assets(house))
+    most = things * (condition.window // span(site.visit) + 1)
+    if 0 < most < condition.count.at_least:
+        says = (
+            f"is more than is counted: a download counts once a visit and thing, {most} times in"
+            f" {condition.within}"
+        )
+        yield ("count", "at_least"), says
+
+
+def _is_asked(condition: Condition, asset: Asset) -> bool:
+    """Return whether the download of an asset counts for a condition."""
+    where = condition.where
+    if where is None:
+        return True
+    return all(
+        asked is None
+        or (name.startswith(asked.prefix) if isinstance(asked, Prefix) else name in _listed(asked))
+        for name, asked in ((asset.category, where.category), (asset.key, where.object))
+    )
+
+
+def _listed(told: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return one or several as several."""
+    return (told,) if isinstance(told, str) else told
+
+
+def _answer(condition: Condition, house: House) -> Finds:
+    """Let a condition ask for an answer that somebody can give."""
+    asked = condition.answer
+    if asked is None:
+        return
+    if ("question", asked.question) not in house.named:
+        says = there_is_no("question", asked.question, house.keys("question"))
+        yield ("answer", "question"), says
+        return
+    question = house.question(asked.question)
+    if question is None:
+        return
+    wanted = {"equals": (asked.equals,) if asked.equals else (), "in": asked.values or ()}
+    for name, values in wanted.items():
+        for index, value in enumerate(values):
+            fault = impossible(question, value, house.countries)
+            if fault:
+                yield ("answer", name, *((index,) if name == "in" else ())), fault
+    if (asked.at_least, asked.at_most) != (None, None) and question.type != "number":
+        yield ("answer",), f"{shown(asked.question)} is not a question of type number"

@@ -1,0 +1,94 @@
+"""
+Rules without end: a buying model that would keep us busy for ever.
+
+Whoever may publish rules may be careless, or no longer who he was; and rules are passed around as
+files. Elsewhere a pattern like ``(a+)+$``, or a rule that counts within a count, holds a server for
+minutes. Here a rule cannot loop. What is too deep, too large or written by reference is refused at
+once, with its place; what is accepted is read at once, and costs no interaction more than a bounded
+time.
+"""
+
+import time
+
+import pytest
+
+from regportal.buying.lint import lints
+from regportal.documents.reading import read_text
+from regportal.errors import DocumentError
+
+SOON = 5  # seconds; it takes a tenth of one where nothing else runs
+
+
+def pages(number):
+    """So many conditions, each about a page of its own."""
+    return ", ".join(f"{{event: page_view, where: {{object: '/{n}'}}}}" for n in range(number))
+
+
+def model(enter, number=1, exit_="any: [{quiet: {for: 3d}}]"):
+    """So many phases that are all entered and left so."""
+    phases = [
+        f"{{id: p{n}, enter: {{{enter}}}, exit: {{{exit_}}}, group: {{quorum: {n}}}}}"
+        for n in range(1, number + 1)
+    ]
+    return f"buying: {{phases: [{{id: p0}}, {', '.join(phases)}]}}"
+
+
+def said(text):
+    """What the lints say of a model; raises DocumentError where it is refused before."""
+    book = read_text(text.encode())
+    book.refuse_faults()
+    return [says for _, says in lints(book.documents["buying", "default"])]
+
+
+def nested(levels):
+    """A condition within so many others."""
+    return "any: [{" * levels + "event: call" + "}]" * levels
+
+
+BOMB = "buying:\n  model: &a a\n  phases: [" + "*a, " * 1000 + "]\n"
+WIDE = "any: [" + ", ".join(["{all: [{event: call}, {event: form}]}"] * 16) + "]"
+CROSS = "all: [" + ", ".join(["{any: [{event: call}, {event: form}]}"] * 16) + "]"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (model(nested(5)), "nested deeper than 4"),
+        (model(nested(4000)), "nested deeper than 16"),
+        (model(f"any: [{pages(65)}]"), "more than 64"),
+        (model(f"any: [{pages(64)}]"), "more than 64"),
+        (model("any: [{event: call}]", 32), "more than 32"),
+        (BOMB, "refers to another place"),
+    ],
+    ids=["deep", "very deep", "long", "long with its exit", "many phases", "by reference"],
+)
+def test_what_is_too_much_is_refused_at_once(text, says):
+    began = time.perf_counter()
+    with pytest.raises(DocumentError, match=says):
+        said(text)
+
+    assert time.perf_counter() - began < SOON
+
+
+@pytest.mark.parametrize("enter", [WIDE, CROSS, f"any: [{pages(22)}]", f"all: [{pages(22)}]"])
+def test_more_ways_than_anybody_could_follow_are_still_looked_at_at_once(enter):
+    began = time.perf_counter()
+    said(model(enter, 11, enter))
+
+    assert time.perf_counter() - began < SOON
+
+
+def test_a_rule_that_contradicts_itself_is_no_rule():
+    assert any(
+        "for its opposite" in says
+        for says in said(model("all: [{event: call}], none: [{event: call}]"))
+    )
+
+
+def test_no_interaction_meets_more_conditions_than_can_be_answered_quickly():
+    alike = ", ".join(["{event: page_view}"] * 44)
+
+    assert said(model(f"any: [{pages(63)}]", 31)) == []
+    assert said(model(f"any: [{alike}]", 3)) == [
+        "one page_view could meet 132 conditions: at most 100 may ask for it"
+    ]
