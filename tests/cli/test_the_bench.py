@@ -9,9 +9,11 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
+from regportal.buying.lint import lints
 from regportal.cli.bench import bench
 from regportal.cli.bench.databases import process_of
 from regportal.cli.bench.measure import Figures, Watch, cpu_of_all
+from regportal.cli.bench.phases import dearest, fifty
 from regportal.cli.bench.visits import WrongAnswerError
 from regportal.cli.bench.weigh import _check
 
@@ -24,10 +26,28 @@ def test_the_weigher_is_measured_by_moves_and_messages_that_are_really_there():
 
     assert done.exit_code == 0
     assert [set(one) for one in told["rounds"]] == [
-        {"in memory", "brute force", "database", "20 before", "40 before"}
+        {
+            *("in memory", "brute force", "database", "20 before", "40 before", "engine"),
+            *("engine, 20 before", "engine, 40 before"),
+            *("read again, 20 before", "read again, 40 before"),
+        }
     ] * 3
     assert all(Figures(**each).per_second > 0 for one in told["rounds"] for each in one.values())
-    assert len(told["goals"]) == 4
+    assert len(told["goals"]) == 7
+
+
+def test_the_index_finds_the_rules_that_a_loop_over_all_of_them_finds():
+    done = CliRunner().invoke(bench, ["rules-50", "--events", "1000", "--even-if-busy", "--json"])
+    told = json.loads(done.stdout)
+
+    assert done.exit_code == 0
+    assert [set(one) for one in told["rounds"]] == [
+        {"indexed", "naive loop", "heard and settled", "default model", "dearest model"}
+    ] * 3
+
+
+def test_the_dearest_model_that_is_measured_is_one_that_is_accepted():
+    assert list(lints(fifty())) == list(lints(dearest())) == []
 
 
 def test_a_bench_that_finds_something_else_measures_nothing():

@@ -141,6 +141,11 @@ def timeline(
     show_default=True,
     help="Interactions that some contacts had done before.",
 )
+@click.option(
+    "--log",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Interactions (as `replay` reads them) for the rules in memory; else they are made up.",
+)
 @DATABASE
 @BUSY
 @JSON
@@ -149,6 +154,7 @@ def weigh(
     lines: int,
     history: int,
     *,
+    log: Path | None,
     database: str | None,
     even_if_busy: bool,
     as_json: bool,
@@ -158,8 +164,29 @@ def weigh(
 
     with _folder() as folder, _progress(count + 1) as progress:
         found = bench_weigh(
-            folder, count, lines, history, database, even_if_busy=even_if_busy, progress=progress
+            folder,
+            count,
+            lines,
+            history,
+            database,
+            log,
+            even_if_busy=even_if_busy,
+            progress=progress,
         )
+    _print(found, as_json=as_json)
+
+
+@bench.command("rules-50")
+@ROUNDS
+@click.option("--events", type=click.IntRange(100, 1_000_000), default=20_000, show_default=True)
+@BUSY
+@JSON
+def rules(count: int, events: int, *, even_if_busy: bool, as_json: bool) -> None:
+    """Measure what 50 rules cost an event."""
+    from regportal.cli.bench.phases import bench_rules
+
+    with _progress(3 * count) as progress:
+        found = bench_rules(count, events, even_if_busy=even_if_busy, progress=progress)
     _print(found, as_json=as_json)
 
 

@@ -1,6 +1,5 @@
 """`regportal bench weigh`: from the lines of the log to moves, and to the news of them."""
 
-import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from regportal.buying.signs import Owned, Spell
 from regportal.buying.weigher import Weighing, weigh
 from regportal.cli.bench.databases import scratch
 from regportal.cli.bench.measure import Figures, Goal, Measured, ratio, rounds
+from regportal.cli.bench.phases import LITTLE, engine, log_of, names_of, timed
 from regportal.cli.bench.report import Report
 from regportal.cli.bench.visits import WrongAnswerError
 from regportal.connectors.schema import Connector
@@ -46,8 +46,6 @@ PAGE, PAPER, PRICES = ("page_view", None), ("download", "paper"), ("download", "
 STORY = (*[PAGE] * (EACH // 2 - 1), PAPER, *[PAGE] * (EACH // 2 - 1), PRICES)
 STEPS = 2
 """The moves of such a contact's opportunity: to interest, and to comparison."""
-LITTLE = 20
-"""How much contacts had done before; others had done far more."""
 FEW = 10
 """Contacts with so much before them."""
 CRM = Connector(key="crm", type="webhook", url="https://crm.bench.example/in", secret="env:BENCH")  # noqa: S106 - the name of one
@@ -66,12 +64,13 @@ class Deal:
     opportunity: Opportunity
 
 
-def bench_weigh(
+def bench_weigh(  # noqa: PLR0913 - as many as the command has options
     folder: Path,
     count: int,
     lines: int,
     much: int,
     server: str | None,
+    log: Path | None = None,
     *,
     even_if_busy: bool,
     progress: Callable[[str], None],
@@ -82,7 +81,8 @@ def bench_weigh(
     ``much`` is what some contacts had done before, one page an hour.
     """
     people = lines // EACH
-    short, long = f"{LITTLE} before", f"{much:,} before"
+    short, long = names_of(much)
+    rows = log_of(log, people, EACH)
     with scratch(server, folder, "weigh") as url:
         upgrade(url)
         store, shelf = Store(make_engine(url)), Shelf()
@@ -94,6 +94,7 @@ def bench_weigh(
 
         def one() -> Measured:
             return {
+                **engine(rows, much),
                 **_in_memory(people),
                 "database": _weighed(store, shelf, _new(store, people), STORY),
                 **{
@@ -109,7 +110,22 @@ def bench_weigh(
         "weigh",
         measured,
         [
-            _rate("events a second in memory", measured, "in memory", 25_000),
+            _rate("events a second through the rules, in memory", measured, "engine", 25_000),
+            ratio(
+                f"rules with {long} / with {short}",
+                measured,
+                f"engine, {long}",
+                f"engine, {short}",
+                0.8,
+            ),
+            ratio(
+                f"rules / all read again, {long}",
+                measured,
+                f"engine, {long}",
+                f"read again, {long}",
+                None,
+            ),
+            _rate("events a second with their news, in memory", measured, "in memory", 25_000),
             ratio("in memory / brute-force replay", measured, "in memory", "brute force", None),
             _rate(f"lines a second into {database}", measured, "database", 10_000),
             ratio(f"with {long} / with {short}", measured, long, short, 0.8),
@@ -126,15 +142,6 @@ def _rate(says: str, measured: Sequence[Measured], name: str, wanted: float) -> 
     """Return how much was done a second, a round."""
     each = tuple(one[name].per_second for one in measured)
     return Goal(says, at_least=True, wanted=wanted, each=each)
-
-
-def _timed(lines: int, work: Callable[[], object]) -> Figures:
-    """Return how long some work took, by the line."""
-    cpu, began = time.process_time(), time.perf_counter()
-    work()
-    took = time.perf_counter() - began
-    cpu = time.process_time() - cpu
-    return Figures(lines / took, 1000 * took / lines, 1000 * took / lines, 1000 * cpu / lines, 0.0)
 
 
 def _check(says: str, found: object, wanted: object) -> None:
@@ -162,8 +169,8 @@ def _in_memory(people: int) -> Measured:
 
     moves: list[str] = []
     found = {
-        "in memory": _timed(len(lines), ours),
-        "brute force": _timed(len(lines), lambda: moves.extend(_replayed(signs))),
+        "in memory": timed(len(lines), ours),
+        "brute force": timed(len(lines), lambda: moves.extend(_replayed(signs))),
     }
     _check("moves in memory", len(weighing.moves), STEPS * people)
     _check("moves by brute force", len(moves), STEPS * people)
@@ -245,7 +252,7 @@ def _weighed(
     now = datetime.now(UTC)
     store.write(lambda session: _do(session, deals, story, now))
     lines = len(deals) * len(story)
-    found = _timed(lines, lambda: weigh(store, shelf, now=now))
+    found = timed(lines, lambda: weigh(store, shelf, now=now))
     moves = STEPS * len(deals) if story is STORY else 0
     news = len(deals) if moves else 0
     told = [after - earlier for earlier, after in zip(before, _written(store), strict=True)]
