@@ -8,6 +8,7 @@ oracle.py.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from tests.buying.holding import Holding, Known
@@ -146,7 +147,7 @@ def _was_answered(leaf: Rules, sees: View, epoch: datetime) -> bool:
     """
     newest = {
         known.contact: known.fact
-        for known in sees.said
+        for known in sorted(sees.said, key=lambda known: (known.fact.at, known.place))
         if isinstance(known.fact, Answered) and known.fact.question == leaf["question"]
     }
     fresh = [answer for answer in newest.values() if answer.at > epoch]
@@ -170,7 +171,7 @@ def _scores(leaf: Rules, sees: View) -> bool:
     """M 1.2: "`score`: name, at_least": that of one contact is high enough."""
     newest = {
         known.contact: known.fact.value
-        for known in sees.said
+        for known in sorted(sees.said, key=attrgetter("place"))
         if isinstance(known.fact, Scored) and known.fact.score == leaf["name"]
     }
     return any(value >= leaf["at_least"] for value in newest.values())
@@ -180,7 +181,7 @@ def _is_described(leaf: Rules, sees: View) -> bool:
     """M 1.2, L 6: "`field` (contact/account standard field: equals/in/known)"."""
     newest = {
         known.contact: known.fact.value
-        for known in sees.said
+        for known in sorted(sees.said, key=attrgetter("place"))
         if isinstance(known.fact, Described) and known.fact.field == leaf["name"]
     }
     wanted = leaf.get("in") or ([leaf["equals"]] if leaf.get("equals") else None)
