@@ -18,8 +18,8 @@ def contacts_of_account(session: Session, key: str) -> list[uuid.UUID]:
     Return the contacts of an account; raise NotHereError where it is none.
 
     ``<connector>:<external id>`` is the CRM's account: theirs who have a part in one of its
-    opportunities now. A domain is a company's: theirs who proved an address there. One where
-    anybody gets an address is nobody's account.
+    opportunities now. A domain is a company's: theirs who proved an address there, whatever
+    stands before the domain it registered. One where anybody gets an address is nobody's account.
     """
     if not key.isprintable():  # no database takes it
         raise NotHereError(NO_ACCOUNT)
@@ -47,14 +47,31 @@ def _of_crm(session: Session, connector: str, external_id: str) -> list[uuid.UUI
 
 
 def _of_domain(session: Session, domain: str) -> list[uuid.UUID] | None:
-    """Return who proved an address of this domain; None where nobody did, or anybody may."""
-    try:
-        if not read_address(f"somebody@{domain}").is_business:
-            return None
-    except ValueError:
+    """Return who proved an address of this company; None where nobody did, or it is none."""
+    company = company_of(f"somebody@{domain}")
+    if company is None:
         return None
-    query = sa.select(Contact.id).where(
-        Contact.match_key.endswith(f"@{domain}", autoescape=True),
+    query = sa.select(Contact.id, Contact.match_key).where(
+        sa.or_(
+            *(
+                Contact.match_key.endswith(f"{before}{company}", autoescape=True)
+                for before in ("@", ".")
+            )
+        ),
         Contact.assurance == Assurance.VERIFIED,
     )
-    return [*session.scalars(query)] or None
+    found = session.execute(query)
+    return [one for one, email in found if company_of(email) == company] or None
+
+
+def company_of(email: str) -> str | None:
+    """
+    Return the domain that the company of an address registered, or None where there is none.
+
+    >>> company_of("ann@mail.initech.co.uk"), company_of("ann@gmail.com"), company_of("x@co.uk")
+    ('initech.co.uk', None, None)
+    """
+    try:
+        return read_address(email).company
+    except ValueError:
+        return None

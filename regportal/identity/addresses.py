@@ -7,6 +7,7 @@ from importlib import resources
 
 from disposable_email_domains import blocklist
 from email_validator import EmailNotValidError, validate_email
+from publicsuffixlist import PublicSuffixList
 
 from regportal.store.words import N_
 
@@ -69,9 +70,31 @@ class Address:
         return [flag for flag, holds in found.items() if holds]
 
     @property
+    def is_free(self) -> bool:
+        """
+        Whether its domain gives mail to anybody.
+
+        >>> read_address("ann@gmail.com").is_free, read_address("ann@acme.example").is_free
+        (True, False)
+        """
+        return any(domain in _freemail() for domain in {self.domain, registrable(self.domain)})
+
+    @property
     def is_business(self) -> bool:
         """Whether its domain is some company's own, as far as anybody can tell."""
-        return self.domain not in _freemail() and not self.is_disposable
+        return not self.is_free and not self.is_disposable
+
+    @property
+    def company(self) -> str | None:
+        """
+        Return the domain that its company registered; None where it is no company's address.
+
+        >>> read_address("ann@mail.acme.co.uk").company
+        'acme.co.uk'
+        >>> read_address("ann@gmail.com").company is None
+        True
+        """
+        return registrable(self.domain) if self.is_business else None
 
 
 def read_address(typed: str) -> Address:
@@ -102,6 +125,20 @@ def read_address(typed: str) -> Address:
         raise ValueError(NO_ADDRESS) from error
     local, domain = found.local_part, found.ascii_domain.lower()
     return Address(typed.strip(), found.normalized, f"{local.lower()}@{domain}")
+
+
+@lru_cache(maxsize=4096)
+def registrable(domain: str) -> str | None:
+    """
+    Return the part of a domain that somebody registered; None where nobody can register it.
+
+    What is below a public suffix is one owner's, whatever he calls his machines:
+
+    >>> registrable("mail.acme.co.uk"), registrable("acme.co.uk"), registrable("co.uk")
+    ('acme.co.uk', 'acme.co.uk', None)
+    """
+    found: str | None = _suffixes().privatesuffix(domain.lower())
+    return found
 
 
 @lru_cache(maxsize=4096)
@@ -152,6 +189,12 @@ def _with_parents(domain: str) -> list[str]:
     """
     parts = domain.split(".")
     return [".".join(parts[start:]) for start in range(len(parts) - 1)]
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    """Return the Public Suffix List as it came with its package: nothing is fetched."""
+    return PublicSuffixList()
 
 
 @cache
