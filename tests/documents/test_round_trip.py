@@ -69,9 +69,18 @@ newsletters = unique(
 names = st.text(SMALL + "ÄÖ ._-", min_size=1, max_size=12).filter(
     lambda name: name.strip("._- ") == name != ""
 )
+
+
+def files_in(written):
+    """How many assets have a file."""
+    return sum("file" in one for one in written)
+
+
 assets = unique(
     document({"title": texts, "category": keys, "url": st.just("https://acme.example/a?b=c#d")})
     | document({"title": texts, "category": keys, "file": names}, topics=st.lists(keys, max_size=3))
+).filter(
+    lambda written: len({one["file"] for one in written if "file" in one}) == files_in(written)
 )
 
 
