@@ -65,9 +65,14 @@ def is_ours(name, *kinds):
     True
     >>> is_ours("regportal.buying.models.rules", "rules")
     False
+    >>> is_ours("regportal.buying.scores.rules.check_score", "rules")
+    True
     """
     parts = name.split(".")
-    return parts[0] == "regportal" and parts[2:3] != [] and parts[2] in kinds
+    within = 2
+    while (ROOT / Path(*parts[: within + 1])).is_dir():  # a part of a room with modules of its own
+        within += 1
+    return parts[0] == "regportal" and parts[within : within + 1] != [] and parts[within] in kinds
 
 
 def is_one_of(known, name):

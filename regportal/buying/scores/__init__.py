@@ -1,0 +1,1 @@
+"""How much attention somebody deserves, and for what: named scores, each with its reasons."""

@@ -1,0 +1,336 @@
+"""How somebody stands under one score: what is remembered of him, and what it is worth when."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from regportal.buying.scores.caps import DAY, WEEK, Cap, Ring, heard
+from regportal.buying.scores.decay import (
+    EPSILON,
+    MONTH,
+    NEVER,
+    PULSE,
+    Sum,
+    added,
+    left,
+    momentum,
+    rank,
+)
+from regportal.buying.scores.decay import WEEK as A_WEEK
+from regportal.buying.scores.schema import HIGHEST, Deed, Score
+from regportal.store.schema import span
+
+NOTHING = Sum()
+
+
+class Rule(NamedTuple):
+    """One line of points, ready to be asked."""
+
+    name: str
+    group: int
+    points: int
+    categories: frozenset[str]
+    caps: tuple[Cap, ...]
+
+    def concerns(self, category: str | None) -> bool:
+        """Return whether a sign of this category counts."""
+        return not self.categories or category in self.categories
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A score, indexed by what somebody does."""
+
+    score: Score
+    version: int = 0
+
+    @cached_property
+    def rules(self) -> Mapping[str, tuple[Rule, ...]]:
+        """Return the rules by the type of sign they are about."""
+        found: dict[str, tuple[Rule, ...]] = {}
+        for index, group in enumerate(self.score.behaviour):
+            for place, deed in enumerate(group.points):
+                name = f"{group.group}/{place}"
+                rule = Rule(name, index, deed.points, frozenset(deed.categories), _caps(deed))
+                found[deed.event] = (*found.get(deed.event, ()), rule)
+        return found
+
+    @cached_property
+    def half_lives(self) -> tuple[float, ...]:
+        """Return the half-life of each group."""
+        return tuple(span(group.half_life).total_seconds() for group in self.score.behaviour)
+
+    @cached_property
+    def limits(self) -> tuple[int, ...]:
+        """Return the most that each group may give."""
+        return tuple(group.at_most for group in self.score.behaviour)
+
+    @cached_property
+    def recency(self) -> tuple[int, float] | None:
+        """Return the most that having been here lately gives, and its half-life."""
+        part = self.score.temporal.recency if self.score.temporal else None
+        return (part.at_most, span(part.half_life).total_seconds()) if part else None
+
+    @cached_property
+    def pulse(self) -> int:
+        """Return the most that momentum gives."""
+        part = self.score.temporal.momentum if self.score.temporal else None
+        return part.at_most if part else 0
+
+    @cached_property
+    def slowest(self) -> float:
+        """Return the half-life by which the whole fades at least."""
+        every = (*self.half_lives, *(self.recency or ())[1:], *((PULSE,) if self.pulse else ()))
+        return max(every, default=DAY)
+
+    @cached_property
+    def marks(self) -> tuple[float, ...]:
+        """Return from which values on each threshold is reached, lowest first."""
+        return tuple(at - EPSILON for _, at in self.score.levels)
+
+    def concerns(self, kind: str, category: str | None) -> bool:
+        """Return whether any rule is about such signs."""
+        rules = self.rules.get(kind, ())
+        return not self.score.behaviour or any(rule.concerns(category) for rule in rules)
+
+    def level(self, value: float) -> int:
+        """Return how many thresholds a value reaches."""
+        return bisect_right(self.marks, value)
+
+    @property
+    def key(self) -> str:
+        """Return what the score is called."""
+        return self.score.key
+
+    def level_called(self, name: str | None) -> int:
+        """Return how many thresholds there are up to this one; 0 where it is none."""
+        names = [each for each, _ in self.score.levels]
+        return names.index(name) + 1 if name in names else 0
+
+    def level_name(self, level: int) -> str | None:
+        """Return what the highest of so many thresholds is called."""
+        return self.score.levels[level - 1][0] if level else None
+
+
+def _caps(deed: Deed) -> tuple[Cap, ...]:
+    """Return how often a deed may count."""
+    limits = deed.limits
+    if limits is None:
+        return ()
+    both = ((limits.a_day, DAY), (limits.a_week, WEEK))
+    return tuple(Cap(most, length) for most, length in both if most is not None)
+
+
+class Parts(NamedTuple):
+    """What a score is made of at a moment."""
+
+    profile: float = 0.0
+    behaviour: float = 0.0
+    temporal: float = 0.0
+    social: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """
+        Return the score: all parts together, from 0 to 100.
+
+        >>> Parts(profile=40, behaviour=80).total, Parts(profile=-20).total
+        (100.0, 0.0)
+        """
+        return min(float(HIGHEST), max(0.0, sum(self)))
+
+
+@dataclass(slots=True)
+class Standing:
+    """
+    What is remembered of one person under one score: a few numbers, however long the history.
+
+    ``gained`` and ``lost`` are by group. Points that are taken fade like those that are given,
+    but no limit holds them back.
+    """
+
+    fixed: int = 0
+    """What his profile gives: it does not fade."""
+    gained: dict[int, Sum] = field(default_factory=dict)
+    lost: dict[int, Sum] = field(default_factory=dict)
+    week: Sum = NOTHING
+    month: Sum = NOTHING
+    last: float = NEVER
+    rings: dict[str, Ring] = field(default_factory=dict)
+
+    def hear(self, scoring: Scoring, kind: str, category: str | None, at: float, name: str) -> bool:
+        """
+        Take in one sign; return False where it came too late to be counted in its place.
+
+        Only a rule with a limit needs its signs in order. After False this standing is good for
+        nothing: it must be made anew from all signs.
+        """
+        if not scoring.score.behaviour:
+            self.last = max(self.last, at)
+            self._felt(scoring, 1, at)
+        for rule, counts in self.asked(scoring, kind, category, at, name):
+            if counts is None:
+                return False
+            if rule.points > 0:
+                self.last = max(self.last, at)
+            if counts:
+                self._earn(scoring, rule, at)
+        return True
+
+    def asked(
+        self, scoring: Scoring, kind: str, category: str | None, at: float, name: str
+    ) -> Iterator[tuple[Rule, bool | None]]:
+        """Yield each rule that a sign is about, and whether it counts; None: it is too late."""
+        for rule in scoring.rules.get(kind, ()):
+            if not rule.concerns(category):
+                continue
+            if not rule.caps:
+                yield rule, True
+                continue
+            found = heard(self.rings.get(rule.name, Ring()), rule.caps, at, name)
+            if found is None:
+                yield rule, None
+                return
+            self.rings[rule.name], counts = found
+            yield rule, counts
+
+    def _earn(self, scoring: Scoring, rule: Rule, at: float) -> None:
+        """Write down the points of a rule."""
+        sums = self.gained if rule.points > 0 else self.lost
+        held = sums.get(rule.group, NOTHING)
+        sums[rule.group] = added(held, abs(rule.points), at, scoring.half_lives[rule.group])
+        if rule.points > 0:
+            self._felt(scoring, rule.points, at)
+
+    def _felt(self, scoring: Scoring, points: int, at: float) -> None:
+        """Write down how much was done lately."""
+        if scoring.pulse:
+            self.week = added(self.week, points, at, A_WEEK)
+            self.month = added(self.month, points, at, MONTH)
+
+    # --- what it is worth ---
+
+    def group(self, scoring: Scoring, index: int, at: float) -> tuple[float, float]:
+        """Return what one group gives at a moment, and what it takes."""
+        half_life = scoring.half_lives[index]
+        gained = left(self.gained[index], at, half_life) if index in self.gained else 0.0
+        lost = left(self.lost[index], at, half_life) if index in self.lost else 0.0
+        return min(float(scoring.limits[index]), gained), lost
+
+    def newness(self, scoring: Scoring, at: float) -> float:
+        """Return what having been here lately gives at a moment."""
+        if scoring.recency is None or self.last == NEVER:
+            return 0.0
+        most, half_life = scoring.recency
+        return left(Sum(most, self.last), at, half_life)
+
+    def pulse(self, scoring: Scoring, at: float) -> float:
+        """Return what doing more than before gives at a moment."""
+        return scoring.pulse * momentum(self.week, self.month, at) if scoring.pulse else 0.0
+
+    def temporal(self, scoring: Scoring, at: float) -> float:
+        """Return what the moments of deeds give, whatever they were."""
+        return self.newness(scoring, at) + self.pulse(scoring, at)
+
+    def parts(self, scoring: Scoring, at: float) -> Parts:
+        """Return what the score is made of at a moment."""
+        behaviour = sum(
+            gives - takes
+            for gives, takes in (
+                self.group(scoring, index, at) for index in {*self.gained, *self.lost}
+            )
+        )
+        return Parts(float(self.fixed), behaviour, self.temporal(scoring, at))
+
+    def level(self, scoring: Scoring, at: float) -> int:
+        """Return how many thresholds are reached at a moment."""
+        if not scoring.marks:
+            return 0
+        return scoring.level(self._given(scoring, at) - self._taken(scoring, at))
+
+    def stays(self, scoring: Scoring, level: int, first: float, last: float) -> bool:
+        """
+        Return whether the level is surely the same all the time between two moments.
+
+        What is given is least at the end of it, and what is taken at the beginning.
+        """
+        lowest = scoring.level(self._given(scoring, last) - self._taken(scoring, first))
+        if lowest != level or not self.lost:
+            return lowest == level
+        return scoring.level(self._given(scoring, first) - self._taken(scoring, last)) == level
+
+    def _given(self, scoring: Scoring, at: float) -> float:
+        """Return all that is given at a moment: asked twice for every sign."""
+        given = self.fixed + self.temporal(scoring, at)
+        for index, held in self.gained.items():
+            given += min(scoring.limits[index], left(held, at, scoring.half_lives[index]))
+        return given
+
+    def _taken(self, scoring: Scoring, at: float) -> float:
+        """Return all that is taken at a moment."""
+        taken = 0.0
+        for index, held in self.lost.items():
+            taken += left(held, at, scoring.half_lives[index])
+        return taken
+
+    @property
+    def as_of(self) -> float:
+        """Return the moment of the newest sign."""
+        sums = (*self.gained.values(), *self.lost.values(), self.week)
+        return max(self.last, *(one.time for one in sums))
+
+    def rank(self, scoring: Scoring) -> float | None:
+        """
+        Return a key that is static in time, and never ranks anybody below what he is worth.
+
+        Where a score has one half-life and no limit is touched it is the order itself.
+        """
+        at = self.as_of
+        if at == NEVER:
+            return None
+        half_lives = scoring.half_lives
+        sums = (
+            left(held, at, half_lives[index])
+            - (left(self.lost[index], at, half_lives[index]) if index in self.lost else 0.0)
+            for index, held in self.gained.items()
+        )
+        return rank(
+            sum(max(0.0, one) for one in sums) + self.temporal(scoring, at), at, scoring.slowest
+        )
+
+    # --- how it is kept ---
+
+    def kept(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "gained": {str(index): list(held) for index, held in self.gained.items()},
+            "lost": {str(index): list(held) for index, held in self.lost.items()},
+            "week": list(self.week) if self.week.value else None,
+            "month": list(self.month) if self.month.value else None,
+            "last": self.last if self.last > NEVER else None,
+            "rings": {name: [ring.last, ring.counted] for name, ring in self.rings.items()},
+        }
+
+    @classmethod
+    def of(cls, fixed: int, kept: Mapping[str, Any]) -> "Standing":
+        """
+        Return what was kept.
+
+        >>> known = Standing(3, {0: Sum(5, 7)}, rings={"a": Ring((7, "x"), (7,))})
+        >>> Standing.of(3, known.kept()) == known
+        True
+        """
+        return cls(
+            fixed,
+            {int(index): Sum(*held) for index, held in kept["gained"].items()},
+            {int(index): Sum(*held) for index, held in kept["lost"].items()},
+            Sum(*kept["week"]) if kept["week"] else NOTHING,
+            Sum(*kept["month"]) if kept["month"] else NOTHING,
+            NEVER if kept["last"] is None else kept["last"],
+            {
+                name: Ring(tuple(last) if last else None, tuple(counted))
+                for name, (last, counted) in kept["rings"].items()
+            },
+        )
