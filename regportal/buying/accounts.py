@@ -1,6 +1,7 @@
 """Whose deeds are an account's: the CRM's own, or a company's by its domain."""
 
 import uuid
+from collections.abc import Collection
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -28,6 +29,30 @@ def contacts_of_account(session: Session, key: str) -> list[uuid.UUID]:
     if found is None:
         raise NotHereError(NO_ACCOUNT)
     return found
+
+
+def account_of(session: Session, contacts: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """
+    Return of which account these contacts are, as far as anybody knows.
+
+    The CRM's, where it gives them a part in an opportunity of one; else that of their company.
+    """
+    known = session.execute(
+        sa.select(Contact.id, Contact.match_key).where(
+            Contact.id.in_(contacts), Contact.assurance == Assurance.VERIFIED
+        )
+    )
+    companies = {one: company for one, email in known if (company := company_of(email))}
+    account = Opportunity.account["external_id"].as_string()
+    told = session.execute(
+        sa.select(ContactRole.contact_id, Opportunity.connector, account)
+        .join(Opportunity, Opportunity.id == ContactRole.opportunity_id)
+        .where(
+            ContactRole.contact_id.in_(contacts), ContactRole.until.is_(None), account.is_not(None)
+        )
+        .order_by(ContactRole.since, ContactRole.id)
+    )
+    return companies | {one: f"{connector}:{external_id}" for one, connector, external_id in told}
 
 
 def _of_crm(session: Session, connector: str, external_id: str) -> list[uuid.UUID] | None:

@@ -104,10 +104,21 @@ def done_by(
         return
     since = first - max(condition.window for condition in conditions)
     lately = sa.and_(Interaction.occurred_at > since, Interaction.occurred_at <= last)
-    first_hand = sa.select(Interaction.id).where(Interaction.contact_id.in_(contacts), lately)
-    later = sa.select(Attribution.interaction_id).where(Attribution.contact_id.in_(contacts))
-    theirs = Interaction.id.in_(sa.union(first_hand, later))
+    theirs = _of(contacts, lately)
     yield from _read(session, sa.and_(theirs, lately, _concerns(conditions)))
+
+
+def all_done_by(session: Session, contacts: Collection[uuid.UUID]) -> Iterator[Owned]:
+    """Yield whatever ever was the own of one of these contacts, as far as it is kept."""
+    if contacts:
+        yield from _read(session, _of(contacts))
+
+
+def _of(contacts: Collection[uuid.UUID], *which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Say to the database that an interaction is, or became, one of these contacts' own."""
+    first_hand = sa.select(Interaction.id).where(Interaction.contact_id.in_(contacts), *which)
+    later = sa.select(Attribution.interaction_id).where(Attribution.contact_id.in_(contacts))
+    return Interaction.id.in_(sa.union(first_hand, later))
 
 
 def _concerns(conditions: Collection[Condition]) -> sa.ColumnElement[bool]:

@@ -1,0 +1,57 @@
+"""Who has how much at any later moment, asked of the database: the same as looking at everybody."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from regportal.buying.scores.heard import Heard
+from regportal.buying.scores.reading import at_least, best
+from regportal.store.ids import uuid7
+from tests.buying.scores import oracle
+from tests.buying.scores.made_up import NOON, scores, signs
+
+DAY = timedelta(days=1)
+DOMAINS = {"business": "acme.example", "free": "gmail.com"}
+STARTED = datetime.fromtimestamp(NOON, UTC)
+
+
+@settings(
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    score=scores(),
+    people=st.lists(st.tuples(st.sampled_from([*DOMAINS]), signs(most=8)), min_size=1, max_size=5),
+    limit=st.integers(1, 20),
+    asked=st.tuples(st.integers(0, 400), st.integers(1, 100), st.integers(1, 5)),
+)
+def test_what_the_database_finds_is_what_looking_at_everybody_finds(
+    scene, listener, score, people, limit, asked
+):
+    scene.publish(score)
+    days, value, count = asked
+    at, histories, worth = STARTED + days * DAY, {}, {}
+    for kind, done in people:
+        contact = scene.contact(f"{uuid7()}@{DOMAINS[kind]}")
+        histories[contact] = done
+        fixed = oracle.fixed(score, kind)
+        worth[contact] = oracle.total(score, fixed, done, at.timestamp())
+        for type, category, when, _ in done:
+            then = datetime.fromtimestamp(when, UTC)
+            scene.did(contact, category, type=type, now=STARTED, occurred_at=then)
+    listener.hear(now=STARTED, limit=limit)
+    listener.tell(Heard(answered={*histories}), now=STARTED)
+    with scene.store.read() as session:
+        published = scene.shelf.published(session)
+        enough = {one.contact for one in at_least(session, published, "s", value, at=at)}
+        first = best(session, published, "s", count, at=at)
+
+    clear_cut = {one for one, has in worth.items() if abs(has - value) > 1e-6}
+    ranked = sorted((has for has in worth.values() if has >= 1), reverse=True)[:count]
+    assert enough & clear_cut == {one for one in clear_cut if worth[one] >= value}
+    assert [one.value for one in first] == sorted((one.value for one in first), reverse=True)
+    assert all(abs(one.value - has) < 1e-6 for one, has in zip(first, ranked, strict=False))
+    assert abs(len(first) - len(ranked)) <= sum(abs(has - 1) < 1e-6 for has in worth.values())
+    assert all(abs(one.value - worth[one.contact]) < 1e-6 for one in first)
+    assert [one for one in listener.differences(now=at) if one.contact in histories] == []
