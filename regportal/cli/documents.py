@@ -10,7 +10,7 @@ import click
 
 from regportal.cli.installation import Installation, opened
 from regportal.documents.plans import Name, Plan
-from regportal.errors import DocumentError, Fault, Place
+from regportal.errors import DocumentError, Fault, NotHereError, Place
 
 SHOWN = 80
 DOCUMENT = click.argument(
@@ -26,6 +26,21 @@ def schema() -> None:
     from regportal.documents.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("name", required=False)
+def template(name: str | None) -> None:
+    """Print a score to start from, as a section of the file; without NAME, which ones there are."""
+    from regportal.buying.scores.templates import TEMPLATES, template_of
+
+    if name is not None and name not in TEMPLATES:
+        raise NotHereError(f"there is no template {name!r}; there are {', '.join(TEMPLATES)}")
+    if name is not None:
+        click.echo(template_of(name), nl=False)
+        return
+    for each, use in TEMPLATES.items():
+        click.echo(f"{each:12}{use}")
 
 
 @click.command()

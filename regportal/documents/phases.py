@@ -2,38 +2,10 @@
 
 from regportal.buying.lint import conditions_in
 from regportal.buying.schema import Buying, Condition, Prefix
-from regportal.documents.house import Finds, House, Path, impossible
-from regportal.documents.sentences import nearest, shown, there_is_no
+from regportal.documents.house import OF_ASSETS, Finds, House
+from regportal.documents.sentences import shown, there_is_no
 from regportal.library.schema import Asset
 from regportal.store.schema import Site, span
-
-OF_ASSETS = frozenset({"download", "video_watch"})
-"""Events whose category is that of an asset."""
-WELL_KNOWN = frozenset(
-    {
-        "brochure",
-        "case-study",
-        "catalogue",
-        "comparison",
-        "contract",
-        "data-sheet",
-        "demo",
-        "guide",
-        "manual",
-        "order-form",
-        "paper",
-        "price",
-        "price-list",
-        "pricing",
-        "product",
-        "quote",
-        "trial",
-        "video",
-        "webinar",
-        "white-paper",
-    }
-)
-"""Categories that rules may speak of before the first asset has them."""
 
 
 def unknown(buying: Buying, house: House) -> Finds:
@@ -47,8 +19,8 @@ def unknown(buying: Buying, house: House) -> Finds:
 
 def _condition(condition: Condition, house: House) -> Finds:
     """Yield what a single condition asks for that cannot be."""
-    if condition.event in OF_ASSETS and _all_assets_are_read(house):
-        yield from _categories(condition, house)
+    yield from _categories(condition, house)
+    if condition.event in OF_ASSETS and house.knows_all_assets():
         yield from _too_often(condition, house)
     if condition.answer:
         yield from _answer(condition, house)
@@ -57,27 +29,13 @@ def _condition(condition: Condition, house: House) -> Finds:
         yield ("score", "name"), says
 
 
-def _all_assets_are_read(house: House) -> bool:
-    """Return whether every asset is written without faults, so that we know what there is."""
-    return all(("asset", key) in house.documents for key in house.keys("asset"))
-
-
-def _assets(house: House) -> list[Asset]:
-    """Return every asset."""
-    return [document for document in house.documents.values() if isinstance(document, Asset)]
-
-
 def _categories(condition: Condition, house: House) -> Finds:
     """Let a condition count what some asset is, where assets are what is counted."""
-    known = WELL_KNOWN | {asset.category for asset in _assets(house)}
     several = condition.where is not None and not isinstance(condition.where.category, str)
     for index, category in enumerate(condition.categories):
-        if category not in known:
-            meant = nearest(category, known)
-            tip = f"; did you mean {shown(meant)}?" if meant else ""
-            below: Path = (index,) if several else ()
-            says = f"no asset has the category {shown(category)}{tip}"
-            yield ("where", "category", *below), says
+        says = house.no_category(condition.event or "", category)
+        if says:
+            yield ("where", "category", *((index,) if several else ())), says
 
 
 def _too_often(condition: Condition, house: House) -> Finds:
@@ -87,7 +45,7 @@ def _too_often(condition: Condition, house: House) -> Finds:
         return
     if not isinstance(site, Site):
         return
-    things = sum(_is_asked(condition, asset) for asset in _assets(house))
+    things = sum(_is_asked(condition, asset) for asset in house.assets())
     most = things * (condition.window // span(site.visit) + 1)
     if 0 < most < condition.count.at_least:
         says = (
@@ -119,8 +77,8 @@ def _answer(condition: Condition, house: House) -> Finds:
     asked = condition.answer
     if asked is None:
         return
-    if ("question", asked.question) not in house.named:
-        says = there_is_no("question", asked.question, house.keys("question"))
+    says = house.no_question(asked.question)
+    if says:
         yield ("answer", "question"), says
         return
     question = house.question(asked.question)
@@ -129,7 +87,7 @@ def _answer(condition: Condition, house: House) -> Finds:
     wanted = {"equals": (asked.equals,) if asked.equals else (), "in": asked.values or ()}
     for name, values in wanted.items():
         for index, value in enumerate(values):
-            fault = impossible(question, value, house.countries)
+            fault = house.impossible(question, value)
             if fault:
                 yield ("answer", name, *((index,) if name == "in" else ())), fault
     if (asked.at_least, asked.at_most) != (None, None) and question.type != "number":

@@ -8,14 +8,18 @@ from typing import Any
 
 from regportal.buying.lint import lints
 from regportal.buying.schema import Buying
+from regportal.buying.scores.rules import check_score, fields_asked
+from regportal.buying.scores.schema import Score
 from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
-from regportal.documents.house import Finds, House, Name, Path, impossible
+from regportal.documents.house import Finds, House, Name, Path
 from regportal.documents.phases import unknown
 from regportal.documents.sentences import shown, there_is_no
 from regportal.forms.schema import Gate, Question
 from regportal.library.schema import Asset
 from regportal.store.schema import Document, Site
+
+MOST_SCORES = 32
 
 SENDINGS = r"(newsletters|mailings|e-?mails|communications|publications|mailing lists)"
 OTHERS = r"(partners|affiliates|sponsors|subsidiaries|group companies|third[\s-]part(y|ies))"
@@ -52,6 +56,10 @@ def check(
     """
     house = House(documents, frozenset(named), frozenset(countries))
     found = [] if ("site", "site") in named else [_no_site()]
+    scores = [name for name in documents if name[0] == Score.kind]
+    for name in scores[MOST_SCORES:]:
+        says = f"is one score too many: every deed is weighed by each, and {MOST_SCORES} are enough"
+        found.append(Finding(name, ("key",), says))
     for name, document in documents.items():
         found += (Finding(name, path, says) for path, says in _of_one(document, house))
         found += (Finding(name, path, says) for path, says in secrets_in(document))
@@ -85,6 +93,12 @@ def remarks(documents: Mapping[Name, Document]) -> list[str]:
             f"the connector {shown(connector.key)} maps {shown(key)}, which no question is called"
             for key in connector.fields
             if key not in questions
+        ]
+    types = {question.type for question in _all(documents, Question)}
+    for score in _all(documents, Score):
+        says += [
+            f"the score {shown(score.key)} counts what no question asks: {kind}"
+            for kind in fields_asked(score) - types
         ]
     return sorted(says)
 
@@ -137,6 +151,8 @@ def _of_one(document: Document, house: House) -> Finds:
         case Buying():
             yield from lints(document)
             yield from unknown(document, house)
+        case Score():
+            yield from check_score(document, house)
         case _:
             return
 
@@ -218,7 +234,7 @@ def _question(question: Question, house: House) -> Finds:
     if other is None:
         return
     for index, value in enumerate(question.when.answer.values):
-        fault = impossible(other, value, house.countries)
+        fault = house.impossible(other, value)
         if fault:
             yield ("when", "answer", "in", index), fault
 

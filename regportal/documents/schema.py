@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from regportal.buying.schema import Buying
+from regportal.buying.scores.schema import Score
 from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
 from regportal.forms.schema import Gate, Question
@@ -20,6 +21,7 @@ SECTIONS: dict[str, type[Document]] = {
     "assets": Asset,
     "gates": Gate,
     "buying": Buying,
+    "scores": Score,
     "connectors": Connector,
 }
 """The sections in the order in which they are written, and what each holds."""
@@ -43,6 +45,7 @@ class Book(BaseModel):
     assets: tuple[Asset, ...] = ()
     gates: tuple[Gate, ...] = ()
     buying: Buying | None = None
+    scores: tuple[Score, ...] = ()
     connectors: tuple[Connector, ...] = ()
 
 

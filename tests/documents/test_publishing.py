@@ -243,7 +243,7 @@ def test_a_file_that_changes_between_plan_and_apply_is_refused(shop):
 
 
 BROKEN = {
-    "a fault in the last line": WHOLE + "scores: []\n",
+    "a fault in the last line": WHOLE + "scoring: []\n",
     "a reference to nothing": WHOLE.replace("asset: prices,", "asset: nothing,"),
     "a file that is missing": WHOLE.replace("files/prices", "files/missing"),
 }

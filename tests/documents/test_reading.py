@@ -234,7 +234,73 @@ REFUSED = {
         "buying.timezone",
         "'Mars' is not a time zone",
     ),
-    "scores": ("scores: []\n", 1, "scores", "scores are not built yet"),
+    "a score of nothing": ("scores:\n  - key: a\n", 2, "scores[0]", "needs at least one of"),
+    "a half-life of nothing": (
+        "scores:\n  - key: a\n    temporal: {recency: {half_life: 0d}}\n",
+        3,
+        "scores[0].temporal.recency.half_life",
+        "'0d' is not a length of time",
+    ),
+    "a half-life that never ends": (
+        "scores:\n  - key: a\n    temporal: {recency: {half_life: 99mo}}\n",
+        3,
+        "scores[0].temporal.recency.half_life",
+        "must be from 1h to 730d",
+    ),
+    "a threshold out of range": (
+        "scores:\n  - key: a\n    thresholds: {hot: 101}\n",
+        3,
+        "scores[0].thresholds.hot",
+        "must be from 1 to 100",
+    ),
+    "an event nobody knows": (
+        (
+            "scores:\n  - key: a\n    behaviour:\n"
+            "      - {group: g, half_life: 7d, points: [{event: downlod, points: 1}]}\n"
+        ),
+        4,
+        "scores[0].behaviour[0].points[0].event",
+        "did you mean 'download'?",
+    ),
+    "limits that contradict": (
+        (
+            "scores:\n  - key: a\n    behaviour:\n      - group: g\n        half_life: 7d\n"
+            "        points: [{event: download, points: 1, max: {24h: 3, 7d: 2}}]\n"
+        ),
+        6,
+        "scores[0].behaviour[0].points[0].max",
+        "contradict each other",
+    ),
+    "a deed worth more than its group": (
+        (
+            "scores:\n  - key: a\n    behaviour:\n      - group: g\n        half_life: 7d\n"
+            "        at_most: 10\n        points: [{event: download, points: 11}]\n"
+        ),
+        4,
+        "scores[0].behaviour[0]",
+        "one deed gives 11 points, but the group at most 10",
+    ),
+    "points for silence": (
+        (
+            "scores:\n  - key: a\n    profile:\n"
+            "      points: [{field: {name: level, known: false}, points: 5}]\n"
+        ),
+        4,
+        "scores[0].profile.points[0].field.known",
+        "what is not known gives no points and takes none",
+    ),
+    "a condition of nothing": (
+        "scores:\n  - key: a\n    profile:\n      points: [{answer: {question: q}, points: 5}]\n",
+        4,
+        "scores[0].profile.points[0].answer",
+        "needs one of equals, in, known, at_least, at_most",
+    ),
+    "two thresholds in one place": (
+        "scores:\n  - key: a\n    temporal: {momentum: {}}\n    thresholds: {a: 5, b: 5}\n",
+        2,
+        "scores[0]",
+        "two thresholds are at 5",
+    ),
     "exit criteria": (
         "buying:\n  phases:\n    - id: a\n      exit: {any: []}\n",
         4,
@@ -280,7 +346,7 @@ def test_what_cannot_be_taken_is_named_by_file_line_and_key(text, line, key, say
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_file():
     told = faults(
-        "gate: 1\n" + QUESTION.replace("text", "txet") + "    sensitive: no\nscores: []\n"
+        "gate: 1\n" + QUESTION.replace("text", "txet") + "    sensitive: no\nscoring: []\n"
     )
     lines = [int(one.split(":")[1]) for one in told.splitlines()]
 

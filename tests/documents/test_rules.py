@@ -27,7 +27,65 @@ def buying(condition):
     return f"buying: {{phases: [{{id: a}}, {{id: b, enter: {{any: [{condition}]}}}}]}}\n"
 
 
+def score(line, thresholds=""):
+    return f"scores: [{{key: s, profile: {{points: [{line}]}}{thresholds}}}]\n"
+
+
+def deed(deed):
+    return f"scores: [{{key: s, behaviour: [{{group: g, half_life: 7d, points: [{deed}]}}]}}]\n"
+
+
 WRONG = {
+    "a score that counts what nobody is asked": (
+        f"questions:\n{COUNTRY}" + score("{answer: {question: cuntry, known: true}, points: 5}"),
+        "profile.points.0.answer.question",
+        "there is no question called 'cuntry'; did you mean 'country'?",
+    ),
+    "a score for an answer nobody can give": (
+        f"questions:\n{COUNTRY}" + score("{answer: {question: country, in: [GB, UK]}, points: 5}"),
+        "profile.points.0.answer.in.1",
+        "'UK' is not the code of a country, like GB or US",
+    ),
+    "a score for a number where none is asked": (
+        f"questions:\n{COUNTRY}" + score("{answer: {question: country, at_least: 5}, points: 5}"),
+        "profile.points.0.answer.at_least",
+        "'country' is not a question of type number",
+    ),
+    "a score of what is sensitive": (
+        "questions: [{key: q, label: Q, type: text, sensitive: true}]\n"
+        + score("{answer: {question: q, known: true}, points: 5}"),
+        "profile.points.0.answer.question",
+        "'q' is sensitive: no score may count it",
+    ),
+    "a score for a level there is not": (
+        score("{field: {name: level, equals: directer}, points: 5}"),
+        "profile.points.0.field.equals",
+        (
+            "'directer' is not one of student, assistant, specialist, manager, director, vp,"
+            " c-level; did you mean 'director'?"
+        ),
+    ),
+    "a score for a country there is not": (
+        score("{field: {name: country, in: [UK]}, points: 5}"),
+        "profile.points.0.field.in.0",
+        "'UK' is not the code of a country, like GB or US",
+    ),
+    "a score for a category there is not": (
+        ASSET + deed("{event: download, where: {category: [paper, papre]}, points: 5}"),
+        "behaviour.0.points.0.where.category.1",
+        "no asset has the category 'papre'; did you mean 'paper'?",
+    ),
+    "more scores than anybody can look at": (
+        "scores:\n"
+        + "".join(f"  - {{key: s{one}, temporal: {{momentum: {{}}}}}}\n" for one in range(33)),
+        "key",
+        "is one score too many: every deed is weighed by each, and 32 are enough",
+    ),
+    "a threshold nobody can reach": (
+        score("{field: {name: level, equals: vp}, points: 5}", ", thresholds: {hot: 6}"),
+        "thresholds.hot",
+        "nobody can reach 6: all parts together give 5 at most",
+    ),
     "a gate without its asset": (
         ASSET + "gates: [{key: g, asset: papr, headline: H}]",
         "asset",
@@ -252,3 +310,10 @@ def test_what_may_be_meant_is_remarked_and_not_refused():
             " it shares no topic with the asset of a gate that lists it"
         ),
     ]
+
+
+def test_a_score_of_what_no_question_asks_is_worth_a_look():
+    text = score("{field: {name: level, equals: vp}, points: 5}")
+    book = read_text((SITE + text).encode())
+
+    assert remarks(book.documents) == ["the score 's' counts what no question asks: job-title"]

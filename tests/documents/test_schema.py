@@ -47,7 +47,8 @@ def test_the_worked_example_has_every_section_and_no_fault():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"scores": []},
+        {"scoring": []},
+        {"scores": [{"key": "a", "thresholds": {"hot": 101}}]},
         {"gates": [{"key": "a"}]},
         {"gates": [{"key": "A", "asset": "a", "headline": "H"}]},
         {"questions": [{"key": "a", "label": {"english": "A"}, "type": "text"}]},
@@ -66,3 +67,7 @@ def test_every_pattern_has_a_sentence():
     asked = set(patterns(json_schema())) - {SECRET}
 
     assert {one for one in asked if not WORDS.fullmatch(one)} == set(PATTERNS)
+
+
+def test_every_part_of_the_schema_has_a_short_name():
+    assert [name for name in json_schema()["$defs"] if "_" in name] == []

@@ -25,7 +25,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.rules import Sign
+from regportal.buying.facts import Sign
 from regportal.buying.scores.course import Course
 from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.keeping import (

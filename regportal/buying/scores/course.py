@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from regportal.buying.rules import Sign
+from regportal.buying.facts import Sign
 from regportal.buying.scores.crossing import next_change
 from regportal.buying.scores.standing import Parts, Scoring, Standing
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from regportal.buying.batch import Batch
-from regportal.buying.rules import Sign
+from regportal.buying.facts import Sign
 from regportal.buying.signs import Owned
 from regportal.tracking.models import EntryKind, LogEntry
 

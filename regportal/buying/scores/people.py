@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.facts import Sign
 from regportal.buying.models import KnownInteraction
-from regportal.buying.rules import Sign
 from regportal.buying.scores.profile import Facts, facts_of
 from regportal.buying.signs import all_done_by
 from regportal.forms.models import Answer

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from regportal.buying.schema import Event, Where
+from regportal.buying.vocabulary import Event
 from regportal.store.schema import Document, Key, Span, Text, span
 
 HIGHEST = 100
@@ -172,6 +172,13 @@ class Limits(BaseModel):
                 f" in seven days there must be more than in one, and at most {7 * self.a_day}"
             )
         return self
+
+
+class Where(BaseModel):
+    """Which deeds of a type count."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    category: Key | Annotated[tuple[Key, ...], Field(min_length=1, max_length=64)]
 
 
 class Deed(BaseModel):
