@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.scores.decay import EPSILON, rank_needed
 from regportal.buying.scores.models import ScoreState
 from regportal.buying.scores.rollup import thirds
-from regportal.buying.scores.schema import HIGHEST, Score
+from regportal.buying.scores.schema import Score
 from regportal.buying.scores.social import social_of
 from regportal.buying.scores.standing import Parts, Scoring, Standing
 from regportal.errors import NotHereError
@@ -56,15 +56,7 @@ def at_least(
     Only those are read who may have it: a rank is static, and says what is needed when.
     """
     scoring = scoring_called(published, name)
-    query = (
-        sa.select(ScoreState.contact_id, ScoreState.fixed, ScoreState.sums)
-        .where(
-            ScoreState.score == name,
-            ScoreState.version == scoring.version,
-            _may_have(scoring, value, at.timestamp()),
-        )
-        .execution_options(yield_per=PAGE)
-    )
+    query = _who_may_have(scoring, value, at.timestamp()).execution_options(yield_per=PAGE)
     for page in session.execute(query).partitions():
         for one in _worth(session, scoring, page, at):
             if one.value >= value - EPSILON:
@@ -115,21 +107,50 @@ def compared_with(
     return thirds(fits), thirds(engaged)
 
 
-def _may_have(scoring: Scoring, value: float, at: float) -> sa.ColumnElement[bool]:
-    """Say to the database who may have so much: by profile alone, or with what is left of deeds."""
+def _who_may_have(scoring: Scoring, value: float, at: float) -> sa.Select[Any]:
+    """
+    Return the question who may have so much: by profile alone, or with what is left of deeds.
+
+    What a rank must be depends on what the profile gives, a whole number: for each of them one
+    part of the index is read, and no more of it than is needed.
+    """
     social = scoring.score.social
     needed = value - (social.at_most if social else 0) - EPSILON
-    profile = scoring.score.profile
-    low, high = (profile.at_least, profile.at_most) if profile else (0, 0)
-    enough = ScoreState.fixed >= needed
-    if needed <= 0:
-        return sa.true()
-    with_deeds = (
-        sa.and_(ScoreState.fixed == fixed, ScoreState.rank >= rank - SLACK)
-        for fixed in range(max(low, -HIGHEST), min(high, HIGHEST) + 1)
-        if fixed < needed and (rank := rank_needed(needed - fixed, at, scoring.slowest)) is not None
+    chosen = sa.select(ScoreState.contact_id, ScoreState.fixed, ScoreState.sums).where(
+        ScoreState.score == scoring.key, ScoreState.version == scoring.version
     )
-    return sa.or_(enough, *with_deeds)
+    if needed <= 0:
+        return chosen
+    low, high = _profiles(scoring)
+    ranks = [
+        (fixed, rank - SLACK)
+        for fixed in range(low, high + 1)
+        if fixed < needed and (rank := rank_needed(needed - fixed, at, scoring.slowest)) is not None
+    ]
+    if not ranks:
+        return chosen.where(ScoreState.fixed >= needed)
+    need = (
+        sa.values(sa.column("fixed", sa.Integer), sa.column("rank", sa.Double), name="need")
+        .data(ranks)
+        .cte("need")
+    )
+    with_deeds = chosen.join(
+        need, sa.and_(ScoreState.fixed == need.c.fixed, ScoreState.rank >= need.c.rank)
+    )
+    return sa.select(
+        *sa.union_all(chosen.where(ScoreState.fixed >= needed), with_deeds).subquery().columns
+    )
+
+
+def _profiles(scoring: Scoring) -> tuple[int, int]:
+    """Return the least and the most that a profile can give."""
+    profile = scoring.score.profile
+    if profile is None:
+        return 0, 0
+    points = [trait.points for trait in profile.points]
+    most = min(profile.at_most, sum(one for one in points if one > 0))
+    least = max(profile.at_least, sum(one for one in points if one < 0))
+    return min(least, profile.at_most), max(most, profile.at_least)
 
 
 def _worth(session: Session, scoring: Scoring, rows: Any, at: datetime) -> Iterator[Ranked]:

@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from regportal.buying.scores.heard import Heard
-from regportal.buying.scores.reading import at_least, best
+from regportal.buying.scores.reading import _who_may_have, at_least, best
+from regportal.buying.scores.standing import Scoring
+from regportal.buying.scores.templates import template_of
+from regportal.documents.reading import read_text
 from regportal.store.ids import uuid7
 from tests.buying.scores import oracle
 from tests.buying.scores.made_up import NOON, scores, signs
@@ -55,3 +59,17 @@ def test_what_the_database_finds_is_what_looking_at_everybody_finds(
     assert abs(len(first) - len(ranked)) <= sum(abs(has - 1) < 1e-6 for has in worth.values())
     assert all(abs(one.value - worth[one.contact]) < 1e-6 for one in first)
     assert [one for one in listener.differences(now=at) if one.contact in histories] == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_only_that_part_of_the_index_is_read_where_somebody_may_have_enough(store):
+    book = read_text(template_of("qualify").encode())
+    query = _who_may_have(Scoring(book.documents["score", "qualify"]), 70, NOON)
+    asked = str(query.compile(store.engine, compile_kwargs={"literal_binds": True}))
+    with store.engine.connect() as connection:
+        steps = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}")]
+
+    assert [one for one in steps if one.startswith(("SEARCH score", "SCAN score"))] == [
+        "SEARCH score_state USING INDEX ix_score_state_rank (score=? AND fixed>?)",
+        "SEARCH score_state USING INDEX ix_score_state_rank (score=? AND fixed=? AND rank>?)",
+    ]
