@@ -268,7 +268,7 @@ class Replay:
     def _person(self, name: str) -> _Person:
         """Return a contact; a new one stands at the beginning."""
         if name not in self._people:
-            self._people[name] = _Person(name, start(self.model))
+            self._people[name] = _Person(name, start(self.model, alone=True))
         return self._people[name]
 
     def _deal(self, name: str) -> _Deal:

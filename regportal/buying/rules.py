@@ -61,9 +61,14 @@ class Step:
     because: tuple[Met, ...]
 
 
-def start(model: Model) -> Standing:
-    """Return the standing of whom nothing is known: in the first phase, since ever."""
-    return Standing(0, NEVER, [NEVER] * len(model.names), [None] * len(model.series))
+def start(model: Model, *, alone: bool = False) -> Standing:
+    """
+    Return the standing of whom nothing is known: in the first phase, since ever.
+
+    ``alone``: a single contact's own, which no group binds (method.md 1.5).
+    """
+    rings = [None] * len(model.series)
+    return Standing(0, NEVER, [NEVER] * len(model.names), rings, alone=alone)
 
 
 # --- hearing ---
@@ -264,7 +269,7 @@ def next_phase(
             enter
             and bits >> 2 * place & 1
             and enter.holds(standing, at, epochs[place])
-            and (group is None or group.holds(standing, place))
+            and (group is None or standing.alone or group.holds(standing, place))
         ):
             return place, enter.met(standing, at, epochs[place])
     leave = model.exits[here]
@@ -308,7 +313,7 @@ def tick(model: Model, standing: Standing, until: int) -> Iterator[tuple[int, St
 
 
 def fold(
-    model: Model, lines: Iterable[tuple[int, Sequence[Fact]]], until: int
+    model: Model, lines: Iterable[tuple[int, Sequence[Fact]]], until: int, *, alone: bool = False
 ) -> tuple[Standing, list[tuple[int, Step]]]:
     """
     Return the standing that these facts make until a moment, and each step on the way.
@@ -316,9 +321,9 @@ def fold(
     A line is when something became known, and all that it brought; lines come in the order in
     which they became known, and later ones than ``until`` are not read. Timers that are due at a
     moment fire before its lines; only how far contacts came by themselves as time passed (a line
-    of nothing but `Reached`) is heard before that.
+    of nothing but `Reached`) is heard before that. ``alone`` as for `start`.
     """
-    standing = start(model)
+    standing = start(model, alone=alone)
     steps: list[tuple[int, Step]] = []
     for at, facts in lines:
         if at > until:

@@ -119,6 +119,8 @@ class Standing:
     wake_at: int | None = None
     """When to look again though nothing happens; never later than something could change."""
     frozen: bool = False
+    alone: bool = False
+    """Whether it is the standing of a single contact: no group binds him."""
     stage: str | None = None
     stage_since: int = NEVER
     answers: dict[str, dict[Hashable, tuple[tuple[str, ...], int]]] = field(default_factory=dict)
@@ -142,6 +144,7 @@ def written(standing: Standing, digest: str) -> str:
             "last": standing.last,
             "wake": standing.wake_at,
             "frozen": standing.frozen,
+            "alone": standing.alone,
             "stage": [standing.stage, standing.stage_since],
             "answers": _pairs_out(standing.answers),
             "scores": _pairs_out(standing.scores),
@@ -176,6 +179,7 @@ def read(text: str, digest: str, key: Callable[[str], Hashable] = str) -> Standi
         last=told["last"],
         wake_at=told["wake"],
         frozen=told["frozen"],
+        alone=told["alone"],
         stage=told["stage"][0],
         stage_since=told["stage"][1],
         answers={

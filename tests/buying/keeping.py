@@ -25,7 +25,10 @@ class Keeper:
     def __init__(self, model: Model, steps: Sequence[Step], subjects: Iterable[Subject]) -> None:
         self.model = model
         self.steps = steps
-        self.standings = {subject: rules.start(model) for subject in sorted(subjects)}
+        self.standings = {
+            subject: rules.start(model, alone=subject[0] == "contact")
+            for subject in sorted(subjects)
+        }
         self.moves: list[Moved] = []
         self.grounds: list[Why] = []
         """Why each came where he came, and all that was known then."""
@@ -140,7 +143,8 @@ class Keeper:
         held = holding(self.steps[: place + 1])
         until = facts.moment(self.steps[place][0].at)
         if subject[0] == "contact":
-            return rules.fold(self.model, self._lines(held, place, subject), until)[0]
+            lines = self._lines(held, place, subject)
+            return rules.fold(self.model, lines, until, alone=True)[0]
         return rules.fold(self.model, [*self._lines_of_all(held, place, subject)], until)[0]
 
     def _lines(self, held: Holding, last: int, subject: Subject) -> list[Line]:
@@ -161,8 +165,8 @@ class Keeper:
             timed: dict[int, list[Any]] = {}
             by_line: list[Any] = []
             for name, told in lines.items():
-                by_time = rules.fold(self.model, told[:place], at)[1]
-                all_of_it = rules.fold(self.model, told[: place + 1], at)[1]
+                by_time = rules.fold(self.model, told[:place], at, alone=True)[1]
+                all_of_it = rules.fold(self.model, told[: place + 1], at, alone=True)[1]
                 for when, step in by_time[steps_done[name] :]:
                     if name in then:
                         timed.setdefault(when, []).append(facts.Reached(name, step.to))
