@@ -1,4 +1,4 @@
-"""What moves a phase and what does not, case by case; `test_engine_against_oracle.py` tries all of it."""
+"""What moves a phase, case by case; `test_engine_against_oracle.py` tries all of it."""
 
 from datetime import UTC, datetime, timedelta
 
