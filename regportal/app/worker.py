@@ -6,6 +6,7 @@ from typing import Protocol
 
 from flask import Flask
 
+from regportal.buying.passing import pass_time
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
 from regportal.connectors.base import Connector, Deliver, connector_for, secrets_of
@@ -136,8 +137,9 @@ class Worker:
         return unpack(self._store, self._shelf, now=now, on_heard=on_heard)
 
     def _weigh(self, now: datetime) -> datetime | None:
-        """Work out what the log means for opportunities."""
-        return weigh(self._store, self._shelf, now=now)
+        """Work out what the log means for opportunities, and then what time alone does."""
+        held = weigh(self._store, self._shelf, now=now)
+        return held or pass_time(self._store, self._shelf, now=now)
 
     def _post(self, now: datetime) -> datetime | None:
         """Send the letters that are due."""

@@ -2,34 +2,31 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.facts import Sign
-from regportal.buying.glance import ahead
 from regportal.buying.models import ContactRole, KnownInteraction, Opportunity
-from regportal.buying.schema import Buying
-from regportal.buying.signs import AT_ONCE, Owned, Spell, done_by, owned
-from regportal.identity.kin import Kin, kin_of
+from regportal.buying.people import Person, everybody_joined, people_of
+from regportal.buying.signs import AT_ONCE, Owned, owned
 from regportal.identity.models import Contact
 from regportal.tracking.models import Attributed, Attribution, EntryKind, LogEntry
 
-T = TypeVar("T")
 Line = tuple[LogEntry, datetime]
 """A line of the log, and its time in the log's own order."""
 Later = Mapping[uuid.UUID | None, Mapping[uuid.UUID, datetime]]
 """By contact the interactions that became his, and when that was first said."""
 ONE = frozenset({EntryKind.INTERACTION, EntryKind.VERDICT})
 """Kinds of lines that are about one interaction: it became known, or who did it did."""
+OF_CONTACTS = frozenset({EntryKind.ATTRIBUTION, EntryKind.ANSWER})
+"""Kinds of lines that are about a contact."""
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class Held:
     """A contact's part in an opportunity, in [since, until)."""
 
     opportunity: uuid.UUID
@@ -53,16 +50,12 @@ class Batch:
     interactions: Mapping[uuid.UUID, Owned]
     later: Later
     told: set[uuid.UUID]
+    people: Mapping[uuid.UUID, Person]
+    """By contact: whoever has several addresses is one person."""
     contacts: Mapping[uuid.UUID, Contact]
     opportunities: Mapping[uuid.UUID, Opportunity]
-    roles_of: Mapping[uuid.UUID, Sequence[Role]]
-    """By contact."""
-    roles_in: Mapping[uuid.UUID, Sequence[Role]]
-    """By opportunity."""
-    spells: Mapping[uuid.UUID, Sequence[Spell]]
-    """By contact: what he did that may count."""
-    kin: Kin
-    """Which of these contacts were one person, and when."""
+    parts: Mapping[uuid.UUID, Sequence[Held]]
+    """By person every part he ever had."""
 
     def became_known(self, line: LogEntry, at: datetime) -> tuple[uuid.UUID | None, list[Owned]]:
         """Return whom a line is about, if anybody, and what became known to be his own."""
@@ -75,85 +68,90 @@ class Batch:
         mine = [one for one in theirs if one and one.owner(at) == line.ref]
         return line.ref, sorted(mine, key=lambda one: (one.taken.received_at, one.taken.id))
 
-    def open_opportunities(self, contact: uuid.UUID, at: datetime) -> list[Opportunity]:
+    def ever_of(self, line: LogEntry) -> list[Person]:
+        """Return everybody whose past a line may change, once each."""
+        contacts = {line.ref}
+        if line.kind in ONE:
+            found = self.interactions.get(line.ref)
+            contacts = {spell.sign.contact for spell in found.spells} if found else set()
+        people = {self.people[one].id: self.people[one] for one in contacts if one in self.people}
+        return [people[one] for one in sorted(people)]
+
+    def open_opportunities(self, whose: Person, at: datetime) -> list[Opportunity]:
         """Return the open opportunities in which a person has a part at a moment."""
-        theirs = {
-            role.opportunity
-            for one in self.kin.together(contact, at)
-            for role in self.roles_of.get(one, ())
-            if role.holds(at)
-        }
+        theirs = {part.opportunity for part in self.parts.get(whose.id, ()) if part.holds(at)}
         found = [self.opportunities[each] for each in theirs]
-        return sorted(found, key=lambda each: (each.connector, each.external_id))
+        return in_order(one for one in found if not one.is_closed)
 
-    def signs(self, opportunity: Opportunity, at: datetime) -> list[Sign]:
-        """
-        Return what those who have a part in an opportunity did, as it was known at a moment.
-
-        Whatever a person did counts, under whichever of his addresses he has the part.
-        """
-        whose = {
-            one
-            for role in self.roles_in.get(opportunity.id, ())
-            if role.holds(at)
-            for one in self.kin.together(role.contact, at)
-        }
-        return [
-            spell.sign
-            for contact in whose
-            for spell in self.spells.get(contact, ())
-            if spell.holds(at)
-        ]
+    def every_opportunity(self, whose: Person) -> list[Opportunity]:
+        """Return the open opportunities in which a person ever had a part."""
+        theirs = {part.opportunity for part in self.parts.get(whose.id, ())}
+        found = [self.opportunities[each] for each in theirs]
+        return in_order(one for one in found if not one.is_closed)
 
 
-def look_up(session: Session, model: Buying, lines: Sequence[Line]) -> Batch:
+def in_order(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
+    """Return opportunities in the order in which they are looked at: always the same."""
+    return sorted(opportunities, key=lambda each: (each.connector, each.external_id))
+
+
+def look_up(session: Session, lines: Sequence[Line]) -> Batch:
     """
     Return what these lines are about; of what nobody known did it reads nothing but that.
 
     The opportunities are held until the transaction ends: nobody closes them meanwhile.
     """
-    touched, roused, people = (
+    touched, roused, named = (
         {line.ref for line, _ in lines if line.kind in kinds}
-        for kinds in (ONE, {EntryKind.OPPORTUNITY}, {EntryKind.ATTRIBUTION})
+        for kinds in (ONE, {EntryKind.OPPORTUNITY}, OF_CONTACTS)
     )
-    later = _attributed(session, people)
+    later = _attributed(session, named)
     touched |= {each for said in later.values() for each in said}
     interactions = {one.taken.id: one for one in owned(session, touched)}
-    people |= {spell.sign.contact for one in interactions.values() for spell in one.spells}
-    opportunities = _open(session, kin_of(session, people).everybody(people), roused)
-    roles = _roles(session, opportunities)
-    parts = {role.contact for role in roles}
-    kin = kin_of(session, people | parts)
-    conditions = {each for one in opportunities.values() for each in ahead(model, one.phase)}
-    times = [at for _, at in lines]
-    done = done_by(
-        session,
-        kin.everybody(parts),
-        conditions,
-        first=min(times),
-        last=max(times),
-    )
+    contacts = {spell.sign.contact for one in interactions.values() for spell in one.spells}
+    people = people_of(session, contacts | everybody_joined(session, named))
+    parts = _parts(session, people)
+    wanted = roused | {part.opportunity for theirs in parts.values() for part in theirs}
     return Batch(
         interactions=interactions,
         later=later,
         told=_told(session, interactions),
+        people=people,
         contacts=_contacts(session, people),
-        opportunities=opportunities,
-        roles_of=_by(roles, lambda role: role.contact),
-        roles_in=_by(roles, lambda role: role.opportunity),
-        spells=_by(
-            (spell for one in done for spell in one.spells), lambda spell: spell.sign.contact
-        ),
-        kin=kin,
+        opportunities=opportunities_of(session, wanted),
+        parts=parts,
     )
 
 
-def _by(values: Iterable[T], key: Callable[[T], uuid.UUID]) -> dict[uuid.UUID, list[T]]:
-    """Return the values by what they are looked for."""
-    found: defaultdict[uuid.UUID, list[T]] = defaultdict(list)
-    for value in values:
-        found[key(value)].append(value)
+def _parts(session: Session, people: Mapping[uuid.UUID, Person]) -> dict[uuid.UUID, list[Held]]:
+    """Return every part these people ever had, by person."""
+    found: defaultdict[uuid.UUID, list[Held]] = defaultdict(list)
+    if people:
+        rows = session.execute(
+            sa.select(
+                ContactRole.opportunity_id,
+                ContactRole.contact_id,
+                ContactRole.since,
+                ContactRole.until,
+            ).where(ContactRole.contact_id.in_(people))
+        )
+        for row in rows:
+            part = Held(*row)
+            found[people[part.contact].id].append(part)
     return dict(found)
+
+
+def opportunities_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Opportunity]:
+    """Return these opportunities, held until the transaction ends."""
+    if not ids:
+        return {}
+    rows = session.scalars(
+        sa.select(Opportunity)
+        .where(Opportunity.id.in_(ids))
+        .order_by(Opportunity.id)
+        .with_for_update()
+    )
+    return {opportunity.id: opportunity for opportunity in rows}
 
 
 def _attributed(session: Session, contacts: Collection[uuid.UUID]) -> Later:
@@ -192,34 +190,3 @@ def _contacts(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, C
         return {}
     rows = session.scalars(sa.select(Contact).where(Contact.id.in_(ids)))
     return {contact.id: contact for contact in rows}
-
-
-def _open(
-    session: Session, contacts: Collection[uuid.UUID], ids: Collection[uuid.UUID]
-) -> dict[uuid.UUID, Opportunity]:
-    """Return the open ones of these opportunities, and of those these contacts ever had part in."""
-    if not contacts and not ids:
-        return {}
-    theirs = sa.select(ContactRole.opportunity_id).where(ContactRole.contact_id.in_(contacts))
-    rows = session.scalars(
-        sa.select(Opportunity)
-        .where(
-            sa.or_(Opportunity.id.in_(ids), Opportunity.id.in_(theirs)),
-            Opportunity.is_closed.is_(False),
-        )
-        .order_by(Opportunity.id)
-        .with_for_update()
-    )
-    return {opportunity.id: opportunity for opportunity in rows}
-
-
-def _roles(session: Session, opportunities: Collection[uuid.UUID]) -> list[Role]:
-    """Return every part anybody ever had in these opportunities."""
-    if not opportunities:
-        return []
-    rows = session.execute(
-        sa.select(
-            ContactRole.opportunity_id, ContactRole.contact_id, ContactRole.since, ContactRole.until
-        ).where(ContactRole.opportunity_id.in_(opportunities))
-    )
-    return [Role(*row) for row in rows]

@@ -1,5 +1,6 @@
 """Opportunities, who has a part in them, and every move of their phase."""
 
+import enum
 import uuid
 from datetime import date
 from typing import Any, ClassVar
@@ -7,7 +8,14 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from regportal.store.base import Base, Flag, Id, Json, MaybeMoment, Moment, Sequence
+from regportal.store.base import Base, Flag, Id, Json, MaybeMoment, Moment, Sequence, choice
+
+
+class SubjectKind(enum.StrEnum):
+    """Who can be in a phase."""
+
+    OPPORTUNITY = "opportunity"
+    PERSON = "person"
 
 
 class Opportunity(Base):
@@ -123,10 +131,51 @@ class Move(Base):
     to_phase: Mapped[str]
     at: Mapped[Moment]
     cause: Mapped[str]
-    """event, timer, crm, override, merge or rules."""
+    """event, timer, crm, correction, merge or rules."""
     evidence: Mapped[list[Any]] = mapped_column(Json)
-    """[{"event", "category", "at_least", "within", "interactions": [ids]}, …]"""
+    """As `buying/evidence.py` keeps it: conditions and keys, no names."""
     rules_version: Mapped[int]
+
+
+class KeptStanding(Base):
+    """
+    Where a person or an opportunity stands under the rules: a cache, made anew from what holds.
+
+    ``subject_id`` is the opportunity, or the contact that stands for the person.
+    """
+
+    __tablename__ = "standing"
+    personal: ClassVar = {
+        "state": "How far what you did and answered has brought a purchase, to go on from there.",
+        "phase": "Which step that is.",
+        "since": "Since when.",
+        "as_of": "Until when it was worked out.",
+        "wake_at": "When it may be another one though nothing happens.",
+    }
+    plain = frozenset({"subject_id", "subject", "rules"})
+    person: ClassVar = {"subject_id": "contact.id"}
+    clock = "contacts"
+    __table_args__ = (
+        sa.Index(
+            "ix_standing_wake_at",
+            "wake_at",
+            sqlite_where=sa.text("wake_at IS NOT NULL"),
+            postgresql_where=sa.text("wake_at IS NOT NULL"),
+        ),
+        sa.Index("ix_standing_rules", "rules"),
+    )
+
+    subject_id: Mapped[Id]
+    subject: Mapped[SubjectKind] = mapped_column(choice(SubjectKind))
+    rules: Mapped[str]
+    """The digest of the rules: under others it says nothing any more."""
+    state: Mapped[str]
+    """As `standing.written` writes it."""
+    phase: Mapped[str]
+    """What the rules say, whatever a person said over them."""
+    since: Mapped[MaybeMoment]
+    as_of: Mapped[Moment]
+    wake_at: Mapped[MaybeMoment]
 
 
 class KnownInteraction(Base):

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.default import DEFAULT
+from regportal.buying.evidence import grounds, people_in
 from regportal.buying.models import ContactRole, Move, Opportunity
 from regportal.buying.schema import Buying
-from regportal.buying.words import Deed, Ground, called, sentence
+from regportal.buying.words import Deed, called, sentence
 from regportal.connectors.rules import in_full
 from regportal.errors import NotHereError
 from regportal.identity.models import Contact
@@ -42,18 +43,13 @@ def reasons(session: Session, published: Published, moves: Sequence[Move]) -> di
     model, _ = model_of(published)
     named = [uuid.UUID(each) for move in moves for each in interactions_of(move)]
     deeds = deeds_of(session, published, named)
+    people = [each for move in moves for each in people_in(move.evidence)]
+    names = {str(who): email for who, email in _emails(session, people).items()}
     return {
         move.id: sentence(
             label(published, model, move.to_phase),
             move.at,
-            [
-                Ground(
-                    tuple(deeds[each] for each in part["interactions"] if each in deeds),
-                    part["at_least"],
-                    part["within"],
-                )
-                for part in move.evidence
-            ],
+            grounds(move.evidence, deeds, lambda who: names.get(str(who), UNNAMED)),
             model.zone,
         )
         for move in moves

@@ -313,7 +313,12 @@ def tick(model: Model, standing: Standing, until: int) -> Iterator[tuple[int, St
 
 
 def fold(
-    model: Model, lines: Iterable[tuple[int, Sequence[Fact]]], until: int, *, alone: bool = False
+    model: Model,
+    lines: Iterable[tuple[int, Sequence[Fact]]],
+    until: int,
+    *,
+    alone: bool = False,
+    standing: Standing | None = None,
 ) -> tuple[Standing, list[tuple[int, Step]]]:
     """
     Return the standing that these facts make until a moment, and each step on the way.
@@ -321,9 +326,10 @@ def fold(
     A line is when something became known, and all that it brought; lines come in the order in
     which they became known, and later ones than ``until`` are not read. Timers that are due at a
     moment fire before its lines; only how far contacts came by themselves as time passed (a line
-    of nothing but `Reached`) is heard before that. ``alone`` as for `start`.
+    of nothing but `Reached`) is heard before that. ``alone`` as for `start`; it goes on from a
+    ``standing``, which it changes, where there is one.
     """
-    standing = start(model, alone=alone)
+    standing = standing or start(model, alone=alone)
     steps: list[tuple[int, Step]] = []
     for at, facts in lines:
         if at > until:

@@ -141,7 +141,7 @@ class Answer(Matched):
         return self
 
 
-class Score(Part):
+class HighScore(Part):
     """That somebody's score is so high."""
 
     name: Key
@@ -193,7 +193,7 @@ class Condition(Part):
     by: Literal["any_contact", "same_contact", "distinct_contacts"] = "any_contact"
     quiet: Quiet | None = None
     answer: Answer | None = None
-    score: Score | None = None
+    score: HighScore | None = None
     field: Known | None = None
     crm: Crm | None = None
     role: Value | Roles | None = None

@@ -86,10 +86,11 @@ def ground_of(
     if condition.quiet:
         return f"nobody did anything for {in_words(condition.quiet.span)}"
     asked = _asked(condition)
-    return ", ".join(
-        f"{asked}: {says}" if who == "" else f"{asked}: {says} ({name_of(who)})"
+    told = (
+        says if who == "" else ": ".join(filter(None, (name_of(who), says)))
         for who, says in met.told
     )
+    return ": ".join(filter(None, (asked, ", ".join(told))))
 
 
 def called(model: Buying, name: str, locale: str = "en") -> str:

@@ -33,6 +33,14 @@ class Kin:
         )
         return reached(contact, held)
 
+    def joined_since(self, contact: uuid.UUID, other: uuid.UUID) -> datetime | None:
+        """Return since when two who are one person now have been so; None: ever, or never."""
+        for link in self._live:  # oldest first
+            before = [one for one in self._live if one.made_at <= link.made_at]
+            if other in reached(contact, before):
+                return None if other == contact else link.made_at
+        return None
+
     def own(self, contact: uuid.UUID) -> set[uuid.UUID]:
         """Return the contacts that are the same person's by now, on better than a CRM's word."""
         return reached(contact, (link for link in self._live if link.by in TRUSTED))

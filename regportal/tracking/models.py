@@ -60,6 +60,8 @@ class EntryKind(enum.StrEnum):
     """
     VERDICT = "verdict"
     """Somebody, or newer rules, judged anew who did it; ``ref`` is the interaction."""
+    ANSWER = "answer"
+    """Something else became known of a contact: what he answered; ``ref`` is the contact."""
     OPPORTUNITY = "opportunity"
     """An opportunity or its contact roles changed; ``ref`` is the opportunity."""
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from regportal.buying import actions
 from regportal.buying.models import Move, Opportunity
+from regportal.buying.passing import pass_time
 from regportal.buying.telling import Part, Told
 from regportal.connectors.schema import Connector
 from regportal.identity.actions import contact_from_crm
@@ -125,11 +126,13 @@ class Scene:
 
     def weigh(self, *, now=NOON, limit=200):
         """
-        Weigh what is in the log.
+        Weigh what is in the log, and let time pass until now.
 
         Other tests share the PostgreSQL, and what runs in any of its databases holds lines back.
         """
-        return patiently(lambda: self.weigh_once(now=now, limit=limit))
+        held = patiently(lambda: self.weigh_once(now=now, limit=limit))
+        pass_time(self.store, self.shelf, now=now)
+        return held
 
     def weigh_once(self, *, now=NOON, limit=200):
         """Weigh what may be weighed at this moment."""

@@ -48,14 +48,18 @@ def test_what_a_person_did_after_all_moves_the_phase_and_the_crm_hears_of_it(
 
 
 def test_nobody_is_told_twice(scene, ann, deal, judge):
-    taken = scene.did(ann)
+    taken = scene.did(ann, now=NOON + SECOND)
     scene.weigh()
     judge(taken, MACHINE, 60)
     judge(taken, PERSON, 61)
     scene.weigh()
 
     assert told(scene) == [str(taken)]
-    assert len(scene.moves()) == 1
+    assert [(move.to_phase, move.cause) for move in scene.moves()] == [
+        ("comparison", "event"),
+        ("unaware", "correction"),
+        ("comparison", "event"),
+    ]
 
 
 def test_what_a_machine_did_after_all_counts_for_nothing_from_then_on(scene, ann, judge):
@@ -70,13 +74,15 @@ def test_what_a_machine_did_after_all_counts_for_nothing_from_then_on(scene, ann
 
 
 def test_a_log_that_is_read_late_finds_what_was_known_then(scene, ann, deal, judge):
-    """The move was right when it was made; nobody rewrites it."""
-    taken = scene.did(ann, now=NOON)
+    """The move was right when it was made; nobody rewrites it, what is known now is one more."""
+    taken = scene.did(ann, now=NOON + SECOND)
     judge(taken, MACHINE, 60)
     scene.weigh()
 
-    (move,) = scene.moves()
-    assert move.at == NOON
+    assert [(move.to_phase, move.at, move.cause) for move in scene.moves()] == [
+        ("comparison", NOON + SECOND, "event"),
+        ("unaware", NOON + 60 * SECOND, "correction"),
+    ]
     assert told(scene) == [str(taken)]
 
 

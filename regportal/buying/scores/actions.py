@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.facts import Sign
+from regportal.buying.people import Person, everybody_joined, people_of
 from regportal.buying.scores.course import Course
 from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.keeping import (
@@ -41,13 +42,7 @@ from regportal.buying.scores.keeping import (
 )
 from regportal.buying.scores.models import ScoreState
 from regportal.buying.scores.news import tell
-from regportal.buying.scores.people import (
-    Person,
-    everybody_joined,
-    facts_known,
-    people_of,
-    signs_known,
-)
+from regportal.buying.scores.people import facts_known, signs_known
 from regportal.buying.scores.profile import Facts, points_of
 from regportal.buying.scores.schema import Score
 from regportal.buying.scores.standing import Scoring

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.people import people_of
 from regportal.buying.scores.actions import scorings_of
 from regportal.buying.scores.course import Course
 from regportal.buying.scores.decay import EPSILON
 from regportal.buying.scores.keeping import STATE, course_of
-from regportal.buying.scores.people import facts_known, people_of, signs_known
+from regportal.buying.scores.people import facts_known, signs_known
 from regportal.buying.scores.profile import points_of
 from regportal.buying.scores.standing import Standing
 from regportal.identity.models import Contact

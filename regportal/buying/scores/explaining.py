@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.accounts import account_of
 from regportal.buying.facts import Sign
+from regportal.buying.people import Person, people_of
 from regportal.buying.reading import title
 from regportal.buying.scores.actions import scorings_of
 from regportal.buying.scores.course import Course
@@ -18,7 +19,7 @@ from regportal.buying.scores.crossing import next_change
 from regportal.buying.scores.decay import NEVER, Sum, left
 from regportal.buying.scores.models import ScoreCrossing
 from regportal.buying.scores.news import tenths
-from regportal.buying.scores.people import Person, facts_known, people_of, signs_known
+from regportal.buying.scores.people import facts_known, signs_known
 from regportal.buying.scores.profile import Facts, lines_of, points_of, unknown_in
 from regportal.buying.scores.reading import compared_with, scoring_called
 from regportal.buying.scores.rollup import grade

@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.people import Person
 from regportal.buying.scores.course import Course, Passed
 from regportal.buying.scores.models import ScoreCrossing, ScoreState
 from regportal.buying.scores.news import score_news
-from regportal.buying.scores.people import Person
 from regportal.buying.scores.standing import Scoring, Standing
 from regportal.outbox.actions import News
 from regportal.store.facts import insert_in, table_of

@@ -1,9 +1,8 @@
-"""Whom scores are about, and what is known of them: answers, and what they did themselves."""
+"""What is known of those whom scores are about: answers, and what they did themselves."""
 
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,56 +11,16 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.facts import Sign
 from regportal.buying.models import KnownInteraction
+from regportal.buying.people import Person
 from regportal.buying.scores.profile import Facts, facts_of
 from regportal.buying.signs import all_done_by
 from regportal.forms.models import Answer
 from regportal.forms.schema import Question
-from regportal.identity.kin import kin_of
-from regportal.identity.models import Assurance, Contact
+from regportal.identity.models import Assurance
 from regportal.store.documents import Published
 
 AT_ONCE = 500
 """Keys asked for in one query: databases take only so many parameters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody, under all of his addresses."""
-
-    contact: Contact
-    """The one that stands for him."""
-    contacts: frozenset[uuid.UUID]
-
-    @property
-    def id(self) -> uuid.UUID:
-        """Return under which key his scores are kept."""
-        return self.contact.id
-
-
-def people_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Person]:
-    """Return who has these addresses, by the key of each of his addresses."""
-    if not ids:
-        return {}
-    theirs = sa.select(Contact.person_id).where(Contact.id.in_(ids))
-    rows = session.scalars(
-        sa.select(Contact)
-        .where(sa.or_(Contact.id.in_(ids), Contact.person_id.in_(theirs)))
-        .order_by(Contact.id)
-    )
-    together: defaultdict[uuid.UUID, list[Contact]] = defaultdict(list)
-    for contact in rows:
-        together[contact.person_id].append(contact)
-    people: dict[uuid.UUID, Person] = {}
-    for key, contacts in together.items():
-        main = next((one for one in contacts if one.id == key), contacts[0])
-        person = Person(main, frozenset(one.id for one in contacts))
-        people |= dict.fromkeys(person.contacts, person)
-    return people
-
-
-def everybody_joined(session: Session, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Return these contacts and all that ever were one person with one of them."""
-    return kin_of(session, ids).everybody(ids) if ids else set()
 
 
 def facts_known(

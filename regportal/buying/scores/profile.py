@@ -1,6 +1,6 @@
 """What somebody's profile gives: points for what he told us, none for what we do not know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -41,13 +41,23 @@ def facts_of(email: str, answers: Sequence[tuple[str, str, Any]]) -> Facts:
     >>> facts.fields["level"], facts.fields["address"], facts.answers
     ('director', 'business', {'role': 'Head of Sales'})
     """
-    fields: dict[str, Any] = {kind: value for _, kind, value in answers if kind in OF_TYPE}
-    title = fields.get("job-title")
-    level = level_of(title) if isinstance(title, str) else None
-    address = address_kind(email)
-    derived = {"level": level, "address": address}
-    fields |= {name: value for name, value in derived.items() if value is not None}
-    return Facts({question: value for question, _, value in answers}, fields)
+    fields = {name: says for _, kind, value in answers for name, says in fields_of(kind, value)}
+    fields["address"] = address_kind(email)
+    known = {name: value for name, value in fields.items() if value is not None}
+    return Facts({question: value for question, _, value in answers}, known)
+
+
+def fields_of(kind: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """
+    Yield what an answer to a question of a type says under standard names.
+
+    >>> [*fields_of("job-title", "Head of Sales")], [*fields_of("number", 7)]
+    ([('job-title', 'Head of Sales'), ('level', 'director')], [])
+    """
+    if kind in OF_TYPE:
+        yield kind, value
+    if kind == "job-title":
+        yield "level", level_of(value) if isinstance(value, str) else None
 
 
 @lru_cache(maxsize=4096)

@@ -3,13 +3,12 @@ import sqlalchemy as sa
 
 from regportal.buying.batch import look_up
 from regportal.buying.models import KnownInteraction
-from regportal.buying.reading import model_of
-from regportal.buying.rules import log_time
 from regportal.buying.scores.actions import cool, score
 from regportal.buying.scores.checking import differences
 from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.models import ScoreCrossing, ScoreState
 from regportal.buying.scores.news import tell
+from regportal.buying.telling import log_time
 from regportal.tracking.actions import Place, read_log
 from regportal.tracking.models import EntryKind, LogEntry
 from tests.buying.scene import NOON
@@ -44,7 +43,7 @@ class Listener:
             lines.append((line, self.at))
         if not lines:
             return None
-        batch = look_up(session, model_of(published)[0], lines)
+        batch = look_up(session, lines)
         heard, known = Heard(), []
         for line, at in lines:
             heard.line(line, at, batch)

@@ -1,0 +1,72 @@
+"""Why a phase moved, as it is kept: the conditions that held, and keys; no names, no answers."""
+
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any
+
+from regportal.buying.counting import Met
+from regportal.buying.schema import Condition
+from regportal.buying.words import Deed, Ground, ground_of
+
+
+def kept(because: Iterable[Met]) -> list[dict[str, Any]]:
+    """
+    Return the evidence of a step as JSON: one object for each condition.
+
+    One about interactions says which (``event``, ``category``, ``at_least``, ``within``,
+    ``interactions``). Any other is the ``condition`` as the document has it, with whose it is
+    (``people``), or ``absent`` where it must not hold, and does not.
+
+    >>> silent = Condition.model_validate({"quiet": {"for": "30d"}})
+    >>> kept([Met(silent)])
+    [{'condition': {'quiet': {'for': '30d'}}, 'interactions': [], 'people': []}]
+    """
+    return [_kept(met) for met in because]
+
+
+def _kept(met: Met) -> dict[str, Any]:
+    """Return one condition as it is kept."""
+    if met.condition.event and not met.absent:
+        return {
+            "event": met.condition.event,
+            "category": list(met.condition.categories) or None,
+            "at_least": met.condition.count.at_least,
+            "within": met.condition.within,
+            "interactions": [str(sign) for sign in met.signs],
+        }
+    told = {
+        "condition": met.condition.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "interactions": [],
+        "people": [str(who) for who, _ in met.told if who != ""],
+    }
+    return told | {"absent": True} if met.absent else told
+
+
+def people_in(evidence: Iterable[Mapping[str, Any]]) -> list[uuid.UUID]:
+    """Return who is behind conditions that are about people, not about what they did."""
+    return [uuid.UUID(one) for part in evidence for one in part.get("people", ())]
+
+
+def grounds(
+    evidence: Iterable[Mapping[str, Any]],
+    deeds: Mapping[str, Deed],
+    name_of: Callable[[Hashable], str],
+) -> list[Ground | str]:
+    """Return what is kept in words; what is no longer there to be named is left out."""
+    return [_ground(part, deeds, name_of) for part in evidence]
+
+
+def _ground(
+    part: Mapping[str, Any], deeds: Mapping[str, Deed], name_of: Callable[[Hashable], str]
+) -> Ground | str:
+    """Return one condition in words."""
+    if "condition" not in part:
+        done = tuple(deeds[each] for each in part["interactions"] if each in deeds)
+        return Ground(done, part["at_least"], part["within"])
+    condition = Condition.model_validate(part["condition"])
+    met = Met(
+        condition,
+        told=tuple((each, "") for each in part["people"]),
+        absent=part.get("absent", False),
+    )
+    return ground_of(met, deed_of=lambda sign: deeds[str(sign)], name_of=name_of)

@@ -1,0 +1,77 @@
+"""What the CRMs are told of interactions and of moves (design.md 7)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from regportal.buying.models import Move, Opportunity
+from regportal.buying.reading import interactions_of, reasons
+from regportal.connectors.rules import in_full
+from regportal.connectors.schema import Connector
+from regportal.identity.actions import told
+from regportal.identity.models import Contact
+from regportal.outbox.actions import News, owe
+from regportal.store.documents import Published
+from regportal.tracking.actions import Seen
+from regportal.tracking.series import as_told
+
+
+def tell_moves(
+    session: Session,
+    published: Published,
+    moves: Sequence[tuple[Opportunity, Move]],
+    *,
+    now: datetime,
+) -> None:
+    """Keep moves, and tell each the CRM whose opportunity moved."""
+    if not moves:
+        return
+    session.add_all(move for _, move in moves)
+    session.flush()
+    why = reasons(session, published, [move for _, move in moves])
+    for opportunity, move in moves:
+        connector = published.find(Connector, opportunity.connector)
+        if connector is not None:
+            news = phase_news(opportunity, move, why[move.id])
+            owe(session, [connector], news, now=now)
+
+
+def interaction_news(seen: Seen, contact: Contact, opportunities: list[str]) -> News:
+    """Return what a CRM is told of one interaction (design.md 7)."""
+    return News(
+        topic="interaction.recorded",
+        subject=f"contact:{contact.key}",
+        payload={
+            "id": str(seen.id),
+            "contact": told(contact),
+            "interaction": as_told(seen).model_dump(mode="json"),
+            "opportunities": opportunities,
+        },
+        occurred_at=seen.occurred_at,
+    )
+
+
+def phase_news(opportunity: Opportunity, move: Move, reason: str) -> News:
+    """Return what a CRM is told of one move (design.md 7)."""
+    return News(
+        topic="phase.changed",
+        subject=f"opportunity:{opportunity.key}",
+        payload={
+            "id": str(move.id),
+            "opportunity": {
+                "key": opportunity.key,
+                "external_id": opportunity.external_id,
+                "name": opportunity.name,
+            },
+            "from": move.from_phase,
+            "to": move.to_phase,
+            "since": in_full(move.at),
+            "reason": reason,
+            "evidence": interactions_of(move),
+            "rules_version": move.rules_version,
+        },
+        occurred_at=move.at,
+        merges="phase",
+        keeps=frozenset({"from"}),
+    )

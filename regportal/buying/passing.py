@@ -1,0 +1,204 @@
+"""What time alone does: silences end phases, windows close, scores fade."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.buying.batch import in_order, opportunities_of
+from regportal.buying.facts import moment
+from regportal.buying.models import ContactRole, KeptStanding, LogPlace, Opportunity, SubjectKind
+from regportal.buying.news import tell_moves
+from regportal.buying.people import Person, people_of
+from regportal.buying.scores.actions import cool, next_wake
+from regportal.buying.scores.models import ScoreCrossing
+from regportal.buying.scores.news import tell
+from regportal.buying.subjects import Subjects
+from regportal.store.documents import Published, Shelf
+from regportal.store.sessions import Store
+from regportal.tracking.models import Parcel
+
+READER = "weigher"
+AT_ONCE = 100
+"""Standings looked at in one transaction."""
+SOON = timedelta(milliseconds=200)
+"""When to look again at what waits for a parcel that is not unpacked yet."""
+
+
+def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
+    """
+    Let every standing and score whose time has come be looked at, some of them a transaction.
+
+    What is still to be unpacked became known before: nothing is looked at past it. What was worked
+    out under other rules is worked out anew. Returns when to come again, or None.
+    """
+    while True:
+        with store.read() as session:
+            until = _horizon(session, now)
+            subjects = Subjects.of(session, shelf.published(session))
+            stale, due = _stale(session, subjects, 1), _next(session)
+            fades = next_wake(session)
+        if stale:
+            work = _renew
+        elif due is not None and due <= until:
+            work = _wake
+        elif fades is not None and fades <= until:
+            work = _cool
+        else:
+            found = min((at for at in (due, fades) if at is not None), default=None)
+            return None if found is None else max(found, now + SOON)
+        _do(store, shelf, work, until, now)
+
+
+def _do(
+    store: Store,
+    shelf: Shelf,
+    work: Callable[[Session, Published, datetime, datetime], None],
+    until: datetime,
+    now: datetime,
+) -> None:
+    """Do some of this in a transaction of its own, while no line is weighed."""
+
+    def write(session: Session) -> None:
+        own_place(session)
+        work(session, shelf.published(session), until, now)
+
+    store.write(write, patient=True)
+
+
+def _horizon(session: Session, now: datetime) -> datetime:
+    """Return until when all that became known is in the log."""
+    waiting: datetime | None = session.scalar(
+        sa.select(sa.func.min(Parcel.received_at)).where(Parcel.unpacked_at.is_(None))
+    )
+    return now if waiting is None else min(now, waiting)
+
+
+def _next(session: Session) -> datetime | None:
+    """Return when the next standing must be looked at; None: none."""
+    found: datetime | None = session.scalar(sa.select(sa.func.min(KeptStanding.wake_at)))
+    return found
+
+
+def _stale(
+    session: Session, subjects: Subjects, most: int
+) -> Sequence[tuple[uuid.UUID, SubjectKind]]:
+    """Return some of those that stand under other rules than those that are published."""
+    digest = subjects.model.digest
+    return [
+        (row.subject_id, row.subject)
+        for row in session.execute(
+            sa.select(KeptStanding.subject_id, KeptStanding.subject)
+            .where(sa.or_(KeptStanding.rules < digest, KeptStanding.rules > digest))
+            .order_by(KeptStanding.subject_id)
+            .limit(most)
+        )
+    ]
+
+
+def _renew(session: Session, published: Published, until: datetime, now: datetime) -> None:
+    """Work out anew where some stand under the rules that are published now."""
+    subjects = Subjects.of(session, published)
+    stale = _stale(session, subjects, AT_ONCE)
+    people = people_of(session, [key for key, kind in stale if kind is SubjectKind.PERSON])
+    opportunities = opportunities_of(
+        session, [key for key, kind in stale if kind is SubjectKind.OPPORTUNITY]
+    )
+    everybody = {one.id: one for one in people.values()}
+    subjects.forget([key for key, _ in stale])
+    subjects.look_again([*everybody.values()], in_order(opportunities.values()), until, "rules")
+    subjects.keep()
+    tell_moves(session, published, subjects.moves, now=now)
+
+
+def _wake(session: Session, published: Published, until: datetime, now: datetime) -> None:
+    """Look at some of those whose time has come, each at its own moment, people first."""
+    due = session.execute(
+        sa.select(KeptStanding.subject_id, KeptStanding.subject, KeptStanding.wake_at)
+        .where(KeptStanding.wake_at <= until)
+        .order_by(KeptStanding.wake_at)
+        .limit(AT_ONCE)
+    ).all()
+    people = people_of(
+        session, [one.subject_id for one in due if one.subject is SubjectKind.PERSON]
+    )
+    theirs = parts_now(session, people)
+    opportunities = opportunities_of(
+        session,
+        {one.subject_id for one in due if one.subject is SubjectKind.OPPORTUNITY}
+        | {one for some in theirs.values() for one in some},
+    )
+    subjects = Subjects.of(session, published)
+    subjects.recall({one.id for one in people.values()}, opportunities)
+    for one in sorted(due, key=lambda each: (each.wake_at, each.subject is not SubjectKind.PERSON)):
+        at = moment(one.wake_at)
+        if one.subject is SubjectKind.PERSON and one.subject_id in people:
+            open_ = [opportunities[each] for each in theirs.get(one.subject_id, ())]
+            subjects.wake(people[one.subject_id], in_order(o for o in open_ if not o.is_closed), at)
+        elif one.subject_id in opportunities:
+            subjects.wake_opportunity(opportunities[one.subject_id], at)
+        else:
+            subjects.forget([one.subject_id])
+    subjects.keep()
+    tell_moves(session, published, subjects.moves, now=now)
+
+
+def _cool(session: Session, published: Published, until: datetime, now: datetime) -> None:
+    """Let the scores whose time has come pass their thresholds; rules that ask look again."""
+    found = cool(session, published, now=until)
+    tell(session, published, found.news, now=now)
+    subjects = Subjects.of(session, published)
+    look_at_scores(subjects, found.crossings, until)
+    subjects.keep()
+    tell_moves(session, published, subjects.moves, now=now)
+
+
+def look_at_scores(subjects: Subjects, crossings: Sequence[ScoreCrossing], at: datetime) -> None:
+    """Look again at everybody whose score passed a threshold a rule asks for."""
+    asked = {one.score.name for one in subjects.model.buying.conditions() if one.score}
+    whose = {one.contact_id for one in crossings if one.score in asked}
+    if not whose:
+        return
+    subjects.forget_lives()
+    people = people_of(subjects.session, whose)
+    everybody = {one.id: one for one in people.values()}
+    theirs = parts_now(subjects.session, people)
+    opportunities = opportunities_of(
+        subjects.session, {one for some in theirs.values() for one in some}
+    )
+    subjects.recall((), opportunities)
+    subjects.look_again([*everybody.values()], in_order(opportunities.values()), at, "event")
+
+
+def parts_now(
+    session: Session, people: Mapping[uuid.UUID, Person]
+) -> dict[uuid.UUID, set[uuid.UUID]]:
+    """Return by person the open opportunities in which he has a part."""
+    rows = session.execute(
+        sa.select(ContactRole.contact_id, ContactRole.opportunity_id)
+        .join(Opportunity, Opportunity.id == ContactRole.opportunity_id)
+        .where(
+            ContactRole.contact_id.in_(people),
+            ContactRole.until.is_(None),
+            Opportunity.is_closed.is_(False),
+        )
+    )
+    found: dict[uuid.UUID, set[uuid.UUID]] = {}
+    for contact, opportunity in rows:
+        found.setdefault(people[contact].id, set()).add(opportunity)
+    return found
+
+
+def own_place(session: Session) -> LogPlace:
+    """Return the weigher's place; another worker waits here until this transaction ends."""
+    place = session.get(LogPlace, READER, with_for_update=True)
+    if place is None:
+        try:
+            with session.begin_nested():
+                session.add(LogPlace(reader=READER, transaction=0, number=0))
+        except sa.exc.IntegrityError:  # another worker was first
+            pass
+        place = session.get_one(LogPlace, READER, with_for_update=True)
+    return place

@@ -1,0 +1,52 @@
+"""Who is one person: phases and scores are a person's, whichever of his addresses he uses."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.identity.kin import kin_of
+from regportal.identity.models import Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody, under all of his addresses."""
+
+    contact: Contact
+    """The one that stands for him."""
+    contacts: frozenset[uuid.UUID]
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Return under which key his standing and his scores are kept."""
+        return self.contact.id
+
+
+def people_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Person]:
+    """Return who has these addresses, by the key of each of his addresses."""
+    if not ids:
+        return {}
+    theirs = sa.select(Contact.person_id).where(Contact.id.in_(ids))
+    rows = session.scalars(
+        sa.select(Contact)
+        .where(sa.or_(Contact.id.in_(ids), Contact.person_id.in_(theirs)))
+        .order_by(Contact.id)
+    )
+    together: defaultdict[uuid.UUID, list[Contact]] = defaultdict(list)
+    for contact in rows:
+        together[contact.person_id].append(contact)
+    people: dict[uuid.UUID, Person] = {}
+    for key, contacts in together.items():
+        main = next((one for one in contacts if one.id == key), contacts[0])
+        person = Person(main, frozenset(one.id for one in contacts))
+        people |= dict.fromkeys(person.contacts, person)
+    return people
+
+
+def everybody_joined(session: Session, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return these contacts and all that ever were one person with one of them."""
+    return kin_of(session, ids).everybody(ids) if ids else set()
