@@ -6,7 +6,7 @@ from typing import Protocol
 
 from flask import Flask
 
-from regportal.buying.passing import pass_time
+from regportal.buying.passing import find_lost, pass_time
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
 from regportal.connectors.base import Connector, Deliver, connector_for, secrets_of
@@ -73,6 +73,7 @@ class Worker:
         self._engine.every(HOURLY, "cap", self._cap)
         if self._settings.sqlite:
             self._take_back()
+        self._store.write(find_lost)
         self._engine.start()
 
     def stop(self) -> None:

@@ -52,6 +52,26 @@ def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
         _do(store, shelf, work, until, now)
 
 
+def find_lost(session: Session) -> None:
+    """
+    Note every open opportunity without a standing, so that it is worked out again.
+
+    A standing is a cache: whoever deletes the table loses nothing.
+    """
+    there = sa.exists().where(KeptStanding.subject_id == Opportunity.id)
+    lost = sa.select(
+        Opportunity.id,
+        sa.literal(SubjectKind.OPPORTUNITY, KeptStanding.subject.type),
+        sa.literal(""),
+        sa.literal(""),
+        Opportunity.phase,
+        Opportunity.phase_since,
+        Opportunity.phase_since,
+    ).where(Opportunity.is_closed.is_(False), ~there)
+    columns = ["subject_id", "subject", "rules", "state", "phase", "since", "as_of"]
+    session.execute(sa.insert(KeptStanding).from_select(columns, lost))
+
+
 def _do(
     store: Store,
     shelf: Shelf,

@@ -143,7 +143,7 @@ class Subjects:
     def wake_opportunity(self, opportunity: Opportunity, at: int) -> None:
         """Look at an opportunity although nothing happened."""
         kept = self._kept.get(opportunity.id)
-        if kept is not None and kept.as_of < at:
+        if kept is not None and kept.as_of <= at:
             for moved_at, step in self._go_on(kept, (), at):
                 self._move(opportunity, step, when(moved_at), "timer")
 
@@ -158,9 +158,9 @@ class Subjects:
     ) -> None:
         """Work out anew where these stand by all that holds at a moment."""
         for whose in people:
-            past = self._past(whose, moment(at))
+            now = self._not_before(whose.id, at)
             self._kinds[whose.id] = SubjectKind.PERSON
-            self._kept[whose.id] = Kept(past.standing, moment(at), is_new=True)
+            self._kept[whose.id] = Kept(self.past(whose, now).standing, now, is_new=True)
             self._gone |= whose.contacts - {whose.id}
         for opportunity in opportunities:
             self._anew(opportunity, at, cause)
@@ -173,24 +173,33 @@ class Subjects:
         did until now it did before.
         """
         self._kinds[opportunity.id] = SubjectKind.OPPORTUNITY
-        now = moment(at)
+        now = self._not_before(opportunity.id, at)
         self.wake_opportunity(opportunity, now)
         if opportunity.is_closed:
             self._kept.pop(opportunity.id, None)
             self._gone.add(opportunity.id)
             return
-        deal, people = self._deal(opportunity.id)
-        pasts: dict[Hashable, Past] = {
-            whose: self._past(person, now) for whose, person in people.items()
-        }
-        standing, steps = fold_deal(self.model, deal, pasts, now)
+        standing, steps = self.folded(opportunity.id, now)
         self._kept[opportunity.id] = Kept(standing, now, is_new=True)
         before = self.model.index(opportunity.phase)
         if standing.phase != before:
             because = steps[-1][1].because if steps else ()
             cause = "correction" if standing.phase < before and cause in BACK else cause
             to = self.model.names[standing.phase]
-            self._move(opportunity, Step(opportunity.phase, to, because), at, cause)
+            self._move(opportunity, Step(opportunity.phase, to, because), when(now), cause)
+
+    def _not_before(self, subject: uuid.UUID, at: datetime) -> int:
+        """Return the moment until which a standing is worked out: never one that is past."""
+        kept = self._kept.get(subject)
+        return moment(at) if kept is None else max(moment(at), kept.as_of)
+
+    def folded(self, opportunity: uuid.UUID, at: int) -> tuple[Standing, list[tuple[int, Step]]]:
+        """Return where an opportunity stands by all that holds at a moment; writes nothing."""
+        deal, people = self._deal(opportunity)
+        pasts: dict[Hashable, Past] = {
+            whose: self.past(person, at) for whose, person in people.items()
+        }
+        return fold_deal(self.model, deal, pasts, at)
 
     def _deal(self, opportunity: uuid.UUID) -> tuple[Deal, Mapping[uuid.UUID, Person]]:
         """Return what is known of an opportunity, and who ever had a part; read once."""
@@ -207,7 +216,7 @@ class Subjects:
             self._deals[opportunity] = deal, everybody
         return self._deals[opportunity]
 
-    def _past(self, whose: Person, at: int) -> Past:
+    def past(self, whose: Person, at: int) -> Past:
         """Return what is known of a person at a moment."""
         self._read({whose.id: whose})
         return past_of(self.model, whose.id, self._lives[whose.id], at)

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from regportal.cli.checking import check_all
 from regportal.cli.exporting import written
 from regportal.cli.moments import MOMENT
 from regportal.store.tables import safe_cell
@@ -29,33 +30,47 @@ OFTEN = 1000
 
 
 @click.command()
-@click.option("--rules", "model", type=FILE, required=True, help="The buying model, as YAML.")
-@click.option("--interactions", "done", type=FILE, required=True, help="What contacts did.")
-@click.option("--roles", "parts", type=FILE, required=True, help="Who had a part in what.")
+@click.option("--rules", "model", type=FILE, help="The buying model, as YAML.")
+@click.option("--interactions", "done", type=FILE, help="What contacts did.")
+@click.option("--roles", "parts", type=FILE, help="Who had a part in what.")
 @click.option("--opportunities", "told", type=FILE, help="What the seller did, and when.")
 @click.option("--facts", "known", type=FILE, help="Answers, scores and fields of contacts.")
 @click.option("--until", type=MOMENT, help="The last moment; else the last one in the files.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
     help="Where every move is written: CSV, or JSON Lines by its name; .gz packs it.",
 )
-def replay(
-    model: Path,
-    done: Path,
-    parts: Path,
+@click.option(
+    "--check", is_flag=True, help="Compare what this installation keeps with a replay of its log."
+)
+def replay(  # noqa: PLR0913 - as many as the command has options
+    model: Path | None,
+    done: Path | None,
+    parts: Path | None,
     told: Path | None,
     known: Path | None,
     until: datetime | None,
-    out: Path,
+    out: Path | None,
+    *,
+    check: bool,
 ) -> None:
     """
     Run rules over the log of another system, and write down every move.
 
     No server is needed, and nothing is kept. The files are CSV or JSON Lines, and may be packed by
     gzip; the manual (docs/commands.md) names their columns.
+
+    With --check it replays the log of this installation instead, and names whatever phases and
+    scores are kept otherwise; nothing is written, and a difference ends it with 1.
     """
+    if check:
+        if any((model, done, parts, told, known, until, out)):
+            raise click.UsageError("--check takes no file and no moment")
+        check_all()
+        return
+    if model is None or done is None or parts is None or out is None:
+        raise click.UsageError("--rules, --interactions, --roles and --out are needed, or --check")
     from regportal.buying import rows
     from regportal.buying.compiled import compiled
     from regportal.buying.facts import moment

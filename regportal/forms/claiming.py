@@ -35,7 +35,8 @@ from regportal.store.documents import Published, Site, keep_wording
 from regportal.store.facts import add
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
-from regportal.tracking.models import Visit
+from regportal.tracking.actions import log
+from regportal.tracking.models import EntryKind, Visit
 
 MAIL = "mail"
 """What the outbox calls the postman."""
@@ -264,6 +265,8 @@ def answer_with(
         answered_at=now,
     )
     add(session, answer)
+    if answer.contact_id is not None:
+        log(session, EntryKind.ANSWER, answer.contact_id, now=now)
     return answer
 
 

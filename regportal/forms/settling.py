@@ -37,8 +37,8 @@ from regportal.identity.actions import contact_of_claim, decide
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact
 from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.sessions import Store
-from regportal.tracking.actions import attribute, seen_of_claim
-from regportal.tracking.models import Attributed
+from regportal.tracking.actions import attribute, log, seen_of_claim
+from regportal.tracking.models import Attributed, EntryKind
 
 AT_ONCE = 50  # claims a round; the rest comes right after
 SWEEP = timedelta(minutes=10)  # how often what has run out is looked for
@@ -91,7 +91,7 @@ def settle_claim(
     session.flush()
     if new:
         part_proven(session, published, contact, now=now)
-    _promote_answers(session, contact, claim)
+    _promote_answers(session, contact, claim, now=now)
     tell_claim_ended(session, published, claim, ClaimState.CONFIRMED, now=now)
     topic = "contact.identified" if new else "contact.updated"
     tell_contact(session, published, contact, topic, now=now)
@@ -158,16 +158,18 @@ def _is_known(session: Session, claim: Claim) -> bool:
     return contact is not None and not is_own_staff(session, contact)
 
 
-def _promote_answers(session: Session, contact: Contact, claim: Claim) -> None:
+def _promote_answers(session: Session, contact: Contact, claim: Claim, *, now: datetime) -> None:
     """Fill what is empty; a differing proven answer stays, and the claim's is kept beside it."""
     known = answers_of_contact(session, contact)
-    for answer in session.scalars(
+    answers = session.scalars(
         sa.select(Answer).where(Answer.claim_id == claim.id).order_by(Answer.answered_at)
-    ):
+    ).all()
+    for answer in answers:
         answer.contact_id = contact.id
         if answer.declined or answer.question not in known:
             answer.assurance = Assurance.VERIFIED
-    session.flush()
+    if answers:
+        log(session, EntryKind.ANSWER, contact.id, now=now)
 
 
 def _promote_consents(

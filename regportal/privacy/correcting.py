@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.models import ContactRole
 from regportal.errors import NotHereError
 from regportal.forms.fields import LONGEST
 from regportal.forms.models import Answer, NeverAsk
@@ -56,7 +55,7 @@ def correct(  # noqa: PLR0913 - what an answer is made of; all by name
             answered_at=now,
         )
     )
-    session.flush()
+    log(session, EntryKind.ANSWER, contact.id, now=now)
     tell_contact(session, published, contact, "contact.updated", now=now)
 
 
@@ -83,6 +82,5 @@ def not_me(
         raise NotHereError(N_("There is nothing to decide here."))
     because = "not me, said on the own page"
     attribute(session, [interaction], None, Attributed.ANONYMOUS, because, now=now)
-    theirs = ContactRole.contact_id.in_([one.id for one in contacts])
-    for opportunity in set(session.scalars(sa.select(ContactRole.opportunity_id).where(theirs))):
-        log(session, EntryKind.OPPORTUNITY, opportunity, now=now)
+    for one in contacts:
+        log(session, EntryKind.ATTRIBUTION, one.id, now=now)

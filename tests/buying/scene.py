@@ -52,7 +52,7 @@ class Scene:
             kind=document.kind,
             key=document.key,
             number=before + 1,
-            body=document.model_dump(mode="json"),
+            body=document.model_dump(mode="json", by_alias=True, exclude_unset=True),
             digest="-",
             published_at=NOON,
         )

@@ -27,7 +27,7 @@ def test_the_weigher_is_measured_by_moves_and_messages_that_are_really_there():
     assert done.exit_code == 0
     assert [set(one) for one in told["rounds"]] == [
         {
-            *("in memory", "brute force", "database", "20 before", "40 before", "engine"),
+            *("database", "20 before", "40 before", "engine"),
             *("engine, 20 before", "engine, 40 before"),
             *("read again, 20 before", "read again, 40 before"),
         }

@@ -29,6 +29,8 @@ class Heard:
         self.at = at
         if line.kind is EntryKind.ATTRIBUTION:
             self.anew.add(line.ref)
+        elif line.kind is EntryKind.ANSWER:
+            self.answered.add(line.ref)
         elif line.kind is EntryKind.VERDICT and line.ref in batch.interactions:
             spells = batch.interactions[line.ref].spells
             self.anew.update(spell.sign.contact for spell in spells)

@@ -1,8 +1,6 @@
 """`regportal bench weigh`: from the lines of the log to moves, and to the news of them."""
 
-import uuid
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,20 +8,15 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.batch import Batch, Role
 from regportal.buying.default import DEFAULT
-from regportal.buying.facts import Sign
-from regportal.buying.glance import furthest
 from regportal.buying.models import ContactRole, Move, Opportunity
-from regportal.buying.signs import Owned, Spell
-from regportal.buying.weigher import Weighing, weigh
+from regportal.buying.weigher import weigh
 from regportal.cli.bench.databases import scratch
 from regportal.cli.bench.measure import Figures, Goal, Measured, ratio, rounds
 from regportal.cli.bench.phases import LITTLE, engine, log_of, names_of, timed
 from regportal.cli.bench.report import Report
 from regportal.cli.bench.visits import WrongAnswerError
 from regportal.connectors.schema import Connector
-from regportal.identity.kin import Kin
 from regportal.identity.models import Assurance, Contact
 from regportal.outbox.models import Message
 from regportal.store.bulk import Row, insert_all
@@ -31,14 +24,13 @@ from regportal.store.documents import (
     CurrentDocument,
     DocumentVersion,
     Publication,
-    Published,
     Shelf,
 )
 from regportal.store.ids import uuid7
 from regportal.store.migrate import upgrade
 from regportal.store.sessions import Store, make_engine
-from regportal.tracking.actions import Seen, log_all
-from regportal.tracking.models import Attributed, EntryKind, Interaction, Judged, LogEntry
+from regportal.tracking.actions import log_all
+from regportal.tracking.models import Attributed, EntryKind, Interaction, Judged
 
 EACH = 20
 """Interactions of each contact: most are pages, one a paper, and the last one a price list."""
@@ -95,7 +87,6 @@ def bench_weigh(  # noqa: PLR0913 - as many as the command has options
         def one() -> Measured:
             return {
                 **engine(rows, much),
-                **_in_memory(people),
                 "database": _weighed(store, shelf, _new(store, people), STORY),
                 **{
                     name: _weighed(store, shelf, deals, [PAGE] * (lines // FEW // 4))
@@ -125,8 +116,6 @@ def bench_weigh(  # noqa: PLR0913 - as many as the command has options
                 f"read again, {long}",
                 None,
             ),
-            _rate("events a second with their news, in memory", measured, "in memory", 25_000),
-            ratio("in memory / brute-force replay", measured, "in memory", "brute force", None),
             _rate(f"lines a second into {database}", measured, "database", 10_000),
             ratio(f"with {long} / with {short}", measured, long, short, 0.8),
         ],
@@ -148,92 +137,6 @@ def _check(says: str, found: object, wanted: object) -> None:
     """Raise WrongAnswerError unless the weigher found what there is."""
     if found != wanted:
         raise WrongAnswerError(f"{says}: {found} instead of {wanted}")
-
-
-# --- in memory ---
-
-
-def _in_memory(people: int) -> Measured:
-    """Measure what lines mean, once they are read: by our core, and by brute force."""
-    now = datetime.now(UTC)
-    deals = [_deal(number, now) for number in range(people)]
-    signs = [*_signs(deals, now)]
-    weighing = Weighing(Session(), Published(1, [_published()]), _batch(deals, signs, now), now)
-    lines = [
-        LogEntry(kind=EntryKind.INTERACTION, ref=sign.id, at=sign.received_at) for sign in signs
-    ]
-
-    def ours() -> None:
-        for line in lines:
-            weighing.weigh(line, line.at)
-
-    moves: list[str] = []
-    found = {
-        "in memory": timed(len(lines), ours),
-        "brute force": timed(len(lines), lambda: moves.extend(_replayed(signs))),
-    }
-    _check("moves in memory", len(weighing.moves), STEPS * people)
-    _check("moves by brute force", len(moves), STEPS * people)
-    _check("news in memory", len(weighing.known), len(lines))
-    return found
-
-
-def _signs(deals: Sequence[Deal], now: datetime) -> Iterator[Sign]:
-    """Yield what all of them do, one thing each in turn."""
-    for hour, (kind, category) in enumerate(STORY):
-        at = now + timedelta(hours=hour)
-        for deal in deals:
-            yield Sign(uuid7(), deal.contact.id, kind, category, at, at)
-
-
-def _batch(deals: Sequence[Deal], signs: Sequence[Sign], now: datetime) -> Batch:
-    """Return all that there is to know of them, as the weigher looks it up."""
-    roles = [Role(deal.opportunity.id, deal.contact.id, now, None) for deal in deals]
-    spells: defaultdict[uuid.UUID, list[Spell]] = defaultdict(list)
-    interactions: dict[uuid.UUID, Owned] = {}
-    for sign in signs:
-        spell = Spell(sign, sign.received_at, None)
-        if (sign.type, sign.category) != PAGE:  # look_up reads what can count, and nothing else
-            spells[sign.contact].append(spell)
-        interactions[sign.id] = Owned(
-            Seen(
-                id=sign.id,
-                type=sign.type,
-                object="https://www.bench.example/widgets",
-                category=sign.category,
-                occurred_at=sign.occurred_at,
-                received_at=sign.received_at,
-                attribution=Attributed.VERIFIED,
-                judged=Judged.PERSON,
-                contact_id=sign.contact,
-                claim_id=None,
-            ),
-            (spell,),
-        )
-    return Batch(
-        interactions=interactions,
-        later={},
-        told=set(),
-        contacts={deal.contact.id: deal.contact for deal in deals},
-        opportunities={deal.opportunity.id: deal.opportunity for deal in deals},
-        roles_of={role.contact: [role] for role in roles},
-        roles_in={role.opportunity: [role] for role in roles},
-        spells=spells,
-        kin=Kin(()),
-    )
-
-
-def _replayed(signs: Sequence[Sign]) -> Iterator[str]:
-    """Yield each phase that is entered: after every sign, all that a contact ever did is asked."""
-    phases: dict[uuid.UUID, str] = {}
-    done: defaultdict[uuid.UUID, list[Sign]] = defaultdict(list)
-    for sign in signs:
-        done[sign.contact].append(sign)
-        phase = phases.get(sign.contact, DEFAULT.phases[0].id)
-        step = furthest(DEFAULT, phase, done[sign.contact], sign.received_at)
-        if step is not None:
-            phases[sign.contact] = step.to
-            yield step.to
 
 
 # --- on a database ---
@@ -273,7 +176,7 @@ def _do(
     session: Session, deals: Sequence[Deal], story: Sequence[tuple[str, str | None]], now: datetime
 ) -> None:
     """Write down what they do, and the lines by which the weigher hears of it."""
-    moments = [now - timedelta(seconds=ago) for ago in reversed(range(len(story)))]
+    moments = [now - timedelta(milliseconds=ago) for ago in reversed(range(len(story)))]
     rows = [
         _row(deal, kind, category, at)
         for at, (kind, category) in zip(moments, story, strict=True)

@@ -1,0 +1,156 @@
+"""Whether the standings that are kept are those that the log gives: state is replay."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.buying.facts import moment
+from regportal.buying.models import KeptStanding, LogPlace, Opportunity, SubjectKind
+from regportal.buying.passing import READER
+from regportal.buying.people import people_of
+from regportal.buying.rules import fold
+from regportal.buying.standing import Standing, read, written
+from regportal.buying.subjects import Subjects
+from regportal.store.documents import Published
+from regportal.tracking.models import LogEntry
+
+PAGE = 200
+MISSING = "nothing"
+
+
+class Difference(NamedTuple):
+    """Something that is kept otherwise than the log says."""
+
+    subject: str
+    """``opportunity`` or ``person``."""
+    key: uuid.UUID
+    what: str
+    kept: Any
+    replayed: Any
+
+
+def unread(session: Session) -> int:
+    """Return how many lines of the log are not weighed yet."""
+    place = session.get(LogPlace, READER)
+    done = (place.transaction, place.number) if place else (0, 0)
+    order = sa.tuple_(LogEntry.transaction, LogEntry.number)
+    later = order > sa.tuple_(sa.literal(done[0]), sa.literal(done[1]))
+    return session.scalar(sa.select(sa.func.count()).select_from(LogEntry).where(later)) or 0
+
+
+def how_many(session: Session) -> int:
+    """Return how many standings are looked at."""
+    opportunities = sa.select(sa.func.count()).select_from(Opportunity)
+    people = sa.select(sa.func.count()).select_from(KeptStanding)
+    return (session.scalar(opportunities.where(Opportunity.is_closed.is_(False))) or 0) + (
+        session.scalar(people.where(KeptStanding.subject == SubjectKind.PERSON)) or 0
+    )
+
+
+def standing_differences(
+    session: Session,
+    published: Published,
+    *,
+    now: datetime,
+    on_step: Callable[[int], object] = lambda _: None,
+) -> Iterator[Difference]:
+    """
+    Yield where standings that are kept are not the fold of what holds now; writes nothing.
+
+    Open opportunities, and people: a closed opportunity stays as it was.
+    """
+    for kind, some in (
+        (SubjectKind.OPPORTUNITY, _open_ones(session)),
+        (SubjectKind.PERSON, _people(session)),
+    ):
+        for ids in some:
+            yield from _of_some(session, published, kind, ids, now)
+            on_step(len(ids))
+
+
+def _open_ones(session: Session) -> Iterator[list[uuid.UUID]]:
+    """Yield the open opportunities, some at a time."""
+    return _pages(session, Opportunity.id, Opportunity.is_closed.is_(False))
+
+
+def _people(session: Session) -> Iterator[list[uuid.UUID]]:
+    """Yield the people who have a standing, some at a time."""
+    is_person = KeptStanding.subject == SubjectKind.PERSON
+    return _pages(session, KeptStanding.subject_id, is_person)
+
+
+def _pages(
+    session: Session, column: Any, which: sa.ColumnElement[bool]
+) -> Iterator[list[uuid.UUID]]:
+    """Yield keys in order, so many at a time."""
+    last = uuid.UUID(int=0)
+    while True:
+        query = sa.select(column).where(which, column > last).order_by(column).limit(PAGE)
+        ids = [*session.scalars(query)]
+        if not ids:
+            return
+        yield ids
+        last = ids[-1]
+
+
+def _of_some(
+    session: Session, published: Published, kind: SubjectKind, ids: list[uuid.UUID], now: datetime
+) -> Iterator[Difference]:
+    """Yield the differences of some opportunities, or of some people."""
+    subjects, at = Subjects.of(session, published), moment(now)
+    people = people_of(session, ids) if kind is SubjectKind.PERSON else {}
+    rows = {
+        row.subject_id: row
+        for row in session.execute(
+            sa.select(KeptStanding.subject_id, KeptStanding.state, KeptStanding.phase).where(
+                KeptStanding.subject_id.in_(ids)
+            )
+        )
+    }
+    for key in ids:
+        row = rows.get(key)
+        kept = read(row.state, subjects.model.digest, uuid.UUID) if row and row.state else None
+        if kind is SubjectKind.OPPORTUNITY:
+            replayed, _ = subjects.folded(key, at)
+        elif key in people and people[key].id == key:
+            replayed = subjects.past(people[key], at).standing
+        else:
+            yield Difference(kind, key, "a standing of nobody", "kept", MISSING)
+            continue
+        if kept is None:
+            yield Difference(kind, key, "standing", "none under these rules", "one")
+            continue
+        fold(subjects.model, (), at, standing=kept)
+        for what, (one, other) in _apart(subjects, kept, replayed):
+            yield Difference(kind, key, what, one, other)
+    if kind is SubjectKind.OPPORTUNITY:
+        yield from _told(session, subjects, ids)
+
+
+def _apart(
+    subjects: Subjects, kept: Standing, replayed: Standing
+) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield what is not the same in two standings."""
+    digest, names = subjects.model.digest, subjects.model.names
+    one, other = (json.loads(written(each, digest)) for each in (kept, replayed))
+    for what in one:
+        if one[what] != other[what]:
+            both = (one[what], other[what])
+            yield what, (names[both[0]], names[both[1]]) if what == "phase" else both
+
+
+def _told(session: Session, subjects: Subjects, ids: list[uuid.UUID]) -> Iterator[Difference]:
+    """Yield opportunities that are not in the phase of their standing."""
+    rows = session.execute(
+        sa.select(Opportunity.id, Opportunity.phase, KeptStanding.phase)
+        .join(KeptStanding, KeptStanding.subject_id == Opportunity.id)
+        .where(Opportunity.id.in_(ids), KeptStanding.rules == subjects.model.digest)
+    )
+    for key, phase, kept in rows:
+        if subjects.model.index(phase) != subjects.model.index(kept):
+            yield Difference(SubjectKind.OPPORTUNITY, key, "phase", phase, kept)

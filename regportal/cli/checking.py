@@ -1,0 +1,47 @@
+"""Whether what is kept of phases and scores is what the log says."""
+
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from regportal.cli.installation import opened
+
+MOST = 100
+"""Differences that are printed."""
+
+
+def check_all() -> None:
+    """
+    Replay the log and name every difference from what is kept; end with 1 where there is one.
+
+    What is not weighed yet is said, and may be the reason.
+    """
+    from regportal.buying.checking import how_many, standing_differences, unread
+    from regportal.buying.scores.checking import differences
+
+    now = datetime.now(UTC)
+    with opened() as here, here.store.read() as session:
+        published = here.shelf.published(session)
+        waiting, found = unread(session), list[str]()
+        with click.progressbar(length=how_many(session), label="Replaying", file=sys.stderr) as bar:
+            for one in standing_differences(session, published, now=now, on_step=bar.update):
+                found.append(
+                    f"{one.subject} {one.key}: {one.what} is {one.kept}, not {one.replayed}"
+                )
+        for each in differences(session, published, now=now):
+            found.append(
+                f"score {each.score} of {each.contact}: {each.what} is {each.kept},"
+                f" not {each.replayed}"
+            )
+    for line in found[:MOST]:
+        click.echo(line)
+    if len(found) > MOST:
+        click.echo(f"and {len(found) - MOST} more")
+    if waiting:
+        click.echo(
+            f"{waiting} lines of the log are not weighed yet: is a worker running?", err=True
+        )
+    if found:
+        sys.exit(1)
+    click.echo("Everything that is kept is what the log says.")
