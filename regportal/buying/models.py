@@ -148,7 +148,7 @@ class KeptStanding(Base):
     personal: ClassVar = {
         "state": "How far what you did and answered has brought a purchase, to go on from there.",
         "phase": "Which step that is.",
-        "since": "Since when.",
+        "since": "Since when it has lasted.",
         "as_of": "Until when it was worked out.",
         "wake_at": "When it may be another one though nothing happens.",
     }

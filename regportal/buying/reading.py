@@ -21,6 +21,12 @@ from regportal.tracking.models import Attribution, Interaction
 
 UNNAMED = "somebody"
 """Who did it, where the contact is no longer ours to name."""
+WITHOUT = {
+    "correction": ("what led further no longer counts",),
+    "crm": ("what led further no longer counts",),
+    "rules": ("the rules are others now",),
+}
+"""By cause why a phase moved, where nothing that anybody did moved it."""
 PAGE = 500
 """How many moves are explained at a time."""
 
@@ -49,7 +55,8 @@ def reasons(session: Session, published: Published, moves: Sequence[Move]) -> di
         move.id: sentence(
             label(published, model, move.to_phase),
             move.at,
-            grounds(move.evidence, deeds, lambda who: names.get(str(who), UNNAMED)),
+            grounds(move.evidence, deeds, lambda who: names.get(str(who), UNNAMED))
+            or [*WITHOUT.get(move.cause, ())],
             model.zone,
         )
         for move in moves

@@ -33,7 +33,7 @@ def test_the_weigher_is_measured_by_moves_and_messages_that_are_really_there():
         }
     ] * 3
     assert all(Figures(**each).per_second > 0 for one in told["rounds"] for each in one.values())
-    assert len(told["goals"]) == 7
+    assert len(told["goals"]) == 5
 
 
 def test_the_index_finds_the_rules_that_a_loop_over_all_of_them_finds():

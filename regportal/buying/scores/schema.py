@@ -174,7 +174,7 @@ class Limits(BaseModel):
         return self
 
 
-class Where(BaseModel):
+class Concerns(BaseModel):
     """Which deeds of a type count."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -186,7 +186,7 @@ class Deed(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     event: Event
-    where: Where | None = None
+    where: Concerns | None = None
     points: Points
     limits: Annotated[Limits | None, Field(alias="max")] = None
 
