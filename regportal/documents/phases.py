@@ -1,15 +1,23 @@
 """What a buying model speaks of must be there: categories, questions, scores."""
 
+from typing import get_args
+
 from regportal.buying.lint import conditions_in
 from regportal.buying.schema import Buying, Condition, Prefix
+from regportal.buying.scores.schema import FieldName, Score
 from regportal.documents.house import OF_ASSETS, Finds, House
 from regportal.documents.sentences import shown, there_is_no
 from regportal.library.schema import Asset
 from regportal.store.schema import Site, span
 
+FIELDS = (*get_args(FieldName), "account.domain", "account.external_id", "account.name")
+"""What is known of a contact, and of the account that the CRM told of."""
+
 
 def unknown(buying: Buying, house: House) -> Finds:
     """Yield what no condition can ask for, because the other documents do not have it."""
+    if buying.min_attribution == "claimed":
+        yield ("min_attribution",), "nothing that is only claimed is weighed yet: leave it out"
     for index, phase in enumerate(buying.phases):
         for name, group in (("enter", phase.enter), ("exit", phase.exit)):
             for path, condition in conditions_in(group) if group else ():
@@ -24,9 +32,28 @@ def _condition(condition: Condition, house: House) -> Finds:
         yield from _too_often(condition, house)
     if condition.answer:
         yield from _answer(condition, house)
-    if condition.score and ("score", condition.score.name) not in house.named:
-        says = there_is_no("score", condition.score.name, house.keys("score"))
-        yield ("score", "name"), says
+    yield from _score(condition, house)
+    if condition.field:
+        says = house.one_of(condition.field.name, FIELDS)
+        if says:
+            yield ("field", "name"), says
+
+
+def _score(condition: Condition, house: House) -> Finds:
+    """Let a condition ask for a score that there is, and for one of its thresholds."""
+    asked = condition.score
+    if asked is None:
+        return
+    if ("score", asked.name) not in house.named:
+        yield ("score", "name"), there_is_no("score", asked.name, house.keys("score"))
+        return
+    found = house.documents.get(("score", asked.name))
+    if isinstance(found, Score) and asked.at_least not in found.thresholds.values():
+        levels = ", ".join(f"{name} ({at})" for name, at in found.levels) or "it has none"
+        yield (
+            ("score", "at_least"),
+            f"{asked.at_least} is no threshold of {shown(asked.name)}: {levels}",
+        )
 
 
 def _categories(condition: Condition, house: House) -> Finds:

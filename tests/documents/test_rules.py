@@ -190,6 +190,25 @@ WRONG = {
         "phases.1.enter.any.0.all.1.score.name",
         "there is no score called 'fit'",
     ),
+    "a rule about a score that is none of its thresholds": (
+        ASSET
+        + score("{field: {name: level, equals: vp}, points: 50}", ", thresholds: {hot: 40}")
+        + buying("{all: [{event: call}, {score: {name: s, at_least: 30}}]}"),
+        "phases.1.enter.any.0.all.1.score.at_least",
+        "30 is no threshold of 's': hot (40)",
+    ),
+    "a rule about a field nobody knows": (
+        ASSET + buying("{all: [{event: call}, {field: {name: contry, known: true}}]}"),
+        "phases.1.enter.any.0.all.1.field.name",
+        "'country'",
+    ),
+    "rules that count what is only claimed": (
+        ASSET
+        + "buying: {min_attribution: claimed, phases: [{id: a}, {id: b, enter: {any: "
+        + "[{event: call}]}}]}\n",
+        "min_attribution",
+        "nothing that is only claimed is weighed yet: leave it out",
+    ),
     "a rule about more downloads than are counted": (
         ASSET + buying("{event: download, count: {at_least: 3}, within: 10m}"),
         "phases.1.enter.any.0.count.at_least",
