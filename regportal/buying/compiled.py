@@ -74,12 +74,16 @@ class Quorum:
 
     def holds(self, standing: Standing, phase: int) -> bool:
         """Return whether enough of the group is at this phase, or past it."""
-        there = (
+        return self.there(standing, phase) >= self.least
+
+    def there(self, standing: Standing, phase: int) -> int:
+        """Return how much of the group is at this phase, or past it."""
+        theirs = (
             self.weight(person.roles)
             for person in standing.people.values()
             if person.phase >= phase
         )
-        return sum(there) >= self.least
+        return sum(theirs)
 
 
 @dataclass(slots=True)

@@ -44,6 +44,12 @@ def moves_of(session: Session, opportunity: Opportunity) -> Sequence[Move]:
     ).all()
 
 
+def last_move(session: Session, opportunity: Opportunity) -> Move | None:
+    """Return the move that led to the phase an opportunity is in; None where it began there."""
+    moves = moves_of(session, opportunity)
+    return next((each for each in reversed(moves) if each.to_phase == opportunity.phase), None)
+
+
 def reasons(session: Session, published: Published, moves: Sequence[Move]) -> dict[uuid.UUID, str]:
     """Return the one plain sentence of each move, by the move's id."""
     model, _ = model_of(published)
@@ -79,9 +85,8 @@ def opportunity_shown(session: Session, name: str) -> dict[str, Any]:
 
     ``name`` is our key or ``<connector>:<external id>``. Raises NotHereError for another one.
     """
-    opportunity = _named(session, name)
-    moves = moves_of(session, opportunity)
-    last = next((each for each in reversed(moves) if each.to_phase == opportunity.phase), None)
+    opportunity = opportunity_called(session, name)
+    last = last_move(session, opportunity)
     published = Shelf().published(session)
     return {
         "key": opportunity.key,
@@ -155,8 +160,14 @@ def list_moves(session: Session) -> list[dict[str, Any]]:
     return listed
 
 
-def _named(session: Session, name: str) -> Opportunity:
-    """Find an opportunity by either of its names."""
+def opportunity_called(session: Session, name: str) -> Opportunity:
+    """
+    Return an opportunity by our key, or by ``<connector>:<external id>``.
+
+    Raises NotHereError for another one.
+    """
+    if not name.isprintable():  # no database takes it
+        raise NotHereError(f"there is no opportunity {name!r}")
     connector, colon, external_id = name.partition(":")
     which = sa.and_(Opportunity.connector == connector, Opportunity.external_id == external_id)
     if not colon:

@@ -60,10 +60,20 @@ def sentence(
     'Comparison since 4 Mar 10:12: bob@example.com viewed /prices twice, ann@example.com downloaded
     Price list 2026 (3 needed in 1 day)'
     """
-    local = since.astimezone(zone)
     why = _why(grounds)
-    when = f"{local.day} {MONTHS[local.month - 1]} {local:%H:%M}"
+    when = moment_in_words(since, zone)
     return f"{phase} since {when}: {why}" if why else f"{phase} since {when}"
+
+
+def moment_in_words(at: datetime, zone: tzinfo = UTC) -> str:
+    """
+    Return a moment as people say it.
+
+    >>> moment_in_words(datetime(2026, 3, 4, 10, 12, tzinfo=UTC))
+    '4 Mar 10:12'
+    """
+    local = at.astimezone(zone)
+    return f"{local.day} {MONTHS[local.month - 1]} {local:%H:%M}"
 
 
 def ground_of(

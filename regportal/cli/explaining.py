@@ -1,4 +1,4 @@
-"""Why something is as it is: a person's scores by part and by deed."""
+"""Why something is as it is: a person's scores, and the phase of an opportunity."""
 
 import json
 from collections.abc import Iterator
@@ -41,9 +41,34 @@ def contact(email: str, score: str | None, *, graded: bool, as_json: bool) -> No
         click.echo(printable(line))
 
 
+@explain.command("opportunity")
+@click.argument("name", metavar="KEY")
+@AS_JSON
+def opportunity(name: str, *, as_json: bool) -> None:
+    """
+    Say why an opportunity is in its phase, and what would move it next.
+
+    KEY is our key, or <connector>:<external id>.
+    """
+    from regportal.buying.explaining import explained
+
+    with opened() as here, here.store.read() as session:
+        told = explained(session, here.shelf.published(session), name, now=datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for line in _opportunity(told):
+        click.echo(printable(line))
+
+
+# --- scores ---
+
+
 def _lines(told: Row) -> Iterator[str]:
     """Yield the scores of one person as people read them."""
     yield told["email"]
+    if told["phase"]:
+        yield f"by what they did themselves: {told['phase']['text']}"
     if not told["scores"]:
         yield "  no scores are published: `regportal template` prints some to start from"
     for score in told["scores"]:
@@ -95,3 +120,54 @@ def _account(account: Row) -> str:
     people = "1 person" if account["people"] == 1 else f"{account['people']} people"
     roles = f", roles engaged: {', '.join(account['roles'])}" if account["roles"] else ""
     return f"  account {account['key']}: {account['value']:g} ({people}{roles})"
+
+
+# --- an opportunity ---
+
+
+def _opportunity(told: Row) -> Iterator[str]:
+    """Yield why an opportunity is where it is, and what would move it, as people read it."""
+    outside = f"{told['connector']}:{told['external_id']}"
+    yield f"{told['name']} ({outside})" if told["name"] else outside
+    yield told["reason"] or f"{told['text']}: nothing has moved it yet"
+    for part in told["evidence"] if any(one["interactions"] for one in told["evidence"]) else ():
+        yield f"  {part['condition']}"
+        yield from (f"    {deed['text']}" for deed in part["interactions"])
+    yield from _group(told)
+    if told["note"]:
+        yield told["note"]
+        return
+    time = told["by_time"]
+    forward = time is not None and time["forward"]
+    if told["next"] or forward:
+        yield "what would move it on, the nearest first:"
+    else:
+        yield "no later phase can be entered"
+    yield from (f"  {way['label']}: {way['needs']}" for way in told["next"])
+    if forward:
+        yield f"  {time['text']}"
+    yield from _back(told["back"], None if forward else time)
+
+
+def _group(told: Row) -> Iterator[str]:
+    """Yield who has a part, and how far each has come."""
+    if not told["group"]:
+        yield "nobody has a part in it"
+        return
+    share = told["consensus"]
+    yield "group:" if share is None else f"group ({share:.0%} have come as far by themselves):"
+    for person in told["group"]:
+        roles = f", {', '.join(person['roles'])}" if person["roles"] else ""
+        yield f"  {person['email']}{roles}: {person['text']}"
+
+
+def _back(back: Row | None, time: Row | None) -> Iterator[str]:
+    """Yield what would take it back; silence is told by when it is over."""
+    if back is None and time is None:
+        yield "nothing takes it back"
+        return
+    yield "what would take it back:"
+    if time is not None:
+        yield f"  {time['text']}"
+    if back is not None and (time is None or "quiet" not in back["missing"].get("condition", ())):
+        yield f"  {back['label']}: {back['needs']}"

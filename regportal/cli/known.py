@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.explaining import phase_of_person
+from regportal.buying.people import people_of
 from regportal.buying.reading import opportunities_of_contact
 from regportal.connectors.rules import in_full
 from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
@@ -19,7 +21,7 @@ from regportal.identity.actions import find_contact
 from regportal.identity.addresses import Address, read_address
 from regportal.identity.models import Assurance, Claim, Contact
 from regportal.identity.related import Related, others, related_addresses
-from regportal.store.documents import Wording
+from regportal.store.documents import Shelf, Wording
 from regportal.tracking.actions import NOW, Seen, seen_of_claim, seen_of_contacts
 from regportal.tracking.later import JUDGED, known_now
 from regportal.tracking.models import Interaction, Judged
@@ -50,6 +52,7 @@ def contact_shown(session: Session, email: str, *, now: datetime | None = None) 
         "email": (contact or claims[-1]).address.shown,
         "assurance": (contact.assurance if contact else Assurance.CLAIMED).value,
         "account": None,
+        "phase": _phase(session, contact, now) if contact else None,
         "answers": _answers_of(session, contact) if contact else [],
         "claims": [_claim(session, claim) for claim in claims],
         "consents": _consents(session, contact, claims, now),
@@ -182,6 +185,13 @@ def _claim(session: Session, claim: Claim) -> Row:
         "answers": _answers(session, said),
         "interactions": [_interaction(seen) for seen in seen_of_claim(session, claim.id)],
     }
+
+
+def _phase(session: Session, contact: Contact, now: datetime) -> str | None:
+    """Return the phase a person is in by what he did himself, under whichever address."""
+    person = people_of(session, [contact.id])[contact.id]
+    found = phase_of_person(session, Shelf().published(session), person.id, now=now)
+    return str(found["phase"]) if found else None
 
 
 def _answers_of(session: Session, contact: Contact) -> list[Row]:

@@ -12,7 +12,6 @@ import click
 from sqlalchemy.orm import Session
 
 from regportal.cli.installation import Installation, opened
-from regportal.errors import NotHereError
 from regportal.store.tables import safe_cell
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
@@ -45,8 +44,6 @@ def opportunity(name: str, *, as_json: bool) -> None:
     """Show an opportunity by our key, or by <connector>:<external id>."""
     from regportal.buying.reading import opportunity_shown
 
-    if not name.isprintable():  # no database takes it
-        raise NotHereError(f"there is no opportunity {name!r}")
     with opened() as installation, installation.store.read() as session:
         _show(opportunity_shown(session, name), as_json=as_json)
 

@@ -1,8 +1,13 @@
-"""`regportal explain contact`: why somebody's scores are what they are, from the front door."""
+"""`regportal explain`: why a score or a phase is what it is, from the front door."""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from regportal.buying.scores.templates import TEMPLATES
+from regportal.buying.words import moment_in_words
+from regportal.store.sessions import Store, make_engine
+from tests.buying.scene import CRM, PRICES, Scene
 
 SITE = "site: {name: Acme, controller: Acme Ltd, privacy_notice: 'https://acme.example/p'}\n"
 
@@ -10,10 +15,7 @@ SITE = "site: {name: Acme, controller: Acme Ltd, privacy_notice: 'https://acme.e
 @pytest.fixture
 def published(installed, tmp_path, database_url):
     """The command, with one score published, and Ann known to a CRM."""
-    from datetime import UTC, datetime
-
     from regportal.identity.actions import contact_from_crm
-    from regportal.store.sessions import Store, make_engine
 
     (tmp_path / "regportal.yaml").write_text(SITE + installed("template", "qualify").out)
     assert installed("apply", "regportal.yaml").code == 0
@@ -70,3 +72,46 @@ def test_a_template_there_is_not_is_refused_with_those_there_are(regportal):
         "there is no template 'nonsense'; there are prioritise, route, nurture, qualify"
     )
     assert len(regportal("template").out.splitlines()) == len(TEMPLATES)
+
+
+def test_an_opportunity_is_told_with_why_it_is_there_and_what_would_move_it(
+    installed, database_url
+):
+    then = datetime.now(UTC) - timedelta(hours=1)
+    scene = Scene(Store(make_engine(database_url)))
+    scene.publish(CRM, PRICES)
+    ann, deal = (
+        scene.contact("ann@example.com"),
+        scene.opportunity(name="500\x1b widgets", now=then),
+    )
+    scene.role(deal, ann, role="buyer", now=then)
+    scene.did(ann, now=then)
+    scene.weigh(now=then)
+    scene.store.close()
+    told = installed("explain", "opportunity", "crm:006").out.splitlines()
+    since = moment_in_words(then)
+
+    assert told[0] == "500· widgets (crm:006)"
+    assert told[1].startswith("Comparison since ")
+    assert told[2] == "  a download of a price list or a quote within 45 days"
+    assert told[3].endswith("ann@example.com downloaded Price list 2026")
+    assert told[4:6] == ["group:", f"  ann@example.com, buyer: Comparison since {since}"]
+    assert told[6:9] == [
+        "what would move it on, the nearest first:",
+        "  Decision: a download of an order form or a contract within 45 days (0 of 1)",
+        "what would take it back:",
+    ]
+    assert told[9].startswith("  Stalled on ")
+    assert told[9].endswith(", if nobody does anything")
+    assert len(told) == 10
+
+    assert installed("explain", "opportunity", deal, "--json").json()["phase"] == "comparison"
+    own = installed("explain", "contact", "ann@example.com").out.splitlines()[1]
+    assert own == f"by what they did themselves: Comparison since {since}"
+    assert "phase: comparison" in installed("show", "contact", "ann@example.com").out
+
+
+def test_an_opportunity_nobody_knows_is_refused_in_one_sentence(installed):
+    ran = installed("explain", "opportunity", "crm:007")
+
+    assert (ran.code, ran.err.strip()) == (1, "there is no opportunity 'crm:007'")

@@ -12,7 +12,10 @@ PURE = frozenset(
     {
         *(f"regportal.buying.{name}" for name in ("facts", "standing", "counting", "conditions")),
         *(f"regportal.buying.{name}" for name in ("compiled", "foreign", "glance", "lint")),
-        *(f"regportal.buying.{name}" for name in ("replaying", "telling", "words")),
+        *(
+            f"regportal.buying.{name}"
+            for name in ("asking", "folding", "lacking", "replaying", "telling", "words")
+        ),
         *(f"regportal.documents.{name}" for name in ("house", "phases")),
     }
 )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.accounts import account_of
+from regportal.buying.explaining import phase_of_person
 from regportal.buying.facts import Sign
 from regportal.buying.people import Person, people_of
 from regportal.buying.reading import title
@@ -77,6 +78,7 @@ def explained(
     return {
         "key": str(person.id),
         "email": contact.address.shown,
+        "phase": phase_of_person(session, published, person.id, now=now),
         "scores": [
             {
                 "score": one.key,
