@@ -3,19 +3,28 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from regportal.buying.asking import Teller
 from regportal.buying.compiled import compiled
+from regportal.buying.conditions import Together, leaves_in
+from regportal.buying.counting import Leaf
 from regportal.buying.default import DEFAULT
 from regportal.buying.explaining import explained
 from regportal.buying.facts import Answered, Joined, Reached, Staged, moment, when
-from regportal.buying.lacking import by_time, way_back, ways_on
+from regportal.buying.lacking import Lack, by_time, lacking, way_back, ways_on
 from regportal.buying.models import KeptStanding, Opportunity
-from regportal.buying.rules import fold
+from regportal.buying.rules import fold, start
+from regportal.buying.schema import Buying, Condition
 from regportal.buying.standing import written
 from regportal.errors import NotHereError
+from tests.buying.keeping import Keeper
+from tests.buying.oracle import history, steps_of
+from tests.buying.random_rules import ALL
 from tests.buying.scene import NOON
-from tests.buying.test_rules import CALL, OFFER, day, done, model, quiet
+from tests.buying.test_rules import CALL, NUMBERS, OFFER, day, done, model, quiet
+from tests.buying.worlds import own_log, world
 
 TWO = {**CALL, "count": {"at_least": 2}}
 TICKET = {"event": "ticket", "within": "30d"}
@@ -183,6 +192,73 @@ def test_what_somebody_could_do_to_take_it_back_is_told():
         "p0",
         "a ticket within 30 days (0 of 1), or nobody does anything until 14 Mar 12:00",
     )
+
+
+# --- any rules at all ---
+
+
+class Switch(Leaf):
+    """A condition that holds or does not, as one likes."""
+
+    def __init__(self, on):
+        super().__init__(Condition(event=f"custom:{next(NUMBERS)}"))
+        self.on = on
+
+    def holds(self, standing, at, epoch):
+        return self.on
+
+
+def switches(random, depth=4):
+    """All, any and none of switches, within each other."""
+    if depth == 0 or random.random() < 0.3:
+        return Switch(random.random() < 0.5)
+    parts = [switches(random, depth - 1) for _ in range(random.randint(1, 4))]
+    return Together(random.choice(("all", "any", "none")), parts)
+
+
+def follow(missing, by_condition):
+    """Do what is missing: all of it, or the nearest of several."""
+    if isinstance(missing, Lack):
+        by_condition[missing.condition].on = not missing.unwanted
+        return
+    for part in missing.parts if missing.how == "all" else missing.parts[:1]:
+        follow(part, by_condition)
+
+
+@given(st.randoms(use_true_random=False))
+def test_who_does_what_is_missing_and_no_more_is_where_it_leads(random):
+    root = switches(random)
+    standing = start(compiled(DEFAULT))
+    missing = lacking(root, standing, 0, 0)
+    assert (missing is None) is root.holds(standing, 0, 0)
+
+    if missing is not None:
+        follow(missing, {leaf.condition: leaf for leaf in leaves_in(root)})
+        assert root.holds(standing, 0, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**64))
+def test_whatever_the_rules_what_is_foreseen_happens_unless_something_else_does(seed):
+    told = world(seed, ALL, own_log)
+    if not told.log:
+        return
+    ready, steps = compiled(Buying.model_validate(told.model)), steps_of(told.log)
+    subjects = history(told.model, told.log, told.log[-1].at)[0].standings
+    keeper, foreseen, seen = Keeper(ready, steps, subjects), {}, 0
+    for place in keeper.run(moment(told.log[-1].at)):
+        now = moment(steps[place][0].at)
+        new, seen = keeper.moves[seen:], len(keeper.moves)
+        for subject, step in foreseen.items():
+            moves = [(at, to) for whose, _, to, at in new if whose == subject and at < now]
+            due = [(step[0], step[1].to)] if step and step[0] < now else []
+            assert moves[:1] == due
+        people = {who: one for (kind, who), one in keeper.standings.items() if kind == "contact"}
+        for subject, standing in keeper.standings.items():
+            foreseen[subject] = by_time(ready, standing, now, people)
+            for way in ways_on(ready, standing, now):
+                assert way.missing.steps > 0
+                assert Teller(when(now)).tell(way.missing)
 
 
 # --- as it is read ---
