@@ -109,19 +109,23 @@ class Subjects:
             told = [((heard, 0), fact) for fact in facts]
             news = gathered([*told, *reached(whose.id, steps, {heard})])
         for opportunity in opportunities:
-            self._tell(opportunity, news, heard, at)
+            self._tell(opportunity, news, heard, at, "event")
 
     def _tell(
-        self, opportunity: Opportunity, news: Sequence[Line], heard: int, at: datetime
+        self,
+        opportunity: Opportunity,
+        news: Sequence[Line],
+        heard: int,
+        at: datetime,
+        cause: str,
     ) -> None:
         """Let an opportunity know what somebody did, and how far that led him by himself."""
         kept = self._kept.get(opportunity.id)
         if kept is None or news[0][0] <= kept.as_of:
-            self._anew(opportunity, at, "event")
+            self._anew(opportunity, at, cause)
             return
         for moved_at, step in self._go_on(kept, news, heard):
-            cause = "event" if moved_at == heard else "timer"
-            self._move(opportunity, step, when(moved_at), cause)
+            self._move(opportunity, step, when(moved_at), cause if moved_at == heard else "timer")
 
     def _go_on(self, kept: Kept, news: Sequence[Line], until: int) -> list[tuple[int, Step]]:
         """Let a standing hear news; return the steps it took."""
@@ -138,7 +142,7 @@ class Subjects:
             return
         news = gathered(reached(whose.id, self._go_on(kept, (), at), ()))
         for opportunity in opportunities if news else ():
-            self._tell(opportunity, news, at, when(at))
+            self._tell(opportunity, news, at, when(at), "timer")
 
     def wake_opportunity(self, opportunity: Opportunity, at: int) -> None:
         """Look at an opportunity although nothing happened."""

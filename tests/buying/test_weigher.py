@@ -57,6 +57,17 @@ def test_a_price_list_moves_an_open_opportunity_to_comparison(scene, ann, deal):
     ]
 
 
+def test_silence_takes_a_phase_back_at_its_very_moment_and_by_time_alone(scene, ann, deal):
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh(now=NOON + SECOND)
+    scene.weigh(now=NOON + 46 * DAY)
+
+    assert [(move.to_phase, move.at, move.cause) for move in scene.moves()] == [
+        ("comparison", NOON + SECOND, "event"),
+        ("stalled", NOON + SECOND + 45 * DAY, "timer"),
+    ]
+
+
 def test_the_crm_is_told_of_the_move_and_why(scene, ann, deal):
     taken = scene.did(ann, now=NOON + SECOND)
     scene.weigh()
