@@ -157,10 +157,12 @@ def _wake(session: Session, published: Published, until: datetime, now: datetime
         if one.subject is SubjectKind.PERSON and one.subject_id in people:
             open_ = [opportunities[each] for each in theirs.get(one.subject_id, ())]
             subjects.wake(people[one.subject_id], in_order(o for o in open_ if not o.is_closed), at)
-        elif one.subject_id in opportunities:
-            subjects.wake_opportunity(opportunities[one.subject_id], at)
-        else:
+            continue
+        opportunity = opportunities.get(one.subject_id)
+        if opportunity is None or opportunity.is_closed:
             subjects.forget([one.subject_id])
+        else:
+            subjects.wake_opportunity(opportunity, at)
     subjects.keep()
     tell_moves(session, published, subjects.moves, now=now)
 

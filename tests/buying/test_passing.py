@@ -1,0 +1,150 @@
+"""What moves a phase besides deeds: time, answers, scores, other rules."""
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from regportal.buying.checking import standing_differences
+from regportal.buying.models import KeptStanding
+from regportal.buying.passing import pass_time
+from regportal.buying.schema import Buying
+from regportal.buying.scores.schema import Score
+from regportal.forms.models import Answer
+from regportal.forms.schema import Question
+from regportal.identity.models import Assurance
+from regportal.store.ids import uuid7
+from regportal.tracking.actions import log
+from regportal.tracking.models import EntryKind, Parcel, Source
+from tests.buying.scene import NOON
+
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+TAKEN = {"event": "download", "within": "30d"}
+
+
+def model(condition, **phase):
+    enter = {"all": [TAKEN, condition]}
+    phases = [{"id": "unaware"}, {"id": "interest", "enter": enter, **phase}]
+    return Buying.model_validate({"phases": phases})
+
+
+def moves(scene):
+    return [(one.from_phase, one.to_phase, one.at, one.cause) for one in scene.moves()]
+
+
+def differences(scene, now):
+    with scene.store.read() as session:
+        published = scene.shelf.published(session)
+        return [*standing_differences(session, published, now=now)]
+
+
+def test_silence_is_noticed_at_its_moment_however_late_the_worker_comes(scene, ann, deal):
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh()
+    silent = NOON + SECOND + 45 * DAY
+    scene.weigh(now=silent - SECOND)
+    before = scene.phase(deal)
+    scene.weigh(now=silent + DAY)
+
+    assert before == "comparison"
+    assert moves(scene)[1:] == [("comparison", "stalled", silent, "timer")]
+    assert scene.messages("phase.changed")[-1].payload["reason"] == (
+        "Stalled since 18 Apr 12:00: nobody did anything for 45 days"
+    )
+    assert differences(scene, silent + DAY) == []
+
+
+def test_nobody_falls_silent_while_a_parcel_of_before_waits_to_be_unpacked(scene, ann, deal):
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh()
+    silent = NOON + SECOND + 45 * DAY
+    waiting = Parcel(
+        id=uuid7(),
+        received_at=silent - SECOND,
+        source=Source.BROWSER,
+        proven=False,
+        own_staff=False,
+        touch={},
+        events=[],
+    )
+    scene.store.write(lambda session: session.add(waiting))
+    again = pass_time(scene.store, scene.shelf, now=silent + SECOND)
+
+    assert scene.phase(deal) == "comparison"
+    assert again is not None
+    assert again <= silent + 2 * SECOND
+
+
+@pytest.mark.parametrize("assurance", [Assurance.VERIFIED, Assurance.CLAIMED])
+def test_an_answer_moves_a_phase_once_it_is_known_to_be_theirs(scene, ann, deal, assurance):
+    asked = {"answer": {"question": "timeframe", "in": ["0-3m"]}}
+    scene.publish(Question(key="timeframe", label="When?", type="timeframe"), model(asked))
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh()
+    before = scene.phase(deal)
+    answer = Answer(
+        id=uuid7(),
+        question="timeframe",
+        value="0-3m",
+        declined=False,
+        contact_id=ann,
+        assurance=assurance,
+        answered_at=NOON + DAY,
+    )
+
+    def tell(session):
+        session.add(answer)
+        log(session, EntryKind.ANSWER, ann, now=NOON + DAY)
+
+    scene.store.write(tell)
+    scene.weigh(now=NOON + DAY)
+
+    told = [each.payload["reason"] for each in scene.messages("phase.changed")]
+    assert before == "unaware"
+    if assurance is Assurance.CLAIMED:
+        assert told == []
+    else:
+        assert told[0].endswith("answer to timeframe: ann@example.com")
+
+
+def test_a_threshold_moves_a_phase_upwards_and_cooling_down_takes_it_back(scene, ann, deal):
+    warm = {"score": {"name": "warmth", "at_least": 30}}
+    score = Score.model_validate(
+        {
+            "key": "warmth",
+            "behaviour": [
+                {
+                    "group": "deeds",
+                    "half_life": "1d",
+                    "points": [{"event": "download", "points": 20}],
+                }
+            ],
+            "thresholds": {"warm": 30},
+        }
+    )
+    exit_ = {"all": [{"none": [warm]}]}
+    scene.publish(score, model(warm, exit=exit_))
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh()
+    cold = scene.phase(deal)
+    scene.did(ann, now=NOON + 2 * SECOND)
+    scene.weigh()
+    warmed = scene.phase(deal)
+    scene.weigh(now=NOON + 2 * DAY)
+
+    assert (cold, warmed, scene.phase(deal)) == ("unaware", "interest", "unaware")
+    assert differences(scene, NOON + 2 * DAY) == []
+
+
+def test_other_rules_look_at_every_open_opportunity_anew(scene, ann, deal):
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh()
+    scene.publish(Buying.model_validate({"phases": [{"id": "cold"}, {"id": "comparison"}]}))
+    scene.weigh(now=NOON + DAY)
+
+    assert moves(scene)[1:] == [("comparison", "cold", NOON + DAY, "rules")]
+    assert (
+        scene.messages("phase.changed")[-1].payload["reason"].endswith("the rules are others now")
+    )
+    with scene.store.read() as session:
+        assert len(set(session.scalars(sa.select(KeptStanding.rules)))) == 1
