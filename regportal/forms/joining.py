@@ -69,8 +69,8 @@ def split_people(
     """
     Take back that an address is another person's; tell it, and weigh it anew.
 
-    A phase that was moved meanwhile stays: the past is not rewritten. Raises RegportalError
-    where there is nothing to take back.
+    Past moves stay; where what is left leads to another phase, that is one more. Raises
+    RegportalError where there is nothing to take back.
     """
     before = contacts_of(session, joined.person_id)
     split(session, joined, because=because, by=by, now=now)
