@@ -71,6 +71,7 @@ def play(page: Page, site: str, look: Look = lambda _: None, *, banner: str | No
     page.goto(f"{site}/story")
     look("story")
     page.get_by_role("link", name="Open the Acme site").click()
+    gate.locator("input[name=email]").wait_for()
     if banner:
         page.get_by_role("button", name=banner, exact=True).click()
     gate.locator("input[name=email]").fill(EMAIL)

@@ -238,7 +238,12 @@ def test_it_may_be_stopped_and_leaves_what_was_there(tmp_path):
     (tmp_path / "moves.csv").write_text("kept")
     files = ["--rules", "rules.yaml", "--interactions", "done.csv", "--roles", "parts.csv"]
     command = [sys.executable, "-m", "regportal", "replay", *files, "--out", "moves.csv"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as running:
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - whoever runs tests in the background ignores Ctrl-C
+    ) as running:
         while b"Reading" not in running.stderr.readline():
             assert running.poll() is None
         running.send_signal(signal.SIGINT)

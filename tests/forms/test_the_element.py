@@ -134,6 +134,36 @@ def test_a_gate_is_drawn_in_the_page_and_hands_over_the_file(ann, place):
     check_looks(ann)
 
 
+def test_a_banner_answered_before_the_gate_is_there_does_not_cost_the_form(ann, place):
+    """Either brings the browser's token: with both at once the form would be somebody else's."""
+    held, chosen = [], []
+
+    def hold(route):
+        if route.request.method == "GET" and not chosen:
+            held.append(route)
+        else:
+            route.continue_()
+
+    ann.route("**/api/v1/gates/guide", hold)
+    ann.on("request", lambda one: chosen.append(one.url) if one.url.endswith("choice") else None)
+    visit(ann, place)
+    until = time.monotonic() + 8
+    while not held:
+        assert time.monotonic() < until
+        ann.wait_for_timeout(20)
+    ann.evaluate("void (window.made = regportal.choose({ recognise: false, track: true }))")
+    ann.wait_for_timeout(100)
+    early = list(chosen)
+    for one in held:
+        one.continue_()
+    ann.evaluate("window.made")
+    ann.locator(EMAIL).fill("ida@widgetworks.example")
+    with ann.expect_download():
+        ann.locator(ONCE).click()
+
+    assert (len(early), len(chosen)) == (0, 1)
+
+
 def test_whoever_comes_back_answers_one_question_or_says_not_you(ann, place):
     visit(ann, place)
     ann.locator(EMAIL).fill("ulf@widgetworks.example")

@@ -56,6 +56,21 @@ const TOKEN = 'X-RP-Visitor'
 /** @type {Promise<unknown> | undefined} */
 let first
 
+/**
+ * Let a choice wait for what a gate asks first, and gates for a choice that is under way: either
+ * brings the browser's token, and both at once would make two visitors of one.
+ * @param {typeof import('./recorder.js').regportal} recorder
+ */
+export function takeTurns(recorder) {
+  const { send } = recorder
+  recorder.send = (what, ...rest) => {
+    if (what !== 'choice') return send(what, ...rest)
+    const told = (first ?? Promise.resolve()).then(() => send(what, ...rest))
+    first = told.catch(() => {})
+    return told
+  }
+}
+
 /** An answer that is none of the good ones; `status` 0 where there is none at all. */
 export class RefusedError extends Error {
   /** @param {Refused} problem */

@@ -3,13 +3,14 @@
 // Shows the gate in place of the link inside it. Without this script, or when the portal does not
 // answer, the link stays and opens the same gate as a page of its own. docs/embedding.md
 
-import { Asking, RefusedError } from './asking.js'
+import { Asking, RefusedError, takeTurns } from './asking.js'
 import { Drawn } from './drawn.js'
 import { Framed } from './framed.js'
 import { BASE, LOOK, sheetOf, themeOf } from './look.js'
 import { isNear, portalOf } from './portal.js'
+import { regportal } from './recorder.js'
 
-export { regportal } from './recorder.js'
+export { regportal }
 
 export const KEY = /^[a-z0-9][a-z0-9_-]{0,63}$/
 const NEAR = '600px'
@@ -191,4 +192,5 @@ export class GateElement extends Element {
   }
 }
 
+takeTurns(regportal)
 if (globalThis.customElements) GateElement.define()
