@@ -128,6 +128,7 @@ def _renew(session: Session, published: Published, until: datetime, now: datetim
     )
     everybody = {one.id: one for one in people.values()}
     subjects.forget([key for key, _ in stale])
+    subjects.read_ahead(everybody.values(), opportunities)
     subjects.look_again([*everybody.values()], in_order(opportunities.values()), until, "rules")
     subjects.keep()
     tell_moves(session, published, subjects.moves, now=now)

@@ -82,6 +82,11 @@ class Subjects:
             if standing is not None:
                 self._kept[subject] = Kept(standing, moment(as_of))
 
+    def read_ahead(self, people: Iterable[Person], opportunities: Iterable[uuid.UUID]) -> None:
+        """Read at once what those need of whom nothing good is kept: they are worked out anew."""
+        self._read_deals(one for one in opportunities if one not in self._kept)
+        self._read({one.id: one for one in people if one.id not in self._kept})
+
     # --- what somebody did ---
 
     def hear(
@@ -207,18 +212,22 @@ class Subjects:
 
     def _deal(self, opportunity: uuid.UUID) -> tuple[Deal, Mapping[uuid.UUID, Person]]:
         """Return what is known of an opportunity, and who ever had a part; read once."""
-        if opportunity not in self._deals:
-            parts = sa.select(ContactRole.contact_id).where(
-                ContactRole.opportunity_id == opportunity
-            )
-            contacts = set(self.session.scalars(parts))
-            people = people_of(self.session, contacts)
-            owners = {contact: people[contact].id for contact in contacts}
-            everybody = {person.id: person for person in people.values()}
-            self._read(everybody)
-            deal = deals_of(self.session, [opportunity], owners)[opportunity]
-            self._deals[opportunity] = deal, everybody
+        self._read_deals([opportunity])
         return self._deals[opportunity]
+
+    def _read_deals(self, opportunities: Iterable[uuid.UUID]) -> None:
+        """Read those of these opportunities that were not read yet, with everybody in them."""
+        new = [one for one in opportunities if one not in self._deals]
+        if not new:
+            return
+        roles = sa.select(ContactRole.opportunity_id, ContactRole.contact_id)
+        rows = self.session.execute(roles.where(ContactRole.opportunity_id.in_(new))).all()
+        people = people_of(self.session, {contact for _, contact in rows})
+        self._read({person.id: person for person in people.values()})
+        owners = {contact: person.id for contact, person in people.items()}
+        for key, deal in deals_of(self.session, new, owners).items():
+            theirs = [people[contact] for one, contact in rows if one == key]
+            self._deals[key] = deal, {person.id: person for person in theirs}
 
     def past(self, whose: Person, at: int) -> Past:
         """Return what is known of a person at a moment."""

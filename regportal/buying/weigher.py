@@ -76,8 +76,10 @@ def _weigh_some(session: Session, published: Published, limit: int, *, now: date
         return 0
     lines = list(_timed(place.at, read))
     batch, subjects = look_up(session, lines), Subjects.of(session, published)
-    people = {person.id for person in batch.people.values()}
-    subjects.recall(people, batch.opportunities)
+    people = {person.id: person for person in batch.people.values()}
+    subjects.recall(people.keys(), batch.opportunities)
+    still_open = {one.id for one in batch.opportunities.values() if not one.is_closed}
+    subjects.read_ahead(people.values(), still_open)
     weighing = Weighing(session, published, batch, subjects, now)
     for _, together in groupby(lines, key=_together):
         weighing.weigh([*together])
