@@ -21,7 +21,9 @@ compiled model. Moments are microseconds (`facts.moment`, `facts.when`). Whoever
 5. **Rebuild** when something is taken away (denied, judged a machine's, a part ended, a split, a
    revert, an erasure): `fold` what holds now, in the order of (since, place in the log), instead
    of hearing anything. Where another phase comes out than the opportunity is in, that is one move
-   now. While an opportunity is closed its phase stays all the same. `replaying.Replay` does so.
+   now. While an opportunity is closed its phase stays all the same.
+
+`subjects.Subjects` does so on the database, `replaying.Replay` on the files of another system.
 
 A contact's own standing hears no `Joined`, `Reached`, `Staged` or `Closed`: conditions about the
 group, parts and the CRM are the opportunity's.
