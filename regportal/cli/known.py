@@ -52,7 +52,6 @@ def contact_shown(session: Session, email: str, *, now: datetime | None = None) 
         "email": (contact or claims[-1]).address.shown,
         "assurance": (contact.assurance if contact else Assurance.CLAIMED).value,
         "account": None,
-        "phase": _phase(session, contact, now) if contact else None,
         "answers": _answers_of(session, contact) if contact else [],
         "claims": [_claim(session, claim) for claim in claims],
         "consents": _consents(session, contact, claims, now),
@@ -63,10 +62,17 @@ def contact_shown(session: Session, email: str, *, now: datetime | None = None) 
     }
 
 
-def hints_shown(session: Session, email: str) -> Row:
-    """Return what is worth a second look about an address, beside what is known under it."""
+def hints_shown(session: Session, email: str, *, now: datetime | None = None) -> Row:
+    """
+    Return what is worth a second look about an address, beside what is known under it.
+
+    Its owner's own phase stands there, too, where he is in one.
+    """
     address = read_address(email)
-    return _hints(address, related_addresses(session, address.match_key))
+    hints = _hints(address, related_addresses(session, address.match_key))
+    contact = find_contact(session, email)
+    phase = _phase(session, contact, now or datetime.now(UTC)) if contact else None
+    return hints if phase is None else {"phase": phase, **hints}
 
 
 def contacts(session: Session) -> Iterator[Row]:

@@ -190,7 +190,6 @@ def test_a_contact_is_shown_with_everything_known(installed, town):
         "email": "Ann@example.com",
         "assurance": "verified",
         "account": None,
-        "phase": None,
         "answers": [
             {
                 "question": "country",
