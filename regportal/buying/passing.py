@@ -26,6 +26,9 @@ AT_ONCE = 100
 SOON = timedelta(milliseconds=200)
 """When to look again at what waits for a parcel that is not unpacked yet."""
 
+PATIENCE = timedelta(minutes=5)
+"""How long time waits for a parcel that cannot be unpacked."""
+
 
 def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
     """
@@ -89,11 +92,11 @@ def _do(
 
 
 def _horizon(session: Session, now: datetime) -> datetime:
-    """Return until when all that became known is in the log."""
+    """Return until when all that became known is in the log; it waits for nothing for ever."""
     waiting: datetime | None = session.scalar(
         sa.select(sa.func.min(Parcel.received_at)).where(Parcel.unpacked_at.is_(None))
     )
-    return now if waiting is None else min(now, waiting)
+    return now if waiting is None else min(now, max(waiting, now - PATIENCE))
 
 
 def _next(session: Session) -> datetime | None:

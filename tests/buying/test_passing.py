@@ -74,6 +74,10 @@ def test_nobody_falls_silent_while_a_parcel_of_before_waits_to_be_unpacked(scene
     assert again is not None
     assert again <= silent + 2 * SECOND
 
+    pass_time(scene.store, scene.shelf, now=silent + DAY)  # something is wrong with that parcel
+
+    assert scene.phase(deal) == "stalled"
+
 
 @pytest.mark.parametrize("assurance", [Assurance.VERIFIED, Assurance.CLAIMED])
 def test_an_answer_moves_a_phase_once_it_is_known_to_be_theirs(scene, ann, deal, assurance):
