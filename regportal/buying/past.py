@@ -52,7 +52,7 @@ def lives_of(
     kinds = {condition.kind for condition in buying.conditions()}
     for whose, known in _signs(session, people):
         lives[whose].append(known)
-    if kinds & {"answer", "field"}:
+    if kinds & {"answer", "field", "quiet"}:  # who answers is not silent
         for whose, known in _answers(session, published, people):
             lives[whose].append(known)
     if "score" in kinds:

@@ -79,6 +79,33 @@ def test_nobody_falls_silent_while_a_parcel_of_before_waits_to_be_unpacked(scene
     assert scene.phase(deal) == "stalled"
 
 
+def test_who_answers_is_not_silent(scene, ann, deal):
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh()
+    at = NOON + 40 * DAY
+    answer = Answer(
+        id=uuid7(),
+        question="country",
+        value="GB",
+        declined=False,
+        contact_id=ann,
+        assurance=Assurance.VERIFIED,
+        answered_at=at,
+    )
+
+    def tell(session):
+        session.add(answer)
+        log(session, EntryKind.ANSWER, ann, now=at)
+
+    scene.store.write(tell)
+    scene.weigh(now=NOON + 60 * DAY)
+    then = scene.phase(deal)
+    scene.weigh(now=NOON + 90 * DAY)
+
+    assert then == "comparison"
+    assert moves(scene)[1:] == [("comparison", "stalled", at + 45 * DAY, "timer")]
+
+
 @pytest.mark.parametrize("assurance", [Assurance.VERIFIED, Assurance.CLAIMED])
 def test_an_answer_moves_a_phase_once_it_is_known_to_be_theirs(scene, ann, deal, assurance):
     asked = {"answer": {"question": "timeframe", "in": ["0-3m"]}}
