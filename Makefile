@@ -42,7 +42,7 @@ test soak: export PYTHONDONTWRITEBYTECODE :=
 test: check $(VENV)/.browser ## every check and every test
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-soak: $(VENV)/.browser ## the long tests, under faults and load, and in the engines of Firefox and Safari
+soak: $(VENV)/.browser $(NODE) ## the long tests, under faults and load, and in the engines of Firefox and Safari
 	$(BIN)/pytest -m soak
 
 check: check-python check-pages ## the gate: style, types, imports, pages, scripts

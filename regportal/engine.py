@@ -50,6 +50,9 @@ STEPS: "StepOptions" = {
     "backoff_rate": 2.0,
 }
 """How one step of a long work is tried again: for about an hour."""
+RINGS = 0.05
+"""Seconds between two times that a process tells the others what there is to do: what comes
+meanwhile is told together."""
 CHANNEL = "regportal"
 """On PostgreSQL, where processes hear from each other which task has something to do."""
 
@@ -265,9 +268,9 @@ class _Bell:
     """
     How processes on one PostgreSQL wake each other's tasks: LISTEN and NOTIFY.
 
-    A process that only answers requests rings, on a thread and a connection of its own; several
-    wakes of one task while it does so are one. A worker listens; the lock it holds on that
-    connection shows the others that it lives.
+    A process that only answers requests rings, on a thread and a connection of its own, and then
+    rests a moment; several wakes of one task meanwhile are one. A worker listens; the lock it
+    holds on that connection shows the others that it lives.
     """
 
     def __init__(self, url: str, engine: Engine) -> None:
@@ -332,6 +335,7 @@ class _Bell:
                 with self._changed:
                     self._owed |= names
                 raise
+            self._ending.wait(RINGS)
 
     def _listen(self, connection: Connection, durable: "_Durable") -> None:
         """Wake what is rung for; first everything, for nobody heard what was rung before."""

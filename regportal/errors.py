@@ -13,6 +13,7 @@ Everything that can go wrong, on one page.
     │   ├── ForbiddenError     403: another origin, or no CSRF token
     │   ├── NotHereError       404: nothing under this address
     │   ├── StaleError         409: too old, or used before with other content
+    │   ├── FaultyError        422: a document that could not be published
     │   └── TooManyError       429: later
     └── DeliveryError          a foreign system did not take what we owe
         ├── UnreachableError   again: it may take the same thing later
@@ -113,6 +114,12 @@ class StaleError(RequestError):
     """Too old, or used before with other content."""
 
     status = 409
+
+
+class FaultyError(BadRequestError):
+    """A document that could not be published; says where and why."""
+
+    status = 422
 
 
 class TooManyError(RequestError):

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from regportal.app import create_app
 from regportal.app.server import Server, listen
+from regportal.buying.alerts.actions import tell
+from regportal.buying.alerts.letters import LETTERS as ALERT_LETTERS
 from regportal.buying.weigher import weigh
 from regportal.config import load
 from regportal.connectors.base import Outcome, Result
@@ -97,7 +99,8 @@ class Portal:
         understanding, settling = partial(understand, pepper=pepper), partial(settle, pepper=pepper)
         for task in (understanding, settling, unpack, weigh):
             patiently(lambda task=task: self._soon(task))
-        kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS
+        self._soon(partial(tell, pepper=pepper))
+        kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS | ALERT_LETTERS
         post = Post(self.settings, self.store, self.shelf, self.app.jinja_env, kinds)
         self._drain("mail", post.deliver)
         with self.store.read() as session:

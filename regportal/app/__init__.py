@@ -10,8 +10,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from regportal.app import pages, problems, reports, scripts
 from regportal.app.document import described
 from regportal.app.front import Front
+from regportal.buying import phases
 from regportal.buying import views as buying
+from regportal.buying.alerts import views as alerts
 from regportal.config import Settings, load
+from regportal.documents import backtests
 from regportal.forms import choosing, downloads, headless, including, mailed, shell, views
 from regportal.inbox import views as inbox
 from regportal.library.storage import open_storage
@@ -72,6 +75,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         crossing.bp,
         timelines.bp,
         buying.bp,
+        phases.bp,
+        backtests.bp,
         mailer.bp,
     ):
         app.register_api(api)
@@ -85,6 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         inbox.bp,
         unsubscribing.bp,
         preferences.bp,
+        alerts.bp,
         privacy_views.bp,
     ):
         app.register_blueprint(blueprint)

@@ -6,6 +6,10 @@ from typing import Protocol
 
 from flask import Flask
 
+from regportal.buying.alerts.actions import tell as tell_readers
+from regportal.buying.alerts.letters import LETTERS as ALERT_LETTERS
+from regportal.buying.backtest import trials
+from regportal.buying.backtest.beside import try_what_waits
 from regportal.buying.passing import find_lost, pass_time
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
@@ -65,8 +69,10 @@ class Worker:
         self._engine.add("settle", self._before(self._settle, "weigh"))
         self._engine.add("understand", self._before(self._understand, "weigh"))
         self._engine.add("unpack", self._unpack, pause=GATHER)
-        self._engine.add("weigh", self._before(self._weigh))
+        self._engine.add("weigh", self._before(self._weigh, "alert"))
+        self._engine.add("alert", self._before(self._alert))
         self._engine.add(f"deliver:{MAIL}", self._post)
+        self._engine.add("try", self._try)
         self._engine.every(NIGHTLY, "housekeeping", self._settle)
         self._engine.every(NIGHTLY, "ledger-head", self._sign)
         self._engine.every(NIGHTLY, "retention", self._tidy)
@@ -118,6 +124,7 @@ class Worker:
     def _tidy(self, now: datetime) -> datetime | None:
         """Delete what is older than we said."""
         tidy(self._store, self._shelf, pepper=self._settings.pepper_text, now=now)
+        self._store.write(partial(trials.tidy, now=now))
         self._engine.wake("weigh")
         self._engine.wake("deliver")
         return None
@@ -142,10 +149,22 @@ class Worker:
         held = weigh(self._store, self._shelf, now=now)
         return held or pass_time(self._store, self._shelf, now=now)
 
+    def _try(self, now: datetime) -> datetime | None:
+        """Run the back-tests that programs asked for, each in a process beside us."""
+        del now
+        url = self._settings.database_url.get_secret_value()
+        try_what_waits(self._store, url, self._engine.is_running)
+        return None
+
+    def _alert(self, now: datetime) -> datetime | None:
+        """Find out who is to be told of moves, and when."""
+        pepper = self._settings.pepper_text
+        return tell_readers(self._store, self._shelf, pepper=pepper, now=now)
+
     def _post(self, now: datetime) -> datetime | None:
         """Send the letters that are due."""
         del now  # a letter takes its time: each is judged by the clock
-        kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS
+        kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS | ALERT_LETTERS
         post = Post(self._settings, self._store, self._shelf, self._app.jinja_env, kinds)
         return self._drain(MAIL, post.deliver, 1, SMTP_LEASE)
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.models import ContactRole, KnownInteraction, Opportunity
 from regportal.buying.people import Person, everybody_joined, people_of
 from regportal.buying.signs import AT_ONCE, Owned, owned
-from regportal.identity.models import Contact
+from regportal.store.facts import among
 from regportal.tracking.models import Attributed, Attribution, EntryKind, LogEntry
 
 Line = tuple[LogEntry, datetime]
@@ -23,6 +23,13 @@ ONE = frozenset({EntryKind.INTERACTION, EntryKind.VERDICT})
 """Kinds of lines that are about one interaction: it became known, or who did it did."""
 OF_CONTACTS = frozenset({EntryKind.ATTRIBUTION, EntryKind.ANSWER})
 """Kinds of lines that are about a contact."""
+PARTS = sa.select(
+    ContactRole.opportunity_id, ContactRole.contact_id, ContactRole.since, ContactRole.until
+).where(among(ContactRole.contact_id))
+HELD = (
+    sa.select(Opportunity).where(among(Opportunity.id)).order_by(Opportunity.id).with_for_update()
+)
+TOLD = sa.select(KnownInteraction.interaction_id).where(among(KnownInteraction.interaction_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,6 @@ class Batch:
     told: set[uuid.UUID]
     people: Mapping[uuid.UUID, Person]
     """By contact: whoever has several addresses is one person."""
-    contacts: Mapping[uuid.UUID, Contact]
     opportunities: Mapping[uuid.UUID, Opportunity]
     parts: Mapping[uuid.UUID, Sequence[Held]]
     """By person every part he ever had."""
@@ -73,20 +79,21 @@ class Batch:
         contacts = {line.ref}
         if line.kind in ONE:
             found = self.interactions.get(line.ref)
-            contacts = {spell.sign.contact for spell in found.spells} if found else set()
+            contacts = {spell.sign.contact for spell in found.counts} if found else set()
         people = {self.people[one].id: self.people[one] for one in contacts if one in self.people}
         return [people[one] for one in sorted(people)]
 
     def open_opportunities(self, whose: Person, at: datetime) -> list[Opportunity]:
         """Return the open opportunities in which a person has a part at a moment."""
-        theirs = {part.opportunity for part in self.parts.get(whose.id, ()) if part.holds(at)}
-        found = [self.opportunities[each] for each in theirs]
-        return in_order(one for one in found if not one.is_closed)
+        return self._open(part for part in self.parts.get(whose.id, ()) if part.holds(at))
 
-    def every_opportunity(self, whose: Person) -> list[Opportunity]:
-        """Return the open opportunities in which a person ever had a part."""
-        theirs = {part.opportunity for part in self.parts.get(whose.id, ())}
-        found = [self.opportunities[each] for each in theirs]
+    def every_opportunity(self, people: Iterable[Person]) -> list[Opportunity]:
+        """Return the open opportunities in which any of these people ever had a part."""
+        return self._open(part for whose in people for part in self.parts.get(whose.id, ()))
+
+    def _open(self, parts: Iterable[Held]) -> list[Opportunity]:
+        """Return the opportunities of these parts that are open, once each."""
+        found = (self.opportunities[each] for each in {part.opportunity for part in parts})
         return in_order(one for one in found if not one.is_closed)
 
 
@@ -95,9 +102,11 @@ def in_order(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
     return sorted(opportunities, key=lambda each: (each.connector, each.external_id))
 
 
-def look_up(session: Session, lines: Sequence[Line]) -> Batch:
+def look_up(session: Session, lines: Sequence[Line], least: Attributed) -> Batch:
     """
     Return what these lines are about; of what nobody known did it reads nothing but that.
+
+    ``least`` is how sure the rules must be whose an interaction is.
 
     The opportunities are held until the transaction ends: nobody closes them meanwhile.
     """
@@ -107,8 +116,8 @@ def look_up(session: Session, lines: Sequence[Line]) -> Batch:
     )
     later = _attributed(session, named)
     touched |= {each for said in later.values() for each in said}
-    interactions = {one.taken.id: one for one in owned(session, touched)}
-    contacts = {spell.sign.contact for one in interactions.values() for spell in one.spells}
+    interactions = {one.taken.id: one for one in owned(session, touched, least)}
+    contacts = {spell.sign.contact for one in interactions.values() for spell in one.counts}
     people = people_of(session, contacts | everybody_joined(session, named))
     parts = _parts(session, people)
     wanted = roused | {part.opportunity for theirs in parts.values() for part in theirs}
@@ -117,7 +126,6 @@ def look_up(session: Session, lines: Sequence[Line]) -> Batch:
         later=later,
         told=_told(session, interactions),
         people=people,
-        contacts=_contacts(session, people),
         opportunities=opportunities_of(session, wanted),
         parts=parts,
     )
@@ -127,15 +135,7 @@ def _parts(session: Session, people: Mapping[uuid.UUID, Person]) -> dict[uuid.UU
     """Return every part these people ever had, by person."""
     found: defaultdict[uuid.UUID, list[Held]] = defaultdict(list)
     if people:
-        rows = session.execute(
-            sa.select(
-                ContactRole.opportunity_id,
-                ContactRole.contact_id,
-                ContactRole.since,
-                ContactRole.until,
-            ).where(ContactRole.contact_id.in_(people))
-        )
-        for row in rows:
+        for row in session.execute(PARTS, {"ids": [*people]}):
             part = Held(*row)
             found[people[part.contact].id].append(part)
     return dict(found)
@@ -145,12 +145,7 @@ def opportunities_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.
     """Return these opportunities, held until the transaction ends."""
     if not ids:
         return {}
-    rows = session.scalars(
-        sa.select(Opportunity)
-        .where(Opportunity.id.in_(ids))
-        .order_by(Opportunity.id)
-        .with_for_update()
-    )
+    rows = session.scalars(HELD, {"ids": [*ids]})
     return {opportunity.id: opportunity for opportunity in rows}
 
 
@@ -179,14 +174,5 @@ def _told(session: Session, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     every = sorted(ids)
     found: set[uuid.UUID] = set()
     for start in range(0, len(every), AT_ONCE):
-        some = KnownInteraction.interaction_id.in_(every[start : start + AT_ONCE])
-        found.update(session.scalars(sa.select(KnownInteraction.interaction_id).where(some)))
+        found.update(session.scalars(TOLD, {"ids": every[start : start + AT_ONCE]}))
     return found
-
-
-def _contacts(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Contact]:
-    """Return these contacts."""
-    if not ids:
-        return {}
-    rows = session.scalars(sa.select(Contact).where(Contact.id.in_(ids)))
-    return {contact.id: contact for contact in rows}

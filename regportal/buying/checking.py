@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,17 +11,22 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.facts import moment
-from regportal.buying.models import KeptStanding, LogPlace, Opportunity, SubjectKind
-from regportal.buying.passing import READER
+from regportal.buying.following import Following
+from regportal.buying.models import KeptStanding, Opportunity, SubjectKind
+from regportal.buying.overrides import holding
 from regportal.buying.people import people_of
+from regportal.buying.place import last_place
 from regportal.buying.rules import fold
+from regportal.buying.shadow import Followed
 from regportal.buying.standing import Standing, read, written
 from regportal.buying.subjects import Subjects
 from regportal.store.documents import Published
+from regportal.tracking.actions import LATER
 from regportal.tracking.models import LogEntry
 
 PAGE = 200
 MISSING = "nothing"
+IN_SHADOW = "in shadow:"
 
 
 class Difference(NamedTuple):
@@ -36,19 +42,17 @@ class Difference(NamedTuple):
 
 def unread(session: Session) -> int:
     """Return how many lines of the log are not weighed yet."""
-    place = session.get(LogPlace, READER)
-    done = (place.transaction, place.number) if place else (0, 0)
-    order = sa.tuple_(LogEntry.transaction, LogEntry.number)
-    later = order > sa.tuple_(sa.literal(done[0]), sa.literal(done[1]))
-    return session.scalar(sa.select(sa.func.count()).select_from(LogEntry).where(later)) or 0
+    lines = sa.select(sa.func.count()).select_from(LogEntry)
+    return session.scalar(lines.where(LATER), asdict(last_place(session))) or 0
 
 
-def how_many(session: Session) -> int:
+def how_many(session: Session, published: Published) -> int:
     """Return how many standings are looked at."""
-    opportunities = sa.select(sa.func.count()).select_from(Opportunity)
-    people = sa.select(sa.func.count()).select_from(KeptStanding)
-    return (session.scalar(opportunities.where(Opportunity.is_closed.is_(False))) or 0) + (
-        session.scalar(people.where(KeptStanding.subject == SubjectKind.PERSON)) or 0
+    opportunities = sa.select(sa.func.count()).where(Opportunity.is_closed.is_(False))
+    return sum(
+        (session.scalar(opportunities) or 0)
+        + (session.scalar(sa.select(sa.func.count()).where(_is_person(each))) or 0)
+        for each in Followed.of(session, published).all
     )
 
 
@@ -62,15 +66,20 @@ def standing_differences(
     """
     Yield where standings that are kept are not the fold of what holds now; writes nothing.
 
-    Open opportunities, and people: a closed opportunity stays as it was.
+    Open opportunities, and people: a closed opportunity stays as it was. Also under the draft that
+    is in shadow.
     """
-    for kind, some in (
-        (SubjectKind.OPPORTUNITY, _open_ones(session)),
-        (SubjectKind.PERSON, _people(session)),
-    ):
-        for ids in some:
-            yield from _of_some(session, published, kind, ids, now)
-            on_step(len(ids))
+    for number, each in enumerate(Followed.of(session, published).all):
+        for kind, some in (
+            (SubjectKind.OPPORTUNITY, _open_ones(session)),
+            (SubjectKind.PERSON, _people(each)),
+        ):
+            for ids in some:
+                # anew for each page, so that no more is in memory than one
+                subjects = Followed.of(session, published).all[number]
+                for one in _of_some(subjects, kind, ids, now):
+                    yield one._replace(what=f"{IN_SHADOW} {one.what}") if number else one
+                on_step(len(ids))
 
 
 def _open_ones(session: Session) -> Iterator[list[uuid.UUID]]:
@@ -78,10 +87,14 @@ def _open_ones(session: Session) -> Iterator[list[uuid.UUID]]:
     return _pages(session, Opportunity.id, Opportunity.is_closed.is_(False))
 
 
-def _people(session: Session) -> Iterator[list[uuid.UUID]]:
+def _people(subjects: Following) -> Iterator[list[uuid.UUID]]:
     """Yield the people who have a standing, some at a time."""
-    is_person = KeptStanding.subject == SubjectKind.PERSON
-    return _pages(session, KeptStanding.subject_id, is_person)
+    return _pages(subjects.session, subjects.table.c.subject_id, _is_person(subjects))
+
+
+def _is_person(subjects: Following) -> sa.ColumnElement[bool]:
+    """Return the condition that a standing is a person's."""
+    return subjects.table.c.subject == SubjectKind.PERSON
 
 
 def _pages(
@@ -99,19 +112,21 @@ def _pages(
 
 
 def _of_some(
-    session: Session, published: Published, kind: SubjectKind, ids: list[uuid.UUID], now: datetime
+    subjects: Following, kind: SubjectKind, ids: list[uuid.UUID], now: datetime
 ) -> Iterator[Difference]:
     """Yield the differences of some opportunities, or of some people."""
-    subjects, at = Subjects.of(session, published), moment(now)
+    session, table, at = subjects.session, subjects.table, moment(now)
     people = people_of(session, ids) if kind is SubjectKind.PERSON else {}
     rows = {
         row.subject_id: row
         for row in session.execute(
-            sa.select(KeptStanding.subject_id, KeptStanding.state, KeptStanding.phase).where(
-                KeptStanding.subject_id.in_(ids)
-            )
+            sa.select(table.c.subject_id, table.c.state).where(table.c.subject_id.in_(ids))
         )
     }
+    if kind is SubjectKind.OPPORTUNITY:
+        subjects.read_ahead((), ids)
+    else:
+        subjects.read_ahead({one.id: one for one in people.values()}.values(), ())
     for key in ids:
         row = rows.get(key)
         kept = read(row.state, subjects.model.digest, uuid.UUID) if row and row.state else None
@@ -128,12 +143,12 @@ def _of_some(
         fold(subjects.model, (), at, standing=kept)
         for what, (one, other) in _apart(subjects, kept, replayed):
             yield Difference(kind, key, what, one, other)
-    if kind is SubjectKind.OPPORTUNITY:
+    if kind is SubjectKind.OPPORTUNITY and isinstance(subjects, Subjects):
         yield from _told(session, subjects, ids)
 
 
 def _apart(
-    subjects: Subjects, kept: Standing, replayed: Standing
+    subjects: Following, kept: Standing, replayed: Standing
 ) -> Iterator[tuple[str, tuple[Any, Any]]]:
     """Yield what is not the same in two standings."""
     digest, names = subjects.model.digest, subjects.model.names
@@ -145,12 +160,14 @@ def _apart(
 
 
 def _told(session: Session, subjects: Subjects, ids: list[uuid.UUID]) -> Iterator[Difference]:
-    """Yield opportunities that are not in the phase of their standing."""
+    """Yield opportunities that are not in the phase of their standing, nor in one said over it."""
+    said = holding(session, ids)
     rows = session.execute(
         sa.select(Opportunity.id, Opportunity.phase, KeptStanding.phase)
         .join(KeptStanding, KeptStanding.subject_id == Opportunity.id)
         .where(Opportunity.id.in_(ids), KeptStanding.rules == subjects.model.digest)
     )
     for key, phase, kept in rows:
-        if subjects.model.index(phase) != subjects.model.index(kept):
-            yield Difference(SubjectKind.OPPORTUNITY, key, "phase", phase, kept)
+        holds = said[key].phase if key in said else kept
+        if subjects.model.index(phase) != subjects.model.index(holds):
+            yield Difference(SubjectKind.OPPORTUNITY, key, "phase", phase, holds)

@@ -42,6 +42,16 @@ def _kept(met: Met) -> dict[str, Any]:
     return told | {"absent": True} if met.absent else told
 
 
+def kept_override(override: uuid.UUID, ends: str | None = None) -> list[dict[str, Any]]:
+    """Return as evidence that somebody said so over the rules, or how that ended."""
+    return [{"override": str(override), "ends": ends, "interactions": []}]
+
+
+def kept_denials(words: Iterable[uuid.UUID]) -> list[dict[str, Any]]:
+    """Return as evidence the words by which something became nobody's."""
+    return [{"denial": str(word), "interactions": []} for word in words]
+
+
 def people_in(evidence: Iterable[Mapping[str, Any]]) -> list[uuid.UUID]:
     """Return who is behind conditions that are about people, not about what they did."""
     return [uuid.UUID(one) for part in evidence for one in part.get("people", ())]
@@ -51,9 +61,17 @@ def grounds(
     evidence: Iterable[Mapping[str, Any]],
     deeds: Mapping[str, Deed],
     name_of: Callable[[Hashable], str],
+    word_of: Callable[[Mapping[str, Any]], str],
 ) -> list[Ground | str]:
-    """Return what is kept in words; what is no longer there to be named is left out."""
-    return [_ground(part, deeds, name_of) for part in evidence]
+    """
+    Return what is kept in words; what is no longer there to be named is left out.
+
+    ``word_of`` says what is kept of what people said.
+    """
+    return [
+        word_of(part) if "override" in part or "denial" in part else _ground(part, deeds, name_of)
+        for part in evidence
+    ]
 
 
 def _ground(

@@ -25,10 +25,13 @@ from regportal.buying.reading import (
     last_move,
     model_of,
     opportunity_called,
+    override_shown,
     reasons,
     title,
 )
+from regportal.buying.saying import words_of
 from regportal.buying.schema import Condition
+from regportal.buying.shadows import shadow_of
 from regportal.buying.standing import NEVER, Standing, read
 from regportal.buying.words import verb
 from regportal.connectors.rules import in_full
@@ -121,6 +124,8 @@ def explained(session: Session, published: Published, name: str, *, now: datetim
         **asked.stay(opportunity.phase, opportunity.phase_since),
         "cause": last.cause if last else None,
         "reason": reasons(session, published, [last])[last.id] if last else None,
+        "override": override_shown(session, published, opportunity.id, opportunity.phase_since),
+        "shadow": _shadow(asked, opportunity),
         "evidence": [*_evidence(asked, last)] if last else [],
         "group": _group(asked, parts, people, standings, standing),
         "consensus": None,
@@ -152,6 +157,23 @@ def _trouble(asked: _Asked, opportunity: Opportunity, standing: Standing | None)
     return None
 
 
+def _shadow(asked: _Asked, opportunity: Opportunity) -> Row | None:
+    """Return where the draft in shadow has an opportunity; None: there is no draft, or it waits."""
+    found = None if opportunity.is_closed else shadow_of(asked.session, opportunity.id)
+    if found is None:
+        return None
+    draft, phase, since = found
+    name = label(asked.published, draft, phase)
+    long = "" if since is None else f" since {asked.teller.moment(since)}"
+    has = "has it there, too," if phase == opportunity.phase else f"would have it in {name}"
+    return {
+        "phase": phase,
+        "label": name,
+        "since": None if since is None else in_full(since),
+        "text": f"the draft in shadow {has}{long}".removesuffix(","),
+    }
+
+
 # --- why it is there ---
 
 
@@ -164,8 +186,9 @@ def _evidence(asked: _Asked, move: Move) -> Iterator[Row]:
     )
     moments = {str(key): at for key, at in rows}
     emails = _emails(asked.session, people_in(move.evidence))
+    word_of = words_of(asked.session, move.evidence, asked.model.buying.zone, asked.teller.title_of)
     for part in move.evidence:
-        (ground,) = grounds([part], deeds, lambda who: emails.get(str(who), UNNAMED))
+        (ground,) = grounds([part], deeds, lambda who: emails.get(str(who), UNNAMED), word_of)
         yield {
             "condition": ground if isinstance(ground, str) else _counted(asked.teller, part),
             "interactions": [

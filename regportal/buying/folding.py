@@ -108,12 +108,16 @@ def lines_of(deal: Deal, pasts: Mapping[Hashable, Past], at: int) -> list[Line]:
             facts.append(((since, 0), Joined(who, names)))
         if any(role.holds(at) for role in roles):
             begun = (next(iter(spell_of(roles, at)))[0], 0)
-            facts += _heard(pasts[who].facts, begun)
+            facts += heard_since(begun, pasts[who].facts)
     return gathered(facts)
 
 
-def _heard(facts: Sequence[tuple[Place, Fact]], begun: Place) -> Iterator[tuple[Place, Fact]]:
-    """Yield what is heard of somebody, and when: of the phases before his part only the last."""
+def heard_since(begun: Place, facts: Sequence[tuple[Place, Fact]]) -> Iterator[tuple[Place, Fact]]:
+    """
+    Yield what is heard of somebody whose part began then, and when: what he did before, with it.
+
+    Of the phases he had reached by himself before it only the last.
+    """
     before = [fact for place, fact in facts if place <= begun]
     yield from ((begun, fact) for fact in before if not isinstance(fact, Reached))
     yield from [(begun, fact) for fact in before if isinstance(fact, Reached)][-1:]

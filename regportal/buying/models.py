@@ -2,7 +2,7 @@
 
 import enum
 import uuid
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -30,7 +30,7 @@ class Opportunity(Base):
     plain = frozenset(
         {
             *("id", "connector", "external_id", "stage", "probability", "amount", "currency"),
-            *("close_date", "is_closed", "is_won", "told_at", "phase", "phase_since"),
+            *("close_date", "is_closed", "is_won", "url", "told_at", "phase", "phase_since"),
         }
     )
     person: ClassVar = {"owner": "mention", "name": "mention", "account": "mention"}
@@ -49,6 +49,8 @@ class Opportunity(Base):
     close_date: Mapped[date | None]
     is_closed: Mapped[Flag]
     is_won: Mapped[Flag]
+    url: Mapped[str | None]
+    """Where the CRM shows it, as far as it says."""
     owner: Mapped[dict[str, Any] | None] = mapped_column(Json)
     account: Mapped[dict[str, Any] | None] = mapped_column(Json)
     told_at: Mapped[Moment]
@@ -60,6 +62,16 @@ class Opportunity(Base):
     def key(self) -> str:
         """Return our key for this opportunity."""
         return str(self.id)
+
+    @property
+    def named(self) -> dict[str, str | None]:
+        """Return how lists name it."""
+        return {
+            "opportunity": self.key,
+            "connector": self.connector,
+            "external_id": self.external_id,
+            "name": self.name,
+        }
 
 
 class Snapshot(Base):
@@ -131,20 +143,94 @@ class Move(Base):
     to_phase: Mapped[str]
     at: Mapped[Moment]
     cause: Mapped[str]
-    """event, timer, crm, correction, merge or rules."""
+    """event, timer, crm, correction, rules or override."""
     evidence: Mapped[list[Any]] = mapped_column(Json)
     """As `buying/evidence.py` keeps it: conditions and keys, no names."""
     rules_version: Mapped[int]
 
 
-class KeptStanding(Base):
+class Ended(enum.StrEnum):
+    """How an override ended."""
+
+    TIME = "time"
+    HAND = "hand"
+    """A colleague took it back."""
+    REPLACED = "replaced"
+    """A colleague said something else."""
+    WON = "won"
+    LOST = "lost"
+    """The opportunity was closed."""
+    RULES = "rules"
+    """Other rules were published, which do not know the phase."""
+
+
+class PhaseOverride(Base):
     """
-    Where a person or an opportunity stands under the rules: a cache, made anew from what holds.
+    What a colleague says over the rules: the phase an opportunity is in, until when, and why.
+
+    Of an opportunity at most one has not ended. The rules' own phase goes on in the standing.
+    """
+
+    __tablename__ = "phase_override"
+    personal: ClassVar = {
+        "by": "Which colleague said how far a purchase has come.",
+        "because": "Why; it may speak of the people who buy.",
+    }
+    plain = frozenset(
+        {
+            *("id", "opportunity_id", "phase", "rules_phase", "came_at"),
+            *("since", "until", "ended_at", "ended"),
+        }
+    )
+    person: ClassVar = {"by": "mention", "because": "mention"}
+    clock = "contacts"
+    emptied = "How far a purchase was said to be stays; what named somebody goes."
+    __table_args__ = (
+        sa.Index(
+            "uq_phase_override_holding",
+            "opportunity_id",
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    opportunity_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("opportunity.id"))
+    phase: Mapped[str]
+    by: Mapped[str]
+    because: Mapped[str]
+    since: Mapped[Moment]
+    until: Mapped[Moment]
+    ended_at: Mapped[MaybeMoment]
+    """When it really ended: at ``until``, or before."""
+    ended: Mapped[Ended | None] = mapped_column(choice(Ended))
+    rules_phase: Mapped[str]
+    """What the rules said against it: when it began or, if it held what they said, first."""
+    came_at: Mapped[MaybeMoment]
+    """When, while it held, the rules first came as far."""
+
+    def has_ended(self, on: datetime | None = None) -> bool:
+        """Return whether it holds no more, or did not at a moment."""
+        return self.ended_at is not None and (on is None or self.ended_at <= on)
+
+
+def _looked_for(table: str) -> tuple[sa.Index, sa.Index]:
+    """Return the indexes by which standings are found whose time has come, or whose rules have."""
+    wakes = sa.text("wake_at IS NOT NULL")
+    return (
+        sa.Index(f"ix_{table}_wake_at", "wake_at", sqlite_where=wakes, postgresql_where=wakes),
+        sa.Index(f"ix_{table}_rules", "rules"),
+    )
+
+
+class _Standing(Base):
+    """
+    Where a person or an opportunity stands under rules: a cache, made anew from what holds.
 
     ``subject_id`` is the opportunity, or the contact that stands for the person.
     """
 
-    __tablename__ = "standing"
     personal: ClassVar = {
         "state": "How far what you did and answered has brought a purchase, to go on from there.",
         "phase": "Which step that is.",
@@ -155,15 +241,7 @@ class KeptStanding(Base):
     plain = frozenset({"subject_id", "subject", "rules"})
     person: ClassVar = {"subject_id": "contact.id"}
     clock = "contacts"
-    __table_args__ = (
-        sa.Index(
-            "ix_standing_wake_at",
-            "wake_at",
-            sqlite_where=sa.text("wake_at IS NOT NULL"),
-            postgresql_where=sa.text("wake_at IS NOT NULL"),
-        ),
-        sa.Index("ix_standing_rules", "rules"),
-    )
+    __abstract__ = True
 
     subject_id: Mapped[Id]
     subject: Mapped[SubjectKind] = mapped_column(choice(SubjectKind))
@@ -176,6 +254,48 @@ class KeptStanding(Base):
     since: Mapped[MaybeMoment]
     as_of: Mapped[Moment]
     wake_at: Mapped[MaybeMoment]
+
+
+class KeptStanding(_Standing):
+    """Where a person or an opportunity stands under the rules that are published."""
+
+    __tablename__ = "standing"
+    __table_args__ = _looked_for("standing")
+
+
+class ShadowStanding(_Standing):
+    """The same under the draft in shadow."""
+
+    __tablename__ = "shadow_standing"
+    __table_args__ = _looked_for("shadow_standing")
+
+
+class ShadowRules(Base):
+    """The draft that runs beside the published rules, and of which nobody is told; one at most."""
+
+    __tablename__ = "shadow_rules"
+    plain = frozenset({"id", "rules", "begun_at"})
+
+    id: Mapped[Id]
+    rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON())
+    """In the order it was written."""
+    begun_at: Mapped[Moment]
+
+
+class ShadowMove(Base):
+    """A move that the draft in shadow would have made; never changed, deleted with the draft."""
+
+    __tablename__ = "shadow_move"
+    plain = frozenset({"id", "opportunity_id", "from_phase", "to_phase", "at", "cause", "evidence"})
+
+    id: Mapped[Id]
+    opportunity_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("opportunity.id"))
+    from_phase: Mapped[str]
+    to_phase: Mapped[str]
+    at: Mapped[Moment]
+    cause: Mapped[str]
+    evidence: Mapped[list[Any]] = mapped_column(Json)
+    """As `buying/evidence.py` keeps it: conditions and keys, no names."""
 
 
 class KnownInteraction(Base):

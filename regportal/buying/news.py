@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from regportal.buying.alerts.actions import note
 from regportal.buying.models import Move, Opportunity
 from regportal.buying.reading import interactions_of, reasons
 from regportal.connectors.rules import in_full
@@ -24,7 +25,7 @@ def tell_moves(
     *,
     now: datetime,
 ) -> None:
-    """Keep moves, and tell each the CRM whose opportunity moved."""
+    """Keep moves, tell each the CRM whose opportunity moved, and note whom else to tell."""
     if not moves:
         return
     session.add_all(move for _, move in moves)
@@ -35,6 +36,7 @@ def tell_moves(
         if connector is not None:
             news = phase_news(opportunity, move, why[move.id])
             owe(session, [connector], news, now=now)
+    note(session, published, moves, now=now)
 
 
 def interaction_news(seen: Seen, contact: Contact, opportunities: list[str]) -> News:

@@ -1,7 +1,7 @@
 """What time alone does: silences end phases, windows close, scores fade."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -9,23 +9,29 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.batch import in_order, opportunities_of
 from regportal.buying.facts import moment
-from regportal.buying.models import ContactRole, KeptStanding, LogPlace, Opportunity, SubjectKind
+from regportal.buying.following import Following
+from regportal.buying.models import (
+    ContactRole,
+    KeptStanding,
+    Opportunity,
+    SubjectKind,
+)
 from regportal.buying.news import tell_moves
+from regportal.buying.overrides import next_end, over
 from regportal.buying.people import Person, people_of
+from regportal.buying.place import own_place
 from regportal.buying.scores.actions import cool, next_wake
 from regportal.buying.scores.models import ScoreCrossing
 from regportal.buying.scores.news import tell
-from regportal.buying.subjects import Subjects
-from regportal.store.documents import Published, Shelf
+from regportal.buying.shadow import Followed, find_lost_shadows
+from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 from regportal.tracking.models import Parcel
 
-READER = "weigher"
 AT_ONCE = 100
 """Standings looked at in one transaction."""
 SOON = timedelta(milliseconds=200)
 """When to look again at what waits for a parcel that is not unpacked yet."""
-
 PATIENCE = timedelta(minutes=5)
 """How long time waits for a parcel that cannot be unpacked."""
 
@@ -40,17 +46,20 @@ def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
     while True:
         with store.read() as session:
             until = _horizon(session, now)
-            subjects = Subjects.of(session, shelf.published(session))
-            stale, due = _stale(session, subjects, 1), _next(session)
-            fades = next_wake(session)
+            followed = Followed.of(session, shelf.published(session)).all
+            stale = any(_stale(each, 1) for each in followed)
+            due = _next(followed)
+            fades, ends = next_wake(session), next_end(session)
         if stale:
             work = _renew
         elif due is not None and due <= until:
             work = _wake
+        elif ends is not None and ends <= until:
+            work = _lift
         elif fades is not None and fades <= until:
             work = _cool
         else:
-            found = min((at for at in (due, fades) if at is not None), default=None)
+            found = min((at for at in (due, fades, ends) if at is not None), default=None)
             return None if found is None else max(found, now + SOON)
         _do(store, shelf, work, until, now)
 
@@ -73,20 +82,24 @@ def find_lost(session: Session) -> None:
     ).where(Opportunity.is_closed.is_(False), ~there)
     columns = ["subject_id", "subject", "rules", "state", "phase", "since", "as_of"]
     session.execute(sa.insert(KeptStanding).from_select(columns, lost))
+    find_lost_shadows(session)
 
 
 def _do(
     store: Store,
     shelf: Shelf,
-    work: Callable[[Session, Published, datetime, datetime], None],
+    work: Callable[[Followed, datetime, datetime], None],
     until: datetime,
     now: datetime,
 ) -> None:
-    """Do some of this in a transaction of its own, while no line is weighed."""
+    """Do some of this in a transaction of its own, while no line is weighed; tell what moved."""
 
     def write(session: Session) -> None:
         own_place(session)
-        work(session, shelf.published(session), until, now)
+        followed = Followed.of(session, shelf.published(session))
+        work(followed, until, now)
+        followed.keep()
+        tell_moves(session, followed.live.published, followed.live.moves, now=now)
 
     store.write(write, patient=True)
 
@@ -99,32 +112,36 @@ def _horizon(session: Session, now: datetime) -> datetime:
     return now if waiting is None else min(now, max(waiting, now - PATIENCE))
 
 
-def _next(session: Session) -> datetime | None:
+def _next(followed: Iterable[Following]) -> datetime | None:
     """Return when the next standing must be looked at; None: none."""
-    found: datetime | None = session.scalar(sa.select(sa.func.min(KeptStanding.wake_at)))
-    return found
+    found = (each.session.scalar(sa.select(sa.func.min(each.table.c.wake_at))) for each in followed)
+    return min((at for at in found if at is not None), default=None)
 
 
-def _stale(
-    session: Session, subjects: Subjects, most: int
-) -> Sequence[tuple[uuid.UUID, SubjectKind]]:
-    """Return some of those that stand under other rules than those that are published."""
-    digest = subjects.model.digest
+def _stale(subjects: Following, most: int) -> Sequence[tuple[uuid.UUID, SubjectKind]]:
+    """Return some of those that stand under other rules than these."""
+    digest, table = subjects.model.digest, subjects.table
     return [
         (row.subject_id, row.subject)
-        for row in session.execute(
-            sa.select(KeptStanding.subject_id, KeptStanding.subject)
-            .where(sa.or_(KeptStanding.rules < digest, KeptStanding.rules > digest))
-            .order_by(KeptStanding.subject_id)
+        for row in subjects.session.execute(
+            sa.select(table.c.subject_id, table.c.subject)
+            .where(sa.or_(table.c.rules < digest, table.c.rules > digest))
+            .order_by(table.c.subject_id)
             .limit(most)
         )
     ]
 
 
-def _renew(session: Session, published: Published, until: datetime, now: datetime) -> None:
-    """Work out anew where some stand under the rules that are published now."""
-    subjects = Subjects.of(session, published)
-    stale = _stale(session, subjects, AT_ONCE)
+def _renew(followed: Followed, until: datetime, now: datetime) -> None:
+    """Work out anew where some stand that stood under other rules."""
+    del now
+    for each in followed.all:
+        _renew_some(each, until)
+
+
+def _renew_some(subjects: Following, until: datetime) -> None:
+    """Work out anew where some stand under these rules."""
+    session, stale = subjects.session, _stale(subjects, AT_ONCE)
     people = people_of(session, [key for key, kind in stale if kind is SubjectKind.PERSON])
     opportunities = opportunities_of(
         session, [key for key, kind in stale if kind is SubjectKind.OPPORTUNITY]
@@ -133,16 +150,22 @@ def _renew(session: Session, published: Published, until: datetime, now: datetim
     subjects.forget([key for key, _ in stale])
     subjects.read_ahead(everybody.values(), opportunities)
     subjects.look_again([*everybody.values()], in_order(opportunities.values()), until, "rules")
-    subjects.keep()
-    tell_moves(session, published, subjects.moves, now=now)
 
 
-def _wake(session: Session, published: Published, until: datetime, now: datetime) -> None:
+def _wake(followed: Followed, until: datetime, now: datetime) -> None:
+    """Look at some of those whose time has come."""
+    del now
+    for each in followed.all:
+        _wake_some(each, until)
+
+
+def _wake_some(subjects: Following, until: datetime) -> None:
     """Look at some of those whose time has come, each at its own moment, people first."""
+    session, table = subjects.session, subjects.table
     due = session.execute(
-        sa.select(KeptStanding.subject_id, KeptStanding.subject, KeptStanding.wake_at)
-        .where(KeptStanding.wake_at <= until)
-        .order_by(KeptStanding.wake_at)
+        sa.select(table.c.subject_id, table.c.subject, table.c.wake_at)
+        .where(table.c.wake_at <= until)
+        .order_by(table.c.wake_at)
         .limit(AT_ONCE)
     ).all()
     people = people_of(
@@ -154,7 +177,6 @@ def _wake(session: Session, published: Published, until: datetime, now: datetime
         {one.subject_id for one in due if one.subject is SubjectKind.OPPORTUNITY}
         | {one for some in theirs.values() for one in some},
     )
-    subjects = Subjects.of(session, published)
     subjects.recall({one.id for one in people.values()}, opportunities)
     for one in sorted(due, key=lambda each: (each.wake_at, each.subject is not SubjectKind.PERSON)):
         at = moment(one.wake_at)
@@ -167,22 +189,36 @@ def _wake(session: Session, published: Published, until: datetime, now: datetime
             subjects.forget([one.subject_id])
         else:
             subjects.wake_opportunity(opportunity, at)
-    subjects.keep()
-    tell_moves(session, published, subjects.moves, now=now)
 
 
-def _cool(session: Session, published: Published, until: datetime, now: datetime) -> None:
+def _lift(followed: Followed, until: datetime, now: datetime) -> None:
+    """Let what was said over the rules end where its time is over."""
+    del now
+    subjects = followed.live
+    ended = over(subjects.session, until, AT_ONCE)
+    opportunities = opportunities_of(subjects.session, {said.opportunity_id for said in ended})
+    subjects.read_ahead((), opportunities)
+    subjects.recall((), opportunities)
+    for said in ended:
+        subjects.lift_what_is_over(opportunities[said.opportunity_id], until)
+
+
+def _cool(followed: Followed, until: datetime, now: datetime) -> None:
     """Let the scores whose time has come pass their thresholds; rules that ask look again."""
-    found = cool(session, published, now=until)
-    tell(session, published, found.news, now=now)
-    subjects = Subjects.of(session, published)
-    look_at_scores(subjects, found.crossings, until)
-    subjects.keep()
-    tell_moves(session, published, subjects.moves, now=now)
+    live = followed.live
+    found = cool(live.session, live.published, now=until)
+    tell(live.session, live.published, found.news, now=now)
+    look_at_scores(followed, found.crossings, until)
 
 
-def look_at_scores(subjects: Subjects, crossings: Sequence[ScoreCrossing], at: datetime) -> None:
+def look_at_scores(followed: Followed, crossings: Sequence[ScoreCrossing], at: datetime) -> None:
     """Look again at everybody whose score passed a threshold a rule asks for."""
+    for each in followed.all:
+        _look_at_scores(each, crossings, at)
+
+
+def _look_at_scores(subjects: Following, crossings: Sequence[ScoreCrossing], at: datetime) -> None:
+    """Look again at everybody whose score passed a threshold that these rules ask for."""
     asked = {one.score.name for one in subjects.model.buying.conditions() if one.score}
     whose = {one.contact_id for one in crossings if one.score in asked}
     if not whose:
@@ -215,16 +251,3 @@ def parts_now(
     for contact, opportunity in rows:
         found.setdefault(people[contact].id, set()).add(opportunity)
     return found
-
-
-def own_place(session: Session) -> LogPlace:
-    """Return the weigher's place; another worker waits here until this transaction ends."""
-    place = session.get(LogPlace, READER, with_for_update=True)
-    if place is None:
-        try:
-            with session.begin_nested():
-                session.add(LogPlace(reader=READER, transaction=0, number=0))
-        except sa.exc.IntegrityError:  # another worker was first
-            pass
-        place = session.get_one(LogPlace, READER, with_for_update=True)
-    return place

@@ -7,7 +7,7 @@ did it and who has which part may all be said later than it happened (design.md 
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -28,20 +28,22 @@ from regportal.buying.facts import (
 )
 from regportal.buying.folding import Deal, Known, Role
 from regportal.buying.models import ContactRole, Snapshot
-from regportal.buying.people import Person
+from regportal.buying.people import Person, people_of
 from regportal.buying.schema import Buying, named
 from regportal.buying.scores.models import ScoreCrossing
 from regportal.buying.scores.profile import address_kind, fields_of
 from regportal.buying.scores.schema import Score
-from regportal.buying.signs import all_done_by
+from regportal.buying.signs import all_done_by, least_of
 from regportal.forms.models import Answer
 from regportal.forms.schema import Question
 from regportal.identity.kin import kin_of
 from regportal.identity.models import Assurance, Claim
 from regportal.store.documents import Published
+from regportal.tracking.models import Attributed
 
 Lives = Mapping[uuid.UUID, Sequence[Known]]
 """By person all that holds of him, or held."""
+ASKED = frozenset({"answer", "field", "quiet", "score"})
 
 
 def lives_of(
@@ -49,8 +51,8 @@ def lives_of(
 ) -> Lives:
     """Return all that is known of these people and can matter to a model, by their keys."""
     lives: dict[uuid.UUID, list[Known]] = {person.id: [] for person in people}
-    kinds = {condition.kind for condition in buying.conditions()}
-    for whose, known in _signs(session, people):
+    kinds = asks(buying)
+    for whose, known in _signs(session, people, least_of(buying)):
         lives[whose].append(known)
     if kinds & {"answer", "field", "quiet"}:  # who answers is not silent
         for whose, known in _answers(session, published, people):
@@ -61,7 +63,14 @@ def lives_of(
     return lives
 
 
-def _signs(session: Session, people: Collection[Person]) -> Iterator[tuple[uuid.UUID, Known]]:
+def asks(buying: Buying) -> frozenset[str]:
+    """Return the kinds of conditions of a model for which more is read than what people did."""
+    return ASKED & {condition.kind for condition in buying.conditions()}
+
+
+def _signs(
+    session: Session, people: Collection[Person], least: Attributed
+) -> Iterator[tuple[uuid.UUID, Known]]:
     """Yield what people did themselves, under any of their addresses since it is theirs."""
     everybody = {contact for person in people for contact in person.contacts}
     kin = kin_of(session, everybody)
@@ -70,8 +79,8 @@ def _signs(session: Session, people: Collection[Person]) -> Iterator[tuple[uuid.
         for person in people
         for contact in person.contacts
     }
-    for one in all_done_by(session, everybody):
-        for spell in one.spells:
+    for one in all_done_by(session, everybody, least):
+        for spell in one.counts:
             whose, joined = owners.get(spell.sign.contact, (None, 0))
             if whose is not None:
                 since = max(moment(spell.since), joined)
@@ -150,15 +159,19 @@ def _scores(
 
 
 def deals_of(
-    session: Session, ids: Collection[uuid.UUID], owners: Mapping[uuid.UUID, uuid.UUID]
-) -> dict[uuid.UUID, Deal]:
-    """
-    Return what is known of these opportunities, by their keys.
-
-    ``owners`` says of each contact which person it is.
-    """
-    told, parts = _told(session, ids), _parts(session, ids, owners)
-    return {one: Deal(told.get(one, ()), parts.get(one, {})) for one in ids}
+    session: Session, ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, tuple[Deal, dict[Hashable, Person]]]:
+    """Return what is known of these opportunities and who ever had a part, by their keys."""
+    told = _told(session, ids)
+    rows = _parts(session, ids)
+    people = people_of(session, {contact for _, contact, _ in rows})
+    found: dict[uuid.UUID, tuple[dict[Hashable, list[Role]], dict[Hashable, Person]]]
+    found = {one: ({}, {}) for one in ids}
+    for one, contact, role in rows:
+        person, (parts, theirs) = people[contact], found[one]
+        parts.setdefault(person.id, []).append(role)
+        theirs[person.id] = person
+    return {one: (Deal(told.get(one, ()), parts), them) for one, (parts, them) in found.items()}
 
 
 def _told(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[Known]]:
@@ -203,10 +216,8 @@ def _is_closed(body: Mapping[str, Any], before: bool) -> bool:  # noqa: FBT001 -
     return before if told is None else bool(told)
 
 
-def _parts(
-    session: Session, ids: Collection[uuid.UUID], owners: Mapping[uuid.UUID, uuid.UUID]
-) -> dict[uuid.UUID, dict[Any, list[Role]]]:
-    """Return by opportunity who has a part, as which person, and which."""
+def _parts(session: Session, ids: Collection[uuid.UUID]) -> list[tuple[uuid.UUID, uuid.UUID, Role]]:
+    """Return each part in these opportunities, by whom, oldest first."""
     rows = session.execute(
         sa.select(
             ContactRole.opportunity_id,
@@ -218,12 +229,15 @@ def _parts(
         .where(ContactRole.opportunity_id.in_(ids))
         .order_by(ContactRole.since, ContactRole.id)
     )
-    found: defaultdict[uuid.UUID, dict[Any, list[Role]]] = defaultdict(dict)
-    for one, contact, role, since, until in rows:
-        part = Role(
-            named(role) if role else None,
-            moment(since),
-            None if until is None else moment(until),
+    return [
+        (
+            one,
+            contact,
+            Role(
+                named(role) if role else None,
+                moment(since),
+                None if until is None else moment(until),
+            ),
         )
-        found[one].setdefault(owners[contact], []).append(part)
-    return found
+        for one, contact, role, since, until in rows
+    ]

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,6 +10,14 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.kin import kin_of
 from regportal.identity.models import Contact
+from regportal.store.facts import among
+
+TOGETHER = (
+    sa.select(Contact)
+    .where(Contact.person_id.in_(sa.select(Contact.person_id).where(among(Contact.id))))
+    .order_by(Contact.id)
+)
+"""Contacts, and whoever is one person with one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +26,8 @@ class Person:
 
     contact: Contact
     """The one that stands for him."""
-    contacts: frozenset[uuid.UUID]
+    contacts: Mapping[uuid.UUID, Contact]
+    """All of them, by key."""
 
     @property
     def id(self) -> uuid.UUID:
@@ -30,19 +39,13 @@ def people_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, P
     """Return who has these addresses, by the key of each of his addresses."""
     if not ids:
         return {}
-    theirs = sa.select(Contact.person_id).where(Contact.id.in_(ids))
-    rows = session.scalars(
-        sa.select(Contact)
-        .where(sa.or_(Contact.id.in_(ids), Contact.person_id.in_(theirs)))
-        .order_by(Contact.id)
-    )
     together: defaultdict[uuid.UUID, list[Contact]] = defaultdict(list)
-    for contact in rows:
+    for contact in session.scalars(TOGETHER, {"ids": [*ids]}):
         together[contact.person_id].append(contact)
     people: dict[uuid.UUID, Person] = {}
     for key, contacts in together.items():
         main = next((one for one in contacts if one.id == key), contacts[0])
-        person = Person(main, frozenset(one.id for one in contacts))
+        person = Person(main, {one.id: one for one in contacts})
         people |= dict.fromkeys(person.contacts, person)
     return people
 

@@ -1,7 +1,8 @@
 """Opportunities, phases and moves, as people and programs read them."""
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,24 +10,38 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.default import DEFAULT
 from regportal.buying.evidence import grounds, people_in
-from regportal.buying.models import ContactRole, Move, Opportunity
+from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
+from regportal.buying.overrides import last_said
+from regportal.buying.saying import NO_LONGER, words_of
 from regportal.buying.schema import Buying
-from regportal.buying.words import Deed, called, sentence
+from regportal.buying.words import (
+    Deed,
+    Ground,
+    called,
+    moment_in_words,
+    sentence,
+    was_over,
+    was_said,
+)
 from regportal.connectors.rules import in_full
 from regportal.errors import NotHereError
-from regportal.identity.models import Contact
+from regportal.identity.models import Claim, Contact
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Shelf, Site, said
-from regportal.tracking.models import Attribution, Interaction
+from regportal.tracking.models import Attributed, Attribution, Interaction
 
+Titled = Callable[[Published, str], str]
+"""Says what people call an object."""
 UNNAMED = "somebody"
 """Who did it, where the contact is no longer ours to name."""
 WITHOUT = {
-    "correction": ("what led further no longer counts",),
-    "crm": ("what led further no longer counts",),
+    "correction": (NO_LONGER,),
+    "crm": (NO_LONGER,),
     "rules": ("the rules are others now",),
 }
 """By cause why a phase moved, where nothing that anybody did moved it."""
+BESIDE = frozenset({"stage", "override"})
+"""What ``show opportunity`` tells only people: the keys of its --json are settled."""
 PAGE = 500
 """How many moves are explained at a time."""
 
@@ -50,21 +65,57 @@ def last_move(session: Session, opportunity: Opportunity) -> Move | None:
     return next((each for each in reversed(moves) if each.to_phase == opportunity.phase), None)
 
 
-def reasons(session: Session, published: Published, moves: Sequence[Move]) -> dict[uuid.UUID, str]:
-    """Return the one plain sentence of each move, by the move's id."""
+def title(published: Published, name: str) -> str:
+    """Return what people call an object: an asset's title, or the address of a page."""
+    asset = published.find(Asset, name)
+    return said(asset.title, _locale(published)) if asset else name
+
+
+def reasons(
+    session: Session,
+    published: Published,
+    moves: Sequence[Move],
+    *,
+    at: datetime | None = None,
+) -> dict[uuid.UUID, str]:
+    """
+    Return the one plain sentence of each move, by the move's id.
+
+    It names whose a deed is now, or was known to be ``at`` a moment.
+    """
     model, _ = model_of(published)
-    named = [uuid.UUID(each) for move in moves for each in interactions_of(move)]
-    deeds = deeds_of(session, published, named)
-    people = [each for move in moves for each in people_in(move.evidence)]
-    names = {str(who): email for who, email in _emails(session, people).items()}
+    rests_on = grounds_of(session, published, moves, at=at)
     return {
         move.id: sentence(
-            label(published, model, move.to_phase),
-            move.at,
-            grounds(move.evidence, deeds, lambda who: names.get(str(who), UNNAMED))
-            or [*WITHOUT.get(move.cause, ())],
-            model.zone,
+            label(published, model, move.to_phase), move.at, rests_on[move.id], model.zone
         )
+        for move in moves
+    }
+
+
+def grounds_of(
+    session: Session,
+    published: Published,
+    moves: Sequence[Move],
+    *,
+    at: datetime | None = None,
+    titled: Titled = title,
+) -> dict[uuid.UUID, list[Ground | str]]:
+    """
+    Return what each move rests on, by the move's id, as it is known now, or was ``at`` a moment.
+
+    ``titled`` says what people call an object.
+    """
+    model, _ = model_of(published)
+    named = [uuid.UUID(each) for move in moves for each in interactions_of(move)]
+    deeds = deeds_of(session, published, named, at=at, titled=titled)
+    people = [each for move in moves for each in people_in(move.evidence)]
+    names = {str(who): email for who, email in _emails(session, people).items()}
+    parts = [part for move in moves for part in move.evidence]
+    word_of = words_of(session, parts, model.zone, lambda name: title(published, name))
+    return {
+        move.id: grounds(move.evidence, deeds, lambda who: names.get(str(who), UNNAMED), word_of)
+        or [*WITHOUT.get(move.cause, ())]
         for move in moves
     }
 
@@ -81,7 +132,7 @@ def interactions_of(move: Move) -> list[str]:
 
 def opportunity_shown(session: Session, name: str) -> dict[str, Any]:
     """
-    Return an opportunity as ``show opportunity`` prints it.
+    Return an opportunity as ``show opportunity`` prints it, and what is told ``BESIDE`` it.
 
     ``name`` is our key or ``<connector>:<external id>``. Raises NotHereError for another one.
     """
@@ -107,7 +158,68 @@ def opportunity_shown(session: Session, name: str) -> dict[str, Any]:
         ],
         "open": not opportunity.is_closed,
         "won": opportunity.is_won,
+        "stage": opportunity.stage,
+        "override": override_shown(session, published, opportunity.id, opportunity.phase_since),
     }
+
+
+def override_shown(
+    session: Session,
+    published: Published,
+    opportunity: uuid.UUID,
+    since: datetime,
+    *,
+    on: datetime | None = None,
+) -> dict[str, Any] | None:
+    """
+    Return what a colleague says over the rules of an opportunity, and what they say.
+
+    Or what somebody said last, where its end left the opportunity in its phase, which it is in
+    ``since`` then. Of a moment that is past (``on``) nobody can tell what the rules said.
+    """
+    said = last_said(session, opportunity, on)
+    ended = None if said is None or not said.has_ended(on) else said.ended
+    if said is None or (ended and since > said.since):
+        return None
+    model, _ = model_of(published)
+    words = [was_said(said.by, said.until, said.because, model.zone)]
+    rules: tuple[str | None, datetime | None] = (None, None)
+    if ended and said.ended_at:
+        words = [f"ended {moment_in_words(said.ended_at, model.zone)}: {was_over(said.by, ended)}"]
+    elif on is None:
+        rules = _by_rules(session, opportunity)
+        beside = _rules_said(published, model, *rules, says=said.phase)
+        words = [beside] if since == said.since else [*words, beside]  # the move says the rest
+    return {
+        "phase": said.phase,
+        "by": said.by,
+        "because": said.because,
+        "since": in_full(said.since),
+        "until": in_full(said.until),
+        "ended": ended,
+        "rules": {"phase": rules[0], "since": in_full(rules[1]) if rules[1] else None},
+        "text": "; ".join(words),
+    }
+
+
+def _by_rules(session: Session, opportunity: uuid.UUID) -> tuple[str | None, datetime | None]:
+    """Return where the rules are with an opportunity, and since when, if that is worked out."""
+    row = session.execute(
+        sa.select(KeptStanding.phase, KeptStanding.since).where(
+            KeptStanding.subject_id == opportunity
+        )
+    ).one_or_none()
+    return (row.phase, row.since) if row else (None, None)
+
+
+def _rules_said(
+    published: Published, model: Buying, phase: str | None, since: datetime | None, *, says: str
+) -> str:
+    """Return where the rules are, beside somebody who ``says`` a phase."""
+    if phase is None:
+        return "the worker has not worked out yet what the rules say"
+    when = f" since {moment_in_words(since, model.zone)}" if since else ""
+    return f"the rules say {label(published, model, phase)}{when}{', too' if phase == says else ''}"
 
 
 def opportunities_of_contact(session: Session, contact_id: uuid.UUID) -> list[dict[str, Any]]:
@@ -145,10 +257,7 @@ def list_moves(session: Session) -> list[dict[str, Any]]:
         listed += [
             {
                 "at": in_full(move.at),
-                "opportunity": opportunity.key,
-                "connector": opportunity.connector,
-                "external_id": opportunity.external_id,
-                "name": opportunity.name,
+                **opportunity.named,
                 "from": move.from_phase,
                 "to": move.to_phase,
                 "cause": move.cause,
@@ -181,23 +290,45 @@ def opportunity_called(session: Session, name: str) -> Opportunity:
     return found
 
 
-def deeds_of(session: Session, published: Published, ids: Collection[uuid.UUID]) -> dict[str, Deed]:
-    """Return what was done, in words, by the interaction's id."""
+def deeds_of(
+    session: Session,
+    published: Published,
+    ids: Collection[uuid.UUID],
+    *,
+    at: datetime | None = None,
+    titled: Titled = title,
+) -> dict[str, Deed]:
+    """Return what was done, in words, by the interaction's id; by whom as it was known then."""
+    known = Attribution.at <= at if at is not None else sa.true()
     rows = session.execute(
         sa.select(Attribution.interaction_id, Attribution.contact_id)
-        .where(Attribution.interaction_id.in_(ids))
+        .where(Attribution.interaction_id.in_(ids), known)
         .order_by(Attribution.at, Attribution.id)
     )
     whose: dict[uuid.UUID, uuid.UUID | None] = dict(rows.all())
     interactions = session.scalars(sa.select(Interaction).where(Interaction.id.in_(ids))).all()
     doers = {each.id: whose.get(each.id, each.contact_id) for each in interactions}
     emails = _emails(session, doers.values())
+    claimed = {
+        each.id: each.claim_id
+        for each in interactions
+        if each.attribution is Attributed.CLAIMED and each.id not in whose
+    }
+    claims = _claimed(session, claimed.values())
     return {
         str(each.id): Deed(
-            emails.get(doers[each.id], UNNAMED), each.type, title(published, each.object)
+            claims.get(claimed.get(each.id)) or emails.get(doers[each.id], UNNAMED),
+            each.type,
+            titled(published, each.object),
         )
         for each in interactions
     }
+
+
+def _claimed(session: Session, claims: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
+    """Return as whom somebody claimed to do something that nobody has proven."""
+    rows = session.scalars(sa.select(Claim).where(Claim.id.in_(claims))) if claims else ()
+    return {claim.id: f"{UNNAMED} as {claim.address.shown}" for claim in rows}
 
 
 def _emails(session: Session, contacts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
@@ -205,12 +336,6 @@ def _emails(session: Session, contacts: Iterable[uuid.UUID | None]) -> dict[uuid
     wanted = {contact for contact in contacts if contact is not None}
     rows = session.scalars(sa.select(Contact).where(Contact.id.in_(wanted)))
     return {None: UNNAMED} | {contact.id: contact.address.shown for contact in rows}
-
-
-def title(published: Published, name: str) -> str:
-    """Return what people call an object: an asset's title, or the address of a page."""
-    asset = published.find(Asset, name)
-    return said(asset.title, _locale(published)) if asset else name
 
 
 def _locale(published: Published) -> str:

@@ -1,32 +1,23 @@
 """A foreign log, replayed: what the phases would have been (design.md 8)."""
 
 import heapq
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from regportal.buying.compiled import Model
 from regportal.buying.facts import (
-    Answered,
     Closed,
     Fact,
     Joined,
-    Noted,
     Reached,
     Reopened,
-    Scored,
     Sign,
     Staged,
 )
+from regportal.buying.folding import Line, Place, gathered, heard_since
 from regportal.buying.foreign import Changes, FactRow, RoleRow, ToldRow, in_order, latest
 from regportal.buying.rules import Step, fold, hear, settle, start, tick
 from regportal.buying.standing import Standing
-
-Place = tuple[int, int]
-"""A moment, and a place among what happened then: how far people came by time alone is before all
-rows (-1), and those are in the order in which they are read."""
-OF_CONTACTS = (Sign, Answered, Scored, Noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +164,8 @@ class Replay:
                 person = self._person(contact)
                 part = deal.parts[contact] = _Part(person, here, [])
                 person.deals[deal.name] = deal
-                news += [*self._introduced(part, roles)]
+                before = heard_since(here, person.history)
+                news += [Joined(contact, roles), *(fact for _, fact in before)]
             else:
                 news.append(Joined(contact, roles))
             part.roles.append((here, roles))
@@ -181,14 +173,6 @@ class Replay:
             self._rebuild(deal, here[0], tuple(gone))
         else:
             self._settle(deal, news, here[0], "crm")
-
-    def _introduced(self, part: _Part, roles: frozenset[str]) -> Iterator[Fact]:
-        """Yield what an opportunity hears of somebody whose part begins: all he did before."""
-        name = part.person.name
-        yield Joined(name, roles)
-        before = [fact for place, fact in part.person.history if place < part.since]
-        yield from (fact for fact in before if isinstance(fact, OF_CONTACTS))
-        yield from [fact for fact in before if isinstance(fact, Reached)][-1:]
 
     def _rebuild(self, deal: _Deal, at: int, gone: tuple[str, ...]) -> None:
         """Begin anew with what holds now; where that leads elsewhere, it is one move."""
@@ -203,21 +187,13 @@ class Replay:
             self.moves.append(Moved(deal.name, at, "crm", step, gone))
         self._expect(deal.standing, 1, deal.name)
 
-    def _lines(self, deal: _Deal) -> Iterator[tuple[int, Sequence[Fact]]]:
-        """Yield all that holds of an opportunity now, in the order in which it became known."""
-        lines: defaultdict[Place, list[Fact]] = defaultdict(list)
-        for place, fact in deal.told:
-            lines[place].append(fact)
+    def _lines(self, deal: _Deal) -> list[Line]:
+        """Return all that holds of an opportunity now, in the order in which it became known."""
+        facts = list(deal.told)
         for part in deal.parts.values():
-            (since, first), *others = part.roles
-            lines[since] += self._introduced(part, first)
-            for place, roles in others:
-                lines[place].append(Joined(part.person.name, roles))
-            for place, fact in part.person.history:
-                if place > since:
-                    lines[place].append(fact)
-        for (at, _), facts in sorted(lines.items(), key=itemgetter(0)):
-            yield at, facts
+            facts += [(place, Joined(part.person.name, roles)) for place, roles in part.roles]
+            facts += heard_since(part.since, part.person.history)
+        return gathered(facts)
 
     # --- settling, and time ---
 

@@ -23,7 +23,7 @@ compiled model. Moments are microseconds (`facts.moment`, `facts.when`). Whoever
    of hearing anything. Where another phase comes out than the opportunity is in, that is one move
    now. While an opportunity is closed its phase stays all the same.
 
-`subjects.Subjects` does so on the database, `replaying.Replay` on the files of another system.
+`following.Following` does so on the database, `replaying.Replay` on the files of another system.
 
 A contact's own standing hears no `Joined`, `Reached`, `Staged` or `Closed`: conditions about the
 group, parts and the CRM are the opportunity's.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -89,7 +89,7 @@ class Buying(Document):
     model: Key = "default"
     timezone: str = "UTC"
     events_from: tuple[Literal["owner_contacts"], ...] = ("owner_contacts",)
-    min_attribution: Literal["verified", "claimed"] = "verified"
+    min_attribution: Literal["verified", "imported", "claimed"] = "verified"
     forward_only: bool = False
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=32)]
 
@@ -129,6 +129,10 @@ class Buying(Document):
     def phase(self, name: str) -> Phase | None:
         """Return the phase of this name, or None where the model has none (any more)."""
         return next((phase for phase in self.phases if phase.id == name), None)
+
+    def as_written(self) -> dict[str, Any]:
+        """Return the model as JSON, without what was left out: it is read again the same."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def conditions(self) -> Iterator[Condition]:
         """Yield every condition of the model."""

@@ -10,14 +10,18 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from regportal.buying.facts import Sign
-from regportal.buying.schema import Condition
+from regportal.buying.schema import Buying, Condition
+from regportal.identity.models import Claim, ClaimState, Contact
+from regportal.store.facts import among
 from regportal.tracking.actions import Seen, columns_of
 from regportal.tracking.later import TAKEN
 from regportal.tracking.models import (
@@ -36,7 +40,15 @@ LATER = (
     *(Verdict.id, Verdict.at, Verdict.judged, Verdict.judged_by),
 )
 """What became known of it later: whose it is, and who did it."""
+Claimed = aliased(Contact, name="claimed")
+CLAIM = (
+    *(Claimed.id, Claimed.first_seen),
+    sa.case((Claim.state.in_((ClaimState.REJECTED, ClaimState.EXPIRED)), Claim.decided_at)),
+)
+"""Whose address was claimed when it was done, since when we know him, until when that held."""
 Proof, Acquittal = aliased(Attribution), aliased(Verdict)
+LADDER = (Attributed.CLAIMED, Attributed.IMPORTED, Attributed.VERIFIED)
+"""How sure we are whose an interaction is: the surest last."""
 AT_ONCE = 500
 """Interactions asked for in one query: databases take only so many parameters."""
 
@@ -64,6 +76,9 @@ class Owned:
 
     taken: Seen
     spells: tuple[Spell, ...]
+    """When it was proven to be whose."""
+    counts: tuple[Spell, ...]
+    """When it counts as whose for the rules, which may ask for less than a proof."""
 
     def owner(self, at: datetime) -> uuid.UUID | None:
         """Return the contact who did this himself, as it was known at a moment; else None."""
@@ -80,11 +95,18 @@ class Owned:
         )
 
 
-def owned(session: Session, ids: Collection[uuid.UUID]) -> Iterator[Owned]:
-    """Yield those of these interactions that ever were somebody's own."""
+def least_of(buying: Buying) -> Attributed:
+    """Return how sure we must be whose an interaction is, so that a model counts it."""
+    return Attributed(buying.min_attribution)
+
+
+def owned(
+    session: Session, ids: Collection[uuid.UUID], least: Attributed = Attributed.VERIFIED
+) -> Iterator[Owned]:
+    """Yield those of these interactions that ever were somebody's own, as sure as that."""
     every = sorted(ids)
     for start in range(0, len(every), AT_ONCE):
-        yield from _read(session, Interaction.id.in_(every[start : start + AT_ONCE]))
+        yield from _read(session, _these(least), every[start : start + AT_ONCE], least)
 
 
 def done_by(
@@ -92,6 +114,7 @@ def done_by(
     contacts: Collection[uuid.UUID],
     conditions: Collection[Condition],
     *,
+    least: Attributed,
     first: datetime,
     last: datetime,
 ) -> Iterator[Owned]:
@@ -104,21 +127,42 @@ def done_by(
         return
     since = first - max(condition.window for condition in conditions)
     lately = sa.and_(Interaction.occurred_at > since, Interaction.occurred_at <= last)
-    theirs = _of(contacts, lately)
-    yield from _read(session, sa.and_(theirs, lately, _concerns(conditions)))
+    query = _known(least).where(_theirs(least, lately), lately, _concerns(conditions))
+    yield from _read(session, query, contacts, least)
 
 
-def all_done_by(session: Session, contacts: Collection[uuid.UUID]) -> Iterator[Owned]:
+def all_done_by(
+    session: Session,
+    contacts: Collection[uuid.UUID],
+    least: Attributed = Attributed.VERIFIED,
+) -> Iterator[Owned]:
     """Yield whatever ever was the own of one of these contacts, as far as it is kept."""
     if contacts:
-        yield from _read(session, _of(contacts))
+        yield from _read(session, _all(least), contacts, least)
 
 
-def _of(contacts: Collection[uuid.UUID], *which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Say to the database that an interaction is, or became, one of these contacts' own."""
-    first_hand = sa.select(Interaction.id).where(Interaction.contact_id.in_(contacts), *which)
-    later = sa.select(Attribution.interaction_id).where(Attribution.contact_id.in_(contacts))
-    return Interaction.id.in_(sa.union(first_hand, later))
+@cache
+def _these(least: Attributed) -> sa.Select[Any]:
+    """Select certain interactions."""
+    return _known(least).where(among(Interaction.id))
+
+
+@cache
+def _all(least: Attributed) -> sa.Select[Any]:
+    """Select whatever is, or became, the own of certain contacts."""
+    return _known(least).where(_theirs(least))
+
+
+def _theirs(least: Attributed, *which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Say to the database that an interaction is, or became, the own of certain contacts."""
+    first_hand = sa.select(Interaction.id).where(among(Interaction.contact_id), *which)
+    later = sa.select(Attribution.interaction_id).where(among(Attribution.contact_id))
+    ways = [first_hand, later]
+    if least is Attributed.CLAIMED:
+        claims = sa.select(Claim.id).join(Contact, Contact.match_key == Claim.match_key)
+        theirs = claims.where(among(Contact.id))
+        ways.append(sa.select(Interaction.id).where(Interaction.claim_id.in_(theirs), *which))
+    return Interaction.id.in_(sa.union(*ways))
 
 
 def _concerns(conditions: Collection[Condition]) -> sa.ColumnElement[bool]:
@@ -134,29 +178,53 @@ def _concerns(conditions: Collection[Condition]) -> sa.ColumnElement[bool]:
     )
 
 
-def _read(session: Session, which: sa.ColumnElement[bool]) -> Iterator[Owned]:
-    """Read interactions of people who are known, with all that became known of them later."""
+@cache
+def _known(least: Attributed) -> sa.Select[Any]:
+    """Select interactions of people who are known, with all that became known of them later."""
     proven = sa.exists().where(
         Proof.interaction_id == Interaction.id, Proof.attribution == Attributed.VERIFIED
     )
     acquitted = sa.exists().where(
         Acquittal.interaction_id == Interaction.id, Acquittal.judged == Judged.PERSON
     )
-    rows = session.execute(
+    query = (
         sa.select(*COLUMNS, *LATER)
         .outerjoin(Attribution, Attribution.interaction_id == Interaction.id)
         .outerjoin(Verdict, Verdict.interaction_id == Interaction.id)
         .where(
-            which,
             sa.or_(Interaction.judged == Judged.PERSON, acquitted),
-            sa.or_(Interaction.attribution == Attributed.VERIFIED, proven),
+            sa.or_(Interaction.attribution.in_(_enough(least)), proven),
         )
         .order_by(Interaction.id, Attribution.at, Attribution.id, Verdict.at, Verdict.id)
     )
-    for _, some in groupby(rows, key=lambda row: row[0]):
+    if least is not Attributed.CLAIMED:
+        return query
+    return (
+        query.add_columns(*CLAIM)
+        .outerjoin(Claim, Claim.id == Interaction.claim_id)
+        .outerjoin(Claimed, Claimed.match_key == Claim.match_key)
+    )
+
+
+def _enough(least: Attributed) -> Sequence[Attributed]:
+    """Return what is as sure as that, or surer."""
+    return LADDER[LADDER.index(least) :]
+
+
+def _read(
+    session: Session, query: sa.Select[Any], ids: Collection[uuid.UUID], least: Attributed
+) -> Iterator[Owned]:
+    """Read interactions, or those of contacts, with from when until when each was whose."""
+    enough = _enough(least)
+    rows = session.execute(query, {"ids": [*ids]})
+    for _, some in groupby(rows, key=itemgetter(0)):
         together: list[Any] = list(some)
         taken = Seen(*together[0][: len(COLUMNS)])
-        yield Owned(taken, tuple(_spells(taken, *_later(taken, together))))
+        claim = together[0][len(COLUMNS) + len(LATER) :]
+        whose, judged = _later(taken, together, *claim)
+        spells = tuple(_spells(taken, whose, judged, LADDER[-1:]))
+        counts = spells if least is LADDER[-1] else tuple(_spells(taken, whose, judged, enough))
+        yield Owned(taken, spells, counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +237,23 @@ class Word:
     """Whether it holds against whatever is said after it."""
 
 
-def _later(taken: Seen, rows: Iterable[Any]) -> tuple[list[Word], list[Word]]:
+def _later(
+    taken: Seen,
+    rows: Iterable[Any],
+    claimed: uuid.UUID | None = None,
+    known_since: datetime | None = None,
+    ended_at: datetime | None = None,
+) -> tuple[list[Word], list[Word]]:
     """Return all that was said of whose it is, and all that was said of who did it."""
-    whose = {None: Word(taken.received_at, (taken.attribution, taken.contact_id))}
+    whose: dict[Any, Word] = {None: Word(taken.received_at, (taken.attribution, taken.contact_id))}
+    if taken.attribution is Attributed.CLAIMED and claimed is not None:
+        since = max(taken.received_at, known_since or taken.received_at)
+        whose["claimed"] = Word(since, (Attributed.CLAIMED, claimed))
+        if ended_at is not None:
+            whose["ended"] = Word(max(ended_at, since), (Attributed.ANONYMOUS, None))
     judged = {None: Word(taken.received_at, taken.judged)}
     for row in rows:
-        said, at, attribution, contact, verdict, then, who, by = row[len(COLUMNS) :]
+        said, at, attribution, contact, verdict, then, who, by = row[len(COLUMNS) :][: len(LATER)]
         if said is not None:
             whose[said] = Word(max(at, taken.received_at), (attribution, contact))
         if verdict is not None:
@@ -182,23 +261,39 @@ def _later(taken: Seen, rows: Iterable[Any]) -> tuple[list[Word], list[Word]]:
     return list(whose.values()), list(judged.values())
 
 
-def _spells(taken: Seen, whose: Sequence[Word], judged: Sequence[Word]) -> Iterator[Spell]:
-    """Yield from when until when it was whose own: of each moment the last word holds."""
+def _spells(
+    taken: Seen, whose: Sequence[Word], judged: Sequence[Word], enough: Sequence[Attributed]
+) -> Iterator[Spell]:
+    """
+    Yield from when until when it was whose own: of each moment the last word holds.
+
+    What goes on under a surer word is one spell.
+    """
     moments = sorted({word.at for word in (*whose, *judged)})
-    for since, until in zip(moments, [*moments[1:], None], strict=True):
-        attribution, contact = _holds(whose, since)
-        is_own = attribution is Attributed.VERIFIED and contact is not None
-        if is_own and _holds(judged, since) is Judged.PERSON:
+    owners = [_owner(whose, judged, enough, at) for at in moments]
+    ends = [*moments[1:], None]
+    for owner, some in groupby(zip(owners, moments, ends, strict=True), key=itemgetter(0)):
+        if owner is not None:
+            together = [*some]
             sign = Sign(
                 taken.id,
-                contact,
+                owner,
                 taken.type,
                 taken.category,
                 taken.occurred_at,
                 taken.received_at,
                 taken.object,
             )
-            yield Spell(sign, since, until)
+            yield Spell(sign, together[0][1], together[-1][2])
+
+
+def _owner(
+    whose: Sequence[Word], judged: Sequence[Word], enough: Sequence[Attributed], at: datetime
+) -> uuid.UUID | None:
+    """Return whose own it was at a moment, as sure as that; None: nobody's, or a machine's."""
+    attribution, contact = _holds(whose, at)
+    is_own = attribution in enough and _holds(judged, at) is Judged.PERSON
+    return contact if is_own else None
 
 
 def _holds(words: Sequence[Word], at: datetime) -> Any:

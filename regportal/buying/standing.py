@@ -220,5 +220,8 @@ def _pairs_out(told: dict[str, dict[Hashable, Any]]) -> dict[str, dict[str, Any]
 
 
 def _pairs_in(told: Any, key: Callable[[str], Hashable]) -> dict[str, dict[Hashable, Any]]:
-    """Return what is known by name and contact, as it was."""
-    return {name: {key(who): value for who, value in of.items()} for name, of in told.items()}
+    """Return what is known by name and contact, as it was; what is an account's is nobody's."""
+    return {
+        name: {key(who) if who else "": value for who, value in of.items()}
+        for name, of in told.items()
+    }

@@ -1,294 +1,175 @@
-"""
-Where people and opportunities stand, as one transaction finds them and leaves them.
-
-What somebody did goes on from the standing that is kept. Whatever else becomes known, and what
-became known before the moment until which a standing was worked out, makes it anew from all that
-holds. So it is at all times the fold of what holds (`buying/folding.py`), and may be lost.
-"""
+"""Where people and opportunities stand under the rules that are published, and what moves."""
 
 import uuid
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying import evidence
-from regportal.buying.compiled import Model, compiled
-from regportal.buying.facts import Sign, moment, when
-from regportal.buying.folding import Deal, Known, Line, Past, fold_deal, gathered, past_of, reached
-from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity, SubjectKind
-from regportal.buying.past import deals_of, lives_of, sign_of
-from regportal.buying.people import Person, people_of
+from regportal.buying import evidence, overrides
+from regportal.buying.compiled import compiled
+from regportal.buying.counting import Met
+from regportal.buying.facts import moment
+from regportal.buying.following import Following
+from regportal.buying.models import Ended, KeptStanding, Move, Opportunity, PhaseOverride
 from regportal.buying.reading import model_of
-from regportal.buying.rules import Step, fold
-from regportal.buying.standing import NEVER, Standing, read, written
+from regportal.buying.rules import Step
+from regportal.buying.saying import denied, evidence_of
 from regportal.store.documents import Published
-from regportal.store.facts import insert_in, table_of
+from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
 
-STANDING = table_of(KeptStanding)
-BACK = frozenset({"event", "merge"})
-"""Causes that are called a correction where they take a phase back."""
-
 
 @dataclass(slots=True)
-class Kept:
-    """A standing, and until when it was worked out (microseconds)."""
+class Subjects(Following):
+    """Those of one transaction, under the model that is published."""
 
-    standing: Standing
-    as_of: int
-    is_new: bool = False
-    """Whether it must be written."""
+    table: ClassVar[sa.Table] = table_of(KeptStanding)
 
-
-@dataclass(slots=True)
-class Subjects:
-    """The people and opportunities of one transaction, under the model that is published."""
-
-    session: Session
-    published: Published
-    model: Model
-    version: int
+    version: int = 0
     moves: list[tuple[Opportunity, Move]] = field(default_factory=list)
-    _kept: dict[uuid.UUID, Kept] = field(default_factory=dict)
-    _kinds: dict[uuid.UUID, SubjectKind] = field(default_factory=dict)
-    _lives: dict[uuid.UUID, Sequence[Known]] = field(default_factory=dict)
-    _deals: dict[uuid.UUID, tuple[Deal, Mapping[uuid.UUID, Person]]] = field(default_factory=dict)
-    _gone: set[uuid.UUID] = field(default_factory=set)
+    _said: dict[uuid.UUID, PhaseOverride | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, session: Session, published: Published) -> "Subjects":
         """Return nobody yet, under the model that is published."""
         buying, version = model_of(published)
-        return cls(session, published, compiled(buying), version)
+        return cls(session, published, compiled(buying), version=version)
 
-    def recall(self, people: Collection[uuid.UUID], opportunities: Collection[uuid.UUID]) -> None:
-        """Read what is kept of these; what belongs to other rules is no good any more."""
-        self._kinds |= dict.fromkeys(people, SubjectKind.PERSON)
-        self._kinds |= dict.fromkeys(opportunities, SubjectKind.OPPORTUNITY)
-        if not people and not opportunities:
-            return
-        rows = self.session.execute(
-            sa.select(STANDING.c.subject_id, STANDING.c.state, STANDING.c.as_of).where(
-                STANDING.c.subject_id.in_([*people, *opportunities]),
-                STANDING.c.rules == self.model.digest,
-            )
-        )
-        for subject, state, as_of in rows:
-            standing = read(state, self.model.digest, uuid.UUID)
-            if standing is not None:
-                self._kept[subject] = Kept(standing, moment(as_of))
+    # --- what a person says over the rules ---
 
-    def read_ahead(self, people: Iterable[Person], opportunities: Iterable[uuid.UUID]) -> None:
-        """Read at once what those need of whom nothing good is kept: they are worked out anew."""
-        self._read_deals(one for one in opportunities if one not in self._kept)
-        self._read({one.id: one for one in people if one.id not in self._kept})
+    def said(self, opportunity: uuid.UUID) -> PhaseOverride | None:
+        """Return what holds over the rules; None: nothing."""
+        self._about_to_read([opportunity])
+        return self._said[opportunity]
 
-    # --- what somebody did ---
+    def by_rules(self, opportunity: Opportunity) -> str:
+        """Return the phase the rules say, or said last where that is not worked out yet."""
+        kept, said = self._kept.get(opportunity.id), self.said(opportunity.id)
+        if kept is not None:
+            return self.model.names[kept.standing.phase]
+        return opportunity.phase if said is None else said.rules_phase
 
-    def hear(
-        self,
-        whose: Person,
-        signs: Sequence[Sign],
-        since: datetime,
-        at: datetime,
-        opportunities: Sequence[Opportunity],
+    def say(self, opportunity: Opportunity, said: PhaseOverride) -> None:
+        """Let a person's word hold over the rules; where the phase is that one, nothing moves."""
+        self._said[opportunity.id] = said
+        if said.phase != opportunity.phase:
+            because = evidence.kept_override(said.id)
+            self._move(opportunity, said.phase, said.since, "override", because)
+
+    def lift(
+        self, opportunity: Opportunity, ended: Ended, at: datetime, to: str | None = None
     ) -> None:
         """
-        Let a person and his opportunities know what he did, which became known at ``since``.
+        Let nothing hold over the rules any more: the opportunity is in their phase, or in ``to``.
 
-        ``at`` is the log's own time, which is later where something else was read before it.
+        One that is closed stays as it is.
         """
-        heard = moment(since)
-        facts = [sign_of(sign, whose.id) for sign in sorted(signs, key=lambda one: str(one.id))]
-        kept = self._kept.get(whose.id)
-        if kept is None or heard <= kept.as_of:
-            self.look_again([whose], opportunities, at, "event")
+        said = self.said(opportunity.id)
+        if said is None:
             return
-        news: list[Line] = gathered(((heard, 0), fact) for fact in facts)
-        steps = self._go_on(kept, news, heard)
-        if steps:
-            told = [((heard, 0), fact) for fact in facts]
-            news = gathered([*told, *reached(whose.id, steps, {heard})])
-        for opportunity in opportunities:
-            self._tell(opportunity, news, heard, at, "event")
+        to = to or self.by_rules(opportunity)
+        said.ended, said.ended_at = ended, at
+        self._said[opportunity.id] = None
+        if to != opportunity.phase and not opportunity.is_closed:
+            ends = evidence.kept_override(said.id, ended.value)
+            _, steps = self.folded(opportunity.id, moment(at))
+            because = steps[-1][1].because if steps and steps[-1][1].to == to else ()
+            self._move(opportunity, to, at, "override", [*ends, *evidence.kept(because)])
 
-    def _tell(
-        self,
-        opportunity: Opportunity,
-        news: Sequence[Line],
-        heard: int,
-        at: datetime,
-        cause: str,
+    def lift_what_is_over(
+        self, opportunity: Opportunity, at: datetime, to: str | None = None
     ) -> None:
-        """Let an opportunity know what somebody did, and how far that led him by himself."""
-        kept = self._kept.get(opportunity.id)
-        if kept is None or news[0][0] <= kept.as_of:
-            self._anew(opportunity, at, cause)
-            return
-        for moved_at, step in self._go_on(kept, news, heard):
-            self._move(opportunity, step, when(moved_at), cause if moved_at == heard else "timer")
+        """Let what holds over the rules end where its time is over at a moment."""
+        said = self.said(opportunity.id)
+        if said is not None and said.until <= at:
+            self.lift(opportunity, Ended.TIME, said.until, to)
 
-    def _go_on(self, kept: Kept, news: Sequence[Line], until: int) -> list[tuple[int, Step]]:
-        """Let a standing hear news; return the steps it took."""
-        _, steps = fold(self.model, news, until, standing=kept.standing)
-        kept.as_of, kept.is_new = until, True
-        return steps
-
-    # --- time ---
-
-    def wake(self, whose: Person, opportunities: Sequence[Opportunity], at: int) -> None:
-        """Look at a person although nothing happened; his opportunities hear of his steps."""
-        kept = self._kept.get(whose.id)
-        if kept is None:
-            return
-        news = gathered(reached(whose.id, self._go_on(kept, (), at), ()))
-        for opportunity in opportunities if news else ():
-            self._tell(opportunity, news, at, when(at), "timer")
-
-    def wake_opportunity(self, opportunity: Opportunity, at: int) -> None:
-        """Look at an opportunity although nothing happened."""
-        kept = self._kept.get(opportunity.id)
-        if kept is not None and kept.as_of <= at:
-            for moved_at, step in self._go_on(kept, (), at):
-                self._move(opportunity, step, when(moved_at), "timer")
-
-    # --- all anew ---
-
-    def look_again(
-        self,
-        people: Sequence[Person],
-        opportunities: Iterable[Opportunity],
-        at: datetime,
-        cause: str,
-    ) -> None:
-        """Work out anew where these stand by all that holds at a moment."""
-        for whose in people:
-            now = self._not_before(whose.id, at)
-            self._kinds[whose.id] = SubjectKind.PERSON
-            self._kept[whose.id] = Kept(self.past(whose, now).standing, now, is_new=True)
-            self._gone |= whose.contacts - {whose.id}
-        for opportunity in opportunities:
-            self._anew(opportunity, at, cause)
-
-    def _anew(self, opportunity: Opportunity, at: datetime, cause: str) -> None:
-        """
-        Work out anew where an opportunity stands.
-
-        Where that is another phase than the one it is in, it is one move, now. Whatever time alone
-        did until now it did before.
-        """
-        self._kinds[opportunity.id] = SubjectKind.OPPORTUNITY
-        now = self._not_before(opportunity.id, at)
-        self.wake_opportunity(opportunity, now)
-        if opportunity.is_closed:
-            self._kept.pop(opportunity.id, None)
-            self._gone.add(opportunity.id)
-            return
-        standing, steps = self.folded(opportunity.id, now)
-        self._kept[opportunity.id] = Kept(standing, now, is_new=True)
-        before = self.model.index(opportunity.phase)
-        if standing.phase != before:
-            because = steps[-1][1].because if steps else ()
-            cause = "correction" if standing.phase < before and cause in BACK else cause
-            to = self.model.names[standing.phase]
-            self._move(opportunity, Step(opportunity.phase, to, because), when(now), cause)
-
-    def _not_before(self, subject: uuid.UUID, at: datetime) -> int:
-        """Return the moment until which a standing is worked out: never one that is past."""
-        kept = self._kept.get(subject)
-        return moment(at) if kept is None else max(moment(at), kept.as_of)
-
-    def folded(self, opportunity: uuid.UUID, at: int) -> tuple[Standing, list[tuple[int, Step]]]:
-        """Return where an opportunity stands by all that holds at a moment; writes nothing."""
-        deal, people = self._deal(opportunity)
-        pasts: dict[Hashable, Past] = {
-            whose: self.past(person, at) for whose, person in people.items()
-        }
-        return fold_deal(self.model, deal, pasts, at)
-
-    def _deal(self, opportunity: uuid.UUID) -> tuple[Deal, Mapping[uuid.UUID, Person]]:
-        """Return what is known of an opportunity, and who ever had a part; read once."""
-        self._read_deals([opportunity])
-        return self._deals[opportunity]
-
-    def _read_deals(self, opportunities: Iterable[uuid.UUID]) -> None:
-        """Read those of these opportunities that were not read yet, with everybody in them."""
-        new = [one for one in opportunities if one not in self._deals]
-        if not new:
-            return
-        roles = sa.select(ContactRole.opportunity_id, ContactRole.contact_id)
-        rows = self.session.execute(roles.where(ContactRole.opportunity_id.in_(new))).all()
-        people = people_of(self.session, {contact for _, contact in rows})
-        self._read({person.id: person for person in people.values()})
-        owners = {contact: person.id for contact, person in people.items()}
-        for key, deal in deals_of(self.session, new, owners).items():
-            theirs = [people[contact] for one, contact in rows if one == key]
-            self._deals[key] = deal, {person.id: person for person in theirs}
-
-    def past(self, whose: Person, at: int) -> Past:
-        """Return what is known of a person at a moment."""
-        self._read({whose.id: whose})
-        return past_of(self.model, whose.id, self._lives[whose.id], at)
-
-    def _read(self, people: Mapping[uuid.UUID, Person]) -> None:
-        """Read the lives of those of these people who were not read yet."""
-        new = [person for whose, person in people.items() if whose not in self._lives]
+    def _about_to_read(self, opportunities: Collection[uuid.UUID]) -> None:
+        """Read what holds over the rules of those of which it was not read yet."""
+        new = {*opportunities} - self._said.keys()
         if new:
-            self._lives |= lives_of(self.session, self.published, self.model.buying, new)
+            self._said |= dict.fromkeys(new) | overrides.holding(self.session, new)
 
-    def forget(self, subjects: Iterable[uuid.UUID]) -> None:
-        """Keep nothing of these, unless they are worked out anew."""
-        self._gone |= {*subjects}
-
-    def forget_lives(self) -> None:
-        """Read lives anew from now on: something was written that is part of them."""
-        self._lives.clear()
+    def _holds(self, opportunity: Opportunity, phase: str, at: datetime) -> bool:
+        """Return whether a person's word holds, and keep that the rules are in a phase by then."""
+        said = self.said(opportunity.id)
+        if said is not None and said.phase not in self.model.names:
+            self.lift(opportunity, Ended.RULES, at)
+            said = None
+        if said is not None:
+            overrides.note(self.model, said, phase, at)
+        return said is not None
 
     # --- what came of it ---
 
-    def _move(self, opportunity: Opportunity, step: Step, at: datetime, cause: str) -> None:
-        """Let an opportunity be in another phase, and keep why."""
+    def _step(self, opportunity: Opportunity, step: Step, at: datetime, cause: str) -> None:
+        """Let an opportunity take a step of the rules, unless a person's word holds over them."""
+        self.lift_what_is_over(opportunity, at, step.came_from)
+        if not self._holds(opportunity, step.to, at):
+            self._move(opportunity, step.to, at, cause, evidence.kept(step.because))
+
+    def _came_out(
+        self,
+        opportunity: Opportunity,
+        came_from: str | None,
+        because: Iterable[Met],
+        at: datetime,
+        cause: str,
+    ) -> None:
+        """Let an opportunity be where the rules are, unless a person's word holds: one move."""
+        del came_from
+        to = self.by_rules(opportunity)
+        if self._holds(opportunity, to, at):
+            return
+        now, before = self.model.index(to), self.model.index(opportunity.phase)
+        if now == before:
+            return
+        why = evidence.kept(because)
+        if now < before and cause == "event":
+            cause = "correction"  # something that counted no longer does
+        if cause == "correction":
+            last = self._last_evidence(opportunity)
+            why += evidence.kept_denials(denied(self.session, last, at))
+        self._move(opportunity, to, at, cause, why)
+
+    def _before_anew(self, opportunity: Opportunity, at: datetime) -> None:
+        """Let what was said over the rules end with its time, and with the purchase."""
+        self.lift_what_is_over(opportunity, at)
+        if opportunity.is_closed:
+            self.lift(opportunity, Ended.WON if opportunity.is_won else Ended.LOST, at)
+
+    def _last_evidence(self, opportunity: Opportunity) -> list[Any]:
+        """Return what the last move of an opportunity rests on, kept or not yet."""
+        mine = [move.evidence for one, move in self.moves if one.id == opportunity.id]
+        return mine[-1] if mine else evidence_of(self.session, opportunity.id)
+
+    def _move(
+        self,
+        opportunity: Opportunity,
+        to: str,
+        at: datetime,
+        cause: str,
+        because: list[dict[str, Any]],
+    ) -> None:
+        """
+        Let an opportunity be in another phase, and keep why; never before it came into this one.
+
+        What a colleague took back meanwhile is later than what the worker reads only now.
+        """
+        at = max(at, opportunity.phase_since)
         move = Move(
             id=uuid7(),
             opportunity_id=opportunity.id,
             from_phase=opportunity.phase,
-            to_phase=step.to,
+            to_phase=to,
             at=at,
             cause=cause,
-            evidence=evidence.kept(step.because),
+            evidence=because,
             rules_version=self.version,
         )
-        opportunity.phase, opportunity.phase_since = step.to, at
+        opportunity.phase, opportunity.phase_since = to, at
         self.moves.append((opportunity, move))
-
-    def keep(self) -> None:
-        """Write every standing that became another one."""
-        gone = self._gone - {subject for subject, kept in self._kept.items() if kept.is_new}
-        if gone:
-            self.session.execute(sa.delete(STANDING).where(STANDING.c.subject_id.in_(gone)))
-        rows = [self._row(subject, kept) for subject, kept in self._kept.items() if kept.is_new]
-        if rows:
-            new = insert_in(self.session.get_bind().dialect.name)(STANDING)
-            values = {name: new.excluded[name] for name in rows[0] if name != "subject_id"}
-            self.session.connection().execute(
-                new.on_conflict_do_update(index_elements=["subject_id"], set_=values), rows
-            )
-
-    def _row(self, subject: uuid.UUID, kept: Kept) -> dict[str, Any]:
-        """Return a standing as it is kept."""
-        standing = kept.standing
-        kept.is_new = False
-        return {
-            "subject_id": subject,
-            "subject": self._kinds[subject],
-            "rules": self.model.digest,
-            "state": written(standing, self.model.digest),
-            "phase": self.model.names[standing.phase],
-            "since": None if standing.since == NEVER else when(standing.since),
-            "as_of": when(kept.as_of),
-            "wake_at": None if standing.wake_at is None else when(standing.wake_at),
-        }

@@ -13,7 +13,7 @@ from regportal.buying.glance import ahead, suggested
 from regportal.buying.models import ContactRole, Opportunity
 from regportal.buying.reading import deeds_of, label, model_of
 from regportal.buying.rules import Step
-from regportal.buying.signs import done_by
+from regportal.buying.signs import done_by, least_of
 from regportal.buying.words import Ground, suggestion
 from regportal.connectors.rules import in_full
 from regportal.identity.models import Claim, ClaimState, Contact
@@ -99,8 +99,8 @@ def _step(
     )
     contacts = session.scalars(sa.select(Contact.id).where(Contact.person_id.in_(people))).all()
     conditions = ahead(model, opportunity.phase)
-    done = done_by(session, contacts, conditions, first=now, last=now)
-    known = [spell.sign for one in done for spell in one.spells if spell.holds(now)]
+    done = done_by(session, contacts, conditions, least=least_of(model), first=now, last=now)
+    known = [spell.sign for one in done for spell in one.counts if spell.holds(now)]
     theirs = [sign for sign in known if sign.contact in contacts]
     return suggested(model, opportunity.phase, theirs, held, now)
 
@@ -119,10 +119,7 @@ def _told(
         "claim": str(claim.id),
         "email": who,
         "claimed_at": in_full(claim.opened_at),
-        "opportunity": opportunity.key,
-        "connector": opportunity.connector,
-        "external_id": opportunity.external_id,
-        "name": opportunity.name,
+        **opportunity.named,
         "owner": _owner(opportunity),
         "from": opportunity.phase,
         "to": step.to,

@@ -3,69 +3,83 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
+from time import perf_counter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.batch import Batch, Line, in_order, look_up
+from regportal.buying.batch import Batch, Line, look_up
 from regportal.buying.facts import Sign
-from regportal.buying.models import KnownInteraction, LogPlace
+from regportal.buying.following import Following
+from regportal.buying.models import KnownInteraction
 from regportal.buying.news import interaction_news, tell_moves
-from regportal.buying.passing import look_at_scores, own_place
+from regportal.buying.passing import look_at_scores
+from regportal.buying.place import last_place, own_place
 from regportal.buying.scores.actions import score
 from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.news import tell
-from regportal.buying.subjects import Subjects
+from regportal.buying.shadow import Followed
+from regportal.buying.signs import least_of
 from regportal.buying.telling import log_time
 from regportal.connectors.schema import Connector
 from regportal.outbox.actions import News, put_facts
 from regportal.store.documents import Published, Shelf
 from regportal.store.sessions import Store
-from regportal.tracking.actions import Place, read_log
+from regportal.tracking.actions import LATER, Place, read_log
 from regportal.tracking.models import EntryKind, LogEntry
 
-READER = "weigher"
-BATCH = 100
-"""Lines weighed in one transaction; more would make other writers wait."""
+BATCH, MOST = 100, 1_000
+"""Lines weighed in one transaction: at least, and at most."""
+BRIEF = 0.06
+"""Seconds such a transaction may take where more lines would do: other writers wait for it."""
+NEXT = sa.select(LogEntry.number).where(LATER).limit(1)
 HELD = timedelta(milliseconds=200)
 """When to look again at lines that wait for a transaction still running before them."""
-CAUSES = {
-    EntryKind.ATTRIBUTION: "event",
-    EntryKind.ANSWER: "event",
-    EntryKind.VERDICT: "event",
-}
-"""Why a phase moves when such a fact becomes known; backwards it is a correction."""
 
 
-def weigh(store: Store, shelf: Shelf, *, now: datetime, limit: int = BATCH) -> datetime | None:
+def weigh(
+    store: Store, shelf: Shelf, *, now: datetime, limit: int | None = None
+) -> datetime | None:
     """
     Weigh every line of the log not weighed yet, ``limit`` of them a transaction.
 
-    Returns when to come again where lines must wait for another transaction, else None.
+    Without a limit as many as are weighed in a brief time. Returns when to come again where lines
+    must wait for another transaction, else None.
     """
+    size = limit or BATCH
+
+    def some(session: Session) -> tuple[int, float]:
+        begun = perf_counter()
+        read = _weigh_some(session, shelf.published(session), size, now=now)
+        return read, perf_counter() - begun
+
     while _is_waiting(store):
-        read = store.write(
-            lambda session: _weigh_some(session, shelf.published(session), limit, now=now),
-            patient=True,
-        )
+        read, seconds = store.write(some, patient=True)
         if not read:
             return now + HELD
+        if limit is None:
+            size = fitting(read, seconds)
     return None
+
+
+def fitting(lines: int, seconds: float) -> int:
+    """
+    Return how many lines to weigh in a transaction where so many took so long.
+
+    >>> fitting(100, 0.02), fitting(300, 0.12), fitting(100, 0.001), fitting(100, 2.5)
+    (300, 150, 1000, 100)
+    """
+    return max(BATCH, min(MOST, round(lines * BRIEF / seconds)))
 
 
 def _is_waiting(store: Store) -> bool:
     """Return whether any line has not been weighed; costs no writer anything."""
     with store.read() as session:
-        place = session.get(LogPlace, READER)
-        done = (place.transaction, place.number) if place else (0, 0)
-        order = sa.tuple_(LogEntry.transaction, LogEntry.number)
-        later = order > sa.tuple_(sa.literal(done[0]), sa.literal(done[1]))
-        found = session.scalars(sa.select(LogEntry.number).where(later).limit(1)).first()
-        return found is not None
+        return session.scalars(NEXT, asdict(last_place(session))).first() is not None
 
 
 def _weigh_some(session: Session, published: Published, limit: int, *, now: datetime) -> int:
@@ -75,12 +89,16 @@ def _weigh_some(session: Session, published: Published, limit: int, *, now: date
     if not read:
         return 0
     lines = list(_timed(place.at, read))
-    batch, subjects = look_up(session, lines), Subjects.of(session, published)
-    people = {person.id: person for person in batch.people.values()}
-    subjects.recall(people.keys(), batch.opportunities)
-    still_open = {one.id for one in batch.opportunities.values() if not one.is_closed}
-    subjects.read_ahead(people.values(), still_open)
-    weighing = Weighing(session, published, batch, subjects, now)
+    followed = Followed.of(session, published)
+    least = [least_of(each.model.buying) for each in followed.all]
+    seen = {one: look_up(session, lines, one) for one in dict.fromkeys(least)}
+    batches = [seen[one] for one in least]
+    for subjects, batch in zip(followed.all, batches, strict=True):
+        people = {person.id: person for person in batch.people.values()}
+        still_open = {one.id for one in batch.opportunities.values() if not one.is_closed}
+        subjects.recall(people.keys(), batch.opportunities)
+        subjects.read_ahead(people.values(), still_open)
+    weighing = Weighing(session, published, batches, followed, now)
     for _, together in groupby(lines, key=_together):
         weighing.weigh([*together])
     weighing.tell()
@@ -112,8 +130,9 @@ class Weighing:
 
     session: Session
     published: Published
-    batch: Batch
-    subjects: Subjects
+    batches: Sequence[Batch]
+    """What the lines are about, as each of those sees it that are followed."""
+    followed: Followed
     now: datetime
     known: list[tuple[Connector, News]] = field(default_factory=list)
     fresh: list[uuid.UUID] = field(default_factory=list)
@@ -132,33 +151,20 @@ class Weighing:
         for line, _ in lines:
             self.heard.line(line, at, self.batch)
             self._note(line, at)
-        if first.kind is EntryKind.INTERACTION:
-            self._hear([line for line, _ in lines], at)
-        elif first.kind is EntryKind.OPPORTUNITY:
-            opportunity = self.batch.opportunities.get(first.ref)
-            self.subjects.look_again([], [opportunity] if opportunity else [], at, "crm")
-        else:
-            people = self.batch.ever_of(first)
-            theirs = in_order(
-                {
-                    one.id: one for whose in people for one in self.batch.every_opportunity(whose)
-                }.values()
-            )
-            self.subjects.look_again(people, theirs, at, CAUSES[first.kind])
+        for subjects, batch in zip(self.followed.all, self.batches, strict=True):
+            if first.kind is EntryKind.INTERACTION:
+                _hear(subjects, batch, [line for line, _ in lines], at)
+            elif first.kind is EntryKind.OPPORTUNITY:
+                opportunity = batch.opportunities.get(first.ref)
+                subjects.look_again([], [opportunity] if opportunity else [], at, "crm")
+            else:
+                people = batch.ever_of(first)
+                subjects.look_again(people, batch.every_opportunity(people), at, "event")
 
-    def _hear(self, lines: Sequence[LogEntry], at: datetime) -> None:
-        """Let everybody know what somebody did."""
-        signs: defaultdict[tuple[uuid.UUID, datetime], list[Sign]] = defaultdict(list)
-        for line in lines:
-            found = self.batch.interactions.get(line.ref)
-            for spell in found.spells if found else ():
-                if spell.holds(at):
-                    whose = self.batch.people[spell.sign.contact]
-                    signs[whose.id, spell.since].append(spell.sign)
-        for (key, since), theirs in signs.items():
-            whose = self.batch.people[key]
-            opportunities = self.batch.open_opportunities(whose, at)
-            self.subjects.hear(whose, theirs, since, at, opportunities)
+    @property
+    def batch(self) -> Batch:
+        """Return what the lines are about, as the published rules see it."""
+        return self.batches[0]
 
     def tell(self) -> None:
         """Keep what was found, and owe the news of it."""
@@ -167,8 +173,8 @@ class Weighing:
             self.session.execute(sa.insert(KnownInteraction), rows)
         put_facts(self.session, self.known, now=self.now)
         self._score()
-        self.subjects.keep()
-        tell_moves(self.session, self.published, self.subjects.moves, now=self.now)
+        self.followed.keep()
+        tell_moves(self.session, self.published, self.followed.live.moves, now=self.now)
 
     def _score(self) -> None:
         """Keep what it means for scores; rules that ask for one look again."""
@@ -176,7 +182,7 @@ class Weighing:
         tell(self.session, self.published, found.news, now=self.now)
         at = self.heard.at
         if at is not None:
-            look_at_scores(self.subjects, found.crossings, at)
+            look_at_scores(self.followed, found.crossings, at)
 
     def _note(self, line: LogEntry, at: datetime) -> None:
         """Find out what each connector must be told of a contact's own interactions, once."""
@@ -189,10 +195,26 @@ class Weighing:
             self.batch.told.add(one.taken.id)
             self.fresh.append(one.taken.id)
             self.heard.fresh(one, at)
-            contact, seen = self.batch.contacts[whose], one.as_done_by(whose)
-            opportunities = self.batch.open_opportunities(self.batch.people[whose], at)
+            person, seen = self.batch.people[whose], one.as_done_by(whose)
+            contact = person.contacts[whose]
+            opportunities = self.batch.open_opportunities(person, at)
             for connector in self.published.all(Connector):
                 there = [
                     each.external_id for each in opportunities if each.connector == connector.key
                 ]
                 self.known.append((connector, interaction_news(seen, contact, there)))
+
+
+def _hear(subjects: Following, batch: Batch, lines: Sequence[LogEntry], at: datetime) -> None:
+    """Let everybody know what somebody did."""
+    signs: defaultdict[tuple[uuid.UUID, datetime], list[Sign]] = defaultdict(list)
+    for line in lines:
+        found = batch.interactions.get(line.ref)
+        for spell in found.counts if found else ():
+            if spell.holds(at):
+                whose = batch.people[spell.sign.contact]
+                signs[whose.id, spell.since].append(spell.sign)
+    for (key, since), theirs in signs.items():
+        whose = batch.people[key]
+        opportunities = batch.open_opportunities(whose, at)
+        subjects.hear(whose, theirs, since, at, opportunities)

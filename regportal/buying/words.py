@@ -23,6 +23,11 @@ VERBS = {
     "ticket": "opened a ticket about",
 }
 UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "mo": "month"}
+OVER = {
+    "time": "held until then",
+    "won": "held until it was won",
+    "lost": "held until it was lost",
+}
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -72,8 +77,7 @@ def moment_in_words(at: datetime, zone: tzinfo = UTC) -> str:
     >>> moment_in_words(datetime(2026, 3, 4, 10, 12, tzinfo=UTC))
     '4 Mar 10:12'
     """
-    local = at.astimezone(zone)
-    return f"{local.day} {MONTHS[local.month - 1]} {local:%H:%M}"
+    return f"{_day(at, zone)} {at.astimezone(zone):%H:%M}"
 
 
 def ground_of(
@@ -101,6 +105,44 @@ def ground_of(
         for who, says in met.told
     )
     return ": ".join(filter(None, (asked, ", ".join(told))))
+
+
+def was_said(who: str, until: datetime, because: str, zone: tzinfo = UTC) -> str:
+    """
+    Return that somebody said over the rules in which phase it is.
+
+    >>> was_said("Bo Lind", datetime(2026, 4, 4, 12, tzinfo=UTC), "met them at the fair")
+    'Bo Lind said so until 4 Apr: met them at the fair'
+    """
+    return f"{who} said so until {_day(until, zone)}: {because}"
+
+
+def was_over(who: str, how: str) -> str:
+    """
+    Return that what somebody said over the rules is over.
+
+    >>> was_over("Bo Lind", "time"), was_over("Bo Lind", "hand")
+    ('what Bo Lind said held until then', 'what Bo Lind said was taken back')
+    """
+    if how == "rules":
+        return f"the rules are others now and do not know what {who} said"
+    return f"what {who} said {OVER.get(how, 'was taken back')}"
+
+
+def was_denied(what: str, because: str) -> str:
+    """
+    Return that something is not whose it was taken for.
+
+    >>> was_denied("Price list 2026", "a student of the same name")
+    'Price list 2026 no longer counts: a student of the same name'
+    """
+    return f"{what} no longer counts: {because}"
+
+
+def _day(at: datetime, zone: tzinfo) -> str:
+    """Return a day as people say it."""
+    local = at.astimezone(zone)
+    return f"{local.day} {MONTHS[local.month - 1]}"
 
 
 def called(model: Buying, name: str, locale: str = "en") -> str:

@@ -24,7 +24,9 @@ def check_all() -> None:
     with opened() as here, here.store.read() as session:
         published = here.shelf.published(session)
         waiting, found = unread(session), list[str]()
-        with click.progressbar(length=how_many(session), label="Replaying", file=sys.stderr) as bar:
+        with click.progressbar(
+            length=how_many(session, published), label="Replaying", file=sys.stderr
+        ) as bar:
             for one in standing_differences(session, published, now=now, on_step=bar.update):
                 found.append(
                     f"{one.subject} {one.key}: {one.what} is {one.kept}, not {one.replayed}"

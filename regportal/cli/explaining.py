@@ -130,6 +130,10 @@ def _opportunity(told: Row) -> Iterator[str]:
     outside = f"{told['connector']}:{told['external_id']}"
     yield f"{told['name']} ({outside})" if told["name"] else outside
     yield told["reason"] or f"{told['text']}: nothing has moved it yet"
+    if told["override"]:
+        yield f"  {told['override']['text']}"
+    if told["shadow"]:
+        yield f"  {told['shadow']['text']}"
     for part in told["evidence"] if any(one["interactions"] for one in told["evidence"]) else ():
         yield f"  {part['condition']}"
         yield from (f"    {deed['text']}" for deed in part["interactions"])
@@ -137,16 +141,18 @@ def _opportunity(told: Row) -> Iterator[str]:
     if told["note"]:
         yield told["note"]
         return
+    holds = told["override"] is not None and told["override"]["ended"] is None
+    it = "the rules" if holds else "it"
     time = told["by_time"]
     forward = time is not None and time["forward"]
     if told["next"] or forward:
-        yield "what would move it on, the nearest first:"
+        yield f"what would move {it} on, the nearest first:"
     else:
         yield "no later phase can be entered"
     yield from (f"  {way['label']}: {way['needs']}" for way in told["next"])
     if forward:
         yield f"  {time['text']}"
-    yield from _back(told["back"], None if forward else time)
+    yield from _back("them" if holds else "it", told["back"], None if forward else time)
 
 
 def _group(told: Row) -> Iterator[str]:
@@ -161,12 +167,12 @@ def _group(told: Row) -> Iterator[str]:
         yield f"  {person['email']}{roles}: {person['text']}"
 
 
-def _back(back: Row | None, time: Row | None) -> Iterator[str]:
+def _back(it: str, back: Row | None, time: Row | None) -> Iterator[str]:
     """Yield what would take it back; silence is told by when it is over."""
     if back is None and time is None:
-        yield "nothing takes it back"
+        yield f"nothing takes {it} back"
         return
-    yield "what would take it back:"
+    yield f"what would take {it} back:"
     if time is not None:
         yield f"  {time['text']}"
     if back is not None and (time is None or "quiet" not in back["missing"].get("condition", ())):

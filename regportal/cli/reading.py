@@ -12,6 +12,7 @@ import click
 from sqlalchemy.orm import Session
 
 from regportal.cli.installation import Installation, opened
+from regportal.cli.moments import MOMENT
 from regportal.store.tables import safe_cell
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
@@ -39,20 +40,32 @@ def contact(email: str, *, as_json: bool) -> None:
 
 @show.command("opportunity")
 @click.argument("name", metavar="KEY")
+@click.option("--on", type=MOMENT, help="As it was believed then, whatever became known later.")
 @AS_JSON
-def opportunity(name: str, *, as_json: bool) -> None:
+def opportunity(name: str, on: datetime | None, *, as_json: bool) -> None:
     """Show an opportunity by our key, or by <connector>:<external id>."""
-    from regportal.buying.reading import opportunity_shown
+    from regportal.buying.believed import opportunity_on
+    from regportal.buying.reading import BESIDE, opportunity_shown
 
+    if on is not None and on > datetime.now(UTC):
+        raise click.UsageError("--on lies ahead: nobody knows yet what will be believed")
     with opened() as installation, installation.store.read() as session:
-        _show(opportunity_shown(session, name), as_json=as_json)
+        told = opportunity_on(session, name, on) if on else opportunity_shown(session, name)
+        beside = {name: told.pop(name) for name in BESIDE}
+        if not as_json:
+            override = beside["override"]
+            told |= {"stage": beside["stage"], "override": override["text"] if override else None}
+        _show(told, as_json=as_json)
 
 
 @click.command("list")
 @click.argument(
     "what",
     type=click.Choice(
-        ["contacts", "claims", "interactions", "moves", "suggestions", "subscribers"]
+        [
+            *("alerts", "contacts", "claims", "interactions", "moves", "overrides"),
+            *("suggestions", "subscribers"),
+        ]
     ),
 )
 @click.argument("newsletter", required=False)
@@ -69,8 +82,10 @@ def listing(
     """
     List contacts, claims, interactions or moves of phase, oldest first.
 
-    Or suggestions: what nobody has proven yet, and would move the phase of an opportunity. Or
-    the subscribers of a NEWSLETTER: who may be written to now, and what proves it.
+    Or overrides: what colleagues said over the rules, and whether it was right. Or suggestions:
+    what nobody has proven yet, and would move the phase of an opportunity. Or alerts: which moves
+    somebody was told of by mail, and why nobody of others. Or the subscribers of a NEWSLETTER: who
+    may be written to now, and what proves it.
     """
     if as_csv and as_json:
         raise click.UsageError("choose one of --csv and --json")
@@ -78,6 +93,7 @@ def listing(
         raise click.UsageError("a newsletter's key belongs to `list subscribers`")
     if judged is not None and what != "interactions":
         raise click.UsageError("--judged belongs to `list interactions`")
+    from regportal.buying.judging import list_overrides, score
     from regportal.buying.reading import list_moves
     from regportal.cli import known
     from regportal.tracking.models import Judged
@@ -87,17 +103,22 @@ def listing(
         "claims": known.claims,
         "interactions": partial(known.interactions, judged=Judged(judged) if judged else None),
         "moves": list_moves,
+        "overrides": list_overrides,
     }
     with opened() as installation, installation.store.read() as session:
         if newsletter is not None:
             rows = _subscribers(installation, session, newsletter)
         elif what == "suggestions":
             rows = _suggestions(installation, session)
+        elif what == "alerts":
+            rows = _alerts(installation, session)
         else:
-            rows = lists[what](session)
+            rows = [*lists[what](session)] if what == "overrides" else lists[what](session)
         lines = _json_lines(rows) if as_json else _csv_lines(rows) if as_csv else _lines(rows)
         for line in lines:
             click.echo(line)
+        if what == "overrides" and not (as_csv or as_json):
+            click.echo(score(rows))
 
 
 def _subscribers(here: Installation, session: Session, newsletter: str) -> Iterable[Row]:
@@ -113,6 +134,13 @@ def _suggestions(here: Installation, session: Session) -> Iterable[Row]:
     from regportal.buying.suggesting import suggestions
 
     return suggestions(session, here.shelf.published(session), now=datetime.now(UTC))
+
+
+def _alerts(here: Installation, session: Session) -> Iterable[Row]:
+    """Yield who was told of which move."""
+    from regportal.buying.alerts.listing import alerts
+
+    return alerts(session, here.shelf.published(session))
 
 
 def cell(value: Any) -> str:

@@ -16,9 +16,11 @@ import pycountry
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.schema import Buying
+from regportal.buying.shadow import end_where_published
 from regportal.documents.files import Upload, look_at
 from regportal.documents.plans import Body, Change, Name, Plan, differences, new_order
-from regportal.documents.reading import Book
+from regportal.documents.reading import MODEL, Book, model_of
 from regportal.documents.rules import changed_bases, check, remarks
 from regportal.documents.schema import SECTION_OF, SECTIONS
 from regportal.documents.writing import Exported, written
@@ -26,7 +28,12 @@ from regportal.errors import DocumentError, Fault, NotHereError, Place
 from regportal.forms.languages import lacking
 from regportal.library.schema import Asset, Content
 from regportal.library.storage import Storage
-from regportal.store.documents import CurrentDocument, DocumentVersion, Publication
+from regportal.store.documents import (
+    CurrentDocument,
+    DocumentVersion,
+    Publication,
+    read_published,
+)
 from regportal.store.ids import uuid7
 from regportal.store.schema import Document, Site
 from regportal.store.sessions import Store
@@ -51,7 +58,7 @@ def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
     """
     number, held = _published(session)
     uploads = _uploads(book)
-    before = {name: KINDS[name[0]].model_validate(one.body) for name, one in held.items()}
+    before = _documents(held)
     kept = {} if prune else {name: one for name, one in before.items() if name not in book.paths}
     documents = kept | book.documents
     for finding in check(documents, {*kept, *book.paths}, _countries()):
@@ -84,6 +91,22 @@ def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
             *_untranslated(documents),
         ),
     )
+
+
+def draft_of(session: Session, book: Book) -> Buying:
+    """
+    Return the buying model of a book as it could be published beside what holds; writes nothing.
+
+    Raises DocumentError where there is none, or it could not be.
+    """
+    model = model_of(book)
+    _, held = _published(session)
+    documents = _documents(held) | book.documents
+    for finding in check(documents, {*documents}, _countries()):
+        if finding.name == MODEL:
+            _tell(book, finding.name, finding.path, finding.says)
+    book.refuse_faults()
+    return model
 
 
 def _untranslated(documents: Mapping[Name, Document]) -> list[str]:
@@ -144,6 +167,7 @@ def publish(
     publication = Publication(at=now)
     session.add(publication)
     session.flush()
+    end_where_published(session, read_published(session, publication.number))
     return publication.number
 
 
@@ -193,6 +217,11 @@ def _published(session: Session) -> tuple[int, dict[Name, Held]]:
         .order_by(CurrentDocument.position, CurrentDocument.kind, CurrentDocument.key)
     )
     return number, {(kind, key): Held(body, digest) for kind, key, body, digest in rows}
+
+
+def _documents(held: Mapping[Name, Held]) -> dict[Name, Document]:
+    """Return what holds as documents."""
+    return {name: KINDS[name[0]].model_validate(one.body) for name, one in held.items()}
 
 
 def _digest_of_set(held: Mapping[Name, Held]) -> str:

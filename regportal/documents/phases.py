@@ -16,8 +16,6 @@ FIELDS = (*get_args(FieldName), "account.domain", "account.external_id", "accoun
 
 def unknown(buying: Buying, house: House) -> Finds:
     """Yield what no condition can ask for, because the other documents do not have it."""
-    if buying.min_attribution == "claimed":
-        yield ("min_attribution",), "nothing that is only claimed is weighed yet: leave it out"
     for index, phase in enumerate(buying.phases):
         for name, group in (("enter", phase.enter), ("exit", phase.exit)):
             for path, condition in conditions_in(group) if group else ():

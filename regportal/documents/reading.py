@@ -23,6 +23,7 @@ WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 TRUTH = {"true": True, "false": False}
 Name = tuple[str, str]
 """Kind and key of a document."""
+MODEL: Name = (Buying.kind, SINGLE["buying"])
 
 
 @dataclass(slots=True)
@@ -94,14 +95,19 @@ def read_model(path: Path) -> Buying:
     Raises DocumentError where it cannot be read, or a lint refuses it.
     """
     book = read(path, alone="buying")
-    book.refuse_faults()
-    name = (Buying.kind, SINGLE["buying"])
-    model = book.documents.get(name)
-    if not isinstance(model, Buying):
-        raise DocumentError(Fault(Place(path.name, 1, "buying"), "is missing: there are no rules"))
+    model = model_of(book)
     for where, says in lints(model):
-        book.fault((*book.paths[name], *where), says)
+        book.fault((*book.paths[MODEL], *where), says)
     book.refuse_faults()
+    return model
+
+
+def model_of(book: Book) -> Buying:
+    """Return the buying model of a book; raise DocumentError where it has faults, or none."""
+    book.refuse_faults()
+    model = book.documents.get(MODEL)
+    if not isinstance(model, Buying):
+        raise DocumentError(Fault(Place(book.file, 1, "buying"), "is missing: there are no rules"))
     return model
 
 

@@ -33,6 +33,7 @@ BLANKET = (
 BUNDLED = (r"\bterms\s+(and\s+conditions|of\s+(use|service|business))\b", r"\bAGB\b")
 ASSUMED = (r"\bun(tick|check)\b", r"\balready\s+(ticked|checked|agreed)\b")
 
+ADDRESS = r"[^\s@*<>,;:\"()]+@[^\s@*<>,;:\"()]+\.[^\s@*<>,;:\"().]+"
 SECRETS = (r"\bwhsec_", r"\b[a-z][a-z0-9+.-]*://[^/\s@]+@")
 
 
@@ -172,6 +173,16 @@ def _site(site: Site) -> Finds:
         if not re.fullmatch(r"(\*|[^\s@*]+)@[^\s@*]+\.[^\s@*]+", address):
             says = f"{shown(address)} is not an address like *@acme.example"
             yield ("ignore", "addresses", index), says
+    yield from _alerts(site)
+
+
+def _alerts(site: Site) -> Finds:
+    """Alerts go to an address that letters reach, and each day is named once."""
+    if site.alerts.to is not None and not re.fullmatch(ADDRESS, site.alerts.to):
+        yield ("alerts", "to"), f"{shown(site.alerts.to)} is not an address like sales@acme.example"
+    for index, day in enumerate(site.alerts.days):
+        if day in site.alerts.days[:index]:
+            yield ("alerts", "days", index), f"{shown(day)} stands there twice"
 
 
 # --- newsletters ---

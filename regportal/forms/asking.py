@@ -1,28 +1,29 @@
 """The ask token: what a form asked, signed, so that nobody can answer what was not asked."""
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature
 
 from regportal.errors import BadRequestError, ForbiddenError
 from regportal.forms.rules import Ask
-from regportal.identity.tokens import hash_of
+from regportal.identity.tokens import hash_of, signing
 from regportal.store.words import N_
+
+PURPOSE = "regportal.ask"
 
 
 def write_ask(ask: Ask, keys: Sequence[bytes]) -> str:
     """Return the token for a form."""
-    return _serializer(keys).dumps(list(asdict(ask).values()))
+    return signing(keys, PURPOSE).dumps(list(asdict(ask).values()))
 
 
 def read_ask(token: str, keys: Sequence[bytes]) -> Ask:
     """Return what a form asked; raise BadRequestError where we did not ask it."""
     try:
-        return Ask(*_serializer(keys).loads(token))
+        return Ask(*signing(keys, PURPOSE).loads(token))
     except (BadSignature, TypeError, ValueError, UnicodeError) as error:
         says = N_("This form is not one of ours. Please open the page again.")
         raise BadRequestError(says) from error
@@ -58,12 +59,3 @@ def _seal(browser: str, key: bytes) -> str:
     """Return what only we can write under a browser's name."""
     digest = hmac.digest(key, f"regportal.csrf\n{browser}".encode(), "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _serializer(keys: Sequence[bytes]) -> URLSafeSerializer:
-    """Sign with the newest key, under this one purpose."""
-    return URLSafeSerializer(
-        list(reversed(keys)),
-        salt="regportal.ask",
-        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
-    )

@@ -40,8 +40,8 @@ from regportal.library.actions import revoke
 from regportal.mail.actions import answered
 from regportal.store.documents import Published, span
 from regportal.store.words import N_
-from regportal.tracking.actions import attribute, seen_of_claim, visit_of
-from regportal.tracking.models import Attributed
+from regportal.tracking.actions import attribute, disown, seen_of_claim, visit_of
+from regportal.tracking.models import NOT_HIM, Attributed
 
 
 class Decision(enum.StrEnum):
@@ -212,7 +212,8 @@ def reject(
     session.execute(sa.delete(Answer).where(Answer.claim_id == claim.id))
     revoke(session, claim_id=claim.id, now=now)
     done = [one.id for one in seen_of_claim(session, claim.id)]
-    attribute(session, done, None, Attributed.ANONYMOUS, "claim rejected", now=now)
+    attribute(session, done, None, Attributed.ANONYMOUS, NOT_HIM, now=now)
+    disown(session, claim, now=now)
     refuse_waiting(session, published, claim, evidence, pepper=pepper, now=now)
     visitor = session.get(Visitor, claim.visitor_id)
     if visitor is not None and visitor.claim_id == claim.id:

@@ -37,7 +37,7 @@ from regportal.identity.actions import contact_of_claim, decide
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact
 from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.sessions import Store
-from regportal.tracking.actions import attribute, log, seen_of_claim
+from regportal.tracking.actions import attribute, disown, log, met, seen_of_claim
 from regportal.tracking.models import Attributed, EntryKind
 
 AT_ONCE = 50  # claims a round; the rest comes right after
@@ -87,7 +87,7 @@ def settle_claim(
     if claim is None or claim.settled_at is not None:  # erased meanwhile, or settled
         return
     new = not _is_known(session, claim)
-    contact = contact_of_claim(session, claim, now=now)
+    contact = met(session, contact_of_claim(session, claim, now=now), now=now)
     session.flush()
     if new:
         part_proven(session, published, contact, now=now)
@@ -108,6 +108,7 @@ def expire(session: Session, published: Published, *, now: datetime) -> None:
     for claim in session.scalars(_old_claims(site, now)).all():
         if decide(session, claim, ClaimState.EXPIRED, now=now):
             tell_claim_ended(session, published, claim, ClaimState.EXPIRED, now=now)
+            disown(session, claim, now=now)
             claim.settled_at = now
     hold_ledger(session)  # what is read now still holds when it is written
     for line in run_out(session, now=now, limit=AT_ONCE):

@@ -149,7 +149,7 @@ class Api(APIBlueprint):
             }
             if readers:
                 described["request_body"] = _taken(models["body"], readers, also)
-            add = self.get if method == "GET" else self.post
+            add = {"GET": self.get, "POST": self.post, "DELETE": self.delete}[method]
             add(rule, **described)(called)
             self.components_schemas |= _whole(answers, "serialization")
             if readers:

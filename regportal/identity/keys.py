@@ -27,6 +27,10 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "bounces": "tell of mails that came back, and of complaints",
         "interactions": "tell what contacts did elsewhere",
         "timeline": "find contacts by address, and read what they did",
+        "revert": "say that an interaction was not whose it was taken for",
+        "opportunities": "read in which phase an opportunity is or was, and why",
+        "backtest": "try a draft of rules on the history, and read what came of it",
+        "override": "say over the rules in which phase an opportunity is",
     }
 )
 """What a key may be for."""

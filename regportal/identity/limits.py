@@ -68,6 +68,7 @@ LIMITS = {
     "interactions": Limit(6_000, MINUTE),  # a key; calls of up to fifty events
     "timeline": Limit(6_000, MINUTE),  # a key; pages of what contacts did
     "may-mail": Limit(6_000, MINUTE),  # a key; a mailer asks once a letter
+    "backtest": Limit(1_200, MINUTE),  # a key; it asks again and again how far one has come
     "bounces": Limit(1_200, MINUTE),  # a key; a mailer tells them in heaps
     "reports": Limit(120, HOUR),  # pages that broke their policy; each is a line in the log
     "keys": Limit(300, HOUR),  # API calls with a key that is none

@@ -6,6 +6,8 @@ import hmac
 import secrets
 from collections.abc import Sequence
 
+from itsdangerous import URLSafeSerializer
+
 
 def fresh_token() -> str:
     """Return 32 random bytes as text for a cookie."""
@@ -15,6 +17,15 @@ def fresh_token() -> str:
 def hash_of(token: str) -> bytes:
     """Return what the database keeps of a token: its SHA-256."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def signing(keys: Sequence[bytes], purpose: str) -> URLSafeSerializer:
+    """Return what signs with the newest key and reads what any of them signed, for one purpose."""
+    return URLSafeSerializer(
+        list(reversed(keys)),
+        salt=purpose,
+        signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+    )
 
 
 def derived_token(keys: Sequence[bytes], purpose: str, *parts: bytes) -> str:

@@ -5,9 +5,11 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from regportal.errors import StaleError
@@ -72,7 +74,6 @@ OWNERS = (
     )
     .join_from(table_of(VisitorToken), table_of(Visitor))
     .outerjoin(table_of(Claim), table_of(Claim).c.id == table_of(Visitor).c.claim_id)
-    .where(table_of(VisitorToken).c.hash.in_(sa.bindparam("hashes", expanding=True)))
 )
 
 
@@ -117,7 +118,9 @@ def recognise_all(
     """Return who these tokens mean, in one query: what :func:`recognise` says of each, in short."""
     if not sent:
         return {}
-    rows = session.connection().execute(OWNERS, {"hashes": list({token for token, _ in sent})})
+    connection = session.connection()
+    asked = {"hashes": list({token for token, _ in sent})}
+    rows = connection.execute(_owners(connection.dialect.name), asked)
     owners = {
         row.hash: row
         for row in rows
@@ -126,6 +129,16 @@ def recognise_all(
     return {
         (token, family): _known(owners[token], family) for token, family in sent if token in owners
     }
+
+
+@cache
+def _owners(dialect: str) -> sa.Select[Any]:
+    """Return the statement that reads whose some tokens are; on PostgreSQL always the same one."""
+    column = table_of(VisitorToken).c.hash
+    if dialect == "postgresql":
+        hashes = sa.bindparam("hashes", type_=postgresql.ARRAY(column.type))
+        return OWNERS.where(column == sa.any_(hashes))
+    return OWNERS.where(column.in_(sa.bindparam("hashes", expanding=True)))
 
 
 def _known(owner: Any, family: str) -> Known:

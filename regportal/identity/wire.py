@@ -19,6 +19,8 @@ from regportal.store.words import N_, translated
 
 MOST_FIELDS = 64
 FORM = "application/x-www-form-urlencoded"
+ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
+"""What a mail program sends to stop letters, and nothing beside it (RFC 8058)."""
 SIGNALS = ("Sec-GPC", "DNT", "Sec-Fetch-User")
 CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clk?id|gbraid|wbraid|li_fat_id)$")
 
@@ -43,6 +45,13 @@ def read_form(sent: Request) -> dict[str, list[str]]:
             raise BadRequestError(N_("This form cannot be read."))
         fields[name].append(value)
     return dict(fields)
+
+
+def is_one_click(sent: Request) -> bool:
+    """Return whether a body is what a mail program sends: this and nothing else."""
+    if sent.mimetype == "multipart/form-data":
+        return not sent.files and sent.form.to_dict(flat=False) == ONE_CLICK
+    return sent.mimetype == FORM and read_form(sent) == ONE_CLICK
 
 
 def only(fields: Mapping[str, list[str]], name: str) -> str:

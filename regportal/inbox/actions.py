@@ -39,6 +39,7 @@ from regportal.store.documents import Published, Shelf
 from regportal.store.facts import insert_in
 from regportal.store.sessions import Store
 from regportal.store.strict_json import KIB, read_json
+from regportal.tracking.actions import met
 
 LARGEST = 256 * KIB
 OLDER = "older than what we were told before"
@@ -276,7 +277,7 @@ def _contact(session: Session, told: Named, *, now: datetime) -> Contact:
     """Return who is meant; an unknown address becomes a contact."""
     if told.email is not None:
         try:
-            return contact_from_crm(session, told.email, now=now)
+            return met(session, contact_from_crm(session, told.email, now=now), now=now)
         except ValueError:
             raise NotUnderstoodError("email is not an e-mail address") from None
     try:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from regportal.buying.telling import Part, Told
 
@@ -13,6 +14,7 @@ LONGEST_TEXT = 500
 AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 CURRENCY = re.compile(r"[A-Z]{3}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+LINK = re.compile(r"https?://[!-;=?-~]{1,1990}")
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MOST_LIKELY = 100
 LATER = frozenset({"contact.deleted", "contact.erased"})
@@ -266,6 +268,23 @@ def _day(name: str, value: Any) -> date | None:
         raise NotUnderstoodError(f"{name} must be a day, as 2026-03-31") from None
 
 
+def _link(name: str, value: Any) -> str | None:
+    """
+    Read where something is shown.
+
+    >>> _link("url", "https://crm.acme.example/deals/006")
+    'https://crm.acme.example/deals/006'
+    """
+    text = _matching(LINK, name, value, "an address of at most 2,000 signs, as https://…")
+    try:
+        has_host = text is None or bool(urlsplit(text).hostname)
+    except ValueError:
+        has_host = False
+    if not has_host:
+        raise NotUnderstoodError(f"{name} must be an address with a host, as https://…")
+    return text
+
+
 def _owner(name: str, value: Any) -> dict[str, str | None] | None:
     """Read who looks after it."""
     return _texts(name, value, ("name", "email"))
@@ -294,6 +313,7 @@ COLUMNS: Mapping[str, Callable[[str, Any], Any]] = {
     "close_date": _day,
     "is_closed": _flag,
     "is_won": _flag,
+    "url": _link,
     "owner": _owner,
     "account": _account,
 }

@@ -7,7 +7,7 @@ import ssl
 import uuid
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime, getaddresses
 from pathlib import Path
 from typing import Literal, Protocol
@@ -20,6 +20,27 @@ from regportal.errors import ConfigError, RefusedError, UnreachableError
 TIMEOUT = 10  # seconds for each step of the conversation
 LONGEST_LINE = 900  # characters; RFC 5321 lets servers refuse more than 998
 UNWRITABLE = "no letter can be written to this address"
+AS_THEY_ARE = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
+"""Headers that mail programs read only as they are: an address in them is never encoded."""
+
+
+class Policy(EmailPolicy):
+    """How letters are written out: as the standard library does, but for a long address."""
+
+    def fold(self, name: str, value: str) -> str:
+        """Return a header as lines."""
+        if name.lower() in AS_THEY_ARE:
+            return f"{name}: {value}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """Return a header as the lines that are sent."""
+        if name.lower() in AS_THEY_ARE:
+            return self.fold(name, value).encode()
+        return super().fold_binary(name, value)
+
+
+POLICY = Policy(linesep="\r\n")
 
 
 class Postman(Protocol):
@@ -61,7 +82,7 @@ def letter(
 
     Raises RefusedError where the address cannot be written into a letter as it is.
     """
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=POLICY)
     message["From"] = sender
     try:
         message["To"] = recipient = _in_ascii(to)
@@ -69,13 +90,26 @@ def letter(
         raise RefusedError(UNWRITABLE) from error
     if getaddresses([str(message["To"])]) != [("", recipient)]:
         raise RefusedError(UNWRITABLE)
-    message["Subject"] = " ".join(subject.split())  # a title of several lines is one here
+    message["Subject"] = _on_one_line(subject)
     message["Date"] = format_datetime(now)
     message["X-Regportal-Kind"] = kind
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text, cte=_encoding(text))
     message.add_alternative(html, subtype="html", cte=_encoding(html))
     return message
+
+
+def _on_one_line(subject: str) -> str:
+    r"""
+    Return a subject that stays one header, whatever it is made of.
+
+    What looks like an encoded word (RFC 2047) would be decoded when it is written, with the line
+    break that may be in it:
+
+    >>> _on_one_line("Prices\n=?utf-8?q?=0D=0ABcc:_eve=40evil.example?=")
+    'Prices = ?utf-8?q?=0D=0ABcc:_eve=40evil.example?='
+    """
+    return " ".join(subject.split()).replace("=?", "= ?")
 
 
 def _encoding(text: str) -> Literal["7bit", "quoted-printable"]:

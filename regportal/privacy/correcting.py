@@ -21,7 +21,7 @@ from regportal.store.facts import add_once
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
 from regportal.tracking.actions import attribute, log
-from regportal.tracking.models import Attributed, EntryKind
+from regportal.tracking.models import NOT_HIM, Attributed, EntryKind
 
 
 def correct(  # noqa: PLR0913 - what an answer is made of; all by name
@@ -80,7 +80,6 @@ def not_me(
     """
     if not has_done(session, contacts, interaction):
         raise NotHereError(N_("There is nothing to decide here."))
-    because = "not me, said on the own page"
-    attribute(session, [interaction], None, Attributed.ANONYMOUS, because, now=now)
+    attribute(session, [interaction], None, Attributed.ANONYMOUS, NOT_HIM, now=now)
     for one in contacts:
         log(session, EntryKind.ATTRIBUTION, one.id, now=now)

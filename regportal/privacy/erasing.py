@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.models import ContactRole, KeptStanding, LogPlace
+from regportal.buying.models import ContactRole, KeptStanding, LogPlace, ShadowStanding
 from regportal.consent.actions import follow, states_of
 from regportal.consent.lines import Evidence
 from regportal.consent.models import ConsentState
@@ -130,8 +130,8 @@ def erase(
     for connector, subjects in told.subjects.items():
         for subject in sorted(subjects):
             _owe(session, connector, subject, told.busy.get((connector, subject), now), now=now)
-    stood = KeptStanding.subject_id.in_(opportunities)  # what he did is in them; made anew
-    session.execute(sa.delete(KeptStanding).where(stood))
+    for kept in (KeptStanding, ShadowStanding):  # what he did is in them; made anew
+        session.execute(sa.delete(kept).where(kept.subject_id.in_(opportunities)))
     for opportunity in opportunities:
         note(session, EntryKind.OPPORTUNITY, opportunity, now=now)
     for match_key in whom.match_keys:

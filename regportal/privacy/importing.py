@@ -27,6 +27,7 @@ from regportal.identity.actions import contact_from_import, find_contact
 from regportal.identity.addresses import Address, read_address
 from regportal.store.documents import Published, Site, said
 from regportal.store.sessions import Store
+from regportal.tracking.actions import met
 
 COLUMNS = frozenset({"email", "since", "wording", "locale", "source"})
 """What a file may say of each subscriber; only the address must be there."""
@@ -200,7 +201,7 @@ def _keep(
 ) -> str:
     """Write the permission down, and tell of it."""
     locale = row.cells.get("locale") or Site.of(published).locale
-    contact = contact_from_import(session, address, locale, now=now)
+    contact = met(session, contact_from_import(session, address, locale, now=now), now=now)
     session.flush()
     told = {name: row.cells[name] for name in ("source",) if row.cells.get(name)}
     since = _since(row.cells.get("since"), now)

@@ -44,6 +44,7 @@ from regportal.store.documents import Published
 from regportal.store.facts import add
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
+from regportal.tracking.actions import met
 
 OWN_PAGE = "me"
 """What stands for the gate in a claim that was made on one's own page."""
@@ -262,6 +263,7 @@ def _proven(session: Session, published: Published, link: OwnLink, *, now: datet
     to see what we keep, not to be kept.
     """
     contact = contact_at(session, link.address, Assurance.CLAIMED, link.locale, now=now)
+    met(session, contact, now=now)
     if link.leads is Leads.ADDRESS and link.contact_id is not None:
         _move_in(session, published, contact, session.get(Contact, link.contact_id), now=now)
     elif contact.assurance in {Assurance.CRM, Assurance.IMPORTED}:

@@ -29,8 +29,6 @@ from regportal.store.words import N_, moment_shown, translated
 
 bp = Blueprint("unsubscribing", __name__)
 
-ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
-"""What a mail program sends, and nothing beside it (RFC 8058)."""
 STOP, SLEEP, BACK = "stop", "pause", "undo"
 """What a person presses; anything else is the name of a rhythm."""
 PAGE = "unsubscribe page"
@@ -85,7 +83,7 @@ def pressed(token: str) -> BaseResponse:
     now = datetime.now(UTC)
     published = current.published()
     limits.check("unsubscribes", now=now)
-    if _is_one_click():
+    if wire.is_one_click(request):
         press = _press(token, STOP, "one-click")
         current.store().write(lambda session: decide(session, published, press, now=now))
         current.wake("deliver")
@@ -158,13 +156,6 @@ def _press(token: str, choice: str, method: str, undo: str = "") -> Press:
         agent_hash=wire.agent_hash(request),
         signals=wire.signals_of(request),
     )
-
-
-def _is_one_click() -> bool:
-    """Return whether a body is what a mail program sends: this and nothing else."""
-    if request.mimetype == "multipart/form-data":
-        return not request.files and request.form.to_dict(flat=False) == ONE_CLICK
-    return request.mimetype == wire.FORM and wire.read_form(request) == ONE_CLICK
 
 
 def _link(session: Session, token: str) -> Link:

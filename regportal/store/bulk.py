@@ -24,11 +24,11 @@ from regportal.store.facts import table_of
 Row = tuple[Any, ...]
 Coder = Callable[[Any], Any]
 
-IDS = {
-    "sqlite": "SELECT value FROM json_each({})",
-    "postgresql": "SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST({} AS json))",
+AMONG = {
+    "sqlite": "{} IN (SELECT value FROM json_each({}))",
+    "postgresql": "{} = ANY(CAST({} AS uuid[]))",
 }
-"""A list of keys as a query: one parameter, so that the statement is always the same."""
+"""That a key is in a list: one parameter, so that the statement is always the same."""
 MARK = {"sqlite": "?", "postgresql": "%s"}
 """Where the driver puts a parameter."""
 WRITTEN = len("2026-03-04T09:00:00.000000+00:00")
@@ -71,13 +71,37 @@ def insert_groups(
     _send(session, model, own + shared, list(map(operator.add, starts, ends)), once=once)
 
 
+def update_all(
+    session: Session, model: type[Base], columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Set these columns; a row is their values and, last, the key of the row that has them."""
+    if not rows:
+        return
+    connection = session.connection()
+    dialect, name = connection.dialect.name, table_of(model).name
+    ready = _coded(session, model, (*columns, "id"), rows)
+    if dialect == "postgresql":
+        values = ", ".join(f"{one} = changed.{one}" for one in columns)
+        changed = f"json_populate_recordset(NULL::{name}, %s) AS changed"
+        statement = f"UPDATE {name} SET {values} FROM {changed} WHERE {name}.id = changed.id"  # noqa: S608 - ours
+    else:
+        values = ", ".join(f"{one} = ?" for one in columns)
+        statement = f"UPDATE {name} SET {values} WHERE id = ?"  # noqa: S608 - ours
+    _run(connection, statement, (*columns, "id"), ready)
+
+
 def insert_keys(
-    session: Session, model: type[Base], keys: Collection[str], more: Mapping[str, datetime]
+    session: Session,
+    model: type[Base],
+    keys: Collection[str],
+    more: Mapping[str, datetime],
+    *,
+    nor_in: type[Base],
 ) -> set[str]:
     """
     Insert rows of a key each, all at the same moments; return the keys that were new.
 
-    Keys are as ``str`` writes them.
+    New is what neither this table has, nor the other. Keys are as ``str`` writes them.
     """
     session.flush()
     connection = session.connection()
@@ -86,34 +110,36 @@ def insert_keys(
     name = table_of(model).name
     if dialect == "sqlite":  # where nobody else writes meanwhile
         new = set(keys) - keys_there(session, model, keys)
+        new -= keys_there(session, nor_in, new)
         marks = ", ".join("?" for _ in [*more, "id"])
         statement = f"INSERT INTO {name} ({', '.join(more)}, id) VALUES ({marks})"  # noqa: S608 - ours
         if new:
             connection.exec_driver_sql(statement, [(*moments, _hex(one)) for one in sorted(new)])
         return new
     marks = ", ".join("CAST(%s AS timestamptz)" for _ in more)
-    ids = IDS[dialect].format(MARK[dialect]).replace("SELECT ", f"SELECT {marks}, ", 1)
     statement = (
-        f"INSERT INTO {name} ({', '.join(more)}, id) {ids} WHERE true"
-        " ON CONFLICT DO NOTHING RETURNING id"
+        f"INSERT INTO {name} ({', '.join(more)}, id) SELECT {marks}, one"  # noqa: S608 - ours
+        " FROM unnest(CAST(%s AS uuid[])) AS one"
+        f" WHERE (SELECT id FROM {table_of(nor_in).name} WHERE id = one) IS NULL"
+        " ON CONFLICT DO NOTHING RETURNING CAST(id AS text)"
     )
     found = connection.exec_driver_sql(statement, (*moments, _listed(sorted(keys), dialect)))
-    return {str(one) for (one,) in found}
+    return {one for (one,) in found}
 
 
 def keys_there(session: Session, model: type[Base], keys: Iterable[str]) -> set[str]:
     """Return which of these keys a table has; keys are as ``str`` writes them."""
     connection = session.connection()
     dialect = connection.dialect.name
-    ids = IDS[dialect].format(MARK[dialect])
-    statement = f"SELECT id FROM {table_of(model).name} WHERE id IN ({ids})"  # noqa: S608 - ours
+    among = AMONG[dialect].format("id", MARK[dialect])
+    statement = f"SELECT id FROM {table_of(model).name} WHERE {among}"  # noqa: S608 - ours
     found = connection.exec_driver_sql(statement, (_listed(keys, dialect),))
     return {str(_key(one)) for (one,) in found}
 
 
-def one_of(column: sa.ColumnElement[uuid.UUID], dialect: str) -> sa.ColumnElement[bool]:
+def one_of(column: sa.ColumnElement[uuid.UUID], dialect: str) -> sa.TextClause:
     """Return that a column is one of the keys given by :func:`listed`, however many they are."""
-    return column.in_(sa.text(IDS[dialect].format(":keys")))
+    return sa.text(AMONG[dialect].format(column, ":keys"))
 
 
 def listed(keys: Iterable[uuid.UUID], dialect: str) -> dict[str, str]:
@@ -141,7 +167,8 @@ def moment_text(at: datetime, dialect: str) -> str:
 
 def _listed(keys: Iterable[uuid.UUID | str], dialect: str) -> str:
     """Return keys as one parameter."""
-    return json.dumps([key_text(key, dialect) for key in keys])
+    told = [key_text(key, dialect) for key in keys]
+    return f"{{{','.join(told)}}}" if dialect == "postgresql" else _json(told)
 
 
 def _key(value: Any) -> uuid.UUID:
@@ -173,9 +200,16 @@ def _send(
     session.flush()
     connection = session.connection()
     statement = _insert(model, columns, connection.dialect.name, once)
+    _run(connection, statement, columns, rows)
+
+
+def _run(
+    connection: sa.Connection, statement: str, columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Run a statement for rows that are ready: on PostgreSQL once, with all of them as JSON."""
     if connection.dialect.name == "postgresql":
         told = [dict(zip(columns, row, strict=True)) for row in rows]
-        connection.exec_driver_sql(statement, (json.dumps(told),))
+        connection.exec_driver_sql(statement, (_json(told),))
     else:
         connection.exec_driver_sql(statement, rows)
 
@@ -236,7 +270,7 @@ def _hex(key: uuid.UUID | str) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return a value as SQLite keeps it; costs an eighth of what ``json.dumps`` does."""
+    """Return a value as it is kept; costs an eighth of what ``json.dumps`` does."""
     try:
         return to_json(value).decode()
     except ValueError:  # see read_json

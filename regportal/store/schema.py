@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Protocol, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,9 @@ Text = (
 """What people read: one text, or one a language."""
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WORKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
 
 WORDS = re.compile(r"\^\(([^()]+)\)\$")
 """A pattern that is a list of words…"""
@@ -173,6 +176,16 @@ class Ignore(BaseModel):
     addresses: tuple[str, ...] = ()
 
 
+class Alerts(BaseModel):
+    """Telling whoever looks after an opportunity that a customer moved it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    send: Literal["each", "digest", "off"] = "each"
+    to: Annotated[str, Field(min_length=3, max_length=254)] | None = None
+    hour: Annotated[int, Field(ge=0, le=23)] = 8
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)] = WORKDAYS
+
+
 class Site(Document):
     """Whose site this is, and what holds on all of it."""
 
@@ -193,6 +206,7 @@ class Site(Document):
     theme: Theme = Theme()
     keep: Keep = Keep()
     ignore: Ignore = Ignore()
+    alerts: Alerts = Alerts()
 
     @classmethod
     def of(cls, published: Documents) -> Self:

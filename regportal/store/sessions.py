@@ -23,6 +23,8 @@ T = TypeVar("T")
 Work = Callable[[Session], T]
 
 TRIES = 5  # of a write that another one on PostgreSQL got in the way of
+IN_TRANSACTION = {"INTRANS", "INERROR"}
+"""Where PostgreSQL waits for the next statement of a transaction, or for its end."""
 IN_THE_WAY = {"40001", "40P01"}  # serialization failure, deadlock
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,11 @@ logger = logging.getLogger(__name__)
 def make_engine(url: str) -> sa.Engine:
     """Open a database as regportal opens it everywhere."""
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = sa.create_engine(
+            url, pool_pre_ping=True, pool_size=10, max_overflow=20, pool_use_lifo=True
+        )
+        sa.event.listen(engine, "rollback", _roll_back)
+        return engine
     engine = sa.create_engine(url)
     sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin)
@@ -56,6 +62,20 @@ def _begin(connection: sa.Connection) -> None:
     """Begin on SQLite: a write takes its lock at once, so that it never has to give up halfway."""
     writes = connection.get_execution_options().get("regportal_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    """
+    End a transaction on PostgreSQL, where the connection's own way forgets all that is prepared.
+
+    Every read ends so: it would have each of its statements planned anew, and the writes that come
+    after it on the same connection. What is prepared outlives a transaction.
+    """
+    if connection.closed or connection.invalidated:
+        return
+    raw: Any = connection.connection.dbapi_connection
+    if raw.info.transaction_status.name in IN_TRANSACTION:
+        raw.pgconn.exec_(b"ROLLBACK")
 
 
 class Store:
@@ -175,13 +195,13 @@ class Store:
 
     def _open(self) -> Session:
         """
-        Open a session for writing; what it read may be used after the commit.
+        Open a session on the one connection of the writer; what it read may be used afterwards.
 
-        On SQLite on the one connection that writes: what that has read of the file stays good.
+        What SQLite has read of the file on it stays good, and what PostgreSQL has prepared.
         """
-        if self._grouped and self._hand is None:
+        if self._hand is None:
             self._hand = self._writing.connect()
-        return Session(self._hand or self._writing, expire_on_commit=False)
+        return Session(self._hand, expire_on_commit=False)
 
     def _let_go(self) -> None:
         """Close the connection that writes, if it is open; the next write opens another."""
@@ -193,7 +213,7 @@ class Store:
         """Write in a transaction of one's own: PostgreSQL groups commits itself."""
         for attempt in range(TRIES):
             try:
-                with self._open() as session, session.begin():
+                with Session(self._writing, expire_on_commit=False) as session, session.begin():
                     return work(session)
             except sa.exc.DBAPIError as error:
                 state = getattr(error.orig, "sqlstate", None)

@@ -15,7 +15,7 @@ tells how to add one.
 import gettext
 import io
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -171,18 +171,23 @@ def direction(locale: str) -> str:
     return locale_known(locale).text_direction
 
 
-def moment_shown(at: datetime, locale: str) -> str:
+def moment_shown(at: datetime, locale: str, zone: tzinfo = UTC) -> str:
     """
-    Return a time as people read it in a language; where it is said to be UTC, it is.
+    Return a time as people read it in a language, by the clock of a zone, which is named.
 
     >>> noon = datetime(2026, 3, 4, 12, 5, tzinfo=UTC)
     >>> moment_shown(noon, "en"), moment_shown(noon, "de")
     ('4 March 2026, 12:05 UTC', '4. März 2026, 12:05 UTC')
+
+    >>> from zoneinfo import ZoneInfo
+    >>> moment_shown(noon, "en", ZoneInfo("Europe/Berlin"))
+    '4 March 2026, 13:05 CET'
     """
-    known, at = _of_dates(locale), at.astimezone(UTC)
+    known, at = _of_dates(locale), at.astimezone(zone)
     pattern = str(get_datetime_format("long", locale=known))
-    day, hour = day_shown(at, locale), format_time(at, "short", tzinfo=UTC, locale=known)
-    return f"{pattern.replace('{1}', day).replace('{0}', hour)} UTC"
+    day = format_date(at, "long", locale=known)
+    hour = format_time(at, "short", tzinfo=zone, locale=known)
+    return f"{pattern.replace('{1}', day).replace('{0}', hour)} {at.tzname()}"
 
 
 def day_shown(at: datetime, locale: str) -> str:

@@ -2,13 +2,16 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.identity.actions import find_contact
+from regportal.identity.models import Claim, Contact
 from regportal.store.bulk import insert_all
 from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
@@ -54,6 +57,11 @@ class Seen:
     visit_id: uuid.UUID | None = None
 
 
+LATER = sa.tuple_(LogEntry.transaction, LogEntry.number) > sa.tuple_(
+    sa.bindparam("transaction", type_=sa.BigInteger()),
+    sa.bindparam("number", type_=sa.BigInteger()),
+)
+"""Says to the database which lines come after a :class:`Place`: its fields are the parameters."""
 TRANSACTION = "CAST(CAST(pg_current_xact_id() AS text) AS bigint)"
 NUMBER = sa.text(f"SELECT {TRANSACTION}")
 LINE = {
@@ -89,21 +97,23 @@ def read_log(session: Session, after: Place, limit: int) -> Sequence[LogEntry]:
     On PostgreSQL it stops before the oldest transaction still running, so that a line which
     commits late comes in its turn instead of being passed over.
     """
-    place = sa.tuple_(LogEntry.transaction, LogEntry.number)
-    lines = (
-        sa.select(LogEntry)
-        .where(place > sa.tuple_(sa.literal(after.transaction), sa.literal(after.number)))
-        .order_by(LogEntry.transaction, LogEntry.number)
-        .limit(limit)
-    )
-    if session.get_bind().dialect.name == "postgresql":
-        lines = lines.where(
-            sa.text(
-                "log_entry.transaction < "
-                "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
-            )
+    lines = _lines(session.get_bind().dialect.name)
+    return session.scalars(lines, {**asdict(after), "limit": limit}).all()
+
+
+@cache
+def _lines(dialect: str) -> sa.Select[LogEntry]:
+    """Return the statement that reads on in the log."""
+    order = LogEntry.transaction, LogEntry.number
+    lines = sa.select(LogEntry).where(LATER).order_by(*order).limit(sa.bindparam("limit"))
+    if dialect != "postgresql":
+        return lines
+    return lines.where(
+        sa.text(
+            "log_entry.transaction < "
+            "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
         )
-    return session.scalars(lines).all()
+    )
 
 
 def record(session: Session, interaction: Interaction, *, now: datetime) -> Interaction:
@@ -136,6 +146,20 @@ def attribute(
     )
     if interactions and contact_id is not None:
         log(session, EntryKind.ATTRIBUTION, contact_id, now=now)
+
+
+def met(session: Session, contact: Contact, *, now: datetime) -> Contact:
+    """Let the weigher hear of a contact whom we know since this moment; return the contact."""
+    if contact.first_seen == now:
+        log(session, EntryKind.ANSWER, contact.id, now=now)
+    return contact
+
+
+def disown(session: Session, claim: Claim, *, now: datetime) -> None:
+    """Let the weigher look again at whom a claim was about that came to nothing."""
+    contact = find_contact(session, claim.email)
+    if contact is not None:
+        log(session, EntryKind.ATTRIBUTION, contact.id, now=now)
 
 
 def columns_of(attribution: Any, contact_id: Any, verdict: Sequence[Any]) -> tuple[Any, ...]:

@@ -12,8 +12,9 @@ from regportal.consent.suppression import ERASED, reasons
 from regportal.identity.actions import contact_from_import, find_contact
 from regportal.identity.addresses import Address
 from regportal.identity.models import Contact
-from regportal.store.bulk import Row, insert_all, insert_keys, keys_there
+from regportal.store.bulk import Row, insert_all, insert_keys
 from regportal.store.ids import uuid7
+from regportal.tracking.actions import met
 from regportal.tracking.events import Event
 from regportal.tracking.models import Interaction, Parcel, Source, Told
 
@@ -84,7 +85,7 @@ def whose(
     """Return the contact that others tell of, made if new; None: who was erased stays so."""
     contact = find_contact(session, address.email)
     if contact is None and ERASED not in reasons(session, address.match_key, pepper):
-        contact = contact_from_import(session, address, locale, now=now)
+        contact = met(session, contact_from_import(session, address, locale, now=now), now=now)
         session.flush()
     return contact
 
@@ -124,5 +125,4 @@ def _kept(event: Event) -> dict[str, Any]:
 
 def _not_told(session: Session, ids: Collection[str], *, at: datetime) -> set[str]:
     """Return the ids that nobody told before, and remember them."""
-    new = insert_keys(session, Told, ids, {"at": at})
-    return new - keys_there(session, Interaction, new) if new else new
+    return insert_keys(session, Told, ids, {"at": at}, nor_in=Interaction)

@@ -54,14 +54,14 @@ class EntryKind(enum.StrEnum):
     """New interactions; ``ref`` is the interaction."""
     ATTRIBUTION = "attribution"
     """
-    Interactions became somebody's, or nobody's; ``ref`` is the contact, or the claim.
+    Interactions became somebody's, or nobody's; ``ref`` is the contact.
 
     Also where a contact was joined to a person or split off: what was theirs changed, too.
     """
     VERDICT = "verdict"
     """Somebody, or newer rules, judged anew who did it; ``ref`` is the interaction."""
     ANSWER = "answer"
-    """Something else became known of a contact: what he answered; ``ref`` is the contact."""
+    """A contact became known, or what he answered; ``ref`` is the contact."""
     OPPORTUNITY = "opportunity"
     """An opportunity or its contact roles changed; ``ref`` is the opportunity."""
 
@@ -205,6 +205,8 @@ class Attribution(Base):
     because: Mapped[str]
 
 
+NOT_HIM = "whose address it was says that it was not them"
+"""Why an interaction is nobody's any more, where its owner took it back."""
 BY_HAND = "person"
 """Who judged where no rules did: a colleague, who said why."""
 

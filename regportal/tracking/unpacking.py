@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.identity.models import Claim
+from regportal.identity.models import Claim, Contact
 from regportal.library.schema import Asset
 from regportal.store.bulk import Row, insert_groups, listed, one_of, read_json
 from regportal.store.documents import Published, Shelf
@@ -40,7 +40,7 @@ OWN = (
 )
 SHARED = ("received_at", "visitor_id", "visit_id", "claim_id", "contact_id", "attribution")
 """Columns of an interaction: its own, and those that all of one parcel share."""
-CONTACT = SHARED.index("contact_id")
+CLAIM, CONTACT = SHARED.index("claim_id"), SHARED.index("contact_id")
 Group = tuple[Row, Sequence[Row]]
 """What the interactions of a parcel share, and what is the own of each."""
 PARCEL = table_of(Parcel).c
@@ -72,11 +72,11 @@ def unpack(
     """
     some = partial(_unpack_some, shelf=shelf, now=now)
     while _is_waiting(store):
-        heard = store.write(some, patient=True)
-        if heard is None:
-            return now + IN_HAND
-        if heard:
+        done = store.write(some, patient=True)
+        if done.heard:
             on_heard()
+        if done.is_all:
+            return now + IN_HAND if _is_waiting(store) else None
     return None
 
 
@@ -87,6 +87,16 @@ def _is_waiting(store: Store) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of one transaction."""
+
+    heard: int
+    """Of how many interactions the weigher hears."""
+    is_all: bool
+    """Whether that was all there was: what has come since wakes us again."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Opened:
     """A parcel with its events; its row has the names of :class:`Parcel`."""
 
@@ -94,20 +104,17 @@ class _Opened:
     events: Sequence[Kept]
 
 
-def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> int | None:
-    """
-    Unpack the next parcels; on PostgreSQL other workers meanwhile take the next ones.
-
-    Returns of how many interactions the weigher hears; None: others have all parcels in hand.
-    """
+def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> _Done:
+    """Unpack the next parcels; on PostgreSQL other workers meanwhile take the next ones."""
     opened: list[_Opened] = []
     left = MOST
-    for parcel in session.connection().execute(NEXT).all():
+    waiting = session.connection().execute(NEXT).all()
+    for parcel in waiting:
         if left > 0:
             opened.append(_Opened(parcel, read_json(parcel.events)))
             left -= len(opened[-1].events)
     if not opened:
-        return None
+        return _Done(0, is_all=True)
     published = shelf.published(session)
     visits = Visits.look_up(session, published, [one.parcel for one in opened])
     claims = _claims(session, {one.parcel.claim_id for one in opened} - {None})
@@ -118,15 +125,19 @@ def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> int | None
         )
         for one in opened
     ]
-    known = [(shared, rows) for shared, rows in groups if shared[CONTACT] is not None]
-    heard = [(row[0], shared[0]) for shared, rows in known for row in rows]
+    named = [
+        (shared, rows)
+        for shared, rows in groups
+        if shared[CONTACT] or (shared[CLAIM] and claims[shared[CLAIM]].is_about)
+    ]
+    heard = [(row[0], shared[0]) for shared, rows in named for row in rows]
     visits.keep(session)
     insert_groups(session, Interaction, OWN, SHARED, groups, once=True)
     log_all(session, EntryKind.INTERACTION, heard)
     dialect = session.connection().dialect.name
     done_with = listed((one.parcel.id for one in opened), dialect)
     session.connection().execute(_done_with(dialect), {"unpacked_at": now, **done_with})
-    return len(heard)
+    return _Done(len(heard), is_all=len(waiting) < AT_ONCE)
 
 
 @cache
@@ -136,7 +147,7 @@ def _done_with(dialect: str) -> sa.Update:
 
 
 def _claims(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID | None, Any]:
-    """Return of these claims whose each is, and whether own staff made it."""
+    """Return of these claims whose each is, whom we know by its address, and who made it."""
     if not ids:
         return {}
     connection = session.connection()
@@ -148,15 +159,17 @@ def _claims(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID | No
 @cache
 def _claims_of(dialect: str) -> sa.Select[Any]:
     """Return the statement that reads claims."""
-    columns = table_of(Claim).c
-    query = sa.select(columns.id, columns.contact_id, columns.own_staff)
-    return query.where(one_of(columns.id, dialect))
+    claim, contact = table_of(Claim), table_of(Contact)
+    known = claim.outerjoin(contact, contact.c.match_key == claim.c.match_key)
+    about = contact.c.id.label("is_about")
+    query = sa.select(claim.c.id, claim.c.contact_id, claim.c.own_staff, about).select_from(known)
+    return query.where(one_of(claim.c.id, dialect))
 
 
 def _interactions(
     one: _Opened, published: Published, sitting: Sitting | None, claim: Any, around: Around
 ) -> Group:
-    """Return the interactions of one parcel; the weigher hears of those that are somebody's."""
+    """Return the interactions of one parcel."""
     parcel = one.parcel
     contact_id = parcel.contact_id
     if contact_id is None and claim is not None and parcel.proven:

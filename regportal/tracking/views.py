@@ -1,21 +1,27 @@
 """Where browsers and the company's other systems tell of interactions."""
 
+import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Annotated
 
 from flask import Request, g, request
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from regportal.identity import limits
 from regportal.identity.addresses import read_address
-from regportal.identity.api import Api, Counted, Refused
+from regportal.identity.api import Api, Asked, Counted, Refused
 from regportal.identity.models import ApiKey, Assurance, Contact
 from regportal.store import current
+from regportal.store.prose import LONGEST
+from regportal.store.strict_json import Strict
 from regportal.tracking.collecting import Teller, take, whose
 from regportal.tracking.events import Event, NotAnEventError, understand
 from regportal.tracking.hearing import BEYOND, hear, keep, sender_of
 from regportal.tracking.models import Source
+from regportal.tracking.reverting import revert
 from regportal.tracking.telling import LARGEST, Events, counted
 
 bp = Api("tracking", __name__, "interactions", "What people do, told by pages and servers.")
@@ -48,6 +54,42 @@ def interactions(caller: ApiKey | None, body: Events) -> Counted:
     if taken.accepted:
         current.wake("unpack")
     return taken
+
+
+class OfInteraction(Asked):
+    """Which interaction."""
+
+    id: Annotated[uuid.UUID, Field(description="The interaction's id.")]
+
+
+class Revert(Strict):
+    """Why an interaction is not whose it was taken for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"because": "a student of the same name"}}
+    )
+
+    because: Annotated[str, Field(min_length=1, max_length=LONGEST, description="On one line.")]
+
+
+class Reverted(BaseModel):
+    """An interaction that is nobody's now."""
+
+    id: uuid.UUID
+    was: Annotated[uuid.UUID, Field(description="The key of the contact whose it was.")]
+
+
+@bp.call("POST /interactions/<id>/revert", scope="revert", answers=Reverted, refuses=(404, 409))
+def revert_interaction(path: OfInteraction, body: Revert) -> Reverted:
+    """
+    Let an interaction be nobody's, because it was not the contact whose it was taken for.
+
+    Phases and scores that rest on it are worked out anew.
+    """
+    now = datetime.now(UTC)
+    was = current.store().write(lambda session: revert(session, path.id, body.because, now=now))
+    current.wake("weigh")
+    return Reverted(id=path.id, was=was)
 
 
 # --- browsers ---

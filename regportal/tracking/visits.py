@@ -10,18 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.store.bulk import insert_all, listed, one_of
+from regportal.store.bulk import insert_all, listed, one_of, update_all
 from regportal.store.documents import Published, Site, span
 from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.models import Source, Touch, Visit
 from regportal.tracking.rules import goes_on
-
-GOES_ON = (
-    sa.update(table_of(Visit))
-    .where(table_of(Visit).c.id == sa.bindparam("one"))
-    .values(last_at=sa.bindparam("until"))
-)
 
 
 @cache
@@ -99,6 +93,5 @@ class Visits:
             for one in self.new
         ]
         insert_all(session, Touch, ("id", "visit_id", "at", "referrer", "parameters"), touches)
-        if self.continued:
-            longer = [{"one": one.id, "until": one.last_at} for one in self.continued.values()]
-            session.connection().execute(GOES_ON, longer)
+        longer = [(one.last_at, one.id) for one in self.continued.values()]
+        update_all(session, Visit, ("last_at",), longer)

@@ -10,7 +10,9 @@ from regportal.buying.models import Move, Opportunity
 from regportal.buying.passing import pass_time
 from regportal.buying.telling import Part, Told
 from regportal.connectors.schema import Connector
-from regportal.identity.actions import contact_from_crm
+from regportal.identity.actions import contact_from_crm, open_claim
+from regportal.identity.addresses import read_address
+from regportal.identity.models import Visitor, VisitorState
 from regportal.library.schema import Asset
 from regportal.outbox.models import Message
 from regportal.store.documents import CurrentDocument, DocumentVersion, Publication, Shelf
@@ -89,6 +91,17 @@ class Scene:
 
         return self.store.write(work)
 
+    def claim(self, email, *, now=NOON):
+        """Let a new browser say that an address is its owner's; return the claim's key."""
+
+        def work(session):
+            visitor = Visitor(id=uuid7(), first_seen=now, last_seen=now, state=VisitorState.CLAIMED)
+            session.add(visitor)
+            words = {"gate": "prices", "browser": "Firefox on Linux", "locale": "en"}
+            return open_claim(session, visitor, read_address(email), **words, now=now).id
+
+        return self.store.write(work)
+
     def did(
         self,
         contact,
@@ -100,6 +113,7 @@ class Scene:
         occurred_at=None,
         attribution=Attributed.VERIFIED,
         judged=Judged.PERSON,
+        claim=None,
     ):
         """Record that somebody did something; return its key."""
         interaction = Interaction(
@@ -111,6 +125,7 @@ class Scene:
             occurred_at=occurred_at or now,
             received_at=now,
             contact_id=contact,
+            claim_id=claim,
             attribution=attribution,
             judged=judged,
         )

@@ -28,6 +28,22 @@ def model(condition, **phase):
     return Buying.model_validate({"phases": phases})
 
 
+def warmth():
+    return Score.model_validate(
+        {
+            "key": "warmth",
+            "behaviour": [
+                {
+                    "group": "deeds",
+                    "half_life": "1d",
+                    "points": [{"event": "download", "points": 20}],
+                }
+            ],
+            "thresholds": {"warm": 30},
+        }
+    )
+
+
 def moves(scene):
     return [(one.from_phase, one.to_phase, one.at, one.cause) for one in scene.moves()]
 
@@ -140,21 +156,8 @@ def test_an_answer_moves_a_phase_once_it_is_known_to_be_theirs(scene, ann, deal,
 
 def test_a_threshold_moves_a_phase_upwards_and_cooling_down_takes_it_back(scene, ann, deal):
     warm = {"score": {"name": "warmth", "at_least": 30}}
-    score = Score.model_validate(
-        {
-            "key": "warmth",
-            "behaviour": [
-                {
-                    "group": "deeds",
-                    "half_life": "1d",
-                    "points": [{"event": "download", "points": 20}],
-                }
-            ],
-            "thresholds": {"warm": 30},
-        }
-    )
     exit_ = {"all": [{"none": [warm]}]}
-    scene.publish(score, model(warm, exit=exit_))
+    scene.publish(warmth(), model(warm, exit=exit_))
     scene.did(ann, now=NOON + SECOND)
     scene.weigh()
     cold = scene.phase(deal)
@@ -179,3 +182,22 @@ def test_other_rules_look_at_every_open_opportunity_anew(scene, ann, deal):
     )
     with scene.store.read() as session:
         assert len(set(session.scalars(sa.select(KeptStanding.rules)))) == 1
+
+
+def test_a_threshold_passed_with_a_late_line_lets_no_silence_end_twice(scene, ann, deal):
+    """The worker slept: a silence ended long before the deed that ends it and warms the score."""
+    warm = {"score": {"name": "warmth", "at_least": 30}}
+    scene.publish(warmth(), model(warm, exit={"any": [{"quiet": {"for": "3d"}}]}))
+    for second in (1, 2):
+        scene.did(ann, now=NOON + second * SECOND)
+    scene.weigh()
+    for second in (1, 2):
+        scene.did(ann, now=NOON + 10 * DAY + second * SECOND)
+    scene.weigh(now=NOON + 11 * DAY)
+
+    assert [(one[0], one[1], one[3]) for one in moves(scene)] == [
+        ("unaware", "interest", "event"),
+        ("interest", "unaware", "timer"),
+        ("unaware", "interest", "event"),
+    ]
+    assert differences(scene, NOON + 11 * DAY) == []

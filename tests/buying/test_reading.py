@@ -36,6 +36,8 @@ def test_an_opportunity_shows_its_phase_and_why(scene, ann, deal):
         "contacts": [{"email": "ann@example.com", "role": "decision_maker"}],
         "open": True,
         "won": False,
+        "stage": None,
+        "override": None,
     }
 
 

@@ -1,5 +1,6 @@
 """Whatever happens, and in whichever order: what is kept is what a replay of the log gives."""
 
+import contextlib
 import random
 from datetime import timedelta
 
@@ -8,13 +9,17 @@ import sqlalchemy as sa
 
 from regportal.buying.checking import standing_differences
 from regportal.buying.models import KeptStanding, Opportunity
+from regportal.buying.overriding import Word, end_override, override
 from regportal.buying.passing import find_lost
 from regportal.buying.schema import Buying
-from regportal.identity.models import Contact
+from regportal.errors import StaleError
+from regportal.identity.actions import contact_of_claim, decide
+from regportal.identity.models import Claim, ClaimState, Contact
 from regportal.identity.people import join, split
-from regportal.tracking.actions import log
+from regportal.tracking.actions import attribute, disown, log, seen_of_claim
 from regportal.tracking.models import Attributed, EntryKind, Judged
 from regportal.tracking.rejudging import judge_by_hand
+from regportal.tracking.reverting import revert
 from tests.buying.scene import NOON
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -79,39 +84,78 @@ class Life:
 
     def __init__(self, scene, seed):
         self.scene, self.chance, self.now = scene, random.Random(seed), NOON
-        scene.publish(MODEL)
+        least = self.chance.choice(["verified", "imported", "claimed"])
+        scene.publish(MODEL.model_copy(update={"min_attribution": least}))
         self.people = [scene.contact(f"p{number}@example.com") for number in range(3)]
-        self.deals = [scene.opportunity(f"d{number}") for number in range(2)]
+        account = {"name": "Initech", "domain": "initech.example"}
+        self.deals = [scene.opportunity(f"d{number}", account=account) for number in range(2)]
         for number, person in enumerate(self.people):
             scene.role(self.deals[number % 2], person)
-        self.done = []
+        self.done, self.claims = [], []
 
     def step(self):
         """Let one thing happen, and some time go by."""
         self.now += self.chance.choice([timedelta(seconds=1), HOUR, 5 * HOUR, DAY])
         what = self.chance.choices(
-            [self.does, self.changes_part, self.sells, self.denies, self.judges, self.joins],
-            [12, 2, 2, 1, 1, 1],
+            [
+                *(self.does, self.does_as_somebody, self.changes_part, self.sells),
+                *(self.decides, self.denies, self.judges, self.joins),
+                *(self.says, self.takes_back, self.reverts),
+            ],
+            [10, 3, 2, 2, 1, 1, 1, 1, 2, 1, 1],
         )[0]
         what()
         if self.chance.random() < 0.6:
             self.scene.weigh(now=self.now, limit=self.chance.choice([1, 3, 100]))
 
     def does(self):
+        whose = self.chance.choice([*self.people, None])
+        sure = self.chance.choice([Attributed.VERIFIED] * 3 + [Attributed.IMPORTED])
+        self.did(whose, sure if whose else Attributed.ANONYMOUS)
+
+    def did(self, whose, attribution, claim=None):
         kind, category = self.chance.choice(DEEDS)
         happened = self.now - self.chance.choice([0, 0, 0, 1, 30]) * HOUR
-        whose = self.chance.choice([*self.people, None])
-        self.done.append(
-            self.scene.did(
-                whose,
-                category,
-                type=kind,
-                now=self.now,
-                occurred_at=happened,
-                attribution=Attributed.VERIFIED if whose else Attributed.ANONYMOUS,
-                judged=self.chance.choice([Judged.PERSON] * 5 + [Judged.MACHINE]),
-            )
+        one = self.scene.did(
+            whose,
+            category,
+            type=kind,
+            now=self.now,
+            occurred_at=happened,
+            attribution=attribution,
+            judged=self.chance.choice([Judged.PERSON] * 5 + [Judged.MACHINE]),
+            claim=claim,
         )
+        self.done.append(one)
+
+    def does_as_somebody(self):
+        """Somebody types an address and does something, once or again."""
+        if not self.claims or self.chance.random() < 0.6:
+            whose = self.chance.choice(["p0@example.com", "p1@example.com", "eve@example.com"])
+            self.claims.append(self.scene.claim(whose, now=self.now))
+        self.did(None, Attributed.CLAIMED, self.chance.choice(self.claims))
+
+    def decides(self):
+        """Yes, no, or no answer for too long."""
+        if not self.claims:
+            return
+        state = self.chance.choice([*ClaimState])
+
+        def work(session):
+            claim = session.get_one(Claim, self.chance.choice(self.claims))
+            if state is ClaimState.OPEN or not decide(session, claim, state, now=self.now):
+                return
+            done = [one.id for one in seen_of_claim(session, claim.id)]
+            if state is ClaimState.CONFIRMED:
+                contact = contact_of_claim(session, claim, now=self.now)
+                session.flush()
+                attribute(session, done, contact.id, Attributed.VERIFIED, "yes", now=self.now)
+                return
+            if state is ClaimState.REJECTED:
+                attribute(session, done, None, Attributed.ANONYMOUS, "no", now=self.now)
+            disown(session, claim, now=self.now)
+
+        self.scene.store.write(work)
 
     def changes_part(self):
         self.scene.role(
@@ -166,11 +210,50 @@ class Life:
 
         self.scene.store.write(work)
 
+    def says(self):
+        """A colleague knows better, for some hours or days."""
+        until = self.now + self.chance.choice([5 * HOUR, 2 * DAY, 9 * DAY])
+        word = Word(self.chance.choice(MODEL.phases).id, "Bo Lind", "met them", until)
+        self.over_the_rules(override, word)
+
+    def takes_back(self):
+        """A colleague takes back what was said."""
+        self.over_the_rules(end_override)
+
+    def over_the_rules(self, action, *word):
+        """Let a colleague say something of one of the two, where that may be said."""
+        name = f"crm:d{self.chance.randrange(2)}"
+        with contextlib.suppress(StaleError):
+            self.scene.store.write(
+                lambda session: action(
+                    session, self.scene.shelf.published(session), name, *word, now=self.now
+                )
+            )
+
+    def reverts(self):
+        """A colleague knows that something was put down to the wrong person."""
+        if self.done:
+            one = self.chance.choice(self.done)
+            with contextlib.suppress(StaleError):
+                self.scene.store.write(
+                    lambda session: revert(session, one, "a namesake", now=self.now)
+                )
+
     def differences(self):
         self.scene.weigh(now=self.now)
         with self.scene.store.read() as session:
             published = self.scene.shelf.published(session)
             return [*standing_differences(session, published, now=self.now)]
+
+    def torn(self):
+        """Return moves that do not begin where the one before ended."""
+        last = dict.fromkeys(self.deals, "unaware")
+        found = []
+        for move in self.scene.moves():
+            if move.from_phase != last[move.opportunity_id]:
+                found.append(move)
+            last[move.opportunity_id] = move.to_phase
+        return found
 
     def phases(self):
         with self.scene.store.read() as session:
@@ -186,6 +269,7 @@ def test_what_is_kept_is_what_a_replay_gives(scene, seed):
         life.step()
 
     assert life.differences() == []
+    assert life.torn() == []
 
 
 @pytest.mark.soak
@@ -197,6 +281,7 @@ def test_what_is_kept_is_what_a_replay_gives_however_long(scene, seed):
             life.step()
 
         assert life.differences() == []
+        assert life.torn() == []
 
 
 def test_who_deletes_all_standings_loses_nothing(scene):

@@ -80,7 +80,7 @@ def test_an_unconfirmed_price_list_is_a_suggestion_for_the_owner(portal):
         "from": "unaware",
         "to": "comparison",
         "reason": (
-            f"Comparison once {ANN} confirms: somebody downloaded Price list 2026"
+            f"Comparison once {ANN} confirms: somebody as {ANN} downloaded Price list 2026"
             " (1 needed in 45 days)"
         ),
     }
@@ -184,7 +184,7 @@ def test_what_is_proven_counts_together_with_what_is_not(portal):
     assert (one["from"], one["to"]) == ("interest", "exploration")
     assert one["reason"] == (
         f"Exploration once {ANN} confirms: {ANN} downloaded A case study,"
-        " somebody downloaded A guide to widgets (2 needed in 90 days)"
+        f" somebody as {ANN} downloaded A guide to widgets (2 needed in 90 days)"
     )
 
 

@@ -392,7 +392,7 @@ def test_what_nobody_known_did_is_only_passed_over(scene, ann, deal):
     for number in range(90):
         scene.did(None, attribution=Attributed.ANONYMOUS, now=NOON + number * SECOND)
 
-    assert statements(scene) <= 12
+    assert statements(scene) <= 13
 
 
 # --- exactly once ---
@@ -606,3 +606,13 @@ def test_an_opportunity_that_is_closed_meanwhile_does_not_move(scene, ann, deal)
             sa.select(sa.func.count()).select_from(Message).where(Message.topic == "phase.changed")
         )
     assert count == 0
+
+
+def test_an_opportunity_of_an_account_the_crm_names_is_weighed_on(scene, ann):
+    deal = scene.opportunity("006", account={"name": "Initech", "domain": "initech.example"})
+    scene.role(deal, ann)
+    scene.weigh()
+    scene.did(ann, now=NOON + timedelta(seconds=1))
+    scene.weigh(now=NOON + timedelta(seconds=1))
+
+    assert scene.phase(deal) == "comparison"

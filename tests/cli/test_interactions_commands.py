@@ -102,3 +102,13 @@ def test_the_report_is_for_people_too(seen):
     ran = seen("interactions", "rejudge", "--to", datetime.now(UTC).isoformat(), "--dry-run")
 
     assert ran.out == "3 judged again, 0 would change, 0 judged by hand stay so\n"
+
+
+def test_what_was_put_down_wrongly_is_taken_back_once(seen):
+    id = listed(seen)[PAGE]["id"]
+    ran = seen("revert", "interaction", id, "--because", "a student of the same name")
+    again = seen("revert", "interaction", id, "--because", "a student of the same name")
+
+    assert (ran.code, ran.out) == (0, f"{id} is nobody's, no longer ann@widgetworks.example's\n")
+    assert listed(seen)[PAGE]["attribution"] == "anonymous"
+    assert (again.code, again.err) == (1, f"the interaction {id} is nobody's\n")

@@ -59,7 +59,8 @@ def test_a_bench_that_finds_something_else_measures_nothing():
 def test_what_the_database_does_is_not_somebody_elses_work(database_url):
     database = process_of(database_url)
     engine = sa.create_engine(database_url)
-    before, ours, anybodys = cpu_of_all(database), Watch(os.getpid(), database), Watch(os.getpid())
+    before = cpu_of_all(database)
+    ours, anybodys = Watch(os.getpid(), database=database), Watch(os.getpid())
     with engine.connect() as connection:
         connection.scalar(sa.text("SELECT sum(sqrt(n)) FROM generate_series(1, 3000000) AS n"))
     others = ours.end()[1]

@@ -202,13 +202,6 @@ WRONG = {
         "phases.1.enter.any.0.all.1.field.name",
         "'country'",
     ),
-    "rules that count what is only claimed": (
-        ASSET
-        + "buying: {min_attribution: claimed, phases: [{id: a}, {id: b, enter: {any: "
-        + "[{event: call}]}}]}\n",
-        "min_attribution",
-        "nothing that is only claimed is weighed yet: leave it out",
-    ),
     "a rule about more downloads than are counted": (
         ASSET + buying("{event: download, count: {at_least: 3}, within: 10m}"),
         "phases.1.enter.any.0.count.at_least",
@@ -225,6 +218,18 @@ WRONG = {
         "ignore.addresses.0",
         "'acme' is not an address like *@acme.example",
         SITE.replace("}\n", ", ignore: {addresses: [acme]}}\n"),
+    ),
+    "alerts to an address that is none": (
+        "",
+        "alerts.to",
+        "'marketing' is not an address like sales@acme.example",
+        SITE.replace("}\n", ", alerts: {to: marketing}}\n"),
+    ),
+    "alerts twice on one day": (
+        "",
+        "alerts.days.1",
+        "'mon' stands there twice",
+        SITE.replace("}\n", ", alerts: {days: [mon, mon]}}\n"),
     ),
     "a site that is missing": (ASSET, "", "is missing: say whose site this is", ""),
     "a password in an address": (

@@ -33,11 +33,11 @@ def found(shared_data, tmp_path_factory):
         main(["replay", *rules, *files, *out])
     assert left.value.code == 0
     told, moves = folder / "opportunities.csv.gz", folder / "moves.csv.gz"
-    return module("compare").compare(told, moves, datetime(2011, 11, 14, tzinfo=UTC))
+    return module("compare").compared(told, moves, datetime(2011, 11, 14, tzinfo=UTC))
 
 
 def test_the_customers_phase_says_more_than_the_sellers_stage(found):
-    figures = found["figures"]
+    figures = found.figures
     order = ["phase x dwell", "customer's phase", "stage x age", "seller's stage", "all alike"]
 
     assert sorted(figures, key=lambda name: -figures[name][0]) == order
@@ -46,7 +46,7 @@ def test_the_customers_phase_says_more_than_the_sellers_stage(found):
 
 def test_it_is_no_accident(found):
     for other in ("seller's stage", "stage x age"):
-        (worst, _), (_, worst_brier) = found["ahead"][other]
+        (worst, _), (_, worst_brier) = found.ahead["phase x dwell", other]
 
         assert worst > 0
         assert worst_brier < 0
@@ -55,5 +55,7 @@ def test_it_is_no_accident(found):
 def test_the_page_says_what_is_found(found):
     rows = re.findall(r"\| \**(0\.\d{3})\** \| \**(0\.\d{4})\** \|", README)
 
-    assert rows == [(f"{auc:.3f}", f"{brier:.4f}") for auc, brier in found["figures"].values()]
-    assert f"{found['snapshots']:,} Mondays of {found['cases']} applications" in README
+    assert rows == [(f"{auc:.3f}", f"{brier:.4f}") for auc, brier in found.figures.values()]
+    assert f"{found.mondays:,} Mondays of {found.opportunities} applications" in README
+    for area, _ in found.ahead.values():
+        assert "{:.3f} to {:.3f}".format(*area) in README

@@ -54,6 +54,7 @@ def test_an_opportunity_with_everything_is_kept_as_it_was_told(crm):
             "close_date": "2026-03-31",
             "is_closed": False,
             "is_won": False,
+            "url": "https://crm.acme.example/deals/006",
             "owner": {"name": "Bo", "email": "bo@acme.example"},
             "account": {"external_id": "A1", "name": "Initech", "domain": "initech.example"},
             "something": "else",
@@ -71,6 +72,7 @@ def test_an_opportunity_with_everything_is_kept_as_it_was_told(crm):
         "EUR",
     )
     assert deal.close_date.isoformat() == "2026-03-31"
+    assert deal.url == "https://crm.acme.example/deals/006"
     assert deal.owner == {"name": "Bo", "email": "bo@acme.example"}
     assert deal.account["domain"] == "initech.example"
     assert series.body["probability"] == 62.5
@@ -222,6 +224,22 @@ ROLE = {"opportunity": "006", "email": "ann@example.com"}
             "is_won is true and is_closed is not",
         ),
         (UPSERTED, OPPORTUNITY | {"owner": "Bo"}, "owner must be an object"),
+        *(
+            (
+                UPSERTED,
+                OPPORTUNITY | {"url": bad},
+                "url must be an address of at most 2,000 signs, as https://…",
+            )
+            for bad in ("javascript:alert(1)", "https://", "crm.example", "https://a b", 7)
+        ),
+        *(
+            (
+                UPSERTED,
+                OPPORTUNITY | {"url": bad},
+                "url must be an address with a host, as https://…",
+            )
+            for bad in ("https:///deals", "https://[::1", "https://?deal=006")
+        ),
         (
             UPSERTED,
             OPPORTUNITY | {"account": {"domain": 1}},

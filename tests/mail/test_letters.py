@@ -3,12 +3,9 @@
 import email
 import email.policy
 import re
-import socket
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from regportal.config import load
 from regportal.connectors.base import Change, Outcome
@@ -16,6 +13,7 @@ from regportal.mail.look import TYPEWRITTEN
 from regportal.mail.post import Draft, Post, Recipient
 from regportal.store.ids import uuid7
 from regportal.store.words import moment_shown
+from tests.mails import mail_server
 from tests.speech import SITE_IN_THREE, left_of_english, visible
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -26,31 +24,6 @@ UNSUBSCRIBE = {
     "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     "List-ID": "Price alerts <prices.acme.example>",
 }
-
-
-class Box:
-    """A mail server that keeps the bytes it was given."""
-
-    def __init__(self):
-        self.envelopes = []
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
-        self.envelopes.append(envelope)
-        return "250 OK"
-
-
-@contextmanager
-def server():
-    """Take mail on a free port; lines longer than RFC 5321 allows are refused."""
-    box = Box()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield box, port
-    finally:
-        controller.stop()
 
 
 class Writing:
@@ -82,7 +55,7 @@ def arrive(portal):
     """Send a letter over a real SMTP connection; give what the other side has, and its bytes."""
 
     def arrive(kind):
-        with server() as (box, port):
+        with mail_server() as (box, port):
             settings = load(
                 database_url=portal.settings.database_url.get_secret_value(),
                 instance=portal.settings.instance,
@@ -137,8 +110,7 @@ def test_headers_for_stopping_arrive_as_they_were_written(arrive):
     message, raw = arrive(Writing("ar", "أسعار", headers=UNSUBSCRIBE))
 
     for name, value in UNSUBSCRIBE.items():
-        assert " ".join(str(message[name]).split()) == value
-    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in raw
+        assert f"\r\n{name}: {value}\r\n".encode() in raw
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Regportal-Kind"] == "claim"
 
@@ -161,6 +133,17 @@ def test_a_subject_cannot_begin_another_header(arrive):
     assert message["Bcc"] is None
     assert message["Subject"] == "Preise Bcc: eve@evil.example Hallo"
     assert [str(one) for one in message.get_all("To")] == ["ann@acme.example"]
+
+
+@pytest.mark.parametrize(
+    "word", ["=?utf-8?q?=0D=0ABcc:_eve=40evil.example?=", "=?utf-8?b?DQpCY2M6IGVAZS5leGFtcGxl?="]
+)
+def test_a_subject_that_looks_encoded_cannot_begin_another_header_either(arrive, word):
+    message, raw = arrive(Writing("en", f"Prices {word}"))
+
+    assert message["Bcc"] is None
+    assert b"\nBcc" not in raw
+    assert message["Subject"] == f"Prices {word}".replace("=?", "= ?")
 
 
 @pytest.mark.parametrize("locale", ["en", "de", "ar"])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from regportal.buying.overriding import Word, override
 from regportal.buying.reading import list_moves, opportunity_shown
 from regportal.connectors.base import Outcome, Result
 from regportal.connectors.schema import Connector
@@ -253,6 +254,23 @@ def test_past_moves_stay_and_the_opportunity_can_still_be_explained(portal, ann)
     assert shown_now["contacts"] == []
     assert moves
     assert ann.email not in json.dumps(moves)
+
+
+def test_what_a_colleague_said_of_the_purchase_stays_and_names_nobody(portal, ann):
+    now = datetime.now(UTC)
+    portal.hook("opportunity.upserted", {"external_id": "o-1", "name": "Widgets"})
+    portal.work()
+    word = Word("decision", "Bo Lind", f"{ann.email} called", now + timedelta(days=9))
+    portal.store.write(
+        lambda one: override(one, portal.shelf.published(one), "crm:o-1", word, now=now)
+    )
+    forget(portal, ann.email)
+    portal.work()
+
+    with portal.store.read() as session:
+        shown_now = opportunity_shown(session, "crm:o-1")
+    assert (shown_now["phase"], shown_now["override"]["because"]) == ("decision", "somebody called")
+    assert shown_now["reason"].endswith(": somebody called")
 
 
 def test_somebody_elses_browser_keeps_what_is_not_hers(portal, ann):

@@ -71,6 +71,39 @@ def test_a_closed_store_opens_for_a_late_write(store):
     assert kept(store) == ["in time", "late"]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_writer_goes_on_where_the_database_hung_up_on_it(store):
+    def its_connection(session, some):
+        return [session.scalar(sa.text("SELECT pg_backend_pid()"))] * len(some)
+
+    before = [store.write_together(its_connection, None) for _ in range(2)]
+    with store.engine.begin() as another:
+        another.execute(sa.text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": before[0]})
+    after = store.write_together(its_connection, None)
+
+    assert before[0] == before[1] != after
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_is_read_again_and_again_stays_prepared(store):
+    for _ in range(8):
+        with store.read() as session:
+            session.scalars(sa.select(Wording.text)).all()
+    with store.read() as session:
+        prepared = session.scalars(sa.text("SELECT statement FROM pg_prepared_statements")).all()
+
+    assert any("wording" in one for one in prepared)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_read_that_failed_hurts_no_other(store):
+    for wrong in ("SELECT 1 / 0", "SELECT pg_terminate_backend(pg_backend_pid())"):
+        with pytest.raises(sa.exc.DBAPIError), store.read() as session:
+            session.execute(sa.text(wrong))
+        with store.read() as session:
+            assert session.scalar(sa.text("SELECT 1")) == 1
+
+
 def test_a_row_is_added_once(store):
     def word():
         return Wording(digest="same", locale="en", text="same", first_used=NOON)

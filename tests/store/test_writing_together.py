@@ -4,14 +4,21 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from regportal.store.bulk import _json, insert_all, insert_keys, keys_there, read_json
+from regportal.store.bulk import (
+    _json,
+    insert_all,
+    insert_keys,
+    keys_there,
+    read_json,
+    update_all,
+)
 from regportal.store.ids import uuid7
-from regportal.tracking.models import EntryKind, LogEntry, Told
+from regportal.tracking.models import EntryKind, Interaction, LogEntry, Told
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -62,18 +69,50 @@ def test_one_that_fails_fails_alone(store):
         assert [one.result() for one in good] == others
 
 
+def told_anew(store, keys):
+    """Tell these keys, and return which of them nobody told before."""
+    return store.write(
+        lambda session: insert_keys(session, Told, keys, {"at": NOON}, nor_in=Interaction)
+    )
+
+
 def test_keys_are_new_once(store):
     keys = sorted(str(uuid7()) for _ in range(5))
-    new = [
-        store.write(lambda session, some=some: insert_keys(session, Told, some, {"at": NOON}))
-        for some in (keys[:3], keys)
-    ]
+    new = [told_anew(store, some) for some in (keys[:3], keys)]
     with store.read() as session:
         there = keys_there(session, Told, [keys[4], str(uuid7())])
         at = set(session.scalars(sa.select(Told.at)))
 
     assert new == [{*keys[:3]}, {*keys[3:]}]
     assert (there, at) == ({keys[4]}, {NOON})
+
+
+def test_a_key_that_another_table_has_is_not_new(store):
+    old, new = str(uuid7()), str(uuid7())
+    columns = (
+        *("id", "type", "object", "properties", "occurred_at", "received_at"),
+        *("attribution", "judged"),
+    )
+    done = (old, "page_view", "/prices", {}, NOON, NOON, "anonymous", "person")
+    store.write(lambda session: insert_all(session, Interaction, columns, [done]))
+
+    assert told_anew(store, [old, new]) == {new}
+    assert told_anew(store, [old, new]) == set()
+
+
+def test_rows_are_changed_as_they_were_said(store):
+    keys = [uuid7() for _ in range(3)]
+    later = [NOON + timedelta(microseconds=number) for number in range(3)]
+    store.write(
+        lambda session: insert_all(session, Told, ("id", "at"), [(one, NOON) for one in keys])
+    )
+    said = list(zip(later[1:], keys[1:], strict=True))
+    for rows in (said, []):
+        store.write(lambda session, rows=rows: update_all(session, Told, ("at",), rows))
+    with store.read() as session:
+        read = {one.id: one.at for one in session.scalars(sa.select(Told))}
+
+    assert read == dict(zip(keys, later, strict=True))
 
 
 def test_rows_are_read_as_they_were_written(store):

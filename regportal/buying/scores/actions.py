@@ -1,18 +1,7 @@
 """
 What the log means for scores: states, passed thresholds, and the news of them.
 
-The weigher calls :func:`score` once for each batch of lines, in its own transaction. Wiring it
-takes three lines in ``buying/weigher.py``: ``Weighing`` gets a field
-
-    heard: Heard = field(default_factory=Heard)
-
-``Weighing.weigh`` begins with ``self.heard.line(line, at, self.batch)``, ``Weighing._note`` says
-``self.heard.fresh(one, at)`` where it appends to ``self.fresh``; and ``Weighing.tell``, after the
-rows of ``KnownInteraction`` are written, ends with
-
-    found = score(self.session, self.published, self.heard, now=self.now)
-    tell(self.session, self.published, found.news, now=self.now)
-
+The weigher calls :func:`score` once for each batch of lines, in its own transaction.
 The worker calls :func:`cool` when the earliest :func:`next_wake` has come, and
 :func:`score_everybody` after a publication that changed a score.
 """

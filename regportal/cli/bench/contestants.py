@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from regportal.errors import ConfigError
 
@@ -51,6 +52,13 @@ class Contestant:
 
     pid: int
     port: int
+    beside: tuple[int, ...] = ()
+    """Processes that work for it: their CPU is its own."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Return all processes whose CPU is counted."""
+        return (self.pid, *self.beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +113,27 @@ def install(folder: Path, url: str | None = None) -> Place:
 
 
 @contextlib.contextmanager
-def serving(place: Place) -> Iterator[Contestant]:
+def serving(place: Place, *options: str) -> Iterator[Contestant]:
     """Run `regportal serve` there."""
-    command = [sys.executable, "-m", "regportal", "serve", "--port", str(place.port)]
+    command = [sys.executable, "-m", "regportal", "serve", "--port", str(place.port), *options]
     with _running(command, place.port, place.folder, place.environment) as contestant:
         yield contestant
+
+
+@contextlib.contextmanager
+def serving_and_working(place: Place) -> Iterator[Contestant]:
+    """Run `regportal serve` there, and on PostgreSQL `regportal worker` beside it."""
+    if place.url is None or place.url.startswith("sqlite"):
+        with serving(place) as contestant:
+            yield contestant
+        return
+    command = [sys.executable, "-m", "regportal", "worker"]
+    with (
+        serving(place, "--without-worker") as contestant,
+        (place.folder / "worker.log").open("wb") as said,
+        _child(command, place.folder, place.environment, said) as worker,
+    ):
+        yield Contestant(contestant.pid, contestant.port, (worker.pid,))
 
 
 @contextlib.contextmanager
@@ -143,24 +167,35 @@ def _running(
     command: Sequence[str], port: int, folder: Path, environment: dict[str, str]
 ) -> Iterator[Contestant]:
     """Run a server until it is no longer needed; what it says goes to a file, not into a pipe."""
-    with (folder / f"said-{port}.log").open("w+b") as said:
-        child = subprocess.Popen(  # noqa: S603 - our own commands, and nginx
-            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=said
-        )
+    with (
+        (folder / f"said-{port}.log").open("w+b") as said,
+        _child(command, folder, environment, said) as child,
+    ):
+        if not first_answer(port, child):
+            child.kill()
+            said.seek(0)
+            says = said.read().decode("utf-8", "replace").strip()[-500:]
+            raise ConfigError(f"{' '.join(command[:4])} did not answer: {says}")
+        yield Contestant(child.pid, port)
+
+
+@contextlib.contextmanager
+def _child(
+    command: Sequence[str], folder: Path, environment: dict[str, str], said: IO[bytes]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process until it is no longer needed."""
+    child = subprocess.Popen(  # noqa: S603 - our own commands, and nginx
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=said
+    )
+    try:
+        yield child
+    finally:
+        child.terminate()
         try:
-            if not first_answer(port, child):
-                child.kill()
-                said.seek(0)
-                says = said.read().decode("utf-8", "replace").strip()[-500:]
-                raise ConfigError(f"{' '.join(command[:4])} did not answer: {says}")
-            yield Contestant(child.pid, port)
-        finally:
-            child.terminate()
-            try:
-                child.wait(12)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            child.wait(12)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 def first_answer(port: int, child: "subprocess.Popen[bytes]", within: float = 30.0) -> bool:

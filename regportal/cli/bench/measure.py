@@ -95,18 +95,22 @@ def _busy() -> float:
 class Watch:
     """Watches one run: the time, the server's CPU, and whether the machine was ours."""
 
-    def __init__(self, pid: int, database: int | None = None) -> None:
+    def __init__(self, *pids: int, database: int | None = None) -> None:
         """Take the server, and of its database the process that began all its others; begin."""
-        self._pid, self._database = pid, database
+        self._pids, self._database = pids, database
         self._began = time.perf_counter()
-        self._cpu, self._all, self._own = cpu_of(pid), _busy(), self._ours()
+        self._cpu, self._all, self._own = self._used(), _busy(), self._ours()
 
     def end(self) -> tuple[float, float]:
         """Return the server's CPU seconds, and the cores others used."""
         seconds = time.perf_counter() - self._began
-        cpu = cpu_of(self._pid) - self._cpu
+        cpu = self._used() - self._cpu
         others = (_busy() - self._all) - cpu - (self._ours() - self._own)
         return cpu, max(0.0, others / seconds)
+
+    def _used(self) -> float:
+        """Return the seconds of CPU that the server used so far."""
+        return sum(map(cpu_of, self._pids))
 
     def _ours(self) -> float:
         """Return the seconds of CPU that we, the load and the database used so far."""
@@ -154,14 +158,16 @@ def figures(
     requests: Sequence[bytes],
     *,
     rate: float | None = None,
+    beside: Sequence[int] = (),
     database: int | None = None,
 ) -> tuple[Figures, list[Answer]]:
     """
     Send these requests to a server and return what it did, and its answers.
 
-    What the ``database`` does meanwhile, a process and its children, is not somebody else's work.
+    The CPU of those ``beside`` it is its own. What the ``database`` does meanwhile, a process and
+    its children, is not somebody else's work.
     """
-    watch = Watch(pid, database)
+    watch = Watch(pid, *beside, database=database)
     seconds, answers = send(port, requests, rate=rate)
     cpu, others = watch.end()
     took = sorted(answer.seconds * 1000 for answer in answers)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from regportal.cli.bench.contestants import install, reference, serving
+from regportal.cli.bench.contestants import install, reference, serving_and_working
 from regportal.cli.bench.databases import (
     asked,
     bare_inserts,
@@ -66,7 +66,7 @@ def bench_track(
     with (
         scratch(server, folder, "ours") as url,
         scratch(server, folder, "naive") as naive,
-        serving(install(folder, url)) as ours,
+        serving_and_working(install(folder, url)) as ours,
         reference("hello", folder) as hello,
         reference("events", folder, naive) as orm,
     ):
@@ -75,9 +75,10 @@ def bench_track(
         database = process_of(url)
 
         def measure(name: str, calls: int, rate: float | None = None) -> Figures:
-            told = _calls(running[name].port, cookies, calls, each)
+            one = running[name]
+            told = _calls(one.port, cookies, calls, each)
             found, answers = figures(
-                running[name].pid, running[name].port, told, rate=rate, database=database
+                one.pid, one.port, told, rate=rate, beside=one.beside, database=database
             )
             wrong = {answer.status for answer in answers} - {ACCEPTED, OK}
             if wrong:
@@ -86,10 +87,10 @@ def bench_track(
                 kept[name] += calls * each
             return found
 
-        def one() -> Measured:
+        def in_turn() -> Measured:
             measured: Measured = {}
             for name in running:
-                rest([contestant.pid for contestant in running.values()])
+                rest([pid for one in running.values() for pid in one.pids])
                 measured[name] = measure(name, requests)
             measured["bare inserts"] = bare_inserts(naive, requests, each)
             if server is not None:
@@ -98,11 +99,11 @@ def bench_track(
 
         for name in running:
             measure(name, WARM)
-        measured = rounds(count, one, even_if_busy=even_if_busy, progress=progress)
+        measured = rounds(count, in_turn, even_if_busy=even_if_busy, progress=progress)
         half = statistics.median(one["ours"].per_second for one in measured) / 2
         with _watching(url) as lags:
             open_loop = measure("ours", max(requests, int(half * 5)), rate=half)
-        rest([ours.pid])
+        rest(ours.pids)
         _check_kept({"ours": (url, "told"), "naive orm": (naive, "event")}, kept)
         _check_kept({"ours": (url, "interaction WHERE type = 'page_view'")}, kept)
     return Report(
@@ -110,7 +111,9 @@ def bench_track(
         measured,
         _goals(measured, each, lags),
         [
-            f"on {'SQLite' if server is None else 'PostgreSQL'}, the worker included",
+            "on SQLite, the worker in the same process"
+            if server is None
+            else "on PostgreSQL, the worker in a process of its own, and included",
             f"open loop at half of it, {half:.0f} calls/s: {open_loop.shown()}",
             f"{kept['ours']:,} events of {VISITORS} visitors who gave an address, each found again",
             "bare inserts and copy: rows as calls of so many, without web server or questions",

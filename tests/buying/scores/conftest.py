@@ -10,7 +10,7 @@ from regportal.buying.scores.models import ScoreCrossing, ScoreState
 from regportal.buying.scores.news import tell
 from regportal.buying.telling import log_time
 from regportal.tracking.actions import Place, read_log
-from regportal.tracking.models import EntryKind, LogEntry
+from regportal.tracking.models import Attributed, EntryKind, LogEntry
 from tests.buying.scene import NOON
 from tests.portal import patiently
 
@@ -43,7 +43,7 @@ class Listener:
             lines.append((line, self.at))
         if not lines:
             return None
-        batch = look_up(session, lines)
+        batch = look_up(session, lines, Attributed.VERIFIED)
         heard, known = Heard(), []
         for line, at in lines:
             heard.line(line, at, batch)

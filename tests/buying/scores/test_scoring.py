@@ -20,6 +20,7 @@ from regportal.store.ids import uuid7
 from regportal.store.schema import Site
 from regportal.tracking.models import Attributed, Judged
 from regportal.tracking.rejudging import judge_by_hand
+from regportal.tracking.reverting import revert
 from tests.buying.scene import NOON
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -205,6 +206,17 @@ def test_what_turns_out_to_be_a_machines_is_taken_back(scene, store, ann, listen
     assert listener.crossings()[-1][3] == "replay"
     assert listener.differences(now=NOON + DAY) == []
     assert first != second
+
+
+def test_what_a_colleague_says_was_somebody_elses_is_taken_back(scene, store, ann, listener):
+    scene.publish(score())
+    taken = scene.did(ann, now=NOON)
+    listener.hear()
+    store.write(lambda session: revert(session, taken, "a student", now=NOON + SECOND))
+    listener.hear(now=NOON + SECOND)
+
+    assert ann not in ranked(scene, at=NOON + SECOND)
+    assert listener.differences(now=NOON + DAY) == []
 
 
 def test_what_was_done_under_two_addresses_of_one_person_is_one_score(scene, ann, listener):

@@ -1,0 +1,1 @@
+"""Telling whoever looks after an opportunity that a customer moved it."""

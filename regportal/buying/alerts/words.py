@@ -1,0 +1,150 @@
+"""What these mails say somebody did, in the language of the site, and nothing a stranger wrote."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Literal
+from urllib.parse import urlsplit
+
+from babel.dates import format_timedelta
+from markupsafe import Markup, escape
+
+from regportal.buying.reading import title
+from regportal.buying.words import Ground, sentence
+from regportal.library.schema import Asset
+from regportal.store.documents import Published
+from regportal.store.schema import span
+from regportal.store.words import N_, SOURCE, locale_known, moment_shown, translated
+
+DEEDS = {
+    "page_view": N_("%(who)s viewed %(what)s."),
+    "price_lookup": N_("%(who)s looked up the price of %(what)s."),
+    "download": N_("%(who)s downloaded %(what)s."),
+    "video_watch": N_("%(who)s watched %(what)s."),
+    "search": N_("%(who)s searched for %(what)s."),
+    "share": N_("%(who)s shared %(what)s."),
+    "form": N_("%(who)s filled in %(what)s."),
+    "reply": N_("%(who)s replied to %(what)s."),
+    "call": N_("%(who)s talked on the phone about %(what)s."),
+    "meeting": N_("%(who)s met us about %(what)s."),
+    "purchase": N_("%(who)s bought %(what)s."),
+    "ticket": N_("%(who)s opened a ticket about %(what)s."),
+}
+OTHERWISE = N_("%(who)s did something: %(what)s.")
+ELSEWHERE = N_("something else on the site")
+PATH = re.compile(r"/[\w/~%-]{0,100}(\.html?|\.php)?")
+NAME = re.compile(r"[\w-]{1,64}")
+LONGEST = 120
+Grain = Literal["second", "minute", "hour", "day", "month"]
+GRAINS: Mapping[str, Grain] = {
+    "s": "second",
+    "m": "minute",
+    "h": "hour",
+    "d": "day",
+    "mo": "month",
+}
+"""By the sign of a length of time the unit in which it is said."""
+
+
+def did(kind: str, who: str, what: str, locale: str) -> str:
+    """
+    Return what somebody did.
+
+    >>> did("download", "ann@example.com", "Price list 2026", "en")
+    'ann@example.com downloaded Price list 2026.'
+    >>> did("download", "ann@example.com", "Preisliste", "de")
+    'ann@example.com hat Preisliste heruntergeladen.'
+    """
+    return translated(DEEDS.get(kind, OTHERWISE), locale) % {"who": who, "what": what}
+
+
+def did_marked(kind: str, who: str, what: str, locale: str) -> Markup:
+    """
+    Return the same for a page, each name in a direction of its own.
+
+    >>> did_marked("download", "ann@example.com", "<b>", "en")
+    Markup('<bdi>ann@example.com</bdi> downloaded <bdi>&lt;b&gt;</bdi>.')
+    """
+    name = Markup("<bdi>{}</bdi>").format  # it escapes what stands in it
+    says = escape(translated(DEEDS.get(kind, OTHERWISE), locale))
+    return says % {"who": name(who), "what": name(what)}
+
+
+def reason(
+    phase: str, since: datetime, rests_on: Sequence[Ground | str], zone: tzinfo, locale: str
+) -> str:
+    """
+    Return why an opportunity is in a phase: in English as the CRM is told, else translated.
+
+    >>> from datetime import UTC
+    >>> from regportal.buying.words import Deed
+    >>> took = Deed("ann@example.com", "download", "Preisliste")
+    >>> tenpast = datetime(2026, 3, 4, 10, 12, tzinfo=UTC)
+    >>> reason("Vergleich", tenpast, [Ground((took, took), 2, "45d")], UTC, "de")
+    'Vergleich seit 4. März 2026, 10:12 UTC: ann@example.com hat Preisliste heruntergeladen (2)
+    (nötig: 2, Zeitraum: 45 Tage)'
+
+    What a rule asks beside deeds is said in English.
+    """
+    if locale.partition("-")[0] == SOURCE:
+        return sentence(phase, since, rests_on, zone)
+    why = "; ".join(one if isinstance(one, str) else _counted(one, locale) for one in rests_on)
+    says = translated(N_("%(phase)s since %(when)s: %(why)s"), locale)
+    return says % {"phase": phase, "when": moment_shown(since, locale, zone), "why": why}
+
+
+def _counted(ground: Ground, locale: str) -> str:
+    """Return what was done how often, and how much of it was needed."""
+    deeds = ", ".join(
+        did(deed.type, deed.who, deed.what, locale).removesuffix(".")
+        + (f" ({often})" if often > 1 else "")
+        for deed, often in Counter(ground.deeds).items()
+    )
+    unit = ground.within.lstrip("0123456789")
+    values = {
+        "deeds": deeds,
+        "least": ground.at_least,
+        "span": format_timedelta(
+            span(ground.within), GRAINS[unit], threshold=math.inf, locale=locale_known(locale)
+        ),
+    }
+    return translated(N_("%(deeds)s (needed: %(least)d within %(span)s)"), locale) % values
+
+
+def object_said(published: Published, name: str, origins: Collection[str], locale: str) -> str:
+    """
+    Return what people call an object: an asset's title, or a page of the site by its path.
+
+    A browser may tell of any object: whatever else it says is not repeated to a colleague, who
+    would read it as ours, and find an address in it turned into a link by his mail program.
+
+    >>> nothing, ours = Published(1, []), ["https://www.acme.example"]
+    >>> object_said(nothing, "https://www.acme.example/prices", ours, "en")
+    '/prices'
+    >>> object_said(nothing, "Call us: https://evil.example/", ours, "en")
+    'something else on the site'
+    """
+    if published.find(Asset, name) is not None:
+        return one_line(title(published, name))
+    if NAME.fullmatch(name) or PATH.fullmatch(name):
+        return name
+    try:
+        parts = urlsplit(name)
+    except ValueError:
+        return translated(ELSEWHERE, locale)
+    if f"{parts.scheme}://{parts.netloc}" in origins and PATH.fullmatch(parts.path):
+        return parts.path
+    return translated(ELSEWHERE, locale)
+
+
+def one_line(text: str) -> str:
+    r"""
+    Return a text of others on one line, not too long, without signs that nobody sees.
+
+    >>> one_line("500 widgets\r\nBcc: eve\u202e")
+    '500 widgets Bcc: eve'
+    """
+    line = "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

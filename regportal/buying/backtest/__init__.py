@@ -1,0 +1,1 @@
+"""Rules tried on one's own history, before they are published."""

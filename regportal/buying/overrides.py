@@ -1,0 +1,97 @@
+"""What colleagues say over the rules: which of it holds, and whether it came true."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.buying.compiled import Model
+from regportal.buying.models import Ended, PhaseOverride
+
+UNJUDGED = frozenset({Ended.REPLACED, Ended.RULES})
+"""Ends that settle nothing: what had not come true by then might have."""
+
+
+def holding(
+    session: Session, opportunities: Collection[uuid.UUID]
+) -> dict[uuid.UUID, PhaseOverride]:
+    """Return what holds over the rules, by opportunity."""
+    rows = session.scalars(
+        sa.select(PhaseOverride).where(
+            PhaseOverride.opportunity_id.in_(opportunities), PhaseOverride.ended_at.is_(None)
+        )
+    )
+    return {said.opportunity_id: said for said in rows}
+
+
+def last_said(
+    session: Session, opportunity: uuid.UUID, on: datetime | None = None
+) -> PhaseOverride | None:
+    """Return what was said last over the rules of an opportunity, whether it holds or not."""
+    said = sa.select(PhaseOverride).where(PhaseOverride.opportunity_id == opportunity)
+    if on is not None:
+        said = said.where(PhaseOverride.since <= on)
+    return session.scalars(
+        said.order_by(PhaseOverride.since.desc(), PhaseOverride.id.desc()).limit(1)
+    ).first()
+
+
+def next_end(session: Session) -> datetime | None:
+    """Return when the next override ends by itself; None: none holds."""
+    ends = sa.select(sa.func.min(PhaseOverride.until)).where(PhaseOverride.ended_at.is_(None))
+    found: datetime | None = session.scalar(ends)
+    return found
+
+
+def over(session: Session, at: datetime, most: int) -> list[PhaseOverride]:
+    """Return some of the overrides whose time is over at a moment, the oldest first."""
+    return [
+        *session.scalars(
+            sa.select(PhaseOverride)
+            .where(PhaseOverride.ended_at.is_(None), PhaseOverride.until <= at)
+            .order_by(PhaseOverride.until, PhaseOverride.id)
+            .limit(most)
+        )
+    ]
+
+
+def note(model: Model, said: PhaseOverride, phase: str, at: datetime) -> None:
+    """
+    Keep that the rules are in a phase while this holds: when they first came as far.
+
+    What only holds what they say is not said against them before they say something else.
+    """
+    if said.rules_phase == said.phase:
+        said.rules_phase = phase
+        return
+    began, named, now = map(model.index, (said.rules_phase, said.phase, phase))
+    if said.came_at is None and (now >= named if named > began else now <= named):
+        said.came_at = max(at, said.since)
+
+
+def was_right(model: Model, said: PhaseOverride) -> bool | None:
+    """
+    Return whether it was right against the rules; None: not yet, or nobody can tell.
+
+    It was, if the rules came as far while it held. If they did not, the end of the purchase tells,
+    or else they were right:
+
+    >>> from regportal.buying.compiled import compiled
+    >>> from regportal.buying.schema import Buying
+    >>> model = compiled(Buying(phases=({"id": "cold"}, {"id": "warm"})))
+    >>> def warm(ended, **more):
+    ...     return PhaseOverride(phase="warm", rules_phase="cold", ended=ended, **more)
+    >>> [was_right(model, warm(ended)) for ended in (Ended.TIME, Ended.WON, Ended.LOST)]
+    [False, True, False]
+    >>> [was_right(model, warm(ended)) for ended in (None, Ended.REPLACED, Ended.RULES)]
+    [None, None, None]
+    """
+    if said.came_at is not None:
+        return True
+    both = {said.phase, said.rules_phase}
+    if said.ended is None or said.ended in UNJUDGED or len(both) == 1 or both - {*model.names}:
+        return None
+    is_further = model.index(said.phase) > model.index(said.rules_phase)
+    return is_further if said.ended is Ended.WON else said.ended is Ended.LOST and not is_further
