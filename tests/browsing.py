@@ -1,5 +1,8 @@
 """Moving a real browser from page to page."""
 
+import json
+from contextlib import contextmanager
+
 from playwright.sync_api import Error
 
 
@@ -16,3 +19,31 @@ def go(page, address, **how):
         if "ERR_ABORTED" not in str(error):
             raise
         return page.goto(address, **how)
+
+
+@contextmanager
+def held_up(page):
+    """
+    Give a list that afterwards holds the milliseconds of each task of the pages' main threads.
+
+    It is the processor's time: on a machine that does other things too, a task that waits for its
+    turn takes long by the clock, and held up nobody.
+    """
+    tasks = []
+    made_by = page.context.browser
+    made_by.start_tracing(page=page, categories=["toplevel"])
+    try:
+        yield tasks
+    finally:
+        seen = json.loads(made_by.stop_tracing())["traceEvents"]
+    threads = {
+        (one["pid"], one["tid"]): one["args"].get("name") for one in seen if one["ph"] == "M"
+    }
+    tasks += [
+        one["tdur"] / 1000
+        for one in seen
+        if "RunTask" in one["name"]
+        and "tdur" in one
+        and threads.get((one["pid"], one["tid"])) == "CrRendererMain"
+    ]
+    assert tasks, "this browser tells nothing of its tasks"

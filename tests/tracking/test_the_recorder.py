@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.browsing import go
+from tests.browsing import go, held_up
 from tests.visiting import NO, YES, Visitor, page_with, show
 
 # --- before a choice, and after a no ---
@@ -513,23 +513,19 @@ def test_a_page_whose_storage_is_full_works(visit, place):
 
 def test_nothing_moves_and_nothing_holds_the_page_up(ann, place):
     watch = """() => {
-      window.seen = { shift: 0, long: [] }
-      const add = one => { seen.shift += one.value }
-      new PerformanceObserver(all => all.getEntries().forEach(add))
+      window.shifts = []
+      new PerformanceObserver(all => shifts.push(...all.getEntries().map(one => one.value)))
         .observe({ type: 'layout-shift', buffered: true })
-      new PerformanceObserver(all => seen.long.push(...all.getEntries().map(one => one.duration)))
-        .observe({ type: 'longtask', buffered: true })
     }"""
-    show(ann, '<button data-rp-event="share">Share</button>' * 50)
-    ann.page.evaluate(watch)
-    spent = ann.page.evaluate(
-        """() => {
-          const began = performance.now()
-          for (const one of document.querySelectorAll('button')) one.click()
-          return (performance.now() - began) / 50
-        }"""
-    )
-    place.collector.of("share", 50)
+    press = "for (const one of document.querySelectorAll('button')) one.click()"
+    longest = []
+    for _ in range(3):  # what the recorder costs, it costs each time; other work of the browser not
+        with held_up(ann.page) as tasks:
+            show(ann, '<button data-rp-event="share">Share</button>' * 50)
+            ann.page.evaluate(watch)
+            ann.page.evaluate(press)
+        assert ann.page.evaluate("shifts") == []
+        longest.append(max(tasks))
+    place.collector.of("share", 150)
 
-    assert ann.page.evaluate("seen.shift") == 0
-    assert spent < 5  # milliseconds a click
+    assert min(longest) < 50, longest  # fifty clicks at once are one task
