@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ from regportal.buying.scores.actions import cool, next_wake
 from regportal.buying.scores.models import ScoreCrossing
 from regportal.buying.scores.news import tell
 from regportal.buying.shadow import Followed, find_lost_shadows
+from regportal.buying.telling import SKEW
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 from regportal.tracking.models import Parcel
@@ -34,6 +36,16 @@ SOON = timedelta(milliseconds=200)
 """When to look again at what waits for a parcel that is not unpacked yet."""
 PATIENCE = timedelta(minutes=5)
 """How long time waits for a parcel that cannot be unpacked."""
+
+
+class Moments(NamedTuple):
+    """As of when a transaction looks at something."""
+
+    until: datetime
+    """Until when time passes."""
+    known: datetime
+    """As of when somebody is worked out anew: never before what was weighed already."""
+    now: datetime
 
 
 def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
@@ -88,16 +100,16 @@ def find_lost(session: Session) -> None:
 def _do(
     store: Store,
     shelf: Shelf,
-    work: Callable[[Followed, datetime, datetime], None],
+    work: Callable[[Followed, Moments], None],
     until: datetime,
     now: datetime,
 ) -> None:
     """Do some of this in a transaction of its own, while no line is weighed; tell what moved."""
 
     def write(session: Session) -> None:
-        own_place(session)
+        weighed = own_place(session).at or until
         followed = Followed.of(session, shelf.published(session))
-        work(followed, until, now)
+        work(followed, Moments(until, max(until, min(weighed, now + SKEW)), now))
         followed.keep()
         tell_moves(session, followed.live.published, followed.live.moves, now=now)
 
@@ -132,14 +144,13 @@ def _stale(subjects: Following, most: int) -> Sequence[tuple[uuid.UUID, SubjectK
     ]
 
 
-def _renew(followed: Followed, until: datetime, now: datetime) -> None:
+def _renew(followed: Followed, at: Moments) -> None:
     """Work out anew where some stand that stood under other rules."""
-    del now
     for each in followed.all:
-        _renew_some(each, until)
+        _renew_some(each, at.known)
 
 
-def _renew_some(subjects: Following, until: datetime) -> None:
+def _renew_some(subjects: Following, at: datetime) -> None:
     """Work out anew where some stand under these rules."""
     session, stale = subjects.session, _stale(subjects, AT_ONCE)
     people = people_of(session, [key for key, kind in stale if kind is SubjectKind.PERSON])
@@ -149,14 +160,13 @@ def _renew_some(subjects: Following, until: datetime) -> None:
     everybody = {one.id: one for one in people.values()}
     subjects.forget([key for key, _ in stale])
     subjects.read_ahead(everybody.values(), opportunities)
-    subjects.look_again([*everybody.values()], in_order(opportunities.values()), until, "rules")
+    subjects.look_again([*everybody.values()], in_order(opportunities.values()), at, "rules")
 
 
-def _wake(followed: Followed, until: datetime, now: datetime) -> None:
+def _wake(followed: Followed, at: Moments) -> None:
     """Look at some of those whose time has come."""
-    del now
     for each in followed.all:
-        _wake_some(each, until)
+        _wake_some(each, at.until)
 
 
 def _wake_some(subjects: Following, until: datetime) -> None:
@@ -191,24 +201,23 @@ def _wake_some(subjects: Following, until: datetime) -> None:
             subjects.wake_opportunity(opportunity, at)
 
 
-def _lift(followed: Followed, until: datetime, now: datetime) -> None:
+def _lift(followed: Followed, at: Moments) -> None:
     """Let what was said over the rules end where its time is over."""
-    del now
     subjects = followed.live
-    ended = over(subjects.session, until, AT_ONCE)
+    ended = over(subjects.session, at.until, AT_ONCE)
     opportunities = opportunities_of(subjects.session, {said.opportunity_id for said in ended})
     subjects.read_ahead((), opportunities)
     subjects.recall((), opportunities)
     for said in ended:
-        subjects.lift_what_is_over(opportunities[said.opportunity_id], until)
+        subjects.lift_what_is_over(opportunities[said.opportunity_id], at.until)
 
 
-def _cool(followed: Followed, until: datetime, now: datetime) -> None:
+def _cool(followed: Followed, at: Moments) -> None:
     """Let the scores whose time has come pass their thresholds; rules that ask look again."""
     live = followed.live
-    found = cool(live.session, live.published, now=until)
-    tell(live.session, live.published, found.news, now=now)
-    look_at_scores(followed, found.crossings, until)
+    found = cool(live.session, live.published, now=at.until)
+    tell(live.session, live.published, found.news, now=at.now)
+    look_at_scores(followed, found.crossings, at.known)
 
 
 def look_at_scores(followed: Followed, crossings: Sequence[ScoreCrossing], at: datetime) -> None:

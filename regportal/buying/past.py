@@ -43,6 +43,8 @@ from regportal.tracking.models import Attributed
 
 Lives = Mapping[uuid.UUID, Sequence[Known]]
 """By person all that holds of him, or held."""
+EVER = 0
+"""Since when an address is known: whatever else is known of somebody, it is of who has it."""
 ASKED = frozenset({"answer", "field", "quiet", "score"})
 
 
@@ -105,8 +107,7 @@ def _answers(
     types = {question.key: question.type for question in published.all(Question)}
     for person in people:
         kind = address_kind(person.contact.email)
-        first = moment(person.contact.first_seen)
-        yield person.id, Known(Noted(person.id, "address", kind), first)
+        yield person.id, Known(Noted(person.id, "address", kind), EVER)
     rows = session.execute(
         sa.select(
             Answer.contact_id,

@@ -12,7 +12,7 @@ from regportal.buying.schema import Buying
 from regportal.buying.scores.schema import Score
 from regportal.forms.models import Answer
 from regportal.forms.schema import Question
-from regportal.identity.models import Assurance
+from regportal.identity.models import Assurance, Contact
 from regportal.store.ids import uuid7
 from regportal.tracking.actions import log
 from regportal.tracking.models import EntryKind, Parcel, Source
@@ -70,13 +70,11 @@ def test_silence_is_noticed_at_its_moment_however_late_the_worker_comes(scene, a
     assert differences(scene, silent + DAY) == []
 
 
-def test_nobody_falls_silent_while_a_parcel_of_before_waits_to_be_unpacked(scene, ann, deal):
-    scene.did(ann, now=NOON + SECOND)
-    scene.weigh()
-    silent = NOON + SECOND + 45 * DAY
+def let_wait(scene, received_at):
+    """Let a parcel wait to be unpacked."""
     waiting = Parcel(
         id=uuid7(),
-        received_at=silent - SECOND,
+        received_at=received_at,
         source=Source.BROWSER,
         proven=False,
         own_staff=False,
@@ -84,6 +82,13 @@ def test_nobody_falls_silent_while_a_parcel_of_before_waits_to_be_unpacked(scene
         events=[],
     )
     scene.store.write(lambda session: session.add(waiting))
+
+
+def test_nobody_falls_silent_while_a_parcel_of_before_waits_to_be_unpacked(scene, ann, deal):
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh()
+    silent = NOON + SECOND + 45 * DAY
+    let_wait(scene, silent - SECOND)
     again = pass_time(scene.store, scene.shelf, now=silent + SECOND)
 
     assert scene.phase(deal) == "comparison"
@@ -182,6 +187,31 @@ def test_other_rules_look_at_every_open_opportunity_anew(scene, ann, deal):
     )
     with scene.store.read() as session:
         assert len(set(session.scalars(sa.select(KeptStanding.rules)))) == 1
+
+
+def test_other_rules_count_what_was_weighed_although_a_parcel_of_before_waits(scene, ann, deal):
+    scene.did(ann, now=NOON + 3 * SECOND)
+    scene.weigh(now=NOON + 3 * SECOND)
+    let_wait(scene, NOON + 2 * SECOND)
+    scene.publish(model({"event": "download", "within": "9d"}))
+    pass_time(scene.store, scene.shelf, now=NOON + 4 * SECOND)
+
+    assert moves(scene)[-1][1] == "interest"
+    assert differences(scene, NOON + 4 * SECOND) == []
+
+
+def test_a_contact_is_known_by_his_address_also_where_he_was_seen_after_his_deeds(scene, ann, deal):
+    def met_later(session):
+        session.get_one(Contact, ann).first_seen = NOON + DAY
+
+    scene.store.write(met_later)
+    scene.publish(model({"field": {"name": "address", "equals": "business"}}))
+    scene.did(ann, now=NOON + SECOND)
+    scene.weigh()
+    scene.weigh(now=NOON + 2 * DAY)
+
+    assert scene.phase(deal) == "interest"
+    assert differences(scene, NOON + 2 * DAY) == []
 
 
 def test_a_threshold_passed_with_a_late_line_lets_no_silence_end_twice(scene, ann, deal):
