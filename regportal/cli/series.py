@@ -4,7 +4,7 @@ import json
 import sys
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -58,32 +58,31 @@ def rejudge(
     since: datetime | None, until: datetime | None, *, dry_run: bool, as_json: bool
 ) -> None:
     """
-    Judge again by the present rules, from what is still kept of each call.
+    Judge again by the present rules, from what is still kept of each call and each form shown.
 
     What was judged by hand stays so. It may be stopped at any time; run again it goes on.
     """
+    from regportal.forms.rejudging import how_many_shown, rejudge_shown
     from regportal.tracking.rejudging import Report, Span, how_many
     from regportal.tracking.rejudging import rejudge as judge_again
 
-    span, report, now = Span(since, until), Report(), datetime.now(UTC)
+    span, report, shown, now = Span(since, until), Report(), Report(), datetime.now(UTC)
     with opened() as here:
-        size = how_many(here.store, span)
+        size = how_many(here.store, span) + how_many_shown(here.store, span)
         with click.progressbar(length=size, label="Judging", file=sys.stderr) as bar:
             try:
                 judge_again(here.store, span, report, bar.update, dry=dry_run, now=now)
+                rejudge_shown(here.store, span, shown, bar.update, dry=dry_run)
             except KeyboardInterrupt:
                 click.echo("\nstopped; run it again to go on. So far:", err=True)
-                _say(report, as_json=as_json, dry=dry_run)
+                _say(report, shown, as_json=as_json, dry=dry_run)
                 raise
-    _say(report, as_json=as_json, dry=dry_run)
+    _say(report, shown, as_json=as_json, dry=dry_run)
 
 
-def _say(report: "Report", *, as_json: bool, dry: bool) -> None:
+def _say(report: "Report", shown: "Report", *, as_json: bool, dry: bool) -> None:
     """Print what became of judging again."""
-    changed = [
-        {"judged": judged.value, "because": because, "interactions": number}
-        for (judged, because), number in report.changed.most_common()
-    ]
+    changed, changed_shown = _changes(report, "interactions"), _changes(shown, "forms")
     if as_json:
         told = {
             "judged": report.judged,
@@ -91,6 +90,11 @@ def _say(report: "Report", *, as_json: bool, dry: bool) -> None:
             "changes": changed,
             "by_hand": report.by_hand,
             "cannot": report.cannot,
+            "shown": {
+                "judged": shown.judged,
+                "changed": shown.changed.total(),
+                "changes": changed_shown,
+            },
             "dry_run": dry,
         }
         click.echo(json.dumps(told))
@@ -104,3 +108,15 @@ def _say(report: "Report", *, as_json: bool, dry: bool) -> None:
         click.echo(f"{report.cannot} cannot be judged: nothing is kept to judge them by")
     for one in changed:
         click.echo(f"a {one['judged']}'s now, {one['because']}: {one['interactions']}")
+    if shown.judged:
+        click.echo(f"forms shown: {shown.judged} judged again, {shown.changed.total()} {would}")
+    for one in changed_shown:
+        click.echo(f"shown to a {one['judged']}, {one['because']}: {one['forms']}")
+
+
+def _changes(report: "Report", of: str) -> list[dict[str, Any]]:
+    """Return what is somebody else's now, by whose and why; the most first."""
+    return [
+        {"judged": judged.value, "because": because, of: number}
+        for (judged, because), number in report.changed.most_common()
+    ]

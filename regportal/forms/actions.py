@@ -68,6 +68,8 @@ class Opened:
     remembered: bool
     download: str | None
     """The token of the download, or None where the way leads through the mail."""
+    machine: str | None = None
+    """Why it was taken for a machine's now; that changes nothing of what it gets."""
 
 
 def open_gate(
@@ -118,7 +120,7 @@ def open_gate(
         watch(session, visitor)
         end_visitor(visitor, now=now)
     kept = token if opened or not proven else sender.token
-    return Opened(kept, visitor.remembered, download)
+    return Opened(kept, visitor.remembered, download, sender.machine)
 
 
 def hand_over(  # noqa: PLR0913 - what is handed to whom; each is another room's

@@ -17,21 +17,34 @@ from regportal.errors import BadRequestError
 from regportal.forms.actions import Sent, content_of
 from regportal.forms.asking import csrf_token, write_ask
 from regportal.forms.fields import LONGEST, GateForm, answer_field, value_of
-from regportal.forms.models import Outcome, Shown
+from regportal.forms.models import Outcome, Shown, ShownTo
 from regportal.forms.rules import ASK_LIFE, Ask, Known, plan
 from regportal.forms.schema import Gate, Question
 from regportal.forms.visiting import Visiting, country_of
+from regportal.identity import wire
 from regportal.identity.addresses import Address, read_address
-from regportal.identity.wire import only
 from regportal.store import current
 from regportal.store.documents import Published, said
 from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
+from regportal.tracking.judging import (
+    AHEAD,
+    RULES,
+    by_request,
+    of_own_staff,
+    strictest,
+    visitors_own,
+)
+from regportal.tracking.models import Judged
 
 
-def fresh_ask(visiting: Visiting) -> Ask:
-    """Plan what to ask, and count that it was shown."""
+def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
+    """
+    Plan what to ask, and count that it was shown, and to whom.
+
+    ``by_call`` says that a server may ask for its visitor: then its own name says nothing.
+    """
     gate, published, known = visiting.around.gate, visiting.around.published, visiting.known
     planned = plan(
         gate,
@@ -47,19 +60,42 @@ def fresh_ask(visiting: Visiting) -> Ask:
         question=planned.question,
         newsletter=planned.newsletter,
     )
-    shown = Shown(
+    if request.method == "HEAD":
+        return ask
+    agent, purpose = wire.agent_of(request), wire.purpose_of(request)
+    asked = ShownTo(
         id=uuid.UUID(ask.nonce),
+        agent=visitors_own(agent) if by_call else agent,
+        purpose=purpose,
+        visitor_id=visiting.visitor.id if visiting.visitor else None,
+    )
+    is_staff = _is_own_staff(visiting)
+    judgement = strictest(of_own_staff(yes=is_staff), by_request(asked.agent, purpose or ""))
+    shown = Shown(
+        id=asked.id,
         gate=gate.key,
         asked_email=ask.email,
         question=ask.question,
         wording=ask.wording,
         newsletter=ask.newsletter,
-        visitor_id=visiting.visitor.id if visiting.visitor else None,
+        visitor_id=asked.visitor_id,
         shown_at=visiting.now,
+        judged=judgement.judged,
+        judged_because=judgement.because,
+        judged_by=judgement.rules,
     )
-    if request.method != "HEAD" and "Sec-Purpose" not in request.headers:
-        current.store().note(lambda session: add(session, shown))
+    # who is known for our own staff need not be told by a name again
+    rows = (shown,) if is_staff else (shown, asked)
+    current.store().note(lambda session: add(session, *rows))
     return ask
+
+
+def _is_own_staff(visiting: Visiting) -> bool:
+    """Return whether the company's own people stand there."""
+    claim = visiting.claim
+    if claim is not None and claim.own_staff:
+        return True
+    return wire.is_own_staff(request, visiting.around.site, claim.email if claim else None)
 
 
 def _fitting(visiting: Visiting, known: Known) -> Known:
@@ -165,7 +201,7 @@ def read_sent(visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]) -> 
     given = fields.get(f"q-{ask.question}", [])
     if ask.email:
         try:
-            address = address_from(visiting.around.gate, only(fields, "email"))
+            address = address_from(visiting.around.gate, wire.only(fields, "email"))
         except ValueError as error:
             return Fault("email", str(error))
     question = visiting.around.question(ask.question)
@@ -185,8 +221,8 @@ def read_sent(visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]) -> 
         value=value,
         original=" | ".join(given)[:LONGEST] if value is not None else None,
         declined=declined,
-        wants_newsletter=only(fields, f"n-{ask.newsletter}") == "yes",
-        remember=visiting.may_remember and only(fields, "remember") == "yes",
+        wants_newsletter=wire.only(fields, f"n-{ask.newsletter}") == "yes",
+        remember=visiting.may_remember and wire.only(fields, "remember") == "yes",
     )
 
 
@@ -220,14 +256,29 @@ SETTLE = (
     .where(Shown.id == sa.bindparam("nonce"), Shown.outcome.is_(None))
     .values(outcome=sa.bindparam("became"), settled_at=sa.bindparam("now"))
 )
+WAS_AHEAD = Shown.judged_because.in_(AHEAD.values())
+BY_PERSON = SETTLE.values(
+    judged=sa.case((WAS_AHEAD, Judged.PERSON), else_=Shown.judged),
+    judged_because=sa.case((WAS_AHEAD, sa.null()), else_=Shown.judged_because),
+)
+"""Whoever sends a form that was fetched ahead has seen it since."""
+BY_MACHINE = SETTLE.values(
+    judged=Judged.MACHINE, judged_because=sa.bindparam("because"), judged_by=RULES
+)
+FORGOTTEN = sa.delete(table_of(ShownTo)).where(ShownTo.id == sa.bindparam("nonce"))
+"""Where the form said who sent it, no name is needed to judge it by again."""
 
 
-def settle_shown(session: Session, sent: Sent, *, now: datetime) -> None:
-    """Count what became of the form, once."""
+def settle_shown(session: Session, sent: Sent, machine: str | None, *, now: datetime) -> None:
+    """Count what became of the form, once, and who it was; ``machine`` is why it was none."""
     ask, outcome = sent.ask, Outcome.PASSED
     if ask.question is not None:
         outcome = Outcome.DECLINED if sent.declined else Outcome.ANSWERED
     elif ask.email:
         outcome = Outcome.ANSWERED
-    became = {"nonce": uuid.UUID(ask.nonce), "became": outcome, "now": now}
-    session.connection().execute(SETTLE, became)
+    connection, its = session.connection(), {"nonce": uuid.UUID(ask.nonce)}
+    became = {**its, "became": outcome, "now": now}
+    if machine is None:
+        connection.execute(BY_PERSON, became)
+    elif connection.execute(BY_MACHINE, {**became, "because": machine}).rowcount:
+        connection.execute(FORGOTTEN, its)

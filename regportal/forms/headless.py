@@ -187,7 +187,7 @@ def ask_gate(path: AtGate) -> Response:
     """
     with current.store().read() as session:
         visiting = visiting_of(session, path.key, browser.held_by_script())
-    ask = fresh_ask(visiting)
+    ask = fresh_ask(visiting, by_call=True)
     response = _answer(_shown(visiting, ask), ask.locale)
     if visiting.is_new and not visiting.around.kiosk:
         browser.hand(response, visiting.token, remembered=False)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from regportal.identity.models import Assurance
 from regportal.store.base import Base, Flag, Id, Json, MaybeMoment, Moment, choice
+from regportal.tracking.models import Judged
 
 
 class Outcome(enum.StrEnum):
@@ -24,12 +25,15 @@ class Shown(Base):
     """
     A measurement: this form was shown, and perhaps sent. The funnel is counted from it.
 
-    No rule, score or webhook reads it. ``id`` is the nonce of the ask token.
+    No rule, score or webhook reads it. ``id`` is the nonce of the ask token. What a machine was
+    shown is kept, and judged like everything else (``tracking/judging.py``).
     """
 
     __tablename__ = "shown"
     personal: ClassVar = {
         "shown_at": "To count which question puts people off; no rule reads it.",
+        "judged": "Whether it was shown to a person, or to a machine.",
+        "judged_because": "Why we took it for a machine's.",
     }
     plain = frozenset(
         {
@@ -42,6 +46,7 @@ class Shown(Base):
             "visitor_id",
             "outcome",
             "settled_at",
+            "judged_by",
         }
     )
     person: ClassVar = {"visitor_id": "visitor.id"}
@@ -58,6 +63,29 @@ class Shown(Base):
     shown_at: Mapped[Moment]
     outcome: Mapped[Outcome | None] = mapped_column(choice(Outcome))
     settled_at: Mapped[MaybeMoment]
+    judged: Mapped[Judged] = mapped_column(choice(Judged), server_default=Judged.PERSON)
+    judged_because: Mapped[str | None]
+    judged_by: Mapped[str | None]
+    """The version of the rules; None of what was shown before anybody judged it."""
+
+
+class ShownTo(Base):
+    """How a form was asked for, by its id: so that whom it was shown to can be judged again."""
+
+    __tablename__ = "shown_to"
+    personal: ClassVar = {
+        "agent": "The name your browser gives itself, to tell people from machines.",
+    }
+    plain = frozenset({"id", "purpose", "visitor_id"})
+    person: ClassVar = {"visitor_id": "visitor.id"}
+    clock = "network"
+    aged_by = "id"
+
+    id: Mapped[Id]
+    agent: Mapped[str | None]
+    """None: a server asked, and said nothing of its visitor's browser."""
+    purpose: Mapped[str | None]
+    visitor_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
 
 
 class Submission(Base):

@@ -84,7 +84,7 @@ def take_fields(
     )
     if isinstance(opened, TooMany):
         return _crowded(visiting, ask, opened)
-    current.store().note(lambda writing: settle_shown(writing, sent, now=now))
+    current.store().note(lambda writing: settle_shown(writing, sent, opened.machine, now=now))
     current.wake("weigh", "deliver")
     return Taken(visiting, sent, sender, opened)
 

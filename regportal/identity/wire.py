@@ -22,6 +22,7 @@ FORM = "application/x-www-form-urlencoded"
 ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
 """What a mail program sends to stop letters, and nothing beside it (RFC 8058)."""
 SIGNALS = ("Sec-GPC", "DNT", "Sec-Fetch-User")
+PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clk?id|gbraid|wbraid|li_fat_id)$")
 
 
@@ -144,6 +145,17 @@ def network_of(sent: Request) -> str | None:
         return None
     length = 24 if address.version == 4 else 48  # noqa: PLR2004 - versions of IP
     return str(ipaddress.ip_network(f"{address}/{length}", strict=False))
+
+
+def agent_of(sent: Request) -> str:
+    """Return the name that the browser gives itself; empty where it gives none."""
+    return clean(sent.headers.get("User-Agent", ""), 300)
+
+
+def purpose_of(sent: Request) -> str | None:
+    """Return for what a page was fetched, where the browser says that nobody asked for it yet."""
+    said = next((sent.headers[name] for name in PURPOSES if name in sent.headers), None)
+    return clean(said, 60) if said else None
 
 
 def agent_hash(sent: Request) -> str:

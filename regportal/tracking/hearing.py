@@ -24,7 +24,6 @@ from regportal.tracking.telling import Events, Touch
 
 BEYOND = "regportal.beyond"
 """Where the door in front leaves word in a request that it has counted it, and as too many."""
-PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,9 @@ def sender_of(sent: Request) -> Sender:
         Teller(
             Source.BROWSER,
             own_staff=wire.is_own_staff(sent, site, None),
-            agent=wire.clean(sent.headers.get("User-Agent", ""), 300),
+            agent=wire.agent_of(sent),
             network=wire.network_of(sent),
-            purpose=_purpose(sent),
+            purpose=wire.purpose_of(sent),
         ),
         browser.jar(sent).token,
         sent.headers.get(browser.SCRIPT_HEADER),
@@ -166,12 +165,6 @@ def _events(call: Events, now: datetime) -> tuple[list[Event], list[Refused]]:
         else:
             events.append(event if at == event.occurred_at else event._replace(occurred_at=at))
     return events, refused
-
-
-def _purpose(sent: Request) -> str | None:
-    """Return for what a page was fetched, where the browser says that nobody asked for it yet."""
-    said = next((sent.headers[name] for name in PURPOSES if name in sent.headers), None)
-    return wire.clean(said, 60) if said else None
 
 
 def _touch(touch: Touch) -> dict[str, Any]:

@@ -26,8 +26,11 @@ BROWSERS = re.compile(
     re.IGNORECASE,
 )
 """What is in the name of every browser, and of every app with one inside."""
-AHEAD = ("prefetch", "prerender", "preview")
-"""What browsers call a page that they fetch before anybody asked for it."""
+AHEAD = {
+    purpose: f"fetched ahead of anybody: {purpose}"
+    for purpose in ("prefetch", "prerender", "preview")
+}
+"""What browsers call a page that they fetch before anybody asked for it, and what that means."""
 BURST, WITHIN = 8, timedelta(seconds=2)
 """So many different objects in so short a time: no hand is so quick."""
 PLAYED = 3.0
@@ -51,9 +54,9 @@ class Judgement:
 PERSON = Judgement(Judged.PERSON)
 
 
-def by_request(agent: str, purpose: str = "", method: str = "POST") -> Judgement:
+def by_request(agent: str | None, purpose: str = "", method: str = "POST") -> Judgement:
     """
-    Judge how something was asked for: by whom, and ahead of what.
+    Judge how something was asked for: by whom, and ahead of what. A name of None says nothing.
 
     >>> by_request("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0").judged
     <Judged.PERSON: 'person'>
@@ -64,11 +67,23 @@ def by_request(agent: str, purpose: str = "", method: str = "POST") -> Judgement
     """
     if method == "HEAD":
         return _machine("only asked whether it is there: HEAD")
-    ahead = next((word for word in AHEAD if word in purpose.lower()), None)
+    ahead = next((because for word, because in AHEAD.items() if word in purpose.lower()), None)
     if ahead:
-        return _machine(f"fetched ahead of anybody: {ahead}")
-    crawler = crawler_of(agent)
+        return _machine(ahead)
+    crawler = crawler_of(agent) if agent is not None else None
     return _machine(crawler) if crawler else PERSON
+
+
+def visitors_own(agent: str) -> str | None:
+    """
+    Return the name of a visitor's browser where a server may ask for him; None for its own name.
+
+    >>> visitors_own("Mozilla/5.0 (compatible; Googlebot/2.1)")
+    'Mozilla/5.0 (compatible; Googlebot/2.1)'
+    >>> visitors_own("python-requests/2.33") is None
+    True
+    """
+    return agent if BROWSERS.search(agent) else None
 
 
 @lru_cache(maxsize=4096)

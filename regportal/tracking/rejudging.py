@@ -109,15 +109,26 @@ def rejudge(
     broken off, and run again it finds the same.
     """
     for step in (_parcels, _forms):
-        part: Part | None = None
-        while part is None or part.after is not None:
-            after: Any = part.after if part else None
-            work = partial(step, span=span, after=after, dry=dry, now=now)
-            part = _looked_at(store, work) if dry else store.write(work)
-            report.add(part.report)
-            on_judged(part.size)
+        go_through(store, partial(step, span=span, dry=dry, now=now), report, on_judged, dry=dry)
     with store.read() as session:
         report.cannot = _all(session, span) - report.judged - report.by_hand
+
+
+def go_through(
+    store: Store,
+    step: Callable[..., "Part"],
+    report: Report,
+    on_judged: Callable[[int], object],
+    *,
+    dry: bool,
+) -> None:
+    """Take a step after the other, a transaction each: ``step(session, after=…)``."""
+    part: Part | None = None
+    while part is None or part.after is not None:
+        work = partial(step, after=part.after if part else None)
+        part = _looked_at(store, work) if dry else store.write(work)
+        report.add(part.report)
+        on_judged(part.size)
 
 
 def _looked_at(store: Store, work: Callable[[Session], "Part"]) -> "Part":

@@ -61,6 +61,7 @@ def test_somebody_says_who_did_it_and_every_list_says_so(seen, company):  # noqa
         "changes": [],
         "by_hand": 1,
         "cannot": 0,
+        "shown": {"judged": 1, "changed": 0, "changes": []},
         "dry_run": False,
     }
 
@@ -101,7 +102,10 @@ def test_what_cannot_be_is_refused_with_a_sentence(installed, arguments, code):
 def test_the_report_is_for_people_too(seen):
     ran = seen("interactions", "rejudge", "--to", datetime.now(UTC).isoformat(), "--dry-run")
 
-    assert ran.out == "3 judged again, 0 would change, 0 judged by hand stay so\n"
+    assert ran.out.splitlines() == [
+        "3 judged again, 0 would change, 0 judged by hand stay so",
+        "forms shown: 1 judged again, 0 would change",
+    ]
 
 
 def test_what_was_put_down_wrongly_is_taken_back_once(seen):
