@@ -21,11 +21,11 @@ from regportal.buying.shadow import end_where_published
 from regportal.documents.files import Upload, look_at
 from regportal.documents.plans import Body, Change, Name, Plan, differences, new_order
 from regportal.documents.reading import MODEL, Book, model_of
-from regportal.documents.rules import changed_bases, check, remarks
+from regportal.documents.remarks import remarks_on
+from regportal.documents.rules import check
 from regportal.documents.schema import SECTION_OF, SECTIONS
 from regportal.documents.writing import Exported, written
 from regportal.errors import DocumentError, Fault, NotHereError, Place
-from regportal.forms.languages import lacking
 from regportal.library.schema import Asset, Content
 from regportal.library.storage import Storage
 from regportal.store.documents import (
@@ -35,7 +35,7 @@ from regportal.store.documents import (
     read_published,
 )
 from regportal.store.ids import uuid7
-from regportal.store.schema import Document, Site
+from regportal.store.schema import Document
 from regportal.store.sessions import Store
 
 KINDS = {kind.kind: kind for kind in SECTIONS.values()}
@@ -85,11 +85,7 @@ def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
         reordered=_reordered([*held], order),
         order=tuple(order),
         uploads=uploads,
-        remarks=(
-            *changed_bases(before, documents),
-            *remarks(documents),
-            *_untranslated(documents),
-        ),
+        remarks=tuple(remarks_on(session, before, documents)),
     )
 
 
@@ -107,17 +103,6 @@ def draft_of(session: Session, book: Book) -> Buying:
             _tell(book, finding.name, finding.path, finding.says)
     book.refuse_faults()
     return model
-
-
-def _untranslated(documents: Mapping[Name, Document]) -> list[str]:
-    """Say how many texts are not written in each of the site's languages."""
-    site = documents.get(("site", "site"))
-    lacks = lacking(documents.values(), site.locale) if isinstance(site, Site) else []
-    if not lacks:
-        return []
-    languages = ", ".join(sorted({lack.language for lack in lacks}))
-    texts = "1 text lacks" if len(lacks) == 1 else f"{len(lacks)} texts lack"
-    return [f"{texts} a language ({languages}); `regportal translations` names what is published"]
 
 
 def apply(store: Store, storage: Storage, plan: Plan, *, now: datetime) -> int | None:
@@ -338,6 +323,6 @@ def _take(storage: Storage, plan: Plan) -> dict[Name, Content]:
 
 
 @cache
-def _countries() -> frozenset[str]:
-    """Return the codes of all countries."""
-    return frozenset(country.alpha_2 for country in pycountry.countries)
+def _countries() -> Mapping[str, str]:
+    """Return the names of all countries by their codes."""
+    return {country.alpha_2: country.name for country in pycountry.countries}

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from regportal.documents.sentences import nearest, one_of, shown, there_is_no
-from regportal.forms.schema import Question
+from regportal.forms.schema import TIMEFRAMES, Question
 from regportal.library.schema import Asset
 from regportal.store.schema import Document
 
@@ -41,13 +42,19 @@ WELL_KNOWN = frozenset(
 """Categories that rules may speak of before the first asset has them."""
 
 
+FEW = 8
+"""So many answers are listed where none of them was written."""
+ADDRESSES = ("http://", "https://")
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """All documents of a site, as a check of one of them sees them."""
 
     documents: Mapping[Name, Document]
     named: Collection[Name]
-    countries: Collection[str]
+    countries: Mapping[str, str]
+    """By the codes of ISO 3166 their names."""
 
     def keys(self, kind: str) -> list[str]:
         """Return what documents of this kind are called."""
@@ -68,6 +75,8 @@ class House:
         """Say why nobody can answer a question so; None: somebody can."""
         if question.choices:
             known: Collection[str] = question.choices
+        elif question.type == "timeframe":
+            known = TIMEFRAMES
         elif question.type == "yes-no":
             known = ("yes", "no")
         elif question.type == "country":
@@ -76,9 +85,11 @@ class House:
             return None
         if value in known:
             return None
-        meant = nearest(value, known)
+        meant = _labelled(question, value) or nearest(value, known)
         says = f"{shown(question.key)} cannot be answered with {shown(value)}"
-        return f"{says}; did you mean {shown(meant)}?" if meant else says
+        if meant:
+            return f"{says}; did you mean {shown(meant)}?"
+        return f"{says}: there are {', '.join(known)}" if len(known) <= FEW else says
 
     def one_of(self, value: str, known: Collection[str]) -> str | None:
         """Say that a value is none of those there are; None: it is one."""
@@ -88,7 +99,31 @@ class House:
         """Say that a value is no country's code; None: it is one."""
         if value in self.countries:
             return None
-        return f"{shown(value)} is not the code of a country, like GB or US"
+        codes = {name: code for code, name in self.countries.items()}
+        meant = codes.get(value) or codes.get(nearest(value, codes) or "")
+        tip = f"; did you mean {shown(meant)}?" if meant else ""
+        return f"{shown(value)} is not the code of a country, like GB or US{tip}"
+
+    def no_asset(self, event: str, key: str) -> str | None:
+        """Say that rules count what happened to an asset there is not; None: it may happen."""
+        if event not in OF_ASSETS or "://" in key or not self.knows_all_assets():
+            return None
+        assets = self.assets()
+        if any(key == asset.key for asset in assets):
+            return None
+        files = {PurePath(asset.file).name: asset.key for asset in assets if asset.file}
+        if key in files:
+            return f"{shown(key)} is a file: write the key of its asset, {shown(files[key])}"
+        return there_is_no("asset", key, self.keys("asset"))
+
+    def no_assets(self, event: str, prefix: str) -> str | None:
+        """Say that no asset's key begins so; None: one does, or an address may."""
+        if event not in OF_ASSETS or "://" in prefix or not self.knows_all_assets():
+            return None
+        known = [*ADDRESSES, *(asset.key for asset in self.assets())]
+        if any(one.startswith(prefix) for one in known):
+            return None
+        return f"no asset has a key that begins with {shown(prefix)}"
 
     def assets(self) -> list[Asset]:
         """Return every asset that is written without faults."""
@@ -108,3 +143,11 @@ class House:
         meant = nearest(category, known)
         tip = f"; did you mean {shown(meant)}?" if meant else ""
         return f"no asset has the category {shown(category)}{tip}"
+
+
+def _labelled(question: Question, value: str) -> str | None:
+    """Return the choice that people read so; None: it is no choice's label."""
+    for code, text in (question.choices or {}).items():
+        if value in ((text,) if isinstance(text, str) else text.values()):
+            return code
+    return None

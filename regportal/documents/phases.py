@@ -1,12 +1,15 @@
 """What a buying model speaks of must be there: categories, questions, scores."""
 
+from collections.abc import Collection, Iterator
 from typing import get_args
 
 from regportal.buying.lint import conditions_in
-from regportal.buying.schema import Buying, Condition, Prefix
+from regportal.buying.schema import Buying, Condition, Prefix, named
+from regportal.buying.scores.rules import check_field
 from regportal.buying.scores.schema import FieldName, Score
 from regportal.documents.house import OF_ASSETS, Finds, House
-from regportal.documents.sentences import shown, there_is_no
+from regportal.documents.pages import PAGES, no_page, no_pages
+from regportal.documents.sentences import nearest, shown, there_is_no
 from regportal.library.schema import Asset
 from regportal.store.schema import Site, span
 
@@ -23,9 +26,49 @@ def unknown(buying: Buying, house: House) -> Finds:
                     yield ("phases", index, name, *path, *below), says
 
 
+def never_told(buying: Buying, roles: Collection[str], stages: Collection[str]) -> Iterator[str]:
+    """
+    Yield the roles and stages that rules ask for, and that no CRM has told of so far.
+
+    Where it has told of none at all there is nothing to compare with.
+
+    >>> asks = {"all": [{"event": "call"}, {"role": "decison maker"}]}
+    >>> model = Buying.model_validate({"phases": [{"id": "a"}, {"id": "b", "enter": asks}]})
+    >>> [*never_told(model, ["Decision Maker", "User"], [])]
+    ["nobody has had the role 'decison maker' so far; did you mean 'Decision Maker'?"]
+    """
+    known = {named(role): role for role in roles}
+    for role in dict.fromkeys(_roles_in(buying)) if known else ():
+        if named(role) not in known:
+            meant = known.get(nearest(named(role), known) or "")
+            yield f"nobody has had the role {shown(role)} so far{_perhaps(meant)}"
+    asked = (one.crm.stage for one in buying.conditions() if one.crm and one.crm.stage)
+    wanted = dict.fromkeys(stage for told in asked for stage in _listed(told))
+    for stage in wanted if stages else ():
+        if stage not in stages:
+            meant = nearest(stage, stages)
+            yield f"no opportunity is in the stage {shown(stage)} now{_perhaps(meant)}"
+
+
+def _perhaps(meant: str | None) -> str:
+    """Return the end of a sentence: what was probably meant, if anything."""
+    return f"; did you mean {shown(meant)}?" if meant else ""
+
+
+def _roles_in(buying: Buying) -> Iterator[str]:
+    """Yield every role that a model speaks of."""
+    for condition in buying.conditions():
+        if condition.role is not None:
+            yield from _listed(condition.role)
+    for phase in buying.phases:
+        if phase.group:
+            yield from (*(phase.group.any_role or ()), *(phase.group.weighted or ()))
+
+
 def _condition(condition: Condition, house: House) -> Finds:
     """Yield what a single condition asks for that cannot be."""
     yield from _categories(condition, house)
+    yield from _objects(condition, house)
     if condition.event in OF_ASSETS and house.knows_all_assets():
         yield from _too_often(condition, house)
     if condition.answer:
@@ -35,6 +78,8 @@ def _condition(condition: Condition, house: House) -> Finds:
         says = house.one_of(condition.field.name, FIELDS)
         if says:
             yield ("field", "name"), says
+        for below, says in check_field(condition.field, house):
+            yield ("field", *below), says
 
 
 def _score(condition: Condition, house: House) -> Finds:
@@ -61,6 +106,23 @@ def _categories(condition: Condition, house: House) -> Finds:
         says = house.no_category(condition.event or "", category)
         if says:
             yield ("where", "category", *((index,) if several else ())), says
+
+
+def _objects(condition: Condition, house: House) -> Finds:
+    """Let a condition count what can happen to a page, or to an asset."""
+    event, asked = condition.event or "", condition.where.object if condition.where else None
+    if asked is None:
+        return
+    if isinstance(asked, Prefix):
+        of_page, prefix = event in PAGES, asked.prefix
+        says = no_pages(prefix, house) if of_page else house.no_assets(event, prefix)
+        if says:
+            yield ("where", "object", "prefix"), says
+        return
+    for index, name in enumerate(_listed(asked)):
+        says = no_page(name, house) if event in PAGES else house.no_asset(event, name)
+        if says:
+            yield ("where", "object", *(() if isinstance(asked, str) else (index,))), says
 
 
 def _too_often(condition: Condition, house: House) -> Finds:

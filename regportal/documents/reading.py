@@ -37,6 +37,8 @@ class Book:
     paths: dict[Name, tuple[Step, ...]] = field(default_factory=dict)
     """Where each document begins; also of those with faults."""
     faults: list[Fault] = field(default_factory=list)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The keys of what is labelled so: where a key is wanted, somebody may write the label."""
 
     def place(self, path: Sequence[Step]) -> Place:
         """Return where the key at this path stands."""
@@ -79,7 +81,7 @@ def read_text(
     root, faults = nodes.parse(content, file)
     if alone and isinstance(root, nodes.Mapping) and not root.entries.keys() & SECTIONS.keys():
         root = nodes.Mapping(1, {alone: root}, {alone: 1})
-    book = Book(file, folder, root, faults=faults)
+    book = Book(file, folder, root, faults=faults, labels=dict(_labels(root)))
     if isinstance(root, nodes.Mapping):
         for name, path, node in _documents(book, root):
             _take(book, name, path, node)
@@ -126,6 +128,20 @@ def _documents(book: Book, root: nodes.Mapping) -> Iterator[tuple[Name, tuple[St
                 yield (SECTIONS[section].kind, _key_of(item) or f"[{index}]"), path, item
         else:
             book.fault((section,), _missing(node) or sentences.wanted(["array"]))
+
+
+def _labels(node: Node) -> Iterator[tuple[str, str]]:
+    """Yield each label in the file that is one text, and the key of what it labels."""
+    if isinstance(node, Listing):
+        for item in node.items:
+            yield from _labels(item)
+    elif isinstance(node, nodes.Mapping):
+        key = node.entries.get("key") or node.entries.get("id")
+        label = node.entries.get("label") or node.entries.get("title")
+        if isinstance(key, Scalar) and isinstance(label, Scalar):
+            yield label.text, key.text
+        for below in node.entries.values():
+            yield from _labels(below)
 
 
 def _key_of(node: Node) -> str | None:
@@ -193,8 +209,7 @@ class _Fitting:
                 return self._listing(node, option, path)
             if isinstance(node, Scalar) and option.get("type") not in {"object", "array"}:
                 return self._scalar(node, option, path)
-        kinds = list(dict.fromkeys(option["type"] for option in options))
-        self.fault(path, _missing(node) or sentences.wanted(kinds))
+        self.fault(path, _missing(node) or _wanted(node, options))
         return None
 
     def _mapping(
@@ -282,7 +297,10 @@ class _Fitting:
         if options and text not in options:
             self.fault(path, sentences.one_of(text, options))
         elif "pattern" in schema and not re.fullmatch(schema["pattern"], text):
-            self.fault(path, sentences.pattern(text, schema["pattern"]))
+            meant = self.book.labels.get(text)
+            is_it = meant is not None and re.fullmatch(schema["pattern"], meant)
+            says = sentences.pattern(text, schema["pattern"])
+            self.fault(path, sentences.only_a_label(text, str(meant)) if is_it else says)
         elif not text.strip():
             self.fault(path, "is empty: give it a text, or remove the line")
         elif len(text) > schema.get("maxLength", len(text)):
@@ -298,6 +316,15 @@ def _options(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _options(_definitions()[schema["$ref"].rpartition("/")[2]])
     else:
         yield schema
+
+
+def _wanted(node: Node, options: Sequence[Mapping[str, Any]]) -> str:
+    """Say what should stand here; where one key is all there is, how it is written."""
+    says = sentences.wanted(list(dict.fromkeys(option["type"] for option in options)))
+    keys = [[*option.get("properties", ())] for option in options if option["type"] == "object"]
+    if isinstance(node, Scalar) and [len(each) for each in keys] == [1]:
+        return f"{says}: write {{{keys[0][0]}: {node.text}}}"
+    return says
 
 
 def _missing(node: Node) -> str | None:

@@ -13,6 +13,7 @@ from regportal.buying.scores.schema import Score
 from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
 from regportal.documents.house import Finds, House, Name, Path
+from regportal.documents.pages import unlike_origins
 from regportal.documents.phases import unknown
 from regportal.documents.sentences import shown, there_is_no
 from regportal.forms.schema import Gate, Question
@@ -47,15 +48,15 @@ class Finding:
 
 
 def check(
-    documents: Mapping[Name, Document], named: Collection[Name], countries: Collection[str]
+    documents: Mapping[Name, Document], named: Collection[Name], countries: Mapping[str, str]
 ) -> list[Finding]:
     """
     Return everything that does not hold between these documents.
 
     ``named`` are the documents that are written down, also those with faults of their own: a
-    reference to one of them is not another fault. ``countries`` are the codes of ISO 3166.
+    reference to one of them is not another fault. ``countries`` are names by the codes of ISO 3166.
     """
-    house = House(documents, frozenset(named), frozenset(countries))
+    house = House(documents, frozenset(named), countries)
     found = [] if ("site", "site") in named else [_no_site()]
     scores = [name for name in documents if name[0] == Score.kind]
     for name in scores[MOST_SCORES:]:
@@ -101,6 +102,12 @@ def remarks(documents: Mapping[Name, Document]) -> list[str]:
             f"the score {shown(score.key)} counts what no question asks: {kind}"
             for kind in fields_asked(score) - types
         ]
+    site = documents.get(("site", "site"))
+    for buying in _all(documents, Buying):
+        if len(buying.phases) == 1:
+            says.append("the buying model has one phase: nothing ever moves")
+        if isinstance(site, Site):
+            says += unlike_origins(buying, site)
     return sorted(says)
 
 

@@ -82,9 +82,12 @@ def nearest(wrong: str, known: Collection[str]) -> str | None:
 
     >>> nearest("headlin", ["headline", "asset"])
     'headline'
+    >>> nearest("ofer", ["Offer"])
+    'Offer'
     """
-    found = difflib.get_close_matches(wrong.lower(), sorted(known), n=1, cutoff=0.7)
-    return found[0] if found else None
+    words = {word.casefold(): word for word in sorted(known, reverse=True)}
+    found = difflib.get_close_matches(wrong.casefold(), sorted(words), n=1, cutoff=0.7)
+    return words[found[0]] if found else None
 
 
 def unknown_key(key: str, known: Collection[str]) -> str:
@@ -138,6 +141,16 @@ def pattern(text: str, expression: str) -> str:
     if words := words_of(expression):
         return one_of(text, words)
     return f"{shown(text)} {PATTERNS.get(expression, f'does not match {expression}')}"
+
+
+def only_a_label(text: str, key: str) -> str:
+    """
+    Say that a label stands where a key is wanted.
+
+    >>> only_a_label("Comparing suppliers", "comparison")
+    "'Comparing suppliers' is a label, for people: write 'comparison'"
+    """
+    return f"{shown(text)} is a label, for people: write {shown(key)}"
 
 
 def one_of(text: str, options: list[Any]) -> str:

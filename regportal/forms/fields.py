@@ -40,7 +40,7 @@ from regportal.store.words import N_, Sentence, locale_known, translated
 
 LONGEST = 400  # characters of an answer; people type less
 HONEYPOT = "website"
-TIMEFRAMES = {
+FRAMES = {
     "0-3m": N_("Within three months"),
     "3-6m": N_("In three to six months"),
     "6-12m": N_("In six to twelve months"),
@@ -142,7 +142,7 @@ def choices_of(question: Question, locale: str, country: str | None) -> list[tup
         return [(code, translated(says, locale)) for code, says in YES_OR_NO.items()]
     if question.choices:
         return [(code, said(text, locale)) for code, text in question.choices.items()]
-    frames = TIMEFRAMES if question.type == "timeframe" else {}
+    frames = FRAMES if question.type == "timeframe" else {}
     return [(code, translated(says, locale)) for code, says in frames.items()]
 
 

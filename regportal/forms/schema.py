@@ -21,6 +21,8 @@ QuestionType = Literal[
     "timeframe",
 ]
 Code = Annotated[str, Field(min_length=1, max_length=64)]
+TIMEFRAMES = ("0-3m", "3-6m", "6-12m", "later")
+"""What a question of that type lets one choose from, where it names nothing else."""
 
 
 class Answered(BaseModel):

@@ -5,6 +5,7 @@ import pytest
 from regportal.buying.default import DEFAULT
 from regportal.buying.lint import lints
 from regportal.documents.reading import read_text
+from regportal.documents.remarks import remarks_on
 from regportal.errors import DocumentError
 
 CALL = "any: [{event: call}]"
@@ -153,3 +154,26 @@ def test_the_model_that_ships_has_no_fault():
 def test_what_says_nothing_or_two_things_at_once_is_refused(text, says):
     with pytest.raises(DocumentError, match=says):
         said(text)
+
+
+def test_roles_and_stages_no_crm_has_told_of_are_remarked(scene, ann):
+    deal = scene.opportunity(stage="Offer")
+    scene.role(deal, ann, role="Decision Maker")
+    asks = "all: [{event: call}, {role: [decision-maker, decison maker]}, {crm: {stage: Ofer}}]"
+    book = read_text(model(asks, more=", group: {any_role: [Usr]}").encode())
+    with scene.store.read() as session:
+        before = [*remarks_on(session, {}, {})]
+        found = [*remarks_on(session, {}, book.documents)]
+
+    assert before == []
+    assert found == [
+        "nobody has had the role 'decison maker' so far; did you mean 'Decision Maker'?",
+        "nobody has had the role 'Usr' so far",
+        "no opportunity is in the stage 'Ofer' now; did you mean 'Offer'?",
+    ]
+
+
+def test_before_any_crm_has_told_of_roles_none_is_remarked(scene):
+    book = read_text(model("all: [{event: call}, {role: user}, {crm: {stage: A}}]").encode())
+    with scene.store.read() as session:
+        assert [*remarks_on(session, {}, book.documents)] == []

@@ -4,6 +4,12 @@ from regportal.documents.nodes import DEEPEST, LARGEST
 from regportal.documents.reading import read_text
 from regportal.errors import DocumentError
 
+RULES = """\
+buying:
+  phases:
+    - {id: cold, label: Not yet}
+    - {id: warm, label: Warm, enter: {any: [%s]}}
+"""
 QUESTION = "questions:\n  - key: a\n    label: A?\n    type: text\n"
 
 
@@ -123,6 +129,18 @@ REFUSED = {
         5,
         "questions[0].ask_again_after",
         "'90' is not a length of time like 30m",
+    ),
+    "a number where its key is missing": (
+        RULES % "{event: call, count: 3}",
+        4,
+        "buying.phases[1].enter.any[0].count",
+        "must be keys with values below it: write {at_least: 3}",
+    ),
+    "a label where a key is wanted": (
+        RULES.replace("label: Warm", "falls_to: Not yet") % "{event: call}",
+        4,
+        "buying.phases[1].falls_to",
+        "'Not yet' is a label, for people: write 'cold'",
     ),
     "a type nobody knows": (
         QUESTION.replace("text", "txet"),

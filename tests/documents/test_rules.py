@@ -3,7 +3,7 @@ import pytest
 from regportal.documents.reading import read_text
 from regportal.documents.rules import check, remarks, wording_fault
 
-COUNTRIES = {"GB", "US", "NO"}
+COUNTRIES = {"GB": "United Kingdom", "US": "United States", "NO": "Norway"}
 SITE = "site: {name: Acme, controller: Acme, privacy_notice: 'https://acme.example/p'}\n"
 ASSET = "assets: [{key: paper, title: P, category: paper, url: 'https://acme.example/p'}]\n"
 COUNTRY = "  - {key: country, label: C, type: country}\n"
@@ -207,6 +207,69 @@ WRONG = {
         "phases.1.enter.any.0.count.at_least",
         "is more than is counted: a download counts once a visit and thing, 1 times in 10m",
     ),
+    "a rule about an asset that is not there": (
+        ASSET + buying("{event: download, where: {object: [paper, papr]}}"),
+        "phases.1.enter.any.0.where.object.1",
+        "there is no asset called 'papr'; did you mean 'paper'?",
+    ),
+    "a rule about an asset by its file": (
+        "assets: [{key: paper, title: P, category: paper, file: files/paper-2026.pdf}]\n"
+        + buying("{event: download, where: {object: paper-2026.pdf}}"),
+        "phases.1.enter.any.0.where.object",
+        "'paper-2026.pdf' is a file: write the key of its asset, 'paper'",
+    ),
+    "a rule about assets none of which is called so": (
+        ASSET + buying("{event: video_watch, where: {object: {prefix: film}}}"),
+        "phases.1.enter.any.0.where.object.prefix",
+        "no asset has a key that begins with 'film'",
+    ),
+    "a rule about the path of a page": (
+        buying("{event: page_view, where: {object: /pricing}}"),
+        "phases.1.enter.any.0.where.object",
+        "is no address: a page is named by the whole of it, like 'https://www.acme.example/pricing'",
+    ),
+    "a rule about pages whose path begins so": (
+        buying("{event: page_view, where: {object: {prefix: /pricing/}}}"),
+        "phases.1.enter.any.0.where.object.prefix",
+        "is no address",
+    ),
+    "a rule about a pattern of pages": (
+        buying("{event: page_view, where: {object: 'https://acme.example/p*'}}"),
+        "phases.1.enter.any.0.where.object",
+        "for all that begin so write {prefix: https://acme.example/p}",
+    ),
+    "a rule about the query of a page": (
+        buying("{event: search, where: {object: 'https://acme.example/find?q=x'}}"),
+        "phases.1.enter.any.0.where.object",
+        "what follows ? is never kept of an address: write 'https://acme.example/find'",
+    ),
+    "a rule about a page without a path": (
+        buying("{event: page_view, where: {object: 'https://acme.example'}}"),
+        "phases.1.enter.any.0.where.object",
+        "write 'https://acme.example/'",
+    ),
+    "a rule about a country by its name": (
+        buying("{all: [{event: call}, {field: {name: country, in: [Norway]}}]}"),
+        "phases.1.enter.any.0.all.1.field.in.0",
+        "'Norway' is not the code of a country, like GB or US; did you mean 'NO'?",
+    ),
+    "a rule about a level there is not": (
+        buying("{all: [{event: call}, {field: {name: level, equals: boss}}]}"),
+        "phases.1.enter.any.0.all.1.field.equals",
+        "'boss' is not one of student",
+    ),
+    "a rule about an answer by its label": (
+        "questions: [{key: q, label: Q, type: choice, choices: {s: Small, l: {en: Large}}}]\n"
+        + buying("{answer: {question: q, in: [s, Large]}}"),
+        "phases.1.enter.any.0.answer.in.1",
+        "'q' cannot be answered with 'Large'; did you mean 'l'?",
+    ),
+    "a rule about a time nobody can choose": (
+        "questions: [{key: t, label: T, type: timeframe}]\n"
+        + buying("{answer: {question: t, equals: Within three months}}"),
+        "phases.1.enter.any.0.answer.equals",
+        "with 'Within three months': there are 0-3m, 3-6m, 6-12m, later",
+    ),
     "a network that is none": (
         "",
         "ignore.networks.0",
@@ -262,6 +325,17 @@ RIGHT = {
     "a category of an asset": ASSET.replace("category: paper", "category: odd")
     + buying("{event: download, where: {category: odd}}"),
     "a category of a page": buying("{event: page_view, where: {category: anything}}"),
+    "a page by its address": buying(
+        "{event: page_view, where: {object: ['https://acme.example/', 'https://acme.example/p']}}"
+    ),
+    "pages by the beginning of their address": buying(
+        "{event: page_view, where: {object: {prefix: 'https://acme'}}}"
+    ),
+    "a file of another system": ASSET
+    + buying("{event: download, where: {object: [paper, 'https://files.example/a.pdf']}}"),
+    "assets by the beginning of their keys": ASSET
+    + buying("{event: download, where: {object: {prefix: pap}}}"),
+    "what a call was about": buying("{event: call, where: {object: anything}}"),
     "an event of one's own": buying("{event: 'custom:configurator', within: 730d}"),
     "a region after its country": region(", when: {answer: {question: country, in: [NO, US]}}"),
     "an answer in words": "questions:\n  - {key: a, label: A, type: text}\n"
@@ -341,3 +415,20 @@ def test_a_score_of_what_no_question_asks_is_worth_a_look():
     book = read_text((SITE + text).encode())
 
     assert remarks(book.documents) == ["the score 's' counts what no question asks: job-title"]
+
+
+def test_a_model_of_one_phase_and_pages_of_another_site_are_worth_a_look():
+    site = SITE.replace("}", ", origins: ['https://www.acme.example']}")
+    seen = "{event: page_view, where: {object: {prefix: 'https://ww.acme.example/p'}}}"
+    one = read_text((site + "buying: {phases: [{id: a}]}\n").encode())
+    two = read_text((site + buying(seen)).encode())
+    own = read_text((site + buying(seen.replace("ww.", "www."))).encode())
+
+    assert remarks(one.documents) == ["the buying model has one phase: nothing ever moves"]
+    assert remarks(two.documents) == [
+        (
+            "the rules ask for 'https://ww.acme.example/p', which is on none of the site's origins:"
+            " only the portal and servers tell of it; did you mean https://www.acme.example?"
+        )
+    ]
+    assert remarks(own.documents) == []

@@ -16,7 +16,7 @@ PURE = frozenset(
             f"regportal.buying.{name}"
             for name in ("asking", "folding", "lacking", "replaying", "telling", "words")
         ),
-        *(f"regportal.documents.{name}" for name in ("house", "phases")),
+        *(f"regportal.documents.{name}" for name in ("house", "pages", "phases")),
     }
 )
 """Parts of rules that are modules of their own: as pure as the rules themselves."""

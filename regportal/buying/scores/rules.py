@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from regportal.buying.scores.schema import AnswerIs, Deed, FieldIs, Score, Trait
+from regportal.buying.vocabulary import Known
 from regportal.forms.schema import Question
 
 LEVELS = ("student", "assistant", "specialist", "manager", "director", "vp", "c-level")
@@ -67,7 +68,7 @@ def _trait(trait: Trait, house: House) -> Finds:
         for below, says in _answer(trait.answer, house):
             yield ("answer", *below), says
     elif trait.field:
-        for below, says in _field(trait.field, house):
+        for below, says in check_field(trait.field, house):
             yield ("field", *below), says
 
 
@@ -90,8 +91,8 @@ def _answer(asks: AnswerIs, house: House) -> Finds:
             yield (name,), f"{question.key!r} is not a question of type number"
 
 
-def _field(asks: FieldIs, house: House) -> Finds:
-    """Let a condition speak of values that a field can have."""
+def check_field(asks: FieldIs | Known, house: House) -> Finds:
+    """Yield which values a condition asks for that a field cannot have."""
     known = {"level": LEVELS, "address": ADDRESSES}.get(asks.name)
     for path, value in _values(asks):
         fault = house.one_of(value, known) if known else None
@@ -101,7 +102,7 @@ def _field(asks: FieldIs, house: House) -> Finds:
             yield path, fault
 
 
-def _values(asks: AnswerIs | FieldIs) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _values(asks: AnswerIs | FieldIs | Known) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield each value that is asked for, with its place."""
     if asks.equals is not None:
         yield ("equals",), asks.equals

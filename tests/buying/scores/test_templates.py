@@ -18,7 +18,7 @@ def scores_of(*names):
     )
     book = read_text(text.encode())
     book.refuse_faults()
-    assert check(book.documents, book.paths, ["GB"]) == []
+    assert check(book.documents, book.paths, {"GB": "United Kingdom"}) == []
     return [one for (kind, _), one in book.documents.items() if kind == "score"]
 
 
