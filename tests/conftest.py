@@ -14,6 +14,7 @@ import hypothesis
 import psutil
 import pytest
 from filelock import FileLock
+from playwright.sync_api import expect
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -21,6 +22,7 @@ from regportal.store.sessions import Store, make_engine
 from tests import warm
 from tests.databases import Lent, made, tell
 from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
+from tests.patience import PATIENCE
 from tests.portal import SECRET, Portal
 from tools.ensure_browser import KINDS, ensure
 
@@ -36,6 +38,8 @@ hypothesis.settings.register_profile(
     derandomize="CI" in os.environ,  # the same commit, the same result
 )
 hypothesis.settings.load_profile("house")
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 warm.keep_routes()
 warm.keep_statements()

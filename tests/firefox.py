@@ -13,10 +13,9 @@ from pathlib import Path
 from websockets.sync.client import ClientConnection, connect
 
 from tests.keys import strokes
+from tests.patience import PATIENCE
 from tools.ensure_browser import FIREFOX, ensure
 
-PATIENCE = 60.0
-"""Seconds for a start, and for each answer."""
 PREFERENCES = {
     "browser.shell.checkDefaultBrowser": False,
     "datareporting.policy.dataSubmissionEnabled": False,

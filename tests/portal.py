@@ -7,7 +7,6 @@ import html
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +34,7 @@ from regportal.privacy import letters as privacy_letters
 from regportal.store.ids import uuid7
 from regportal.tracking.unpacking import unpack
 from tests import warm
+from tests.patience import until
 
 ORIGIN = "http://localhost:8000"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -49,10 +49,15 @@ SITE = (Path(__file__).parent / "site.yaml").read_text()
 
 
 def patiently(task: Callable[[], datetime | None]) -> datetime | None:
-    """Run a task until it says that nothing holds it back; for five seconds at most."""
-    until = time.monotonic() + 5
-    while (again := task()) is not None and time.monotonic() < until:
-        time.sleep(0.02)
+    """Run a task until it says that nothing holds it back; return what it said last."""
+    again = None
+
+    def is_done() -> bool:
+        nonlocal again
+        again = task()
+        return again is None
+
+    until(is_done)
     return again
 
 

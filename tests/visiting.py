@@ -3,7 +3,6 @@
 import io
 import json
 import shutil
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from tests.browsing import go
 from tests.forms.test_in_a_browser import page_of_somebody
+from tests.patience import until
 from tests.portal import served
 
 YES = {"recognise": True, "track": True}
@@ -106,12 +106,9 @@ class Collector:
         once = {one["id"]: one for letter in list(self.letters) for one in letter.told}
         return sorted(once.values(), key=lambda one: one["occurred_at"])
 
-    def wait(self, condition, seconds=8):
+    def wait(self, condition):
         """Wait until what arrived is what somebody waits for."""
-        until = time.monotonic() + seconds
-        while not condition(self):
-            assert time.monotonic() < until, self.letters
-            time.sleep(0.02)
+        assert until(lambda: condition(self)), self.letters
 
     def of(self, kind, many=1):
         """Wait for so many interactions of a type, and return them."""
@@ -206,12 +203,14 @@ class Visitor:
         both = [kept["tab"].get("regportal"), kept["browser"].get("regportal")]
         return next((json.loads(one) for one in both if one), None)
 
+    def wait(self, condition):
+        """Wait until what the recorder keeps is what somebody waits for."""
+        holds = until(lambda: condition(self.state), rest=lambda: self.page.wait_for_timeout(20))
+        assert holds, self.state
+
     def wait_until_all_is_sent(self):
         """Wait until the portal has answered for everything."""
-        until = time.monotonic() + 8
-        while self.state["queue"]:
-            assert time.monotonic() < until, self.state
-            self.page.wait_for_timeout(20)
+        self.wait(lambda state: not state["queue"])
 
 
 @pytest.fixture

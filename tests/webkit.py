@@ -12,11 +12,10 @@ from pathlib import Path
 import requests
 
 from tests.keys import strokes
+from tests.patience import PATIENCE
 from tests.web_servers import free_port
 from tools.ensure_browser import WEBKIT, XVFB, ensure
 
-PATIENCE = 60.0
-"""Seconds for a start, and for each answer."""
 FRAME = "(document.querySelector('regportal-gate')?.shadowRoot ?? document).querySelector('iframe')"
 
 

@@ -34,6 +34,8 @@ BODY = 16 * 2**20
 who is cut off in the middle of sending never hears the answer."""
 PATIENCE = 6.0
 """Seconds that requests and downloads under way get after we were asked to stop."""
+LOOKS = 1.0
+"""Seconds after which the network is looked at though nothing came and nobody woke us."""
 REFUSAL = tuple({**COMMON, **ERROR.headers, "Content-Security-Policy": ERROR.policy}.items())
 """The headers of an error (security.md 4, P10) that the server itself has found."""
 
@@ -122,7 +124,7 @@ class Server:
     def run(self) -> None:
         """Answer requests until :meth:`stop`, then finish what is under way."""
         while not self._ending.is_set():
-            self._turn(1.0)
+            self._turn(LOOKS)
         wasyncore.dispatcher.close(self._server)  # nobody new is let in
         deadline = time.monotonic() + PATIENCE
         while self._is_busy() and time.monotonic() < deadline:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from regportal.app.server import Server, listen
 from regportal.identity.models import Claim
 from tests.browsing import go
+from tests.patience import PATIENCE
 from tests.portal import SECRET, Portal
 
 EVIL = """<!doctype html><form method=post action="{target}"><input name=email value="{email}">
@@ -89,7 +90,7 @@ def test_our_page_is_not_shown_inside_a_hostile_one(served, page):
     page.wait_for_timeout(500)
 
     assert "chrome-error" in page.frame(name="x").url
-    policy = requests.get(f"{ours}/g/guide?in=frame&host={evil}", timeout=5).headers
+    policy = requests.get(f"{ours}/g/guide?in=frame&host={evil}", timeout=PATIENCE).headers
     assert evil not in policy["Content-Security-Policy"]
 
 

@@ -16,7 +16,7 @@ from regportal.buying.lint import lints
 from regportal.documents.reading import read_text
 from regportal.errors import DocumentError
 
-SOON = 5  # seconds; it takes a tenth of one where nothing else runs
+SOON = 5  # seconds of the processor's time; it takes a tenth of one
 
 
 def pages(number):
@@ -63,19 +63,19 @@ CROSS = "all: [" + ", ".join(["{any: [{event: call}, {event: form}]}"] * 16) + "
     ids=["deep", "very deep", "long", "long with its exit", "many phases", "by reference"],
 )
 def test_what_is_too_much_is_refused_at_once(text, says):
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(DocumentError, match=says):
         said(text)
 
-    assert time.perf_counter() - began < SOON
+    assert time.process_time() - began < SOON
 
 
 @pytest.mark.parametrize("enter", [WIDE, CROSS, f"any: [{pages(22)}]", f"all: [{pages(22)}]"])
 def test_more_ways_than_anybody_could_follow_are_still_looked_at_at_once(enter):
-    began = time.perf_counter()
+    began = time.process_time()
     said(model(enter, 11, enter))
 
-    assert time.perf_counter() - began < SOON
+    assert time.process_time() - began < SOON
 
 
 def test_a_rule_that_contradicts_itself_is_no_rule():

@@ -9,6 +9,7 @@ import pytest
 
 from regportal.store.sessions import Store, make_engine
 from tests.buying.scene import CRM, PRICES, Scene
+from tests.patience import FOR_EVER, PATIENCE
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -126,7 +127,7 @@ from regportal.cli import main
 
 def read(*_):
     print("Trying", file=sys.stderr, flush=True)
-    time.sleep(60)
+    time.sleep({FOR_EVER})
 
 reading._read = read
 main(["backtest", {str(draft)!r}])
@@ -141,6 +142,6 @@ main(["backtest", {str(draft)!r}])
         while b"Trying" not in running.stderr.readline():
             assert running.poll() is None
         running.send_signal(signal.SIGINT)
-        out, _ = running.communicate(timeout=30)
+        out, _ = running.communicate(timeout=PATIENCE)
 
     assert (running.returncode, out) == (1, b"")

@@ -24,6 +24,7 @@ from regportal.identity.actions import find_contact
 from regportal.identity.models import Contact
 from regportal.tracking.models import Interaction, Parcel
 from tests.cli.conftest import regportal  # noqa: F401 - a fixture
+from tests.patience import PATIENCE
 from tests.portal import FIREFOX, SITE
 
 ANN, BOB = "ann@widgetworks.example", "bob@initech.example"
@@ -321,13 +322,13 @@ def test_an_import_that_was_stopped_goes_on(company, run):
     )
     child.stdin.write(text)
     child.stdin.flush()
-    for _ in range(300):
+    for _ in range(int(10 * PATIENCE)):
         if len(kept(company)) >= 300:
             break
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(0.1)
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=20)
+    out, err = child.communicate(timeout=PATIENCE)
     before = len(kept(company))
     again = run(text, "--json", name="past.jsonl").json()
 

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from tests.patience import PATIENCE
+
 RULES = """\
 buying:
   phases:
@@ -247,7 +249,7 @@ def test_it_may_be_stopped_and_leaves_what_was_there(tmp_path):
         while b"Reading" not in running.stderr.readline():
             assert running.poll() is None
         running.send_signal(signal.SIGINT)
-        running.communicate(timeout=30)
+        running.communicate(timeout=PATIENCE)
 
     assert running.returncode == 1
     assert (tmp_path / "moves.csv").read_text() == "kept"

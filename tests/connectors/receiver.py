@@ -2,12 +2,13 @@
 
 import json
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks.webhooks import Webhook
+
+from tests.patience import PATIENCE, until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -36,6 +37,8 @@ class Receiver:
     answers: list = field(default_factory=list)
     forged: list = field(default_factory=list)
     opened: int = 0
+    outlasted: int = 0
+    """How many waited longer for an answer than anybody may."""
 
     def take(self, call):
         self.calls.append(call)
@@ -56,6 +59,7 @@ def receiving(host="127.0.0.1", answers=()):
 
         def setup(self):
             receiver.opened += 1
+            self.receiver = receiver
             super().setup()
 
         def do_POST(self):
@@ -121,7 +125,11 @@ def slow_head(handler):
 
 def silent(handler):
     """Answer nothing for longer than anybody waits."""
-    time.sleep(3)
+    handler.connection.settimeout(PATIENCE)
+    try:
+        handler.rfile.read(1)
+    except TimeoutError:
+        handler.receiver.outlasted += 1
 
 
 def hang_up(handler):
@@ -143,6 +151,5 @@ def _begin(handler, status):
 
 
 def _drip(handler):
-    for _ in range(300):
-        handler.wfile.write(b"x")
-        time.sleep(0.01)
+    until(lambda: handler.connection.sendall(b"x"))
+    handler.receiver.outlasted += 1

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 
+from tests.patience import PATIENCE
+
 
 class Process:
     """One `regportal …` that is started again whenever it was killed."""
@@ -48,7 +50,7 @@ class Process:
 
     def is_ready(self):
         """Wait until it says so, or has ended."""
-        until = time.monotonic() + 40
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until and self._child.poll() is None:
             if self._ready.wait(0.05):
                 return True
@@ -64,7 +66,7 @@ class Process:
     def stop(self):
         """Ask it to end, and return with which code it did."""
         self._child.terminate()
-        code = self._child.wait(15)
+        code = self._child.wait(PATIENCE)
         self._forget()
         self._log.close()
         return code

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
 from tests.browsing import go
+from tests.patience import PATIENCE
 from tests.visiting import BY_A_PERSON
 from tools.screenshots import demo, free_ports, play
 
@@ -117,7 +118,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing_running(tmp_path):
     while "Ctrl-C" not in (running.stdout.readline()):
         assert running.poll() is None
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=20)
+    running.communicate(timeout=PATIENCE)
 
     assert running.returncode == 0
     for free in (port, port + 1):

@@ -1,7 +1,6 @@
 """Browsers beside Chromium, and the gate of a page in them."""
 
 import json
-import time
 from contextlib import ExitStack
 
 import pytest
@@ -10,11 +9,11 @@ import sqlalchemy as sa
 from regportal.tracking.models import Interaction
 from tests.firefox import firefox
 from tests.names import only_this_machine
+from tests.patience import until
 from tests.visiting import BY_A_PERSON
 from tests.webkit import webkit
 
 STARTS = {"firefox": firefox, "webkitgtk": webkit}
-PATIENCE = 20
 ROOT = "(document.querySelector('regportal-gate')?.shadowRoot ?? document)"
 SEEN = f"""(has => JSON.stringify({{
   email: has('input[name=email]'), country: has('[data-question=country]'),
@@ -50,10 +49,8 @@ def engine(request):
 
 def soon(condition):
     """Wait until something holds, and return it."""
-    until = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < until, "it does not come"
-        time.sleep(0.05)
+    found = until(condition)
+    assert found, "it does not come"
     return found
 
 

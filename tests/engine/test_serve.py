@@ -5,11 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import closing, contextmanager
 
 import pytest
 import requests
+
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def refused(arguments, environment, folder):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert "Traceback" not in done.stderr
@@ -60,17 +61,14 @@ def serving(environment, folder, *arguments):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_answers_when_it_says_so_and_ends_gracefully(environment, tmp_path, number):
     with serving(environment, tmp_path) as (child, url):
-        assert requests.get(f"{url}/healthz", timeout=5).status_code == 200
-
-        began = time.monotonic()
+        assert requests.get(f"{url}/healthz", timeout=PATIENCE).status_code == 200
         child.send_signal(number)
-        _, errors = child.communicate(timeout=15)
+        _, errors = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 0
-    assert time.monotonic() - began < 10
     assert "Traceback" not in errors
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=1)
+        requests.get(url, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -90,7 +88,7 @@ def test_an_unclean_stop_is_recovered(environment, tmp_path):
         child.wait()
     with serving(environment, tmp_path) as (child, _):
         child.terminate()
-        _, errors = child.communicate(timeout=15)
+        _, errors = child.communicate(timeout=PATIENCE)
 
     assert child.returncode == 0
     assert "recovered after an unclean stop" in errors
@@ -165,7 +163,7 @@ def test_a_worker_of_its_own_ends_gracefully(environment, tmp_path):
     )
     said = child.stdout.readline()
     child.terminate()
-    _, errors = child.communicate(timeout=15)
+    _, errors = child.communicate(timeout=PATIENCE)
 
     assert said == "regportal works\n"
     assert child.returncode == 0

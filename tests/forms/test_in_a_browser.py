@@ -399,7 +399,7 @@ def test_the_whole_gate_works_without_javascript(new_context, watch, place):
 def test_the_file_starts_by_itself(ann, place):
     go(ann, f"{place.url}/g/guide")
     ann.locator("input[name=email]").fill("ann@widgetworks.example")
-    with ann.expect_download(timeout=5000) as started:
+    with ann.expect_download() as started:
         ann.locator("button[name=remember][value=no]").click()
 
     assert started.value.suggested_filename == "guide.txt"

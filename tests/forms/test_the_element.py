@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import time
 from contextlib import ExitStack
 
 import pytest
@@ -27,6 +26,7 @@ from tests.forms.test_in_a_browser import (
     violations,
     watch,
 )
+from tests.patience import until
 from tests.portal import served
 
 __all__ = ["ann", "known", "watch"]
@@ -94,12 +94,10 @@ def told(page):
     return [name for name, _ in page.evaluate("told")]
 
 
-def hear(page, name, seconds=8):
+def hear(page, name):
     """Wait until the page was told of something; a policy forbids Playwright to ask by itself."""
-    until = time.monotonic() + seconds
-    while name not in told(page):
-        assert time.monotonic() < until, told(page)
-        page.wait_for_timeout(20)
+    heard = until(lambda: name in told(page), rest=lambda: page.wait_for_timeout(20))
+    assert heard, told(page)
 
 
 def in_gate(page, what):
@@ -144,10 +142,7 @@ def test_a_banner_answered_before_the_gate_is_there_does_not_cost_the_form(ann, 
     ann.route("**/api/v1/gates/guide", hold)
     ann.on("request", lambda one: chosen.append(one.url) if one.url.endswith("choice") else None)
     visit(ann, place)
-    until = time.monotonic() + 8
-    while not held:
-        assert time.monotonic() < until
-        ann.wait_for_timeout(20)
+    assert until(lambda: held, rest=lambda: ann.wait_for_timeout(20))
     ann.evaluate("void (window.made = regportal.choose({ recognise: false, track: true }))")
     ann.wait_for_timeout(100)
     early = list(chosen)

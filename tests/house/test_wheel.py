@@ -15,8 +15,9 @@ import psutil
 import pytest
 import requests
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60
 SITE = """\
 site:
   name: Acme Products
@@ -149,7 +150,7 @@ class Machine:
             server.kill()
             server.wait()
             server.stdout.close()
-        gone, alive = psutil.wait_procs(family, timeout=5)
+        gone, alive = psutil.wait_procs(family, timeout=PATIENCE)
         assert alive == [], f"left running, besides {gone}"
 
 

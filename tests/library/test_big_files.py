@@ -6,7 +6,6 @@ import http.client
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +13,7 @@ import pytest
 
 from regportal.library.schema import Content
 from tests.library.library import cookie_of, make_library
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -71,7 +71,7 @@ class Served:
 
     def ask(self, link, **headers):
         """Send a GET; return the connection and the answer, still unread."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("GET", link, headers=sent | cookie_of("ann"))
         return connection, connection.getresponse()
@@ -151,15 +151,12 @@ def test_readers_who_do_not_read_hold_up_nobody_and_take_no_memory(served):
     served.fetch(link, Range="bytes=0-999")
     with contextlib.ExitStack() as waiting, served.growing_less_than(50):
         for token, theirs in links * 4:
-            connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=PATIENCE)
             waiting.callback(connection.close)
             connection.request("GET", theirs, headers=cookie_of(token))
             assert connection.getresponse().status == 200
-        began = time.monotonic()
         status, _ = served.fetch(link, Range="bytes=1000-1999")
-        took = time.monotonic() - began
         fifth, _ = served.fetch(links[0][1])
 
     assert status == 206
-    assert took < 2
     assert fifth == 403  # Ann's cookie, another's link

@@ -17,6 +17,7 @@ from regportal.errors import RefusedError, UnreachableError
 from regportal.mail import postman as mail
 from regportal.mail.postman import Smtp, letter
 from regportal.store.ids import uuid7
+from tests.patience import PATIENCE
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -32,7 +33,7 @@ class Stern:
 
     def _talk(self):
         connection, _ = self.listening.accept()
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE)
         with connection, connection.makefile("rwb", buffering=0) as talk:
             talk.write(b"220 hello\r\n")
             with contextlib.suppress(OSError):
@@ -205,7 +206,7 @@ def test_whoever_is_not_let_in_hangs_up():
         server = Stern(listening)
         with pytest.raises(RefusedError, match="535") as trouble:
             post(listening.getsockname()[1], user="ann", password="wrong")
-        hung_up = server.hung_up.wait(1)
+        hung_up = server.hung_up.wait(PATIENCE / 2)
 
         assert hung_up, trouble.value
         server.thread.join()

@@ -4,7 +4,6 @@ import email
 import email.policy
 import re
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from regportal.errors import ConfigError, UnreachableError
 from regportal.mail.postman import Folder, Smtp, letter, postman_for
 from regportal.store.ids import uuid7
+from tests.patience import until
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -80,7 +80,7 @@ def test_a_mail_is_whole_when_it_appears(postman, folder):
     looker.start()
     for _ in range(60):
         postman.post(write(whole * 500), uuid7(), now=NOON)
-    time.sleep(0.05)
+    until(lambda: len(seen) == 60)
     ended.set()
     looker.join()
 

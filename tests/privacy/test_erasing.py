@@ -34,6 +34,7 @@ from regportal.privacy.erasing import (
 from regportal.privacy.models import Erasure
 from regportal.tracking.actions import record
 from regportal.tracking.models import Attributed, Interaction, Judged
+from tests.patience import PATIENCE
 from tests.privacy.people import Person, found_in
 
 EMAIL = "Canary.Address-c01@canary-domain-c02.example"
@@ -316,14 +317,14 @@ class Pausing:
         self.holds, self.go = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=store.write, args=(self._paused(work),))
         self.thread.start()
-        assert self.holds.wait(10)
+        assert self.holds.wait(PATIENCE)
 
     def _paused(self, work):
         def paused(session):
             work(session)
             session.flush()
             self.holds.set()
-            assert self.go.wait(10)
+            assert self.go.wait(PATIENCE)
 
         return paused
 

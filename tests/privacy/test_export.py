@@ -17,7 +17,7 @@ from regportal.privacy.traces import every_model
 from regportal.tracking.models import Attributed, Interaction, Judged
 from tests.privacy.people import Person
 
-TIME = 60  # seconds that an export may take
+TIME = 60  # seconds of the processor's time that an export may take
 
 
 @pytest.fixture
@@ -100,10 +100,10 @@ def test_ten_thousand_interactions_are_taken_in_time(portal, ann, own):
         for number in range(10_000)
     ]
     portal.store.write(lambda session: session.execute(sa.insert(Interaction), rows))
-    began = time.monotonic()
+    began = time.process_time()
     export, table = as_json(ann), as_table(ann)
 
-    assert time.monotonic() - began < TIME
+    assert time.process_time() - began < TIME
     assert len(export["data"]["interaction"]) > 10_000
     assert len({row["record"] for row in table if row["section"] == "interaction"}) > 10_000
 

@@ -96,9 +96,9 @@ def test_any_bytes_give_a_value_or_the_one_error(body):
 def test_a_hostile_body_is_refused_as_fast_as_a_friendly_one_is_read():
     chance = random.Random(3)
     noise = bytes(chance.choice(b'[{"\\]}') for _ in range(64 * 1024))
-    began = time.perf_counter()
+    began = time.thread_time()
     for body in (noise, b'"' * 65536, b'"\\' * 32768, b"\\" * 65536, b'["' * 32768):
         with pytest.raises(JsonError):
             read_json(body)
 
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from regportal.store.documents import Publication, Wording
 from regportal.store.sessions import Store, make_engine
+from tests.patience import PATIENCE
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 AT_ONCE = """
@@ -59,12 +60,12 @@ class Group:
 
     def __enter__(self):
         self.first = self.threads.submit(self.store.write, self._hold)
-        assert self.held.wait(5)
+        assert self.held.wait(PATIENCE)
         return self
 
     def _hold(self, session):
         self.held.set()
-        self.go.wait(5)
+        self.go.wait(PATIENCE)
 
     def write(self, work):
         before = self.store._owed.qsize()
@@ -186,7 +187,7 @@ def test_two_processes_write_at_once(store, database_url):
         )
         for name in ("left", "right")
     ]
-    errors = [writer.communicate(timeout=60)[1] for writer in writers]
+    errors = [writer.communicate(timeout=PATIENCE)[1] for writer in writers]
 
     assert errors == ["", ""]
     assert len(kept(store)) == 200
@@ -215,7 +216,7 @@ def test_writes_that_lock_each_other_out_are_both_done(store):
         def work(session):
             session.get_one(Wording, first, with_for_update=True)
             if not both.broken:
-                both.wait(10)
+                both.wait(PATIENCE)
             session.get_one(Wording, second, with_for_update=True)
             both.abort()
 

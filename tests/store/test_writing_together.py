@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +18,7 @@ from regportal.store.bulk import (
 )
 from regportal.store.ids import uuid7
 from regportal.tracking.models import EntryKind, Interaction, LogEntry, Told
+from tests.patience import PATIENCE, until
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -29,17 +29,15 @@ def test_what_comes_meanwhile_is_done_in_one_call_and_in_order(store):
     def kept(session, some):
         del session
         held.set()
-        free.wait(10)
+        free.wait(PATIENCE)
         groups.append(list(some))
         return [one * 10 for one in some]
 
     with ThreadPoolExecutor(8) as threads:
         first = threads.submit(store.write_together, kept, 0)
-        assert held.wait(10)
+        assert held.wait(PATIENCE)
         rest = [threads.submit(store.write_together, kept, one) for one in range(1, 6)]
-        until = time.monotonic() + 10
-        while store._owed.qsize() < len(rest) and time.monotonic() < until:
-            time.sleep(0.01)
+        assert until(lambda: store._owed.qsize() >= len(rest))
         free.set()
         answers = [first.result(), *(one.result() for one in rest)]
 
@@ -57,7 +55,7 @@ def test_one_that_fails_fails_alone(store):
     store.write_together(work, key)
 
     def write(one):
-        ready.wait(10)
+        ready.wait(PATIENCE)
         return store.write_together(work, one)
 
     others = [uuid7(), uuid7()]
@@ -183,7 +181,7 @@ def test_what_a_thread_gathers_is_handed_on_at_the_end(store):
         begun = [store.begin_together(kept, one) for one in range(3)]
         assert store.write_together(kept, "at once") == "at once"
         assert not any(one.done() for one in begun)
-    answers = [one.result(5) for one in begun]
+    answers = [one.result(PATIENCE) for one in begun]
 
     assert answers == [0, 1, 2]
     assert groups == [["at once"], [0, 1, 2]]
@@ -196,7 +194,7 @@ def test_a_patient_write_lets_others_go_first_but_not_for_ever(store):
     def hold(session):
         del session
         held.set()
-        free.wait(10)
+        free.wait(PATIENCE)
 
     def others():
         while not over.is_set():
@@ -204,21 +202,19 @@ def test_a_patient_write_lets_others_go_first_but_not_for_ever(store):
 
     with ThreadPoolExecutor(8) as threads:
         threads.submit(store.write, hold)
-        assert held.wait(10)
+        assert held.wait(PATIENCE)
         late = [
             threads.submit(store.write, lambda session: order.append("patient"), patient=True)
             for _ in range(3)
         ]
-        while store._owed.qsize() < len(late):
-            time.sleep(0.01)
+        assert until(lambda: store._owed.qsize() >= len(late))
         early = threads.submit(store.write, lambda session: order.append("early"))
-        while store._owed.qsize() < len(late) + 1:
-            time.sleep(0.01)
+        assert until(lambda: store._owed.qsize() > len(late))
         free.set()
-        early.result(5)
+        early.result(PATIENCE)
         threads.submit(others)
         for one in late:
-            one.result(5)
+            one.result(PATIENCE)
         over.set()
 
     assert order[0] == "early"
@@ -232,17 +228,16 @@ def test_what_is_patient_is_written_before_the_end(store):
     def hold(session):
         del session
         held.set()
-        free.wait(10)
+        free.wait(PATIENCE)
 
     with ThreadPoolExecutor(3) as threads:
         threads.submit(store.write, hold)
-        assert held.wait(10)
+        assert held.wait(PATIENCE)
         late = threads.submit(store.write, lambda session: done.append(1), patient=True)
-        while not store._owed.qsize():
-            time.sleep(0.01)
+        assert until(store._owed.qsize)
         ending = threads.submit(store.close)
         free.set()
-        ending.result(5)
-        late.result(5)
+        ending.result(PATIENCE)
+        late.result(PATIENCE)
 
     assert done == [1]

@@ -4,12 +4,12 @@ import random
 import re
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE, until
 from tests.stories.receiver import SECRET, Crm, listening
 
 SITE = """
@@ -81,14 +81,17 @@ class Installation:
         """Return the bytes of a file as the marketer has it."""
         return (self.folder / "files" / name).read_bytes()
 
-    def link(self, number, within=30):
+    def link(self, number):
         """Wait for so many mails, and return the link in the last."""
-        until = time.monotonic() + within
-        while len(mails := sorted((self.folder / "mail").glob("*.eml"))) < number:
-            assert time.monotonic() < until, f"only {len(mails)} mails"
-            time.sleep(0.02)
-        [link] = re.findall(rf"(?m)^({re.escape(self.url)}/m/\S+)\r?$", mails[-1].read_text())
+        assert until(lambda: len(self.mails) >= number), f"only {len(self.mails)} mails"
+        text = self.mails[-1].read_text()
+        [link] = re.findall(rf"(?m)^({re.escape(self.url)}/m/\S+)\r?$", text)
         return link
+
+    @property
+    def mails(self):
+        """Return the files of all mails, oldest first."""
+        return sorted((self.folder / "mail").glob("*.eml"))
 
 
 def command(folder, environment, *arguments):
@@ -98,7 +101,7 @@ def command(folder, environment, *arguments):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -145,5 +148,5 @@ def installation(tmp_path, database_url):
             yield Installation(portal, marketing, crm, tmp_path, environment)
         finally:
             serving.terminate()
-            serving.communicate(timeout=20)
+            serving.communicate(timeout=PATIENCE)
     assert "Traceback" not in (tmp_path / "serve.log").read_text()

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,8 @@ from uuid import uuid4
 
 import requests
 from standardwebhooks import Webhook
+
+from tests.patience import PATIENCE, until
 
 SECRET = "whsec_" + "c3RvcnktdGVzdC1zZWNyZXQtMzItYnl0ZXMtbG9uZyE="
 
@@ -52,12 +53,10 @@ class Crm:
         """Return what it was told of a topic, in the order it came."""
         return [one for one in list(self.news) if one.type == topic]
 
-    def wait_for(self, topic, count=1, within=30):
+    def wait_for(self, topic, count=1):
         """Wait until it was told so often, and return what."""
-        until = time.monotonic() + within
-        while len(self.told(topic)) < count:
-            assert time.monotonic() < until, f"no {topic}, but {[one.type for one in self.news]}"
-            time.sleep(0.005)
+        often = until(lambda: len(self.told(topic)) >= count)
+        assert often, f"no {topic}, but {[one.type for one in self.news]}"
         return self.told(topic)
 
     def tell(self, portal, topic, data):
@@ -71,7 +70,7 @@ class Crm:
             "content-type": "application/json",
         }
         url = f"{portal}/hooks/crm"
-        return requests.post(url, data=body, headers=headers, timeout=10).status_code
+        return requests.post(url, data=body, headers=headers, timeout=PATIENCE).status_code
 
 
 @contextmanager

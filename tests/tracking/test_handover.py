@@ -115,9 +115,10 @@ def shopper(visit, place):
 
 def follow(person, link="#shop"):
     """Point at a link, and follow it once its token is there; return where the person is."""
-    with person.page.expect_response("**/api/v1/handover"):
+    with person.page.expect_response("**/api/v1/handover") as told:
         person.page.hover(link)
-    person.page.wait_for_timeout(100)
+    told.value.finished()
+    person.page.evaluate("new Promise(done => setTimeout(() => requestIdleCallback(done), 100))")
     person.page.click(link)
     person.page.wait_for_url("**/shop?x=1")
     return person

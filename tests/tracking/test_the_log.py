@@ -1,7 +1,6 @@
 """The log: what became known, in the order in which it did; and what holds now."""
 
 import threading
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +20,7 @@ from regportal.tracking.actions import (
     seen_of_contacts,
 )
 from regportal.tracking.models import Attributed, Attribution, EntryKind, Interaction, Judged
+from tests.patience import PATIENCE, until
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -71,13 +71,16 @@ def of(store, *contacts, **narrowed):
 
 def lines_of(store, count, after=BEGINNING, limit=100):
     """Read on once there is so much to read: whatever else the server writes is waited for."""
-    until = time.monotonic() + 10
-    while True:
+    lines = []
+
+    def are_there():
+        nonlocal lines
         with store.read() as session:
             lines = read_log(session, after, limit)
-        if len(lines) >= count or time.monotonic() > until:
-            return lines
-        time.sleep(0.02)
+        return len(lines) >= count
+
+    until(are_there)
+    return lines
 
 
 def places(lines):
@@ -114,11 +117,11 @@ def test_a_line_that_commits_late_is_not_passed_over(store):
         log(session, EntryKind.OPPORTUNITY, slow, now=NOON)
         session.flush()
         begun.set()
-        go.wait(10)
+        go.wait(PATIENCE)
 
     thread = threading.Thread(target=lambda: store.write(late))
     thread.start()
-    assert begun.wait(5)
+    assert begun.wait(PATIENCE)
     fast = download(store)
     meanwhile = lines_of(store, 0)
     go.set()

@@ -7,8 +7,8 @@ import pytest
 
 from regportal.app.worker import Worker
 from tests.buying.alerts.office import ANN, BO, Office, plain, site
-from tests.engine.test_engine import until
 from tests.mails import mail_server
+from tests.patience import until
 from tests.portal import SECRET, Portal
 
 
