@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.facts import moment
 from regportal.buying.following import Following
+from regportal.buying.kept import read, written
 from regportal.buying.models import KeptStanding, Opportunity, SubjectKind
 from regportal.buying.overrides import holding
 from regportal.buying.people import people_of
 from regportal.buying.place import last_place
 from regportal.buying.rules import fold
 from regportal.buying.shadow import Followed
-from regportal.buying.standing import Standing, read, written
+from regportal.buying.standing import Standing
 from regportal.buying.subjects import Subjects
 from regportal.store.documents import Published
 from regportal.tracking.actions import LATER

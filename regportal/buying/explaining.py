@@ -14,6 +14,7 @@ from regportal.buying.compiled import Model, compiled
 from regportal.buying.evidence import grounds, people_in
 from regportal.buying.facts import moment, when
 from regportal.buying.glance import consensus
+from regportal.buying.kept import read
 from regportal.buying.lacking import Behind, Lack, Missing, by_time, stays_until, way_back, ways_on
 from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
 from regportal.buying.people import Person, people_of
@@ -32,7 +33,7 @@ from regportal.buying.reading import (
 from regportal.buying.saying import words_of
 from regportal.buying.schema import Condition
 from regportal.buying.shadows import shadow_of
-from regportal.buying.standing import NEVER, Standing, read
+from regportal.buying.standing import NEVER, Standing
 from regportal.buying.words import verb
 from regportal.connectors.rules import in_full
 from regportal.identity.models import Contact

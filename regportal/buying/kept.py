@@ -1,7 +1,7 @@
 """Standings as they are kept: rows that are read at once, and written where they changed."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,8 +12,12 @@ from sqlalchemy.orm import Session
 from regportal.buying.compiled import Model
 from regportal.buying.facts import moment, when
 from regportal.buying.models import SubjectKind
-from regportal.buying.standing import NEVER, Standing, read, written
-from regportal.store.facts import among, insert_in
+from regportal.buying.standing import NEVER, Faces, Person, Ring, Standing
+from regportal.store.bulk import Row, write_all
+from regportal.store.compact import read_json, write_json
+from regportal.store.facts import among
+
+COLUMNS = ("subject_id", "subject", "rules", "state", "phase", "since", "as_of", "wake_at")
 
 
 @dataclass(slots=True)
@@ -55,9 +59,7 @@ def write_kept(
     if lost:
         session.execute(sa.delete(table).where(table.c.subject_id.in_(lost)))
     rows = [_row(model, subject, kinds[subject], one) for subject, one in new.items()]
-    if rows:
-        connection = session.connection()
-        connection.execute(_upsert(table, connection.dialect.name), rows)
+    write_all(session, table, COLUMNS, rows)
     for one in new.values():
         one.is_new = False
 
@@ -69,24 +71,103 @@ def _good(table: sa.Table) -> sa.Select[Any]:
     return sa.select(table.c.subject_id, table.c.state, table.c.as_of).where(*asked)
 
 
-@cache
-def _upsert(table: sa.Table, dialect: str) -> Any:
-    """Return the statement that writes standings over those that are there."""
-    insert = insert_in(dialect)(table)
-    values = {each.name: insert.excluded[each.name] for each in table.c if not each.primary_key}
-    return insert.on_conflict_do_update(index_elements=["subject_id"], set_=values)
-
-
-def _row(model: Model, subject: uuid.UUID, kind: SubjectKind, kept: Kept) -> dict[str, Any]:
+def _row(model: Model, subject: uuid.UUID, kind: SubjectKind, kept: Kept) -> Row:
     """Return a standing as it is kept."""
     standing = kept.standing
+    return (
+        *(subject, kind.value, model.digest),
+        written(standing, model.digest),
+        model.names[standing.phase],
+        None if standing.since == NEVER else when(standing.since),
+        when(kept.as_of),
+        None if standing.wake_at is None else when(standing.wake_at),
+    )
+
+
+# --- as text ---
+
+
+def written(standing: Standing, digest: str) -> str:
+    """Return a standing as compact JSON, under the digest of the model it belongs to."""
+    return write_json(
+        {
+            "rules": digest,
+            "phase": standing.phase,
+            "since": standing.since,
+            "epochs": standing.epochs,
+            "rings": [_ring_out(ring) for ring in standing.rings],
+            "last": standing.last,
+            "wake": standing.wake_at,
+            "frozen": standing.frozen,
+            "alone": standing.alone,
+            "stage": [standing.stage, standing.stage_since],
+            "answers": standing.answers,
+            "scores": standing.scores,
+            "fields": standing.fields,
+            "people": [
+                [who, sorted(person.roles), person.phase] for who, person in standing.people.items()
+            ],
+            "ahead": standing.ahead,
+        }
+    )
+
+
+def read(text: str, digest: str, key: Callable[[str], Hashable] = str) -> Standing | None:
+    """
+    Return a standing as it was written; None where it belongs to another model.
+
+    ``key`` makes the ids of signs and contacts of their texts, as ``uuid.UUID``.
+    """
+    told = read_json(text)
+    if told["rules"] != digest:
+        return None
+    return Standing(
+        phase=told["phase"],
+        since=told["since"],
+        epochs=told["epochs"],
+        rings=[_ring_in(ring, key) for ring in told["rings"]],
+        last=told["last"],
+        wake_at=told["wake"],
+        frozen=told["frozen"],
+        alone=told["alone"],
+        stage=told["stage"][0],
+        stage_since=told["stage"][1],
+        answers={
+            question: {key(who): (tuple(values), at) for who, (values, at) in of.items()}
+            for question, of in told["answers"].items()
+        },
+        scores=_pairs_in(told["scores"], key),
+        fields=_pairs_in(told["fields"], key),
+        people={key(who): Person(frozenset(roles), phase) for who, roles, phase in told["people"]},
+        ahead=[(at, (key(sign[0]), key(sign[1]), *sign[2:])) for at, sign in told["ahead"]],
+    )
+
+
+def _ring_out(ring: Any) -> Any:
+    """Return a ring as JSON has it: a list, or one by contact."""
+    if ring is None:
+        return None
+    if isinstance(ring, dict):
+        return {who: _ring_out(each) for who, each in ring.items()}
+    if isinstance(ring, Faces):
+        return ring.times, ring.ids, ring.whose
+    return ring.times, ring.ids
+
+
+def _ring_in(told: Any, key: Callable[[str], Hashable]) -> Any:
+    """Return a ring as it was."""
+    if told is None:
+        return None
+    if isinstance(told, dict):
+        return {key(who): _ring_in(each, key) for who, each in told.items()}
+    times, *names = told
+    kind = Faces if len(names) > 1 else Ring
+    return kind(times, *([key(each) for each in some] for some in names))
+
+
+def _pairs_in(told: Any, key: Callable[[str], Hashable]) -> dict[str, dict[Hashable, Any]]:
+    """Return what is known by name and contact, as it was; what is an account's is nobody's."""
     return {
-        "subject_id": subject,
-        "subject": kind,
-        "rules": model.digest,
-        "state": written(standing, model.digest),
-        "phase": model.names[standing.phase],
-        "since": None if standing.since == NEVER else when(standing.since),
-        "as_of": when(kept.as_of),
-        "wake_at": None if standing.wake_at is None else when(standing.wake_at),
+        name: {key(who) if who else "": value for who, value in of.items()}
+        for name, of in told.items()
     }

@@ -248,7 +248,7 @@ class _Standing(Base):
     rules: Mapped[str]
     """The digest of the rules: under others it says nothing any more."""
     state: Mapped[str]
-    """As `standing.written` writes it."""
+    """As `kept.written` writes it."""
     phase: Mapped[str]
     """What the rules say, whatever a person said over them."""
     since: Mapped[MaybeMoment]

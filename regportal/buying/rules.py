@@ -4,7 +4,7 @@ Reading a buying phase from behaviour: the engine, which knows no database and n
 A *standing* is where one opportunity (or one contact, for the phase of his own) stands under a
 compiled model. Moments are microseconds (`facts.moment`, `facts.when`). Whoever keeps standings:
 
-1. **Begin** one with `start`, or `standing.read` its row. The row belongs to one model
+1. **Begin** one with `start`, or `kept.read` its row. The row belongs to one model
    (`Model.digest`); under another one `read` gives None: `fold` the facts anew.
 2. **Hear** each fact in the order of the log, at its `since`: when it became known to be this
    subject's (the latest of: received, proven, acquitted, and for an opportunity: the contact has a
@@ -15,7 +15,7 @@ compiled model. Moments are microseconds (`facts.moment`, `facts.when`). Whoever
 3. **Settle** once after each line of the log, with the bits that its facts returned. A contact's
    own standing is settled first, so that the opportunity hears of the sign and of `Reached`
    before it settles. A step that comes back is one move, with its evidence.
-4. **Keep** in one transaction the move, the phase and its `since`, `standing.written`, and
+4. **Keep** in one transaction the move, the phase and its `since`, `kept.written`, and
    `wake_at` in an indexed column: a sweep reads what is due and lets it `tick`. Writing a standing
    only when it changed is safe; losing one loses nothing.
 5. **Rebuild** when something is taken away (denied, judged a machine's, a part ended, a split, a

@@ -1,8 +1,7 @@
 """Where an opportunity or a contact stands: as little as is needed to go on from there."""
 
-import json
 from bisect import bisect_right
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +105,7 @@ class Standing:
     Where one opportunity (or one contact) stands under one compiled model.
 
     It changes as it hears of facts. It is a cache: `rules.fold` makes it anew from the facts, and
-    `written` and `read` take it to a row and back. Its size does not grow with the history.
+    `kept.written` and `kept.read` take it to a row and back. It does not grow with the history.
     """
 
     phase: int
@@ -130,98 +129,3 @@ class Standing:
     people: dict[Hashable, Person] = field(default_factory=dict)
     ahead: list[tuple[int, Any]] = field(default_factory=list)
     """Signs of clocks that go before ours: they count when their moment comes."""
-
-
-def written(standing: Standing, digest: str) -> str:
-    """Return a standing as compact JSON, under the digest of the model it belongs to."""
-    return json.dumps(
-        {
-            "rules": digest,
-            "phase": standing.phase,
-            "since": standing.since,
-            "epochs": standing.epochs,
-            "rings": [_ring_out(ring) for ring in standing.rings],
-            "last": standing.last,
-            "wake": standing.wake_at,
-            "frozen": standing.frozen,
-            "alone": standing.alone,
-            "stage": [standing.stage, standing.stage_since],
-            "answers": _pairs_out(standing.answers),
-            "scores": _pairs_out(standing.scores),
-            "fields": _pairs_out(standing.fields),
-            "people": [
-                [str(who), sorted(person.roles), person.phase]
-                for who, person in standing.people.items()
-            ],
-            "ahead": [
-                [at, [str(each) if each is not None else None for each in sign]]
-                for at, sign in standing.ahead
-            ],
-        },
-        separators=(",", ":"),
-    )
-
-
-def read(text: str, digest: str, key: Callable[[str], Hashable] = str) -> Standing | None:
-    """
-    Return a standing as it was written; None where it belongs to another model.
-
-    ``key`` makes the ids of signs and contacts of their texts, as ``uuid.UUID``.
-    """
-    told = json.loads(text)
-    if told["rules"] != digest:
-        return None
-    return Standing(
-        phase=told["phase"],
-        since=told["since"],
-        epochs=told["epochs"],
-        rings=[_ring_in(ring, key) for ring in told["rings"]],
-        last=told["last"],
-        wake_at=told["wake"],
-        frozen=told["frozen"],
-        alone=told["alone"],
-        stage=told["stage"][0],
-        stage_since=told["stage"][1],
-        answers={
-            question: {key(who): (tuple(values), at) for who, (values, at) in of.items()}
-            for question, of in told["answers"].items()
-        },
-        scores=_pairs_in(told["scores"], key),
-        fields=_pairs_in(told["fields"], key),
-        people={key(who): Person(frozenset(roles), phase) for who, roles, phase in told["people"]},
-        ahead=[(at, (key(sign[0]), key(sign[1]), *sign[2:])) for at, sign in told["ahead"]],
-    )
-
-
-def _ring_out(ring: Any) -> Any:
-    """Return a ring as JSON has it: a list, or one by contact."""
-    if ring is None:
-        return None
-    if isinstance(ring, dict):
-        return {str(who): _ring_out(each) for who, each in ring.items()}
-    out = [ring.times, [str(each) for each in ring.ids]]
-    return [*out, [str(each) for each in ring.whose]] if isinstance(ring, Faces) else out
-
-
-def _ring_in(told: Any, key: Callable[[str], Hashable]) -> Any:
-    """Return a ring as it was."""
-    if told is None:
-        return None
-    if isinstance(told, dict):
-        return {key(who): _ring_in(each, key) for who, each in told.items()}
-    times, *names = told
-    kind = Faces if len(names) > 1 else Ring
-    return kind(times, *([key(each) for each in some] for some in names))
-
-
-def _pairs_out(told: dict[str, dict[Hashable, Any]]) -> dict[str, dict[str, Any]]:
-    """Return what is known by name and contact, as JSON has it."""
-    return {name: {str(who): value for who, value in of.items()} for name, of in told.items()}
-
-
-def _pairs_in(told: Any, key: Callable[[str], Hashable]) -> dict[str, dict[Hashable, Any]]:
-    """Return what is known by name and contact, as it was; what is an account's is nobody's."""
-    return {
-        name: {key(who) if who else "": value for who, value in of.items()}
-        for name, of in told.items()
-    }

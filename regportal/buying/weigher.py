@@ -27,6 +27,7 @@ from regportal.buying.signs import least_of
 from regportal.buying.telling import log_time
 from regportal.connectors.schema import Connector
 from regportal.outbox.actions import News, put_facts
+from regportal.store.bulk import insert_all
 from regportal.store.documents import Published, Shelf
 from regportal.store.sessions import Store
 from regportal.tracking.actions import LATER, Place, read_log
@@ -169,8 +170,8 @@ class Weighing:
     def tell(self) -> None:
         """Keep what was found, and owe the news of it."""
         if self.fresh:
-            rows = [{"interaction_id": each} for each in self.fresh]
-            self.session.execute(sa.insert(KnownInteraction), rows)
+            rows = [(each,) for each in self.fresh]
+            insert_all(self.session, KnownInteraction, ("interaction_id",), rows)
         put_facts(self.session, self.known, now=self.now)
         self._score()
         self.followed.keep()

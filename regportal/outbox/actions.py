@@ -18,6 +18,7 @@ from regportal.connectors.schema import Connector
 from regportal.outbox.drain import SET_PAUSE, drain
 from regportal.outbox.models import Message, MessageState, Pause, Subject
 from regportal.outbox.rules import is_told
+from regportal.store.bulk import Row, insert_all
 from regportal.store.facts import insert_in, table_of
 from regportal.store.ids import uuid7
 
@@ -38,7 +39,11 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-NEW = sa.insert(table_of(Message)).inline()
+NEW = (
+    *("id", "connector", "topic", "subject", "sequence", "lane", "merges", "creates"),
+    *("payload", "occurred_at", "state", "attempts", "due"),
+)
+"""Columns of a message that begins to be due."""
 WAITING_LIKE = (
     sa.select(Message.id, Message.payload)
     .where(
@@ -107,7 +112,7 @@ def put(session: Session, connector: str, news: News, *, now: datetime) -> uuid.
         return waits[0]
     (number,) = _numbers(session, [(connector, news.subject)])
     message_id = uuid7()
-    session.connection().execute(NEW, [_row(message_id, connector, news, number, now)])
+    insert_all(session, Message, NEW, [_row(message_id, connector, news, number, now)])
     return message_id
 
 
@@ -124,7 +129,7 @@ def put_facts(session: Session, owed: Iterable[tuple[Connector, News]], *, now: 
             _row(uuid7(), connector, news, number, now)
             for (connector, news), number in zip(told, numbers, strict=True)
         ]
-        session.connection().execute(NEW, rows)
+        insert_all(session, Message, NEW, rows)
 
 
 def replay(
@@ -262,25 +267,13 @@ def _numbering(dialect: str) -> Any:
     ).returning(table.c.connector, table.c.subject, table.c.last)
 
 
-def _row(
-    message_id: uuid.UUID, connector: str, news: News, number: int, now: datetime
-) -> dict[str, Any]:
+def _row(message_id: uuid.UUID, connector: str, news: News, number: int, now: datetime) -> Row:
     """Return the row of a message that begins to be due."""
-    return {
-        "id": message_id,
-        "connector": connector,
-        "topic": news.topic,
-        "subject": news.subject,
-        "sequence": number,
-        "lane": news.lane,
-        "merges": news.merges,
-        "creates": news.creates,
-        "payload": dict(news.payload),
-        "occurred_at": news.occurred_at,
-        "state": MessageState.DUE,
-        "attempts": 0,
-        "due": now,
-    }
+    return (
+        *(message_id, connector, news.topic, news.subject, number),
+        *(news.lane, news.merges, news.creates),
+        *(dict(news.payload), news.occurred_at, MessageState.DUE.value, 0, now),
+    )
 
 
 def _hurry(session: Session, connector: str, subject: str) -> None:

@@ -6,7 +6,6 @@ order of their columns; values are those of the models, but a key or a moment ma
 as it is written in JSON (``str`` of the key, ``isoformat`` of the moment).
 """
 
-import json
 import operator
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,10 +14,10 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic_core import from_json, to_json
 from sqlalchemy.orm import Session
 
 from regportal.store.base import Base, UtcMoment
+from regportal.store.compact import write_json
 from regportal.store.facts import table_of
 
 Row = tuple[Any, ...]
@@ -31,6 +30,7 @@ AMONG = {
 """That a key is in a list: one parameter, so that the statement is always the same."""
 MARK = {"sqlite": "?", "postgresql": "%s"}
 """Where the driver puts a parameter."""
+NOTHING = " ON CONFLICT DO NOTHING"
 WRITTEN = len("2026-03-04T09:00:00.000000+00:00")
 """Letters of a moment in UTC, as ``isoformat`` writes one that falls between two seconds."""
 
@@ -45,7 +45,20 @@ def insert_all(
 ) -> None:
     """Insert rows, after everything the session has to write; ``once`` leaves out known keys."""
     if rows:
-        _send(session, model, columns, _coded(session, model, columns, rows), once=once)
+        table = table_of(model)
+        end = NOTHING if once else ""
+        _send(session, table, columns, _coded(session, table, columns, rows), end)
+
+
+def write_all(
+    session: Session, table: sa.Table, columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
+    """Insert rows over those that have their keys; these are of the first column."""
+    if rows:
+        key, *others = columns
+        over = ", ".join(f"{one} = excluded.{one}" for one in others)
+        end = f" ON CONFLICT ({key}) DO UPDATE SET {over}"
+        _send(session, table, columns, _coded(session, table, columns, rows), end)
 
 
 def insert_groups(
@@ -65,10 +78,12 @@ def insert_groups(
     groups = [one for one in groups if one[1]]
     if not groups:
         return
-    starts = _coded(session, model, own, [row for _, some in groups for row in some])
-    ready = _coded(session, model, shared, [values for values, _ in groups])
+    table = table_of(model)
+    starts = _coded(session, table, own, [row for _, some in groups for row in some])
+    ready = _coded(session, table, shared, [values for values, _ in groups])
     ends = [end for end, (_, some) in zip(ready, groups, strict=True) for _ in some]
-    _send(session, model, own + shared, list(map(operator.add, starts, ends)), once=once)
+    rows = list(map(operator.add, starts, ends))
+    _send(session, table, own + shared, rows, NOTHING if once else "")
 
 
 def update_all(
@@ -77,9 +92,9 @@ def update_all(
     """Set these columns; a row is their values and, last, the key of the row that has them."""
     if not rows:
         return
-    connection = session.connection()
-    dialect, name = connection.dialect.name, table_of(model).name
-    ready = _coded(session, model, (*columns, "id"), rows)
+    connection, table = session.connection(), table_of(model)
+    dialect, name = connection.dialect.name, table.name
+    ready = _coded(session, table, (*columns, "id"), rows)
     if dialect == "postgresql":
         values = ", ".join(f"{one} = changed.{one}" for one in columns)
         changed = f"json_populate_recordset(NULL::{name}, %s) AS changed"
@@ -147,14 +162,6 @@ def listed(keys: Iterable[uuid.UUID], dialect: str) -> dict[str, str]:
     return {"keys": _listed(keys, dialect)}
 
 
-def read_json(text: str) -> Any:
-    """Return a value that was kept as JSON; costs a third of what ``json.loads`` does."""
-    try:
-        return from_json(text)
-    except ValueError:  # half of a letter: no program should send it, and no fault of the reader
-        return json.loads(text)
-
-
 def key_text(key: uuid.UUID | str, dialect: str) -> str:
     """Return a key as a database reads it from JSON."""
     return str(key) if dialect == "postgresql" else _hex(key)
@@ -168,7 +175,7 @@ def moment_text(at: datetime, dialect: str) -> str:
 def _listed(keys: Iterable[uuid.UUID | str], dialect: str) -> str:
     """Return keys as one parameter."""
     told = [key_text(key, dialect) for key in keys]
-    return f"{{{','.join(told)}}}" if dialect == "postgresql" else _json(told)
+    return f"{{{','.join(told)}}}" if dialect == "postgresql" else write_json(told)
 
 
 def _key(value: Any) -> uuid.UUID:
@@ -177,10 +184,10 @@ def _key(value: Any) -> uuid.UUID:
 
 
 def _coded(
-    session: Session, model: type[Base], columns: tuple[str, ...], rows: Sequence[Row]
+    session: Session, table: sa.Table, columns: tuple[str, ...], rows: Sequence[Row]
 ) -> list[Row]:
     """Return rows as they are sent."""
-    coders = _coders(model, columns, session.connection().dialect.name)
+    coders = _coders(table, columns, session.connection().dialect.name)
     coded = (
         values if coder is None else [None if one is None else coder(one) for one in values]
         for coder, values in zip(coders, zip(*rows, strict=True), strict=True)
@@ -189,17 +196,12 @@ def _coded(
 
 
 def _send(
-    session: Session,
-    model: type[Base],
-    columns: tuple[str, ...],
-    rows: Sequence[Row],
-    *,
-    once: bool,
+    session: Session, table: sa.Table, columns: tuple[str, ...], rows: Sequence[Row], end: str
 ) -> None:
     """Insert rows that are ready, after everything the session has to write."""
     session.flush()
     connection = session.connection()
-    statement = _insert(model, columns, connection.dialect.name, once)
+    statement = _insert(table, columns, connection.dialect.name) + end
     _run(connection, statement, columns, rows)
 
 
@@ -209,34 +211,26 @@ def _run(
     """Run a statement for rows that are ready: on PostgreSQL once, with all of them as JSON."""
     if connection.dialect.name == "postgresql":
         told = [dict(zip(columns, row, strict=True)) for row in rows]
-        connection.exec_driver_sql(statement, (_json(told),))
+        connection.exec_driver_sql(statement, (write_json(told),))
     else:
         connection.exec_driver_sql(statement, rows)
 
 
 @cache
-def _coders(model: type[Base], columns: tuple[str, ...], dialect: str) -> tuple[Coder | None, ...]:
+def _coders(table: sa.Table, columns: tuple[str, ...], dialect: str) -> tuple[Coder | None, ...]:
     """Return how each value of these columns is sent."""
-    kinds = table_of(model).columns
-    return tuple(_coder(kinds[name].type, dialect) for name in columns)
+    return tuple(_coder(table.columns[name].type, dialect) for name in columns)
 
 
 @cache
-def _insert(
-    model: type[Base],
-    columns: tuple[str, ...],
-    dialect: str,
-    once: bool,  # noqa: FBT001 - cached
-) -> str:
+def _insert(table: sa.Table, columns: tuple[str, ...], dialect: str) -> str:
     """Return the statement that inserts these columns."""
-    table = table_of(model)
     names = ", ".join(f'"{one}"' for one in columns)  # one of them is called transaction
     if dialect == "postgresql":
         rows = f"SELECT {names} FROM json_populate_recordset(NULL::{table.name}, %s)"  # noqa: S608 - ours
     else:
         rows = f"VALUES ({', '.join('?' for _ in columns)})"
-    end = " ON CONFLICT DO NOTHING" if once else ""
-    return f"INSERT INTO {table.name} ({names}) {rows}{end}"
+    return f"INSERT INTO {table.name} ({names}) {rows}"
 
 
 def _coder(kind: sa.types.TypeEngine[Any], dialect: str) -> Coder | None:
@@ -246,7 +240,7 @@ def _coder(kind: sa.types.TypeEngine[Any], dialect: str) -> Coder | None:
     if isinstance(kind, sa.Uuid):
         return str if dialect == "postgresql" else _hex
     if isinstance(kind, sa.JSON):
-        return None if dialect == "postgresql" else _json
+        return None if dialect == "postgresql" else write_json
     return None
 
 
@@ -267,11 +261,3 @@ def _moment(at: datetime | str) -> str:
 def _hex(key: uuid.UUID | str) -> str:
     """Return a key as SQLite keeps it."""
     return key.replace("-", "") if isinstance(key, str) else key.hex
-
-
-def _json(value: Any) -> str:
-    """Return a value as it is kept; costs an eighth of what ``json.dumps`` does."""
-    try:
-        return to_json(value).decode()
-    except ValueError:  # see read_json
-        return json.dumps(value, separators=(",", ":"))

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.orm import Session
 
+from regportal.store.compact import read_json, write_json
 from regportal.store.turns import Line, Many, Owed, Patient, next_group
 
 A = TypeVar("A")
@@ -25,6 +26,7 @@ Work = Callable[[Session], T]
 TRIES = 5  # of a write that another one on PostgreSQL got in the way of
 IN_TRANSACTION = {"INTRANS", "INERROR"}
 """Where PostgreSQL waits for the next statement of a transaction, or for its end."""
+JSON: dict[str, Any] = {"json_serializer": write_json, "json_deserializer": read_json}
 IN_THE_WAY = {"40001", "40P01"}  # serialization failure, deadlock
 
 logger = logging.getLogger(__name__)
@@ -34,11 +36,11 @@ def make_engine(url: str) -> sa.Engine:
     """Open a database as regportal opens it everywhere."""
     if not url.startswith("sqlite"):
         engine = sa.create_engine(
-            url, pool_pre_ping=True, pool_size=10, max_overflow=20, pool_use_lifo=True
+            url, pool_pre_ping=True, pool_size=10, max_overflow=20, pool_use_lifo=True, **JSON
         )
         sa.event.listen(engine, "rollback", _roll_back)
         return engine
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, **JSON)
     sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin)
     return engine

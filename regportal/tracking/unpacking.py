@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.models import Claim, Contact
 from regportal.library.schema import Asset
-from regportal.store.bulk import Row, insert_groups, listed, one_of, read_json
+from regportal.store.bulk import Row, insert_groups, listed, one_of
+from regportal.store.compact import read_json
 from regportal.store.documents import Published, Shelf
 from regportal.store.facts import table_of
 from regportal.store.sessions import Store

@@ -8,7 +8,8 @@ from typing import Any
 from regportal.buying import facts, rules
 from regportal.buying.compiled import Model
 from regportal.buying.counting import Met
-from regportal.buying.standing import Standing, read, written
+from regportal.buying.kept import read, written
+from regportal.buying.standing import Standing
 from tests.buying.conditions import Subject, view
 from tests.buying.holding import Holding, Step, holding
 from tests.buying.log import Answered, Closed, Described, Did, Reopened, Scored

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from regportal.buying.compiled import compiled
 from regportal.buying.facts import moment, when
+from regportal.buying.kept import written
 from regportal.buying.schema import Buying
-from regportal.buying.standing import written
 from tests.buying.conditions import holds, view
 from tests.buying.foreign import RefusedError, replayed
 from tests.buying.keeping import Keeper

@@ -13,11 +13,11 @@ from regportal.buying.counting import Leaf
 from regportal.buying.default import DEFAULT
 from regportal.buying.explaining import explained
 from regportal.buying.facts import Answered, Joined, Reached, Staged, moment, when
+from regportal.buying.kept import written
 from regportal.buying.lacking import Lack, by_time, lacking, way_back, ways_on
 from regportal.buying.models import KeptStanding, Opportunity
 from regportal.buying.rules import fold, start
 from regportal.buying.schema import Buying, Condition
-from regportal.buying.standing import written
 from regportal.errors import NotHereError
 from tests.buying.keeping import Keeper
 from tests.buying.oracle import history, steps_of

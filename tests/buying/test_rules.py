@@ -8,9 +8,9 @@ from regportal.buying.compiled import compiled
 from regportal.buying.default import DEFAULT
 from regportal.buying.facts import Closed, Joined, Reached, Reopened, Sign, moment
 from regportal.buying.glance import consensus
+from regportal.buying.kept import written
 from regportal.buying.rules import fold, hear, settle, start, tick
 from regportal.buying.schema import Buying
-from regportal.buying.standing import written
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 NUMBERS = iter(range(10**6))

@@ -1,6 +1,5 @@
 """What several callers write at once is done by one function, in one transaction."""
 
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -8,14 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from regportal.store.bulk import (
-    _json,
-    insert_all,
-    insert_keys,
-    keys_there,
-    read_json,
-    update_all,
-)
+from regportal.store.bulk import insert_all, insert_keys, keys_there, update_all, write_all
+from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.models import EntryKind, Interaction, LogEntry, Told
 from tests.patience import PATIENCE, until
@@ -161,12 +154,17 @@ def test_values_that_come_again_and_again_are_written_each_time(store):
     assert read == refs
 
 
-@pytest.mark.parametrize(
-    "value", [{}, [], {"a": 1.0, "b": [None, True]}, 10**30, "é\u0000", "half \ud800 a letter"]
-)
-def test_what_is_kept_as_json_is_read_as_it_was(value):
-    assert read_json(json.dumps(value)) == value
-    assert json.loads(_json(value)) == value
+def test_rows_are_written_over_those_that_have_their_keys(store):
+    columns, table = ("id", "at"), table_of(Told)
+    one, other = uuid7(), uuid7()
+    later = NOON + timedelta(seconds=1)
+    store.write(lambda session: write_all(session, table, columns, [(one, NOON)]))
+    store.write(lambda session: write_all(session, table, columns, []))
+    store.write(lambda session: write_all(session, table, columns, [(other, NOON), (one, later)]))
+    with store.read() as session:
+        kept = dict(session.execute(sa.select(Told.id, Told.at)).all())
+
+    assert kept == {one: later, other: NOON}
 
 
 def test_what_a_thread_gathers_is_handed_on_at_the_end(store):
