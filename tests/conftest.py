@@ -8,6 +8,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +21,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from regportal.store.sessions import Store, make_engine
+from regportal.tracking.dividing import divide
 from tests import warm
 from tests.databases import Lent, made, tell
 from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
@@ -29,7 +32,10 @@ from tools.ensure_browser import KINDS, ensure
 SERVERS = "regportal-postgres-"
 HERE = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 """Which names a browser finds: this machine's, and whatever a test calls it."""
-NAMED = {"REGPORTAL_TEST_POSTGRES", *(kind.variable for kind in KINDS)}
+DIVIDED = "REGPORTAL_TEST_DIVIDED"
+"""Where it is set, the log of each database on PostgreSQL is divided (docs/performance.md)."""
+collect_ignore = ["tracking/test_a_divided_log.py"] if DIVIDED in os.environ else []  # it divides
+NAMED = {"REGPORTAL_TEST_POSTGRES", DIVIDED, *(kind.variable for kind in KINDS)}
 MEMORY, PLENTY = "/dev/shm", 2**32  # noqa: S108 - pytest makes a folder of its own there
 
 hypothesis.settings.register_profile(
@@ -125,6 +131,9 @@ def _lent(_postgres, worker_id):
 
     with made(_postgres, f"{worker_id}_template") as url:
         upgrade(url)
+        if DIVIDED in os.environ:
+            with contextlib.closing(Store(make_engine(url))) as store:
+                store.write(partial(divide, now=datetime.now(UTC)))
         with contextlib.closing(Lent(_postgres, make_url(url).database)) as lent:
             yield lent
 

@@ -30,6 +30,7 @@ from regportal.privacy.clocks import tidy
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 from regportal.store.vault import Vault
+from regportal.tracking import dividing
 from regportal.tracking.unpacking import unpack
 
 SMTP_LEASE = timedelta(minutes=2)
@@ -125,6 +126,7 @@ class Worker:
         """Delete what is older than we said."""
         tidy(self._store, self._shelf, pepper=self._settings.pepper_text, now=now)
         self._store.write(partial(trials.tidy, now=now))
+        self._store.write(partial(dividing.keep_ahead, now=now))
         self._engine.wake("weigh")
         self._engine.wake("deliver")
         return None

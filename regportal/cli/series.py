@@ -11,6 +11,7 @@ import click
 from regportal.cli.exporting import export_interactions
 from regportal.cli.installation import opened
 from regportal.cli.moments import FROM, TO
+from regportal.cli.parts import divide, drop, parts
 from regportal.cli.reading import AS_JSON
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def interactions() -> None:
     """Judge again whether a person did something or a machine; take the series along."""
 
 
-interactions.add_command(export_interactions)
+for command in (export_interactions, divide, parts, drop):
+    interactions.add_command(command)
 
 
 @interactions.command()
