@@ -24,9 +24,8 @@ PREPOSITIONS = {"search": "for", "reply": "to"} | dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Tells what is missing, as it is read at a moment, in a zone."""
+    """Tells what is missing, with moments of a zone."""
 
-    now: datetime
     zone: tzinfo = UTC
     title_of: Callable[[str], str] = str
     """What people call an asset or a page."""
@@ -36,7 +35,7 @@ class Teller:
         Return what is missing, in words.
 
         >>> from regportal.buying.lacking import Lacks
-        >>> teller = Teller(datetime(2026, 3, 4, 12, tzinfo=UTC))
+        >>> teller = Teller()
         >>> call = Lack(Condition.model_validate({"event": "call", "within": "7d"}))
         >>> silent = Lack(Condition.model_validate({"quiet": {"for": "30d"}}))
         >>> teller.tell(Lacks("all", (call, Lacks("any", (silent, call)))))
@@ -55,10 +54,8 @@ class Teller:
         return glue.join(parts)
 
     def moment(self, at: datetime) -> str:
-        """Return a moment as people say it; the year only where it is another one."""
-        year = at.astimezone(self.zone).year
-        said = moment_in_words(at, self.zone)
-        return said if year == self.now.astimezone(self.zone).year else f"{said} ({year})"
+        """Return a moment as people say it."""
+        return moment_in_words(at, self.zone)
 
     def _lack(self, lack: Lack) -> str:
         """Return what is missing of a condition that must hold."""
@@ -112,7 +109,7 @@ class Teller:
         >>> lately = {"crm": {"stage": "Recycled", "within": "30d"}}
         >>> held = {"field": {"name": "country", "in": ["DE", "AT"]}}
         >>> for told in (taken, often | {"within": "14d"}, known, lately, held, {"role": "user"}):
-        ...     print(Teller(datetime.now(UTC)).asked(Condition.model_validate(told)))
+        ...     print(Teller().asked(Condition.model_validate(told)))
         a download of an order form or a contract within 730 days
         3 price lookups by one person within 14 days
         an answer to timeframe (0-3m or 3-6m) that is not older than 9 days

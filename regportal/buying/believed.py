@@ -38,7 +38,7 @@ def opportunity_on(session: Session, name: str, on: datetime) -> Row:
     told = _told(session, opportunity, on)
     if not told:
         until = moment_in_words(on, model.zone)
-        raise NotHereError(f"nothing was known of {name} on {until} {on.year}")
+        raise NotHereError(f"nothing was known of {name} on {until}")
     said = _described(told)
     phase, since, move = _phase(session, opportunity, on, told[0].received_at)
     return {

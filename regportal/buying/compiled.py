@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,12 +78,14 @@ class Quorum:
 
     def there(self, standing: Standing, phase: int) -> int:
         """Return how much of the group is at this phase, or past it."""
-        theirs = (
-            self.weight(person.roles)
-            for person in standing.people.values()
-            if person.phase >= phase
-        )
-        return sum(theirs)
+        people = standing.people
+        return sum(self.weight(people[who].roles) for who in self.those(standing, phase))
+
+    def those(self, standing: Standing, phase: int) -> Iterator[Hashable]:
+        """Yield who counts and is at this phase, or past it."""
+        for who, person in standing.people.items():
+            if person.phase >= phase and self.weight(person.roles):
+                yield who
 
 
 @dataclass(slots=True)
@@ -111,6 +113,11 @@ class Model:
     _known: dict[tuple[str, str | None], tuple[tuple[int, ...], tuple[tuple[int, Fits], ...]]] = (
         field(default_factory=dict)
     )
+
+    def group_of(self, standing: Standing) -> tuple[Hashable, ...]:
+        """Return who of the group has come as far as its phase; nobody where none is asked for."""
+        asked = None if standing.alone else self.groups[standing.phase]
+        return () if asked is None else (*asked.those(standing, standing.phase),)
 
     @property
     def entry_bits(self) -> int:

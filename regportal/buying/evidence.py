@@ -5,8 +5,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from regportal.buying.counting import Met
+from regportal.buying.rules import Step
 from regportal.buying.schema import Condition
-from regportal.buying.words import Deed, Ground, ground_of
+from regportal.buying.words import Deed, Ground, come_as_far, ground_of
 
 
 def kept(because: Iterable[Met]) -> list[dict[str, Any]]:
@@ -42,6 +43,14 @@ def _kept(met: Met) -> dict[str, Any]:
     return told | {"absent": True} if met.absent else told
 
 
+def kept_step(step: Step | None) -> list[dict[str, Any]]:
+    """Return the evidence of a step, and who of the group had come as far where that was asked."""
+    if step is None:
+        return []
+    group = [{"group": [str(who) for who in step.group], "interactions": []}]
+    return [*kept(step.because), *(group if step.group else ())]
+
+
 def kept_override(override: uuid.UUID, ends: str | None = None) -> list[dict[str, Any]]:
     """Return as evidence that somebody said so over the rules, or how that ended."""
     return [{"override": str(override), "ends": ends, "interactions": []}]
@@ -55,6 +64,13 @@ def kept_denials(words: Iterable[uuid.UUID]) -> list[dict[str, Any]]:
 def people_in(evidence: Iterable[Mapping[str, Any]]) -> list[uuid.UUID]:
     """Return who is behind conditions that are about people, not about what they did."""
     return [uuid.UUID(one) for part in evidence for one in part.get("people", ())]
+
+
+def named_in(evidence: Iterable[Mapping[str, Any]]) -> list[uuid.UUID]:
+    """Return everybody whom the words of evidence name beside those who did what it counts."""
+    told = [*evidence]
+    group = [uuid.UUID(one) for part in told for one in part.get("group", ())]
+    return [*people_in(told), *group]
 
 
 def grounds(
@@ -77,7 +93,9 @@ def grounds(
 def _ground(
     part: Mapping[str, Any], deeds: Mapping[str, Deed], name_of: Callable[[Hashable], str]
 ) -> Ground | str:
-    """Return one condition in words."""
+    """Return one condition in words, or that others have come as far."""
+    if "group" in part:
+        return come_as_far([name_of(who) for who in part["group"]])
     if "condition" not in part:
         done = tuple(deeds[each] for each in part["interactions"] if each in deeds)
         return Ground(done, part["at_least"], part["within"])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.asking import Teller
 from regportal.buying.compiled import Model, compiled
-from regportal.buying.evidence import grounds, people_in
+from regportal.buying.evidence import grounds, named_in
 from regportal.buying.facts import moment, when
 from regportal.buying.glance import consensus
 from regportal.buying.kept import read
@@ -45,19 +45,20 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is published, under which an opportunity or a person is explained."""
+    """What is published, under which an opportunity or a person is explained, and when."""
 
     session: Session
     published: Published
     model: Model
     teller: Teller
+    now: datetime
 
     @classmethod
     def of(cls, session: Session, published: Published, now: datetime) -> "_Asked":
         """Return what is published."""
         buying, _ = model_of(published)
-        teller = Teller(now, buying.zone, lambda name: title(published, name))
-        return cls(session, published, compiled(buying), teller)
+        teller = Teller(buying.zone, lambda name: title(published, name))
+        return cls(session, published, compiled(buying), teller, now)
 
     def label(self, phase: str) -> str:
         """Return what people call a phase."""
@@ -186,7 +187,7 @@ def _evidence(asked: _Asked, move: Move) -> Iterator[Row]:
         sa.select(Interaction.id, Interaction.occurred_at).where(Interaction.id.in_(ids))
     )
     moments = {str(key): at for key, at in rows}
-    emails = _emails(asked.session, people_in(move.evidence))
+    emails = _emails(asked.session, named_in(move.evidence))
     word_of = words_of(asked.session, move.evidence, asked.model.buying.zone, asked.teller.title_of)
     for part in move.evidence:
         (ground,) = grounds([part], deeds, lambda who: emails.get(str(who), UNNAMED), word_of)
@@ -205,7 +206,9 @@ def _evidence(asked: _Asked, move: Move) -> Iterator[Row]:
                 for each in part["interactions"]
                 if each in deeds
             ],
-            "people": [emails.get(each, UNNAMED) for each in part.get("people", ())],
+            "people": [
+                emails.get(each, UNNAMED) for each in part.get("people", part.get("group", ()))
+            ],
         }
 
 
@@ -275,7 +278,7 @@ def _group(
 
 def _future(asked: _Asked, standing: Standing, people: Mapping[uuid.UUID, Standing]) -> Row:
     """Return what would move a standing on or back, and what time alone does."""
-    model, now = asked.model, moment(asked.teller.now)
+    model, now = asked.model, moment(asked.now)
     back = way_back(model, standing, now)
     stays = stays_until(model, standing)
     step = by_time(model, standing, now, people)

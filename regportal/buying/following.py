@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.compiled import Model
-from regportal.buying.counting import Met
 from regportal.buying.facts import Sign, moment, when
 from regportal.buying.folding import Deal, Known, Line, Past, fold_deal, gathered, past_of, reached
 from regportal.buying.kept import Kept, read_kept, write_kept
@@ -166,8 +165,8 @@ class Following(ABC):
         standing, steps = self.folded(opportunity.id, now)
         self._kept[opportunity.id] = Kept(standing, now, is_new=True)
         came_from = None if before is None else self.model.names[before.standing.phase]
-        because = steps[-1][1].because if steps else ()
-        self._came_out(opportunity, came_from, because, when(now), cause)
+        last = steps[-1][1] if steps else None
+        self._came_out(opportunity, came_from, last, when(now), cause)
 
     def _not_before(self, subject: uuid.UUID, at: datetime) -> int:
         """Return the moment until which a standing is worked out: never one that is past."""
@@ -227,11 +226,15 @@ class Following(ABC):
         self,
         opportunity: Opportunity,
         came_from: str | None,
-        because: Iterable[Met],
+        last: Step | None,
         at: datetime,
         cause: str,
     ) -> None:
-        """Let an opportunity be where it is found to stand; None: nothing was kept of it before."""
+        """
+        Let an opportunity be where it is found to stand, by its last step if it took one.
+
+        ``came_from`` is None where nothing was kept of it before.
+        """
 
     @abstractmethod
     def _before_anew(self, opportunity: Opportunity, at: datetime) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.default import DEFAULT
-from regportal.buying.evidence import grounds, people_in
+from regportal.buying.evidence import grounds, named_in
 from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
 from regportal.buying.overrides import last_said
 from regportal.buying.saying import NO_LONGER, words_of
@@ -109,7 +109,7 @@ def grounds_of(
     model, _ = model_of(published)
     named = [uuid.UUID(each) for move in moves for each in interactions_of(move)]
     deeds = deeds_of(session, published, named, at=at, titled=titled)
-    people = [each for move in moves for each in people_in(move.evidence)]
+    people = [each for move in moves for each in named_in(move.evidence)]
     names = {str(who): email for who, email in _emails(session, people).items()}
     parts = [part for move in moves for part in move.evidence]
     word_of = words_of(session, parts, model.zone, lambda name: title(published, name))
@@ -298,11 +298,16 @@ def deeds_of(
     at: datetime | None = None,
     titled: Titled = title,
 ) -> dict[str, Deed]:
-    """Return what was done, in words, by the interaction's id; by whom as it was known then."""
+    """
+    Return what was done, in words, by the interaction's id; by whom as it was known then.
+
+    What turned out to be nobody's is told of whom it was taken to be: so it was believed.
+    """
     known = Attribution.at <= at if at is not None else sa.true()
+    named = Attribution.contact_id.is_not(None)
     rows = session.execute(
         sa.select(Attribution.interaction_id, Attribution.contact_id)
-        .where(Attribution.interaction_id.in_(ids), known)
+        .where(Attribution.interaction_id.in_(ids), known, named)
         .order_by(Attribution.at, Attribution.id)
     )
     whose: dict[uuid.UUID, uuid.UUID | None] = dict(rows.all())

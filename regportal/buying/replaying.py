@@ -182,8 +182,9 @@ class Replay:
             deal.standing.phase, deal.standing.since = before.phase, before.since
         elif deal.standing.phase != before.phase:
             names = self.model.names
-            because = steps[-1][1].because if steps else ()
-            step = Step(names[before.phase], names[deal.standing.phase], because)
+            last = steps[-1][1] if steps else None
+            why = (last.because, last.group) if last else ((),)
+            step = Step(names[before.phase], names[deal.standing.phase], *why)
             self.moves.append(Moved(deal.name, at, "crm", step, gone))
         self._expect(deal.standing, 1, deal.name)
 

@@ -29,7 +29,7 @@ A contact's own standing hears no `Joined`, `Reached`, `Staged` or `Closed`: con
 group, parts and the CRM are the opportunity's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +56,12 @@ EVERYTHING = -1
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The phase a standing left, the one it came to, and what made the last of the way."""
+    """Which phase a standing left, to which it came, why, and who of its group came as far."""
 
     came_from: str
     to: str
     because: tuple[Met, ...]
+    group: tuple[Hashable, ...] = ()
 
 
 def start(model: Model, *, alone: bool = False) -> Standing:
@@ -250,7 +251,8 @@ def settle(model: Model, standing: Standing, at: int, bits: int = EVERYTHING) ->
         standing.wake_at = _wakes(model, standing, at)
     if because is None or standing.phase == began:
         return None
-    return Step(model.names[began], model.names[standing.phase], because)
+    group = model.group_of(standing) if standing.phase > began else ()
+    return Step(model.names[began], model.names[standing.phase], because, group)
 
 
 def _let_happen(model: Model, standing: Standing, at: int) -> None:

@@ -6,7 +6,7 @@ now on. Its moves are kept, and told to no CRM; scores, forms and pages do not k
 """
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, NamedTuple
@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from regportal.buying import evidence
 from regportal.buying.compiled import compiled
-from regportal.buying.counting import Met
 from regportal.buying.following import Following
 from regportal.buying.models import (
     KeptStanding,
@@ -54,13 +53,13 @@ class Shadow(Following):
 
     def _step(self, opportunity: Opportunity, step: Step, at: datetime, cause: str) -> None:
         """Keep that it would have taken a step."""
-        self._move(opportunity, step.came_from, step.to, at, cause, step.because)
+        self._move(opportunity, step.came_from, step.to, at, cause, step)
 
     def _came_out(
         self,
         opportunity: Opportunity,
         came_from: str | None,
-        because: Iterable[Met],
+        last: Step | None,
         at: datetime,
         cause: str,
     ) -> None:
@@ -70,7 +69,7 @@ class Shadow(Following):
             return
         if cause == "event" and self.model.index(to) < self.model.index(came_from):
             cause = "correction"
-        self._move(opportunity, came_from, to, at, cause, because)
+        self._move(opportunity, came_from, to, at, cause, last)
 
     def _before_anew(self, opportunity: Opportunity, at: datetime) -> None:
         """Do nothing: nobody says anything over a draft."""
@@ -85,7 +84,7 @@ class Shadow(Following):
         to: str,
         at: datetime,
         cause: str,
-        because: Iterable[Met],
+        last: Step | None,
     ) -> None:
         """Keep a move that nobody is told."""
         self.moves.append(
@@ -96,7 +95,7 @@ class Shadow(Following):
                 to_phase=to,
                 at=at,
                 cause=cause,
-                evidence=evidence.kept(because),
+                evidence=evidence.kept_step(last),
             )
         )
 

@@ -1,7 +1,7 @@
 """Where people and opportunities stand under the rules that are published, and what moves."""
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from regportal.buying import evidence, overrides
 from regportal.buying.compiled import compiled
-from regportal.buying.counting import Met
 from regportal.buying.facts import moment
 from regportal.buying.following import Following
 from regportal.buying.models import Ended, KeptStanding, Move, Opportunity, PhaseOverride
@@ -77,8 +76,8 @@ class Subjects(Following):
         if to != opportunity.phase and not opportunity.is_closed:
             ends = evidence.kept_override(said.id, ended.value)
             _, steps = self.folded(opportunity.id, moment(at))
-            because = steps[-1][1].because if steps and steps[-1][1].to == to else ()
-            self._move(opportunity, to, at, "override", [*ends, *evidence.kept(because)])
+            last = steps[-1][1] if steps and steps[-1][1].to == to else None
+            self._move(opportunity, to, at, "override", [*ends, *evidence.kept_step(last)])
 
     def lift_what_is_over(
         self, opportunity: Opportunity, at: datetime, to: str | None = None
@@ -110,13 +109,13 @@ class Subjects(Following):
         """Let an opportunity take a step of the rules, unless a person's word holds over them."""
         self.lift_what_is_over(opportunity, at, step.came_from)
         if not self._holds(opportunity, step.to, at):
-            self._move(opportunity, step.to, at, cause, evidence.kept(step.because))
+            self._move(opportunity, step.to, at, cause, evidence.kept_step(step))
 
     def _came_out(
         self,
         opportunity: Opportunity,
         came_from: str | None,
-        because: Iterable[Met],
+        last: Step | None,
         at: datetime,
         cause: str,
     ) -> None:
@@ -128,12 +127,12 @@ class Subjects(Following):
         now, before = self.model.index(to), self.model.index(opportunity.phase)
         if now == before:
             return
-        why = evidence.kept(because)
+        why = evidence.kept_step(last)
         if now < before and cause == "event":
             cause = "correction"  # something that counted no longer does
         if cause == "correction":
-            last = self._last_evidence(opportunity)
-            why += evidence.kept_denials(denied(self.session, last, at))
+            rested_on = self._last_evidence(opportunity)
+            why += evidence.kept_denials(denied(self.session, rested_on, at))
         self._move(opportunity, to, at, cause, why)
 
     def _before_anew(self, opportunity: Opportunity, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """Why a phase moved, in words that people read."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -28,6 +28,8 @@ OVER = {
     "won": "held until it was won",
     "lost": "held until it was lost",
 }
+NAMED = 2
+"""Of so many of a group the names are said."""
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -58,12 +60,13 @@ def sentence(
     >>> took = Deed("ann@example.com", "download", "Price list 2026")
     >>> tenpast = datetime(2026, 3, 4, 10, 12, tzinfo=UTC)
     >>> sentence("Comparison", tenpast, [Ground((took,), 1, "45d")])
-    'Comparison since 4 Mar 10:12: ann@example.com downloaded Price list 2026 (1 needed in 45 days)'
+    'Comparison since 4 Mar 2026 10:12: ann@example.com downloaded Price list 2026 (1 needed in 45
+    days)'
 
     >>> looked = Deed("bob@example.com", "page_view", "/prices")
     >>> sentence("Comparison", tenpast, [Ground((looked, looked, took), 3, "1d")])
-    'Comparison since 4 Mar 10:12: bob@example.com viewed /prices twice, ann@example.com downloaded
-    Price list 2026 (3 needed in 1 day)'
+    'Comparison since 4 Mar 2026 10:12: bob@example.com viewed /prices twice, ann@example.com
+    downloaded Price list 2026 (3 needed in 1 day)'
     """
     why = _why(grounds)
     when = moment_in_words(since, zone)
@@ -75,7 +78,7 @@ def moment_in_words(at: datetime, zone: tzinfo = UTC) -> str:
     Return a moment as people say it.
 
     >>> moment_in_words(datetime(2026, 3, 4, 10, 12, tzinfo=UTC))
-    '4 Mar 10:12'
+    '4 Mar 2026 10:12'
     """
     return f"{_day(at, zone)} {at.astimezone(zone):%H:%M}"
 
@@ -107,12 +110,30 @@ def ground_of(
     return ": ".join(filter(None, (asked, ", ".join(told))))
 
 
+def come_as_far(names: Sequence[str]) -> str:
+    """
+    Return who of the group has come as far: two by name, and how many others.
+
+    >>> come_as_far(["Ann"]), come_as_far(["Ann", "Bob"])
+    ('Ann has come as far', 'Ann and Bob have come as far')
+    >>> come_as_far(["Ann", "Bob", "Cy"]), come_as_far(["Ann", "Bob", "Cy", "Di"])
+    ('Ann, Bob and 1 other have come as far', 'Ann, Bob and 2 others have come as far')
+    """
+    if len(names) == 1:
+        return f"{names[0]} has come as far"
+    rest = len(names) - NAMED
+    if rest <= 0:
+        return f"{' and '.join(names)} have come as far"
+    others = "1 other" if rest == 1 else f"{rest} others"
+    return f"{', '.join(names[:NAMED])} and {others} have come as far"
+
+
 def was_said(who: str, until: datetime, because: str, zone: tzinfo = UTC) -> str:
     """
     Return that somebody said over the rules in which phase it is.
 
     >>> was_said("Bo Lind", datetime(2026, 4, 4, 12, tzinfo=UTC), "met them at the fair")
-    'Bo Lind said so until 4 Apr: met them at the fair'
+    'Bo Lind said so until 4 Apr 2026: met them at the fair'
     """
     return f"{who} said so until {_day(until, zone)}: {because}"
 
@@ -140,9 +161,9 @@ def was_denied(what: str, because: str) -> str:
 
 
 def _day(at: datetime, zone: tzinfo) -> str:
-    """Return a day as people say it."""
+    """Return a day as people say it, also those who read it years later."""
     local = at.astimezone(zone)
-    return f"{local.day} {MONTHS[local.month - 1]}"
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
 
 
 def called(model: Buying, name: str, locale: str = "en") -> str:

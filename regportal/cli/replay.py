@@ -119,7 +119,7 @@ def _told(
 def _reason(buying: "Buying", move: "Moved", signs: Mapping[object, "Sign"]) -> str:
     """Return why an opportunity moved, as one plain sentence."""
     from regportal.buying.facts import when
-    from regportal.buying.words import Deed, called, ground_of, sentence
+    from regportal.buying.words import Deed, called, come_as_far, ground_of, sentence
 
     def deed_of(key: object) -> Deed:
         sign = signs[key]
@@ -127,6 +127,8 @@ def _reason(buying: "Buying", move: "Moved", signs: Mapping[object, "Sign"]) -> 
 
     label = called(buying, move.step.to)
     grounds = [ground_of(met, deed_of) for met in move.step.because]
+    if move.step.group:
+        grounds.append(come_as_far([str(who) for who in move.step.group]))
     if move.gone:
         grounds = [f"{', '.join(move.gone)} has no part any more"]
     return sentence(label, when(move.at), grounds, buying.zone)

@@ -68,7 +68,7 @@ def alerts(portal):
         return session.scalars(sa.select(Alert)).all()
 
 
-WHY = "Comparison since 4 Mar 12:00: {} downloaded Price list 2026 (1 needed in 45 days)"
+WHY = "Comparison since 4 Mar 2026 12:00: {} downloaded Price list 2026 (1 needed in 45 days)"
 AS_ANN = ("comparison", "event", WHY.format(f"somebody as {ANN}"))
 
 

@@ -72,7 +72,10 @@ def test_what_a_colleague_says_holds_at_once_and_the_crm_is_told_why(scene, pape
 
     assert scene.phase(paper) == "comparison"
     assert moves(scene)[-1] == ("interest", "comparison", NOON + DAY, "override")
-    assert told(scene)[-1] == f"Comparison since 5 Mar 12:00: Bo Lind said so until 4 Apr: {FAIR}"
+    assert (
+        told(scene)[-1]
+        == f"Comparison since 5 Mar 2026 12:00: Bo Lind said so until 4 Apr 2026: {FAIR}"
+    )
     assert differences(scene, NOON + DAY) == []
 
 
@@ -88,8 +91,8 @@ def test_it_stays_so_whatever_happens_and_the_rules_go_on_beside_it(scene, ann, 
     assert len(moves(scene)) == 2
     assert shown["override"] == why["override"]
     assert shown["override"]["rules"] == {"phase": "comparison", "since": "2026-03-06T12:00:00Z"}
-    assert shown["override"]["text"] == "the rules say Comparison since 6 Mar 12:00"
-    assert why["evidence"][0]["condition"] == f"Bo Lind said so until 4 Apr: {FAIR}"
+    assert shown["override"]["text"] == "the rules say Comparison since 6 Mar 2026 12:00"
+    assert why["evidence"][0]["condition"] == f"Bo Lind said so until 4 Apr 2026: {FAIR}"
     assert differences(scene, NOON + 2 * DAY) == []
 
 
@@ -102,7 +105,7 @@ def test_when_its_time_is_over_the_opportunity_is_where_the_rules_are(scene, pap
     assert before == "comparison"
     assert moves(scene)[-1] == ("comparison", "interest", NOON + 31 * DAY, "override")
     assert told(scene)[-1] == (
-        "Interest since 4 Apr 12:00: what Bo Lind said held until then;"
+        "Interest since 4 Apr 2026 12:00: what Bo Lind said held until then;"
         " ann@example.com downloaded Price list 2026 (1 needed in 180 days)"
     )
     assert judged(scene) == [("comparison", "time", False)]
@@ -140,7 +143,7 @@ def test_what_is_taken_back_was_wrong_unless_the_rules_had_come_as_far(scene, pa
 
     assert moves(scene)[-1] == ("comparison", "interest", NOON + 2 * DAY, "override")
     assert told(scene)[-1].startswith(
-        "Interest since 6 Mar 12:00: what Bo Lind said was taken back"
+        "Interest since 6 Mar 2026 12:00: what Bo Lind said was taken back"
     )
     assert judged(scene) == [("comparison", "hand", False)]
     with pytest.raises(StaleError, match="nobody says anything over the rules of crm:006"):
@@ -266,9 +269,10 @@ def test_a_colleague_may_hold_it_where_the_rules_see_it_already(scene, ann, deal
     scene.weigh(now=NOON + 50 * DAY)
 
     assert before["text"] == (
-        f"Bo Lind said so until 3 May: {FAIR}; the rules say Comparison since 4 Mar 12:00, too"
+        f"Bo Lind said so until 3 May 2026: {FAIR};"
+        " the rules say Comparison since 4 Mar 2026 12:00, too"
     )
-    assert held(scene)["text"].endswith("; the rules say Stalled since 18 Apr 12:00")
+    assert held(scene)["text"].endswith("; the rules say Stalled since 18 Apr 2026 12:00")
     assert (len(moves(scene)), told(scene)) == (1, news)
     assert differences(scene, NOON + 50 * DAY) == []
     scene.weigh(now=NOON + 61 * DAY)
@@ -297,8 +301,8 @@ def test_an_end_that_moves_nothing_is_said_all_the_same(scene, paper):
     assert len(moves(scene)) == 1
     assert judged(scene) == [("interest", "time", None)]
     assert held(scene)["ended"] == "time"
-    assert held(scene)["text"] == "ended 14 Mar 12:00: what Bo Lind said held until then"
-    assert then["override"]["text"] == f"Bo Lind said so until 14 Mar: {FAIR}"
+    assert held(scene)["text"] == "ended 14 Mar 2026 12:00: what Bo Lind said held until then"
+    assert then["override"]["text"] == f"Bo Lind said so until 14 Mar 2026: {FAIR}"
     assert after["override"] == held(scene)
 
 
@@ -329,7 +333,7 @@ def test_the_end_of_the_purchase_tells_who_was_right(scene, paper, phase, won, r
 
     assert judged(scene) == [(phase, "won" if won else "lost", right)]
     assert held(scene)["text"] == (
-        f"ended 6 Mar 12:00: what Bo Lind said held until it was {'won' if won else 'lost'}"
+        f"ended 6 Mar 2026 12:00: what Bo Lind said held until it was {'won' if won else 'lost'}"
     )
 
 

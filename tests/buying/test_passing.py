@@ -65,7 +65,7 @@ def test_silence_is_noticed_at_its_moment_however_late_the_worker_comes(scene, a
     assert before == "comparison"
     assert moves(scene)[1:] == [("comparison", "stalled", silent, "timer")]
     assert scene.messages("phase.changed")[-1].payload["reason"] == (
-        "Stalled since 18 Apr 12:00: nobody did anything for 45 days"
+        "Stalled since 18 Apr 2026 12:00: nobody did anything for 45 days"
     )
     assert differences(scene, silent + DAY) == []
 

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from regportal.buying import actions
+from regportal.buying.explaining import explained
+from regportal.buying.schema import Buying
 from regportal.errors import NotHereError
 from tests.buying.scene import NOON, PRICES
 
@@ -29,7 +31,7 @@ def test_an_opportunity_shows_its_phase_and_why(scene, ann, deal):
         "phase": "comparison",
         "since": "2026-03-04T12:00:01Z",
         "reason": (
-            "Comparison since 4 Mar 12:00: ann@example.com downloaded Price list 2026"
+            "Comparison since 4 Mar 2026 12:00: ann@example.com downloaded Price list 2026"
             " (1 needed in 45 days)"
         ),
         "evidence": [str(taken)],
@@ -107,3 +109,24 @@ def test_what_was_attributed_later_is_told_under_the_name_it_got(scene, ann, dea
     scene.weigh()
 
     assert "ann@example.com downloaded" in shown(scene, deal)["reason"]
+
+
+def test_a_quorum_is_told_with_who_made_it(scene):
+    ask = {"any": [{"event": "download", "within": "45d"}]}
+    last = {"id": "comparison", "enter": ask, "group": {"quorum": 3}}
+    scene.publish(Buying.model_validate({"phases": [{"id": "unaware"}, last]}))
+    deal = scene.opportunity()
+    people = [scene.contact(f"{name}@example.com") for name in ("ann", "bob", "cyd")]
+    for place, person in enumerate(people):
+        scene.role(deal, person)
+        scene.did(person, now=NOON + (place + 1) * SECOND)
+    scene.weigh(now=NOON + 9 * SECOND)
+
+    assert shown(scene, deal)["reason"] == (
+        "Comparison since 4 Mar 2026 12:00: cyd@example.com downloaded Price list 2026"
+        " (1 needed in 45 days); ann@example.com, bob@example.com and 1 other have come as far"
+    )
+    with scene.store.read() as session:
+        published = scene.shelf.published(session)
+        (told,) = explained(session, published, str(deal), now=NOON)["evidence"][1:]
+    assert told["people"] == ["ann@example.com", "bob@example.com", "cyd@example.com"]

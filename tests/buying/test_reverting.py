@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from regportal.buying import actions
 from regportal.buying.checking import standing_differences
 from regportal.errors import BadRequestError, NotHereError, StaleError
 from regportal.store.ids import uuid7
@@ -43,18 +44,27 @@ def test_the_move_it_caused_is_taken_back_with_the_reason(scene, ann, deal, undo
         ("comparison", "unaware", "correction"),
     ]
     assert reasons(scene)[-1] == (
-        f"Unaware since 5 Mar 12:00: Price list 2026 no longer counts: {STUDENT}"
+        f"Unaware since 5 Mar 2026 12:00: Price list 2026 no longer counts: {STUDENT}"
     )
     with scene.store.read() as session:
         published = scene.shelf.published(session)
         assert [*standing_differences(session, published, now=NOON + DAY)] == []
 
 
+def test_the_move_it_caused_still_says_what_was_believed(scene, ann, deal, undo):
+    undo(scene.did(ann, now=NOON + SECOND))
+    with scene.store.read() as session:
+        first, last = actions.list_moves(session)
+
+    assert "ann@example.com downloaded Price list 2026" in first["reason"]
+    assert "no longer counts" in last["reason"]
+
+
 def test_a_worker_that_comes_late_says_the_same_reason(scene, ann, deal, undo):
     undo(scene.did(ann, now=NOON + SECOND))
 
     assert reasons(scene)[-1] == (
-        f"Unaware since 5 Mar 12:00: Price list 2026 no longer counts: {STUDENT}"
+        f"Unaware since 5 Mar 2026 12:00: Price list 2026 no longer counts: {STUDENT}"
     )
 
 
@@ -65,7 +75,7 @@ def test_what_is_left_says_what_it_rests_on(scene, ann, deal, undo):
     undo(taken)
 
     assert reasons(scene)[-1] == (
-        "Interest since 5 Mar 12:00: ann@example.com downloaded paper (1 needed in 180 days);"
+        "Interest since 5 Mar 2026 12:00: ann@example.com downloaded paper (1 needed in 180 days);"
         f" Price list 2026 no longer counts: {STUDENT}"
     )
 

@@ -103,7 +103,7 @@ def test_what_it_would_do_is_kept_and_nobody_is_told(scene, ann, deal):
         [],
     )
     assert text(scene, "crm:006", NOON + DAY) == (
-        "the draft in shadow would have it in Getting warm since 5 Mar 12:00"
+        "the draft in shadow would have it in Getting warm since 5 Mar 2026 12:00"
     )
     assert shown(scene)["opportunities"] == [
         {
@@ -127,7 +127,7 @@ def test_time_passes_for_it_at_its_own_moments(scene, ann, deal):
     both = text(scene, "crm:006", NOON + 2 * DAY)
     scene.weigh(now=NOON + 9 * DAY)
 
-    assert both == "the draft in shadow has it there, too, since 5 Mar 12:00"
+    assert both == "the draft in shadow has it there, too, since 5 Mar 2026 12:00"
     assert moves(scene)[1:] == [("warm", "unaware", NOON + 5 * DAY, "timer")]
     assert scene.phase(deal) == "warm"
     assert differences(scene, NOON + 9 * DAY) == []

@@ -86,7 +86,7 @@ def test_the_crm_is_told_of_the_move_and_why(scene, ann, deal):
         "to": "comparison",
         "since": "2026-03-04T12:00:01Z",
         "reason": (
-            "Comparison since 4 Mar 12:00: ann@example.com downloaded Price list 2026"
+            "Comparison since 4 Mar 2026 12:00: ann@example.com downloaded Price list 2026"
             " (1 needed in 45 days)"
         ),
         "evidence": [str(taken)],
@@ -251,7 +251,7 @@ def test_two_contacts_together_can_move_an_opportunity(scene, ann, deal):
     last = scene.messages("phase.changed")[-1]
     assert scene.phase(deal) == "exploration"
     assert last.payload["reason"] == (
-        "Exploration since 4 Mar 12:00: ann@example.com downloaded first,"
+        "Exploration since 4 Mar 2026 12:00: ann@example.com downloaded first,"
         " bob@example.com downloaded second (2 needed in 90 days)"
     )
 
@@ -307,7 +307,7 @@ def test_the_published_model_holds_and_its_version_is_kept(scene, ann, deal):
     (move,) = scene.moves()
     assert (move.to_phase, move.rules_version) == ("warm", 2)
     assert scene.messages("phase.changed")[0].payload["reason"] == (
-        "Getting warm since 4 Mar 13:00: ann@example.com downloaded Price list 2026 twice"
+        "Getting warm since 4 Mar 2026 13:00: ann@example.com downloaded Price list 2026 twice"
         " (2 needed in 1 day); ann@example.com did trade-fair: Hanover (1 needed in 1 month)"
     )
 

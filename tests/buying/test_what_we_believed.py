@@ -59,10 +59,10 @@ def test_the_phase_is_that_of_then_with_the_reason_of_then(scene, history):
     assert [one["reason"] for one in found[:3]] == [
         None,
         (
-            "Comparison since 5 Mar 12:00: ann@example.com downloaded Price list 2026"
+            "Comparison since 5 Mar 2026 12:00: ann@example.com downloaded Price list 2026"
             " (1 needed in 45 days)"
         ),
-        "Unaware since 7 Mar 12:00: Price list 2026 no longer counts: a student",
+        "Unaware since 7 Mar 2026 12:00: Price list 2026 no longer counts: a student",
     ]
     assert [one["evidence"] for one in found[:2]] == [[], [str(history)]]
 
@@ -84,8 +84,8 @@ def test_what_a_colleague_said_and_how_it_ended_is_that_of_then(scene, history):
 
     assert [one["override"] and one["override"]["text"] for one in found] == [
         None,
-        "Bo Lind said so until 8 Apr: he called",
-        "ended 10 Mar 12:00: what Bo Lind said held until it was won",
+        "Bo Lind said so until 8 Apr 2026: he called",
+        "ended 10 Mar 2026 12:00: what Bo Lind said held until it was won",
     ]
     assert [(one["open"], one["won"]) for one in found] == [
         (True, False),
@@ -95,7 +95,7 @@ def test_what_a_colleague_said_and_how_it_ended_is_that_of_then(scene, history):
 
 
 def test_before_anything_was_known_of_it_nothing_was_believed(scene, history):
-    with pytest.raises(NotHereError, match="nothing was known of crm:006 on 3 Mar 12:00 2026"):
+    with pytest.raises(NotHereError, match="nothing was known of crm:006 on 3 Mar 2026 12:00"):
         believed(scene, -1)
     with pytest.raises(NotHereError, match="there is no opportunity"):
         believed(scene, 1, "crm:007")

@@ -91,6 +91,6 @@ def test_what_was_believed_before_it_was_said_stays_so(deal):
     assert (then["phase"], "override" in then) == ("unaware", False)
     assert (early.code, early.err) == (
         1,
-        "nothing was known of crm:006 on 1 Mar 00:00 2026\n",
+        "nothing was known of crm:006 on 1 Mar 2026 00:00\n",
     )
     assert ahead.code == 2

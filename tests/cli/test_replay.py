@@ -84,7 +84,7 @@ def test_every_move_is_written_with_its_reason(replay, tmp_path):
         .read_text()
         .splitlines()[2]
         .endswith(
-            ",Comparing suppliers since 4 Mar 12:12: ann downloaded Price list 2026"
+            ",Comparing suppliers since 4 Mar 2026 12:12: ann downloaded Price list 2026"
             " (1 needed in 45 days)"
         )
     )

@@ -47,7 +47,7 @@ def test_the_owner_gets_one_letter_that_says_who_what_and_why(office, ann):
     assert "When: 4 March 2026, 12:00 UTC" in text
     assert "Buying phase: Unaware → Comparison" in text
     assert (
-        "Why: Comparison since 4 Mar 12:00: ann@initech.example downloaded Price list 2026"
+        "Why: Comparison since 4 Mar 2026 12:00: ann@initech.example downloaded Price list 2026"
         " (1 needed in 45 days)"
     ) in " ".join(text.split())
     assert "Next: Decision: " in text
