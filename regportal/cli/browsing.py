@@ -42,11 +42,23 @@ SCRIPTS = """names => [...document.scripts]
 ELEMENTS = """() => [...document.querySelectorAll('regportal-gate')].map(one =>
   [one.getAttribute('gate') ?? '', one.matches(':defined'),
    one.querySelector('a[href]')?.href ?? null,
-   Number.parseFloat(getComputedStyle(one).minHeight) > 0])"""
+   Number.parseFloat(getComputedStyle(one).minHeight) > 0,
+   one.getAttribute('mode') ?? ''])"""
 SHOWN = "count => __seen.blocked.length || Object.keys(__seen.states).length >= count"
 ASK = """address => fetch(address, {
   method: 'POST', headers: {'Content-Type': 'application/json', 'X-RP-Visitor': ''}, body: '{}',
 }).then(answer => answer.status, () => null)"""
+
+FRAME = """address => new Promise(done => {
+  const frame = document.createElement('iframe')
+  const end = () => { frame.remove(); done() }
+  addEventListener('securitypolicyviolation', end, {once: true})
+  frame.addEventListener('load', end)
+  setTimeout(end, 5000)
+  frame.src = address
+  document.body.append(frame)
+})"""
+"""Ask whether the page lets frames of ours in: what is stopped before comes to none."""
 
 
 def look(urls: Sequence[str], ours: Ours, arguments: Sequence[str] = ARGUMENTS) -> Iterator[Seen]:
@@ -128,6 +140,7 @@ def _seen(page: Any, url: str, ours: Ours) -> Seen:
     seen = page.evaluate("() => __seen")
     asking.append(True)
     api = page.evaluate(ASK, f"{ours.url}/api/v1/choice")
+    page.evaluate(FRAME, f"{ours.url}/theme.css")
     return Seen(
         url=page.url,
         status=opened.status if opened else 0,

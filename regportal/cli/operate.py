@@ -95,7 +95,8 @@ def _look_at(pages: tuple[str, ...], *, as_json: bool) -> None:
     ours = _ours()
     told = []
     for page, seen in zip(pages, look(pages, ours), strict=True):
-        found, noted, how = wrongs(seen, ours), notes(seen), mode(seen.url, ours.url)
+        found, noted = wrongs(seen, ours), notes(seen, ours)
+        how = mode(seen.url, ours.url, seen.elements)
         told.append({"page": page, "mode": how, "wrong": found, "notes": noted})
         if not as_json:
             click.echo("\n".join(lines(page, how, found, noted)))
@@ -123,11 +124,13 @@ def _ours() -> "Ours":
         hashes |= {build.address(name): build.integrity(name) for name in NAMES}
     with opened() as here, here.store.read() as session:
         published = here.shelf.published(session)
+        site, gates = Site.of(published), published.all(Gate)
         return Ours(
             url=here.settings.base_url.rstrip("/"),
-            origins=Site.of(published).origins,
-            gates=[gate.key for gate in published.all(Gate)],
+            origins=site.origins,
+            gates=[gate.key for gate in gates],
             hashes=hashes,
+            by_mail=[gate.key for gate in gates if not gate.hands_over(site, proven=False)],
         )
 
 

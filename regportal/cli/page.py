@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from regportal.cli.reading import printable
-from regportal.cli.seen import REFUSED, Answer, Ours, Script, Seen, origin_of
+from regportal.cli.seen import REFUSED, Answer, Element, Ours, Script, Seen, is_near, origin_of
 from regportal.cli.snippet import ROOM
 
 NAMES = ("regportal.js", "recorder.js")
 LINES = "`regportal snippet GATE` prints the lines."
+FRAMES = {"frame-src", "child-src"}
+"""What of a page's policy is about frames."""
 UNTOLD = (
     "No regportal.choose( is seen in the page's scripts. To record what visitors do, let your"
     " consent banner call it (docs/recording.md); gates work without."
@@ -38,7 +39,7 @@ def wrongs(seen: Seen, ours: Ours) -> list[Wrong]:
     return found
 
 
-def notes(seen: Seen) -> list[str]:
+def notes(seen: Seen, ours: Ours) -> list[str]:
     """
     Return what keeps no gate from showing.
 
@@ -49,6 +50,18 @@ def notes(seen: Seen) -> list[str]:
         return []
     found = [] if seen.chooses else [UNTOLD]
     cramped = dict.fromkeys(one.gate for one in seen.elements if not one.room)
+    by_mail = dict.fromkeys(
+        one.gate for one in seen.elements if one.mode == "script" and one.gate in ours.by_mail
+    )
+    if by_mail:
+        says = f"The file of {', '.join(by_mail)} goes by mail, so it is shown in a frame all the"
+        found.append(f'{says} same: mode="script" is for gates with delivery: instant.')
+    by_script = dict.fromkeys(one.gate for one in seen.elements if one.mode == "script")
+    if by_script and is_near(seen.url, ours.url):
+        says = (
+            f'{", ".join(by_script)} needs no mode="script" here, where the portal has its cookies:'
+        )
+        found.append(f"{says} it makes a token that every script of the page can read.")
     if cramped:
         says = f"No style of the page leaves room for {', '.join(cramped)}: what stands below moves"
         found.append(f"{says} when the gate comes. Add to a style sheet: {ROOM}")
@@ -69,23 +82,29 @@ def lines(page: str, mode: str, found: Sequence[Wrong], noted: Sequence[str] = (
     return [printable(one) for one in (page, f"    {mode}", *told)]
 
 
-def mode(page: str, portal: str) -> str:
+def mode(page: str, portal: str, elements: Sequence[Element] = ()) -> str:
     """
     Return which mode of embedding this is (docs/embedding.md), and what it means.
 
     >>> mode("https://www.acme.example/prices", "https://go.acme.example").partition(":")[0]
     'M2, the same site'
     """
-    hosts = [urlsplit(one).hostname or "" for one in (page, portal)]
     if origin_of(page) == origin_of(portal):
         return "M1, below the site: returning visitors are recognised"
-    if len({".".join(host.split(".")[-2:]) for host in hosts}) == 1:
+    if is_near(page, portal):
         return (
             "M2, the same site: returning visitors are recognised; Safari may forget after 7 days"
         )
+    by_script = dict.fromkeys(one.gate for one in elements if one.mode == "script")
+    if len(by_script) == len({one.gate for one in elements}) > 0:
+        return (
+            "M4, another site, by script: a returning visitor is recognised on this site only, by "
+            "a token that every script of it can read"
+        )
+    also = f"; by script (M4): {', '.join(by_script)}" if by_script else ""
     return (
         "M3, another site: browsers block or part its cookies, so a returning visitor is "
-        "recognised on this site only"
+        f"recognised on this site only{also}"
     )
 
 
@@ -113,8 +132,8 @@ def _names(seen: Seen, scheme: str, ours: Ours) -> bool:
 
 def _policy(seen: Seen, ours: Ours) -> Iterator[Wrong]:
     """Say what the page's own Content-Security-Policy keeps from happening."""
-    told = set()
-    for one in seen.blocked:
+    told = set() if any(_is_framed(one, seen, ours) for one in seen.elements) else FRAMES.copy()
+    for one in sorted(seen.blocked, key=lambda each: each.directive):
         directive = one.directive.removesuffix("-elem")
         if "trusted-types" in directive and one.by.startswith(f"{ours.url}/"):
             yield Wrong(
@@ -127,6 +146,13 @@ def _policy(seen: Seen, ours: Ours) -> Iterator[Wrong]:
                 f"The page's Content-Security-Policy blocks {_what(directive)}.",
                 f"Add {ours.origin} to {directive} of the page's policy.",
             )
+
+
+def _is_framed(one: Element, seen: Seen, ours: Ours) -> bool:
+    """Return whether a gate comes in a frame, where nothing stops it (docs/embedding.md)."""
+    if one.mode == "script":
+        return one.gate in ours.by_mail
+    return one.mode == "frame" or not is_near(seen.url, ours.url)
 
 
 def _what(directive: str) -> str:

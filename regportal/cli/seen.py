@@ -18,6 +18,8 @@ class Ours:
     gates: Collection[str]
     hashes: Mapping[str, str]
     """The integrity of each script, by address."""
+    by_mail: Collection[str] = ()
+    """The gates whose file goes by mail."""
 
     @property
     def origin(self) -> str:
@@ -43,6 +45,8 @@ class Element:
     link: str | None
     room: bool = True
     """Whether the page's own style leaves room for it."""
+    mode: str = ""
+    """How the page asks for it to be shown: ``frame``, ``script``, or not at all."""
     link_status: int | None = None
 
 
@@ -81,6 +85,17 @@ class Seen:
     api: int | None = REFUSED
     """What the portal answered a script of the page; None: it could not be read."""
     chooses: bool = True
+
+
+def is_near(page: str, portal: str) -> bool:
+    """
+    Return whether a page and the portal look like one site, as our script guesses it.
+
+    >>> is_near("https://www.acme.example/prices", "https://go.acme.example")
+    True
+    """
+    hosts = [(urlsplit(one).hostname or "").split(".")[-2:] for one in (page, portal)]
+    return hosts[0] == hosts[1]
 
 
 def origin_of(url: str) -> str:

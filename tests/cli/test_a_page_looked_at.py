@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request, Response
 
 from regportal.app import scripts, web_root
 from regportal.cli import regportal
-from regportal.cli.page import UNTOLD, mode, wrongs
+from regportal.cli.page import UNTOLD, mode, notes, wrongs
 from regportal.cli.seen import Answer, Blocked, Element, Ours, Script, Seen
 from regportal.cli.snippet import ROOM
 from tests.portal import SITE, served
@@ -45,8 +45,16 @@ def pages(portal):
     allowed = f"script-src {portal} 'unsafe-inline'; frame-src {portal}; connect-src {portal}"
     good = script(portal) + CHOICE + gate(portal)
     moving = good.replace("<regportal-gate", '<regportal-gate class="no-room"')
+    by_script = good.replace("<regportal-gate", '<regportal-gate mode="script"')
+    nothing = f"script-src {portal} 'unsafe-inline'; frame-src 'none'; connect-src"
     return {
         "good": (good, allowed),
+        "connection and frame blocked": (good, f"{nothing} 'none'"),
+        "everything blocked": (good, "default-src 'unsafe-inline'"),
+        "by script": (by_script, f"{nothing} {portal}"),
+        "by script and blocked": (by_script, f"{nothing} 'none'"),
+        "by script and by mail": (by_script.replace("guide", "prices"), f"{nothing} {portal}"),
+        "by script beside a frame": (by_script + gate(portal, "must"), f"{nothing} {portal}"),
         "no script": (CHOICE + gate(portal), ""),
         "script blocked": (good, f"script-src 'unsafe-inline'; frame-src {portal}"),
         "connection blocked": (good, allowed.replace("connect-src", "connect-src 'none'; img-src")),
@@ -70,6 +78,19 @@ def pages(portal):
 EXPECTED = {
     "no script": ["Our script is not on the page."],
     "script blocked": ["Content-Security-Policy blocks our script."],
+    "connection and frame blocked": [
+        "Content-Security-Policy blocks what connect-src is about.",
+        "Content-Security-Policy blocks the gate's frame.",
+    ],
+    "everything blocked": [
+        "Content-Security-Policy blocks what connect-src is about.",
+        "Content-Security-Policy blocks the gate's frame.",
+        "Content-Security-Policy blocks our script.",
+    ],
+    "by script": [],
+    "by script and blocked": ["Content-Security-Policy blocks what connect-src is about."],
+    "by script and by mail": ["Content-Security-Policy blocks the gate's frame."],
+    "by script beside a frame": ["Content-Security-Policy blocks the gate's frame."],
     "connection blocked": ["Content-Security-Policy blocks what connect-src is about."],
     "wrong hash": ["The integrity hash is not that of"],
     "no module": ["The script is not loaded as a module."],
@@ -87,6 +108,15 @@ EXPECTED = {
 NOTED = {
     "no choice": [UNTOLD],
     "no room": ["No style of the page leaves room for guide"],
+    "by script and by mail": [
+        "The file of prices goes by mail, so it is shown in a frame all the same"
+    ],
+}
+MODES = {
+    "by script": "M4, another site, by script: ",
+    "by script and blocked": "M4, ",
+    "by script and by mail": "M4, ",
+    "by script beside a frame": "M3, another site: ",
 }
 
 
@@ -179,7 +209,8 @@ def test_a_page_is_told_what_is_wrong_with_it_and_nothing_else(found, name):
     for one, says in zip(wrong, EXPECTED[name], strict=True):
         assert says in one["what"]
         assert one["do"].endswith(".")
-    assert found[name]["mode"].startswith("M3")
+    assert found[name]["mode"].startswith(MODES.get(name, "M3, "))
+    assert ("by script (M4): guide" in found[name]["mode"]) == (name == "by script beside a frame")
     assert [one.partition(": ")[0] for one in found[name]["notes"]] == NOTED.get(name, [])
 
 
@@ -278,6 +309,16 @@ def test_each_other_thing_is_said_alone(changes, says):
     [found] = met(**changes)
 
     assert says in found
+
+
+def test_a_token_for_scripts_that_nobody_needs_is_noted():
+    [gate] = GOOD.elements
+    near = replace(GOOD, elements=(replace(gate, mode="script"),))
+
+    assert wrongs(near, OURS) == []
+    assert [one.partition(" here")[0] for one in notes(near, OURS)] == [
+        'guide needs no mode="script"'
+    ]
 
 
 @pytest.mark.parametrize(
