@@ -56,6 +56,7 @@ def told_of(model: Model, said: PhaseOverride) -> Row:
         "phase": said.phase,
         "rules_phase": said.rules_phase,
         "by": said.by,
+        "through": said.through,
         "because": said.because,
         "until": in_full(said.until),
         "ended_at": _in_full(said.ended_at),

@@ -179,7 +179,7 @@ class PhaseOverride(Base):
     plain = frozenset(
         {
             *("id", "opportunity_id", "phase", "rules_phase", "came_at"),
-            *("since", "until", "ended_at", "ended"),
+            *("since", "until", "ended_at", "ended", "through"),
         }
     )
     person: ClassVar = {"by": "mention", "because": "mention"}
@@ -209,6 +209,8 @@ class PhaseOverride(Base):
     """What the rules said against it: when it began or, if it held what they said, first."""
     came_at: Mapped[MaybeMoment]
     """When, while it held, the rules first came as far."""
+    through: Mapped[str | None]
+    """The name of the key with which a program said it; None: said by a command."""
 
     def has_ended(self, on: datetime | None = None) -> bool:
         """Return whether it holds no more, or did not at a moment."""

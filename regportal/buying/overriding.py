@@ -27,6 +27,8 @@ class Word:
     by: str
     because: str
     until: datetime
+    through: str | None = None
+    """The name of the key with which a program says it."""
 
 
 def override(
@@ -57,6 +59,7 @@ def override(
         since=at,
         until=word.until,
         rules_phase=rules_phase,
+        through=word.through,
     )
     session.add(said)
     subjects.say(opportunity, said)

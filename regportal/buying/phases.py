@@ -15,6 +15,7 @@ from regportal.buying.models import Ended, PhaseOverride
 from regportal.buying.reading import opportunity_shown
 from regportal.errors import BadRequestError
 from regportal.identity.api import Api, Asked, Moment
+from regportal.identity.models import ApiKey
 from regportal.store import current
 from regportal.store.prose import LONGEST
 from regportal.store.strict_json import AnyMoment, Strict
@@ -46,7 +47,9 @@ class Said(Strict):
     )
 
     phase: Annotated[Line, Field(description="A phase of the published rules.")]
-    by: Annotated[Line, Field(description="Who says so: a colleague's name.")]
+    by: Annotated[
+        Line | None, Field(description="Who says so: a colleague's name; else that of the key.")
+    ] = None
     because: Annotated[Line, Field(description="Why, on one line.")]
     until: Annotated[
         AnyMoment | None,
@@ -71,6 +74,7 @@ class OverrideRead(BaseModel):
         Field(description="What the rules said against it; the same phase: they say nothing else."),
     ]
     by: str
+    through: Annotated[str | None, Field(description="The name of the key it was said with.")]
     because: str
     since: Moment
     until: Moment
@@ -159,7 +163,7 @@ def opportunity(path: OfOpportunity, query: OnMoment) -> OpportunityRead:
     status=201,
     refuses=(404, 409),
 )
-def override_phase(path: OfOpportunity, body: Said) -> OverrideRead:
+def override_phase(path: OfOpportunity, body: Said, caller: ApiKey) -> OverrideRead:
     """
     Let an opportunity be in a phase because a colleague says so, whatever the rules say.
 
@@ -168,7 +172,9 @@ def override_phase(path: OfOpportunity, body: Said) -> OverrideRead:
     """
     published, now = current.published(), datetime.now(UTC)
     until = body.until or now + overriding.USUAL
-    word = overriding.Word(body.phase, body.by, body.because, until)
+    word = overriding.Word(
+        body.phase, body.by or caller.name, body.because, until, through=caller.name
+    )
 
     return _told(lambda session: overriding.override(session, published, path.key, word, now=now))
 

@@ -15,7 +15,7 @@ from regportal.documents.reading import read_text
 from regportal.errors import BadRequestError, DocumentError, FaultyError
 from regportal.identity.api import Api, Asked, Moment, answer
 from regportal.store import current
-from regportal.store.strict_json import KIB, AnyMoment, Strict
+from regportal.store.strict_json import KIB, AnyDay, Strict
 
 bp = Api("backtests", __name__, "rules", "Drafts of rules, tried on your own history.")
 
@@ -39,10 +39,10 @@ class Draft(Strict):
         Field(min_length=1, description="The text of a file with `buying` in it: YAML, or JSON."),
     ]
     since: Annotated[
-        AnyMoment | None, Field(alias="from", description="Count only what happened from then on.")
+        AnyDay | None, Field(alias="from", description="Count only what happened from then on.")
     ] = None
     until: Annotated[
-        AnyMoment | None, Field(alias="to", description="Look only until then; else until now.")
+        AnyDay | None, Field(alias="to", description="Look only until then; else until now.")
     ] = None
 
 

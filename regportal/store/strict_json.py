@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
@@ -26,6 +27,7 @@ DEEPEST = 16
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 DIGITS = 19  # of the longest integer kept; more are not even converted
 BOM = b"\xef\xbb\xbf"
+DAYS = ("date-time", "date")
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 """Strings (to step over what they contain) and brackets; never goes back, so it is linear."""
@@ -55,6 +57,19 @@ AnyMoment = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_written_out), AfterValidator(_in_utc)
 ]
 """A moment as programs write it (RFC 3339, with its zone), in UTC."""
+
+
+def _begun(said: object) -> object:
+    """Return a bare day as the moment at which it begins, in UTC."""
+    return f"{said}T00:00:00Z" if isinstance(said, str) and DATE.fullmatch(said) else said
+
+
+AnyDay = Annotated[
+    AnyMoment,
+    BeforeValidator(_begun),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": each} for each in DAYS]}),
+]
+"""A moment, or a day, which stands for its beginning in UTC."""
 
 
 class Strict(BaseModel):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from regportal.buying.judging import list_overrides
 from regportal.connectors.rules import in_full
 from regportal.identity.keys import SCOPES, add_key
 from tests.buying.scene import Scene
@@ -52,6 +53,17 @@ def test_a_program_says_so_and_takes_it_back(ask, scene):
         "right": False,
     }
     assert [one.cause for one in scene.moves()] == ["override", "override"]
+
+
+def test_it_keeps_through_which_key_it_was_said_and_who_said_it(ask, scene):
+    named = ask("POST", f"{HERE}/override", json=SAID).json
+    alone = ask("POST", f"{HERE}/override", json=SAID | {"by": None}).json
+    with scene.store.read() as session:
+        listed = [*list_overrides(session)]
+
+    assert (named["by"], named["through"]) == ("Bo Lind", "crm")
+    assert (alone["by"], alone["through"]) == ("crm", "crm")
+    assert [(one["by"], one["through"]) for one in listed] == [("Bo Lind", "crm"), ("crm", "crm")]
 
 
 @pytest.mark.parametrize(

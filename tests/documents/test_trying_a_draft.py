@@ -109,6 +109,9 @@ def test_only_a_part_of_the_history_counts_where_that_is_asked(ask, work):
         ({}, 400, "document", "document: is missing"),
         ({"document": DRAFT, "to": "2999-01-01T00:00:00Z"}, 400, "to", "lies ahead"),
         ({"document": DRAFT, "from": "2999-01-01T00:00:00Z"}, 400, "from", "must be before"),
+        ({"document": DRAFT, "from": "2999-01-01"}, 400, "from", "must be before"),
+        ({"document": DRAFT, "from": "2026-02-30"}, 400, "from", "from: "),
+        ({"document": DRAFT, "from": "2026-03-01T10:00"}, 400, "from", "from: "),
     ],
 )
 def test_a_draft_that_could_not_be_published_is_refused_with_the_place(
@@ -248,3 +251,14 @@ def test_another_key_may_not(portal, scene):
 
     assert refused.status_code == 403
     assert "backtest" in refused.json["detail"]
+
+
+def test_a_day_stands_for_its_beginning(ask, scene):
+    taken = ask("POST", document=DRAFT, **{"from": "2026-03-01", "to": "2026-03-08"})
+
+    assert taken.status_code == 202
+    (row,) = rows(scene)
+    assert (row.since, row.until) == (
+        datetime(2026, 3, 1, tzinfo=UTC),
+        datetime(2026, 3, 8, tzinfo=UTC),
+    )
