@@ -15,7 +15,13 @@ from regportal.store.ids import uuid7_of
 from regportal.tracking.events import Event
 
 WINDOW = timedelta(minutes=30)
-"""What one visitor takes of one file within this time is one download."""
+"""
+Who takes a file again so long after he began takes it once more; a piece (206) so long after the
+last one is another download.
+"""
+LONGEST = timedelta(hours=24)
+"""No download goes on for longer, in however many pieces."""
+PIECE = 206
 SILENCE = timedelta(hours=1)
 """After so long a visitor is not waited for: no server writes its lines so late."""
 MOST_OPEN = 50_000
@@ -80,15 +86,24 @@ class Download:
     first_line: datetime
     """When the piece that was written down first was asked for: the download is known by it."""
     began: datetime
+    last: datetime
+    """When the last piece was asked for."""
     bytes: int
 
     def takes_in(self, line: Line) -> bool:
-        """Return whether a request belongs to this download; servers do not write in order."""
-        return abs(line.at - self.began) < WINDOW
+        """
+        Return whether a request belongs to this download; servers do not write in order.
+
+        The half hour of the whole file counts from the first piece, that of a piece from the last.
+        """
+        ends = min(self.last + WINDOW, self.began + LONGEST)
+        if line.status != PIECE:
+            ends = self.began + WINDOW
+        return self.began - WINDOW < line.at < ends
 
     def add(self, line: Line) -> None:
         """Let a piece belong to it."""
-        self.began = min(self.began, line.at)
+        self.began, self.last = min(self.began, line.at), max(self.last, line.at)
         self.bytes += line.sent
 
 
@@ -181,7 +196,8 @@ class Downloads:
     """
     The downloads in a log, counted line by line; it holds only the visitors of the last hour.
 
-    One download is what one visitor (address and agent) takes of one file within 30 minutes.
+    One download is what one visitor (address and agent) takes of one file within 30 minutes, or
+    piece by piece without a pause of 30 minutes.
     """
 
     def __init__(self, is_wanted: Callable[[str], bool]) -> None:
@@ -229,12 +245,12 @@ class Downloads:
         """Let a request be a download, or a piece of one."""
         sitting.heard_at = line.at
         some = sitting.taken.setdefault(line.path, [])
-        for one in some:
+        for one in reversed(some):
             if one.takes_in(line):
                 one.add(line)
                 self.not_counted[SAME] += 1
                 return
-        some.append(Download(line.at, line.at, line.sent))
+        some.append(Download(line.at, line.at, line.at, line.sent))
         sitting.files += 1
 
     def _ended(self, now: datetime) -> Iterator[Sitting]:

@@ -144,6 +144,44 @@ def test_after_half_an_hour_it_is_another():
     assert [event.occurred_at for event in events] == [NOON, later(minutes=30)]
 
 
+def test_a_slow_line_is_one_download_however_long_its_pieces_take():
+    """Two hours of pieces; and half an hour after the last one he comes again."""
+    pieces = [line(status=206, sent=10, at=later(minutes=20 * number)) for number in range(7)]
+    (long, again), others = counted(*pieces, line(status=206, at=later(minutes=150)))
+
+    assert (long.occurred_at, long.properties) == (NOON, {"bytes": 70})
+    assert again.occurred_at == later(minutes=150)
+    assert others == {SAME: 6}
+
+
+def test_who_takes_the_whole_file_again_and_again_takes_it_once_each_half_hour():
+    """However often in between: it does not put off the next."""
+    events, _ = counted(*(line(at=later(minutes=10 * number)) for number in range(7)))
+
+    assert [event.occurred_at for event in events] == [NOON, later(minutes=30), later(minutes=60)]
+
+
+def test_a_piece_goes_on_with_the_newest_download():
+    (first, second), _ = counted(
+        line(sent=1),
+        line(status=206, sent=2, at=later(minutes=25)),
+        line(sent=10, at=later(minutes=31)),
+        line(status=206, sent=20, at=later(minutes=40)),
+    )
+
+    assert (first.properties["bytes"], second.properties["bytes"]) == (3, 30)
+
+
+def test_no_download_goes_on_for_longer_than_a_day():
+    """A reader that never closes a file, or an office behind one address."""
+    pieces = [line(status=206, at=NOON + timedelta(minutes=29 * number)) for number in range(120)]
+    events, _ = counted(*pieces)
+
+    assert [event.occurred_at - NOON for event in events] == [
+        timedelta(minutes=29 * number) for number in (0, 50, 100)
+    ]
+
+
 def test_each_visitor_and_each_file_counts_for_itself():
     events, _ = counted(
         line(), line("/b.pdf"), line(address="192.0.2.8"), line().replace("Firefox", "Other")
