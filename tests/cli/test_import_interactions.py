@@ -8,9 +8,13 @@ counted) one is a machine's: this prints the agents, and one names itself Google
         apache_access_dev.log | sort -u
 """
 
+import contextlib
 import csv
 import gzip
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -306,6 +310,31 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_module("regportal", run_name="__main__", alter_sys=True)
 """
 """Runs a command that hears Ctrl-C, also where the tests run in the background and do not."""
+
+
+def test_a_terminal_sees_how_far_it_is_and_a_pipe_does_not(company):
+    """The bar is drawn over and over on stderr, up to the end; stdout has only the answer."""
+    file = company.folder / "access.log"
+    file.write_text(line() + line("/logo.png") * 30_000)
+    command = [sys.executable, "-m", "regportal", "import", "interactions", str(file)]
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # so Linux says that nobody writes any more
+            while some := screen.read(4096):
+                seen += some
+        said, _ = child.communicate(timeout=10 * PATIENCE)
+    piped = subprocess.run(command, capture_output=True, check=True)
+    shown = [int(one) for one in re.findall(rb"(\d+)%", seen)]
+
+    assert (child.returncode, said.split(b",")[0]) == (0, b"1 accepted")
+    assert b"Importing" in seen
+    assert shown == sorted(shown)
+    assert shown[-1] == 100
+    assert any(0 < one < 100 for one in shown), seen
+    assert b"%" not in piped.stderr + piped.stdout
 
 
 def test_an_import_that_was_stopped_goes_on(company, run):
