@@ -28,6 +28,7 @@ from tests.forms.test_in_a_browser import (
 )
 from tests.patience import until
 from tests.portal import served
+from tests.visiting import BY_A_PERSON
 
 __all__ = ["ann", "known", "watch"]
 
@@ -129,7 +130,8 @@ def test_a_gate_is_drawn_in_the_page_and_hands_over_the_file(ann, place):
     check_looks(ann)
 
 
-def test_a_banner_answered_before_the_gate_is_there_does_not_cost_the_form(ann, place):
+@pytest.mark.parametrize("far", [False, True])
+def test_a_banner_answered_before_the_gate_is_there_does_not_cost_the_form(guest, place, far):
     """Either brings the browser's token: with both at once the form would be somebody else's."""
     held, chosen = [], []
 
@@ -139,19 +141,20 @@ def test_a_banner_answered_before_the_gate_is_there_does_not_cost_the_form(ann, 
         else:
             route.continue_()
 
-    ann.route("**/api/v1/gates/guide", hold)
-    ann.on("request", lambda one: chosen.append(one.url) if one.url.endswith("choice") else None)
-    visit(ann, place)
-    assert until(lambda: held, rest=lambda: ann.wait_for_timeout(20))
-    ann.evaluate("void (window.made = regportal.choose({ recognise: false, track: true }))")
-    ann.wait_for_timeout(100)
+    guest.add_init_script(BY_A_PERSON)
+    guest.route("**/api/v1/gates/guide", hold)
+    guest.on("request", lambda one: chosen.append(one.url) if one.url.endswith("choice") else None)
+    visit(guest, place, attributes='mode="script"', far=far)
+    assert until(lambda: held, rest=lambda: guest.wait_for_timeout(20))
+    guest.evaluate("void (window.made = regportal.choose({ recognise: true, track: true }))")
+    guest.wait_for_timeout(100)
     early = list(chosen)
     for one in held:
         one.continue_()
-    ann.evaluate("window.made")
-    ann.locator(EMAIL).fill("ida@widgetworks.example")
-    with ann.expect_download():
-        ann.locator(ONCE).click()
+    guest.evaluate("window.made")
+    guest.locator(EMAIL).fill("ida@widgetworks.example")
+    with guest.expect_download():
+        guest.locator(ONCE).click()
 
     assert (len(early), len(chosen)) == (0, 1)
 

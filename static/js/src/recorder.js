@@ -44,10 +44,10 @@ const ours = {
     if (!asked.track) keep(asked)
     /** @param {boolean} near */
     const tell = near =>
-      ours.send('choice', asked, near, {
+      ours.send('choice', asked, near, () => ({
         'Content-Type': 'application/json',
-        ...(near ? {} : { 'X-RP-Visitor': token ?? '' }),
-      })
+        ...(near ? {} : { 'X-RP-Visitor': read().token ?? token ?? '' }),
+      }))
     const near = !token && isNear(location.hostname, portal.hostname)
     const answer = await tell(near)
       .catch(() => (near ? tell(false) : null))
@@ -104,13 +104,13 @@ const ours = {
    * @param {string} what
    * @param {object} said
    * @param {boolean} near whether the portal's cookies go along
-   * @param {HeadersInit} [headers]
+   * @param {() => Record<string, string>} [headers] as they are when it is sent
    */
   send(what, said, near, headers) {
     return fetch(`${portal}api/v1/${what}`, {
       method: 'POST',
       credentials: near ? 'include' : 'omit',
-      headers: /** @type {any} */ (headers),
+      headers: /** @type {any} */ (headers?.()),
       body: JSON.stringify(said),
       keepalive: true,
     })
