@@ -27,6 +27,7 @@ from tests.databases import Lent, made, tell
 from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
 from tests.patience import PATIENCE
 from tests.portal import SECRET, Portal
+from tools.ensure_blocker import NAMED as BLOCKER
 from tools.ensure_browser import KINDS, ensure
 
 SERVERS = "regportal-postgres-"
@@ -35,7 +36,7 @@ HERE = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.
 DIVIDED = "REGPORTAL_TEST_DIVIDED"
 """Where it is set, the log of each database on PostgreSQL is divided (docs/performance.md)."""
 collect_ignore = ["tracking/test_a_divided_log.py"] if DIVIDED in os.environ else []  # it divides
-NAMED = {"REGPORTAL_TEST_POSTGRES", DIVIDED, *(kind.variable for kind in KINDS)}
+NAMED = {"REGPORTAL_TEST_POSTGRES", BLOCKER, DIVIDED, *(kind.variable for kind in KINDS)}
 MEMORY, PLENTY = "/dev/shm", 2**32  # noqa: S108 - pytest makes a folder of its own there
 
 hypothesis.settings.register_profile(

@@ -114,6 +114,10 @@ class Firefox:
         kept = self._ask("storage.getCookies")["cookies"]
         return [{"name": one["name"], "value": one["value"]["value"]} for one in kept]
 
+    def add(self, extension: Path) -> None:
+        """Let it have an extension, from its folder."""
+        self._ask("webExtension.install", extensionData={"type": "path", "path": str(extension)})
+
     def forget(self) -> None:
         """Drop every cookie."""
         self._ask("storage.deleteCookies")

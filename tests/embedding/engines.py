@@ -60,9 +60,9 @@ def downloaded(browser, name):
     return soon(lambda: path.exists() and path.read_text())
 
 
-def by_a_person(place, name="guide", body="", head="", policy=""):
+def by_a_person(place, name="guide", body="", head="", policy="", watch=""):
     """Put a page on the site that takes whoever is there for a person; return its address."""
-    (place.pages / "person.js").write_text(BY_A_PERSON)
+    (place.pages / "person.js").write_text(f"{BY_A_PERSON};{watch}")
     portal = "/".join(place.url.split("/")[:3])
     lax = f"{policy} script-src 'self' {portal}; connect-src {portal}"
     return place.page(name, body=body, head=f'<script src="person.js"></script>{head}', policy=lax)
