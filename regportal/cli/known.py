@@ -25,6 +25,8 @@ from regportal.store.documents import Shelf, Wording
 from regportal.tracking.actions import NOW, Seen, seen_of_claim, seen_of_contacts
 from regportal.tracking.later import JUDGED, known_now
 from regportal.tracking.models import Interaction, Judged
+from regportal.tracking.series import as_read
+from regportal.tracking.visiting import read_touches
 
 PAGE = 500
 """How many rows of a long list are read at a time."""
@@ -126,6 +128,9 @@ def interactions(session: Session, judged: Judged | None = None) -> Iterator[Row
     """
     Yield every interaction as it is understood now, in the order it became known.
 
+    As the API tells of it, but for the contact, who stands there with his address; and with what
+    led to its visit.
+
     ``judged`` narrows it to what people did, or machines.
     """
     query = known_now(sa.select(*NOW)).order_by(Interaction.received_at, Interaction.id)
@@ -135,12 +140,12 @@ def interactions(session: Session, judged: Judged | None = None) -> Iterator[Row
         every = [Seen(*row) for row in page]
         owners = {one.contact_id for one in every if one.contact_id is not None}
         emails = _emails(session, owners)
+        touches = read_touches(session, {one.visit_id for one in every if one.visit_id})
         for one in every:
+            touch = touches.get(one.visit_id) if one.visit_id else None
             yield {
-                **_interaction(one),
-                "judged_because": one.judged_because,
-                "judged_by": one.judged_by,
-                "received_at": in_full(one.received_at),
+                **as_read(one).model_dump(mode="json"),
+                "touch": touch.model_dump(mode="json") if touch else None,
                 "contact": emails.get(one.contact_id) if one.contact_id else None,
                 "claim": str(one.claim_id) if one.claim_id else None,
             }

@@ -229,7 +229,7 @@ def _flat(row: Row) -> Row:
     """Give each answer a column of its own."""
     flat: Row = {}
     for key, value in row.items():
-        if isinstance(value, dict):
+        if key == "answers":
             flat |= {f"{key}.{name}": below for name, below in value.items()}
         else:
             flat[key] = value

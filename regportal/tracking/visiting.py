@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -70,11 +70,14 @@ def read_visits(session: Session, visits: Sequence[Visit], wanted: Wanted) -> li
     by_visit: defaultdict[uuid.UUID, list[Any]] = defaultdict(list)
     for visit, *row in counted:
         by_visit[visit].append(row)
-    touches = {
-        one.visit_id: one
-        for one in session.scalars(sa.select(Touch).where(Touch.visit_id.in_(ids)))
-    }
+    touches = read_touches(session, ids)
     return [_visit(one, by_visit[one.id], touches.get(one.id)) for one in visits]
+
+
+def read_touches(session: Session, visits: Collection[uuid.UUID]) -> dict[uuid.UUID, TouchRead]:
+    """Return what led to these visits, by visit."""
+    found = session.scalars(sa.select(Touch).where(Touch.visit_id.in_(visits)))
+    return {one.visit_id: _touch(one) for one in found}
 
 
 def touches_of(
@@ -121,7 +124,7 @@ def _mark(at: Any, id: uuid.UUID) -> Mark:
     return at, id
 
 
-def _visit(visit: Visit, done: Iterable[Any], touch: Touch | None) -> VisitRead:
+def _visit(visit: Visit, done: Iterable[Any], touch: TouchRead | None) -> VisitRead:
     """Return a visit as it is told."""
     done = list(done)
     return VisitRead(
@@ -131,7 +134,7 @@ def _visit(visit: Visit, done: Iterable[Any], touch: Touch | None) -> VisitRead:
         ended_at=visit.last_at,
         interactions=sum(number for *_, number in done),
         machines=sum(number for _, judged, number in done if judged is Judged.MACHINE),
-        touch=_touch(touch) if touch else None,
+        touch=touch,
     )
 
 

@@ -4,24 +4,43 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from regportal.buying.models import ContactRole, Move, Opportunity
 from regportal.consent.actions import subject_of_claim, subject_of_contact
 from regportal.consent.lines import Evidence, Said, append
 from regportal.consent.models import ConsentState
 from regportal.forms.models import Answer
+from regportal.identity.keys import add_key
 from regportal.identity.models import Assurance, Claim, ClaimState, Contact, Visitor, VisitorState
 from regportal.store.documents import keep_wording
 from regportal.store.ids import uuid7
 from regportal.store.schema import Site
 from regportal.tracking.actions import attribute, record
 from regportal.tracking.models import Attributed, Interaction, Judged
+from tests.cli.conftest import regportal  # noqa: F401 - a fixture
+from tests.cli.test_import_interactions import company  # noqa: F401 - a fixture
 from tests.papers import papers
+from tests.tracking.test_the_collector import (
+    ann,  # noqa: F401 - a fixture
+    event,
+    followed,  # noqa: F401 - a fixture
+    tell,
+)
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SITE = Site(name="Acme", controller="Acme Ltd", privacy_notice="https://acme.example/p")
 LETTER = "Send me widget price alerts."
+
+
+def key_headers(portal):
+    """Return what a program sends that may read what contacts did."""
+    now = datetime.now(UTC)
+    _, secret = portal.store.write(
+        lambda session: add_key(session, "reader", ["timeline"], now=now)
+    )
+    return {"Authorization": f"Bearer {secret}"}
 
 
 class Town:
@@ -306,6 +325,36 @@ def test_interactions_are_listed_as_they_are_understood_now(installed, town):
         (town["first"], "verified", "Ann@example.com"),
         (town["second"], "claimed", None),
     ]
+
+
+def test_an_interaction_is_listed_as_the_api_tells_it(company, regportal, ann):  # noqa: F811 - the fixtures
+    touch = {"referrer": "https://news.example/a?b=c", "parameters": {"utm_source": "=spring"}}
+    said = event("search", properties={"query": "widgets", "results": 3})
+    with time_machine.travel(datetime.now(UTC) + HOUR, tick=False):  # another visit
+        tell(ann, said | {"occurred_at": datetime.now(UTC).isoformat()}, touch=touch)
+        company.work()
+    key = regportal("show", "contact", "ann@widgetworks.example", "--json").json()["key"]
+    api = key_headers(company)
+    told = ann.client.get(f"/api/v1/contacts/{key}/interactions", headers=api).json["interactions"]
+    led = ann.client.get(f"/api/v1/contacts/{key}/visits", headers=api).json["visits"]
+    rows = regportal("list", "interactions", "--json").json()
+    table = csv.DictReader(io.StringIO(regportal("list", "interactions", "--csv").out, newline=""))
+    cells = {row["id"]: row for row in table}
+
+    touches = {one["id"]: one["touch"] for one in led}
+    beside = {"contact": "ann@widgetworks.example"}
+    assert [
+        {name: value for name, value in row.items() if name not in {"touch", "claim"}}
+        for row in sorted(rows, key=lambda row: row["occurred_at"], reverse=True)
+    ] == [one | beside for one in told]
+    assert {row["id"]: row["touch"] for row in rows} == {
+        one["id"]: touches[one["visit"]] for one in told
+    }
+    [searched] = [row for row in rows if row["id"] == said["id"]]
+    assert searched["properties"] == {"query": "widgets", "results": 3}
+    assert searched["touch"]["utm"] == {"source": "=spring"}
+    assert json.loads(cells[said["id"]]["properties"]) == searched["properties"]
+    assert json.loads(cells[said["id"]]["touch"]) == searched["touch"]
 
 
 def test_moves_are_listed_with_their_reasons(installed, town):
