@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.models import ContactRole, Move, Opportunity, Snapshot
+from regportal.buying.naming import opportunity_called
 from regportal.buying.reading import (
     interactions_of,
     model_of,
     moves_of,
-    opportunity_called,
     override_shown,
     reasons,
 )

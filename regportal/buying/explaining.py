@@ -17,6 +17,7 @@ from regportal.buying.glance import consensus
 from regportal.buying.kept import read
 from regportal.buying.lacking import Behind, Lack, Missing, by_time, stays_until, way_back, ways_on
 from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
+from regportal.buying.naming import opportunity_called
 from regportal.buying.people import Person, people_of
 from regportal.buying.reading import (
     UNNAMED,
@@ -25,7 +26,6 @@ from regportal.buying.reading import (
     label,
     last_move,
     model_of,
-    opportunity_called,
     override_shown,
     reasons,
     title,

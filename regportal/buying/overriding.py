@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from regportal.buying.models import Ended, Opportunity, PhaseOverride
+from regportal.buying.naming import opportunity_called
 from regportal.buying.news import tell_moves
 from regportal.buying.place import own_place
-from regportal.buying.reading import opportunity_called
 from regportal.buying.subjects import Subjects
 from regportal.errors import BadRequestError, StaleError
 from regportal.store.documents import Published

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.default import DEFAULT
 from regportal.buying.evidence import grounds, named_in
 from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
+from regportal.buying.naming import opportunity_called
 from regportal.buying.overrides import last_said
 from regportal.buying.saying import NO_LONGER, words_of
 from regportal.buying.schema import Buying
@@ -24,7 +25,6 @@ from regportal.buying.words import (
     was_said,
 )
 from regportal.connectors.rules import in_full
-from regportal.errors import NotHereError
 from regportal.identity.models import Claim, Contact
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Shelf, Site, said
@@ -267,27 +267,6 @@ def list_moves(session: Session) -> list[dict[str, Any]]:
             for move, opportunity in page
         ]
     return listed
-
-
-def opportunity_called(session: Session, name: str) -> Opportunity:
-    """
-    Return an opportunity by our key, or by ``<connector>:<external id>``.
-
-    Raises NotHereError for another one.
-    """
-    if not name.isprintable():  # no database takes it
-        raise NotHereError(f"there is no opportunity {name!r}")
-    connector, colon, external_id = name.partition(":")
-    which = sa.and_(Opportunity.connector == connector, Opportunity.external_id == external_id)
-    if not colon:
-        try:
-            which = Opportunity.id == uuid.UUID(name)
-        except ValueError:
-            which = sa.false()
-    found = session.scalars(sa.select(Opportunity).where(which)).first()
-    if found is None:
-        raise NotHereError(f"there is no opportunity {name!r}")
-    return found
 
 
 def deeds_of(

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from regportal.cli.installation import Installation, opened
-from regportal.documents.plans import Name, Plan
+from regportal.documents.plans import Change, Name, Plan
+from regportal.documents.rule_changes import rule_changes
 from regportal.errors import DocumentError, Fault, NotHereError, Place
 
 SHOWN = 80
@@ -123,8 +124,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"  + {_called(added.name)}"
     for changed in plan.changed:
         yield f"  ~ {_called(changed.name)}"
-        for one in changed.differences:
-            yield f"      {one.key}: {_value(one.before)} -> {_value(one.after)}"
+        yield from (f"      {line}" for line in _differences(changed))
     for kind in plan.reordered:
         yield f"  ~ {kind}s stand in another order"
     for name in plan.archived:
@@ -137,6 +137,15 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"  ? {remark}"
     if plan.is_empty():
         yield "Nothing to publish."
+
+
+def _differences(changed: Change) -> Iterator[str]:
+    """Yield what is different in a document; of rules condition by condition."""
+    for one in changed.differences:
+        if (changed.name[0], one.key) == ("buying", "phases"):
+            yield from rule_changes(one.before, one.after)
+        else:
+            yield f"{one.key}: {_value(one.before)} -> {_value(one.after)}"
 
 
 def _called(name: Name) -> str:

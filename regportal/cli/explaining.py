@@ -24,7 +24,11 @@ def explain() -> None:
 @click.argument("email")
 @click.argument("score", required=False)
 @click.option(
-    "--grade", "graded", is_flag=True, help="Also compare with everybody who was here in 90 days."
+    "--grade",
+    "graded",
+    is_flag=True,
+    help="Also a grade from A1 to C3: in which third of all who were here in 90 days somebody is,"
+    " A to C by who they are, 1 to 3 by what they do.",
 )
 @AS_JSON
 def contact(email: str, score: str | None, *, graded: bool, as_json: bool) -> None:

@@ -122,6 +122,14 @@ def _contact(session: "Session", email: str) -> Any:
     return found.id
 
 
+def check_writable(out: Path) -> None:
+    """Raise RegportalError where no file could be written there, before it takes long to make."""
+    try:
+        tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise RegportalError(f"{out} cannot be written: {error.strerror}") from error
+
+
 @contextlib.contextmanager
 def written(out: Path | None) -> Iterator[IO[bytes]]:
     """Give a file that is there when all of it is, for nobody else to read; or standard output."""

@@ -5,7 +5,8 @@ import gzip
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -13,11 +14,12 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from regportal.cli.checking import check_all
-from regportal.cli.exporting import written
+from regportal.cli.exporting import check_writable, written
 from regportal.cli.moments import MOMENT
 from regportal.store.tables import safe_cell
 
 if TYPE_CHECKING:
+    from regportal.buying.compiled import Model
     from regportal.buying.facts import Sign
     from regportal.buying.foreign import FactRow
     from regportal.buying.replaying import Moved
@@ -71,17 +73,36 @@ def replay(  # noqa: PLR0913 - as many as the command has options
         return
     if model is None or done is None or parts is None or out is None:
         raise click.UsageError("--rules, --interactions, --roles and --out are needed, or --check")
-    from regportal.buying import rows
-    from regportal.buying.compiled import compiled
-    from regportal.buying.facts import moment
-    from regportal.buying.replaying import Replay
     from regportal.documents.reading import read_model
 
     given = [file for file in (model, done, parts, told, known) if file is not None]
     if out.exists() and any(out.samefile(file) for file in given):
         raise click.UsageError("--out would write over a file that is read")
     buying = read_model(model)
-    size = sum(file.stat().st_size for file in given[1:])
+    check_writable(out)
+    moves, notes = _replayed(buying, done, parts, told, known, until)
+    _write(out, moves)
+    click.echo(f"Wrote {len(moves)} moves to {out}.", err=True)
+    for note in notes:
+        click.echo(note, err=True)
+
+
+def _replayed(
+    buying: "Buying",
+    done: Path,
+    parts: Path,
+    told: Path | None,
+    known: Path | None,
+    until: datetime | None,
+) -> tuple[list[dict[str, str]], list[str]]:
+    """Return every move as it is written, and what is worth knowing of rows that moved nothing."""
+    from regportal.buying import rows
+    from regportal.buying.compiled import compiled
+    from regportal.buying.facts import moment
+    from regportal.buying.replaying import Replay
+
+    given = [file for file in (done, parts, told, known) if file is not None]
+    size = sum(file.stat().st_size for file in given)
     with click.progressbar(length=size, label="Reading", file=sys.stderr) as bar:
         facts = rows.interactions(done, bar.update)
         roles = rows.roles(parts, bar.update)
@@ -93,8 +114,27 @@ def replay(  # noqa: PLR0913 - as many as the command has options
         for number in replaying.run(roles, seller, facts, end):
             if number % OFTEN == 0:
                 bar.update(OFTEN)
-    _write(out, [*_told(buying, replaying.moves, facts)])
-    click.echo(f"Wrote {len(replaying.moves)} moves to {out}.", err=True)
+    notes = [*_of_no_use(replaying.model, facts, {row.contact for row in roles})]
+    return [*_told(buying, replaying.moves, facts)], notes
+
+
+def _of_no_use(
+    model: "Model", facts: Iterable["FactRow"], people: Collection[str]
+) -> Iterator[str]:
+    """Yield how many rows no condition counts, by type, and how many are of nobody with a part."""
+    from regportal.buying.facts import Sign
+
+    listed = [*facts]
+    signs = [row.fact for row in listed if isinstance(row.fact, Sign)]
+    types = Counter(
+        sign.type for sign in signs if not model.touched(sign.type, sign.category, sign.object)
+    )
+    if types:
+        each = ", ".join(f"{kind} {count}" for kind, count in types.most_common())
+        yield f"No condition counts {types.total()} of {len(signs)} interactions: {each}."
+    strangers = sum(row.contact not in people for row in listed)
+    if strangers:
+        yield f"{strangers} of {len(listed)} rows are of contacts who never have a part."
 
 
 def _told(

@@ -98,10 +98,11 @@ def remarks(documents: Mapping[Name, Document]) -> list[str]:
         ]
     types = {question.type for question in _all(documents, Question)}
     for score in _all(documents, Score):
-        says += [
-            f"the score {shown(score.key)} counts what no question asks: {kind}"
-            for kind in fields_asked(score) - types
-        ]
+        unasked = ", ".join(sorted(fields_asked(score) - types))
+        if unasked:
+            says.append(
+                f"the score {shown(score.key)} gives points for what no question asks: {unasked}"
+            )
     site = documents.get(("site", "site"))
     for buying in _all(documents, Buying):
         if len(buying.phases) == 1:

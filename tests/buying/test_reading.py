@@ -111,6 +111,11 @@ def test_what_was_attributed_later_is_told_under_the_name_it_got(scene, ann, dea
     assert "ann@example.com downloaded" in shown(scene, deal)["reason"]
 
 
+def test_an_id_without_its_crm_is_told_which_is_meant(scene, deal):
+    with pytest.raises(NotHereError, match=r"no opportunity '006'; did you mean crm:006\?"):
+        shown(scene, "006")
+
+
 def test_a_quorum_is_told_with_who_made_it(scene):
     ask = {"any": [{"event": "download", "within": "45d"}]}
     last = {"id": "comparison", "enter": ask, "group": {"quorum": 3}}

@@ -47,6 +47,19 @@ def test_apply_shows_key_by_key_what_changed(installed, acme):
     )
 
 
+def test_a_change_of_rules_is_shown_condition_by_condition(installed, acme):
+    installed("apply", acme)
+    change(acme, "label: Interested", "label: Awake")
+    change(acme, "within: 180d", "within: 90d")
+
+    assert (
+        "  ~ buying\n"
+        "      ~ interest: label: Interested -> Awake\n"
+        "      ~ interest: enter: - any: a download within 180 days\n"
+        "      ~ interest: enter: + any: a download within 90 days\n"
+    ) in installed("plan", acme).out
+
+
 def test_what_was_exported_applies_as_nothing(installed, acme, tmp_path):
     installed("apply", acme)
     exported = installed("export", tmp_path / "out")

@@ -90,6 +90,25 @@ def test_every_move_is_written_with_its_reason(replay, tmp_path):
     )
 
 
+def test_what_no_condition_counts_and_who_has_no_part_is_said_at_the_end(replay):
+    more = "2026-03-02T09:00:00Z,ann,search,,x,3\n2026-03-02T09:00:00Z,eve,download,paper,y,4\n"
+    ran, _ = replay(DONE + more)
+    used, _ = replay()
+
+    assert ran.err.splitlines()[-2:] == [
+        "No condition counts 2 of 5 interactions: search 1, download 1.",
+        "1 of 5 rows are of contacts who never have a part.",
+    ]
+    assert used.err.splitlines()[-1] == "Wrote 2 moves to moves.csv."
+
+
+def test_where_nothing_can_be_written_nothing_is_read_first(replay):
+    ran, _ = replay("this is no log\n", out="nowhere/moves.csv")
+
+    assert ran.code == 1
+    assert "nowhere/moves.csv cannot be written: No such file or directory" in ran.err
+
+
 def test_time_goes_on_after_the_last_row_only_if_it_is_asked_to(replay):
     _, moves = replay(DONE, PARTS, "--until", "2026-04-05")
 

@@ -414,7 +414,9 @@ def test_a_score_of_what_no_question_asks_is_worth_a_look():
     text = score("{field: {name: level, equals: vp}, points: 5}")
     book = read_text((SITE + text).encode())
 
-    assert remarks(book.documents) == ["the score 's' counts what no question asks: job-title"]
+    assert remarks(book.documents) == [
+        "the score 's' gives points for what no question asks: job-title"
+    ]
 
 
 def test_a_model_of_one_phase_and_pages_of_another_site_are_worth_a_look():
