@@ -12,7 +12,7 @@ from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.identity.actions import told
 from regportal.identity.models import Contact
-from regportal.outbox.actions import News, owe
+from regportal.outbox.actions import News, owe_all
 from regportal.store.documents import Published
 from regportal.tracking.actions import Seen
 from regportal.tracking.series import as_told
@@ -31,11 +31,12 @@ def tell_moves(
     session.add_all(move for _, move in moves)
     session.flush()
     why = reasons(session, published, [move for _, move in moves])
-    for opportunity, move in moves:
-        connector = published.find(Connector, opportunity.connector)
-        if connector is not None:
-            news = phase_news(opportunity, move, why[move.id])
-            owe(session, [connector], news, now=now)
+    owed = [
+        (connector, phase_news(opportunity, move, why[move.id]))
+        for opportunity, move in moves
+        if (connector := published.find(Connector, opportunity.connector)) is not None
+    ]
+    owe_all(session, owed, now=now)
     note(session, published, moves, now=now)
 
 

@@ -9,20 +9,21 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.compiled import Model
 from regportal.buying.models import Ended, PhaseOverride
+from regportal.store.facts import among
 
 UNJUDGED = frozenset({Ended.REPLACED, Ended.RULES})
 """Ends that settle nothing: what had not come true by then might have."""
+
+HOLDING = sa.select(PhaseOverride).where(
+    among(PhaseOverride.opportunity_id), PhaseOverride.ended_at.is_(None)
+)
 
 
 def holding(
     session: Session, opportunities: Collection[uuid.UUID]
 ) -> dict[uuid.UUID, PhaseOverride]:
     """Return what holds over the rules, by opportunity."""
-    rows = session.scalars(
-        sa.select(PhaseOverride).where(
-            PhaseOverride.opportunity_id.in_(opportunities), PhaseOverride.ended_at.is_(None)
-        )
-    )
+    rows = session.scalars(HOLDING, {"ids": [*opportunities]})
     return {said.opportunity_id: said for said in rows}
 
 

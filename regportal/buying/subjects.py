@@ -13,7 +13,14 @@ from regportal.buying import evidence, overrides
 from regportal.buying.compiled import compiled
 from regportal.buying.facts import moment
 from regportal.buying.following import Following
-from regportal.buying.models import Ended, KeptStanding, Move, Opportunity, PhaseOverride
+from regportal.buying.models import (
+    Ended,
+    KeptStanding,
+    Move,
+    Opportunity,
+    PhaseOverride,
+    SubjectKind,
+)
 from regportal.buying.reading import model_of
 from regportal.buying.rules import Step
 from regportal.buying.saying import denied, evidence_of
@@ -41,8 +48,15 @@ class Subjects(Following):
     # --- what a person says over the rules ---
 
     def said(self, opportunity: uuid.UUID) -> PhaseOverride | None:
-        """Return what holds over the rules; None: nothing."""
-        self._about_to_read([opportunity])
+        """
+        Return what holds over the rules; None: nothing.
+
+        It is read at once of all that this transaction is about.
+        """
+        if opportunity not in self._said:
+            kinds = self._kinds.items()
+            others = (one for one, kind in kinds if kind is SubjectKind.OPPORTUNITY)
+            self._about_to_read({opportunity, *others})
         return self._said[opportunity]
 
     def by_rules(self, opportunity: Opportunity) -> str:

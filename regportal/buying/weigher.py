@@ -26,7 +26,7 @@ from regportal.buying.shadow import Followed
 from regportal.buying.signs import least_of
 from regportal.buying.telling import log_time
 from regportal.connectors.schema import Connector
-from regportal.outbox.actions import News, put_facts
+from regportal.outbox.actions import News, owe_all
 from regportal.store.bulk import insert_all
 from regportal.store.documents import Published, Shelf
 from regportal.store.sessions import Store
@@ -172,7 +172,7 @@ class Weighing:
         if self.fresh:
             rows = [(each,) for each in self.fresh]
             insert_all(self.session, KnownInteraction, ("interaction_id",), rows)
-        put_facts(self.session, self.known, now=self.now)
+        owe_all(self.session, self.known, now=self.now)
         self._score()
         self.followed.keep()
         tell_moves(self.session, self.published, self.followed.live.moves, now=self.now)

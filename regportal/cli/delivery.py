@@ -40,7 +40,7 @@ def list_messages(
     connector: str | None, state: str | None, limit: int | None, *, as_json: bool
 ) -> None:
     """List messages: first those a person must look at, then what waits, then the newest."""
-    from regportal.outbox.actions import listing, pauses, waiting
+    from regportal.outbox.operating import listing, pauses, waiting
 
     if limit is None and not as_json:
         limit = MOST_LINES
@@ -63,7 +63,7 @@ def list_messages(
 @CONNECTOR
 def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None) -> None:
     """Deliver messages again; without an ID every parked one. None has a second effect."""
-    from regportal.outbox.actions import replay
+    from regportal.outbox.operating import replay
 
     with opened() as installation:
         now = datetime.now(UTC)
@@ -78,7 +78,7 @@ def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None) -> None:
 @click.option("--because", default="paused by hand", help="Why, for whoever looks next.")
 def pause_connector(connector: str, because: str) -> None:
     """Tell a connector nothing until it is resumed; what happens meanwhile waits."""
-    from regportal.outbox.actions import pause
+    from regportal.outbox.operating import pause
 
     with opened() as installation:
         _refuse_unknown(installation, connector)
@@ -90,7 +90,7 @@ def pause_connector(connector: str, because: str) -> None:
 @click.argument("connector")
 def resume_connector(connector: str) -> None:
     """Speak to a connector again."""
-    from regportal.outbox.actions import resume
+    from regportal.outbox.operating import resume
 
     with opened() as installation:
         _refuse_unknown(installation, connector)

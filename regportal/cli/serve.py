@@ -57,7 +57,7 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:  # noq
         try:
             _require_current(store.engine)
             worker = Worker(app)
-            _settle_down()
+            settle_down()
             server = Server(app, here, settings, store.gathering)
             on_signals(server.stop)
 
@@ -93,7 +93,7 @@ def worker() -> None:
     try:
         _require_current(store.engine)
         runs = Worker(app)
-        _settle_down()
+        settle_down()
         runs.start()
         click.echo("regportal works")
         ending.wait()
@@ -102,7 +102,7 @@ def worker() -> None:
         store.close()
 
 
-def _settle_down() -> None:
+def settle_down() -> None:
     """
     Let Python not look again and again through what stays until the end.
 

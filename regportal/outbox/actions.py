@@ -1,10 +1,9 @@
-"""Owing the news of a fact, in the transaction of the fact; and what a person does about it."""
+"""Owing the news of a fact, in the transaction of the fact."""
 
 import itertools
-import logging
 import uuid
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -15,49 +14,42 @@ from sqlalchemy.orm import Session
 
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
-from regportal.outbox.drain import SET_PAUSE, drain
-from regportal.outbox.models import Message, MessageState, Pause, Subject
+from regportal.outbox.drain import drain
+from regportal.outbox.models import Message, MessageState, Subject
 from regportal.outbox.rules import is_told
-from regportal.store.bulk import Row, insert_all
+from regportal.store.bulk import Row, insert_all, update_all
 from regportal.store.facts import insert_in, table_of
 from regportal.store.ids import uuid7
 
-__all__ = [
-    "FieldNews",
-    "News",
-    "drain",
-    "listing",
-    "owe",
-    "pause",
-    "pauses",
-    "put",
-    "put_facts",
-    "replay",
-    "resume",
-    "waiting",
-]
+__all__ = ["FieldNews", "News", "drain", "owe", "owe_all", "put", "put_all"]
 
-log = logging.getLogger(__name__)
+Like = tuple[str, str, str | None]
+"""Connector, subject, and the state that is told: news that is alike in these is one message."""
 
 NEW = (
     *("id", "connector", "topic", "subject", "sequence", "lane", "merges", "creates"),
     *("payload", "occurred_at", "state", "attempts", "due"),
 )
 """Columns of a message that begins to be due."""
-WAITING_LIKE = (
-    sa.select(Message.id, Message.payload)
+TAKES_IN = ("topic", "creates", "payload", "occurred_at")
+"""Columns of a message that still waits, which it takes from the news it tells instead."""
+WAITING = (
+    sa.select(
+        *(Message.id, Message.topic, Message.subject, Message.payload),
+        *(Message.occurred_at, Message.merges, Message.creates, Message.lane),
+    )
     .where(
         Message.connector == sa.bindparam("connector"),
-        Message.subject == sa.bindparam("subject"),
-        Message.merges == sa.bindparam("merges"),
+        Message.subject.in_(sa.bindparam("subjects", expanding=True)),
+        Message.merges.is_not(None),
         Message.state == MessageState.DUE,
         Message.attempts == 0,
         Message.lease.is_(None),
     )
-    .order_by(Message.sequence.desc())
-    .limit(1)
+    .order_by(Message.subject, Message.sequence)
     .with_for_update()
 )
+"""What of some subjects can take news in: states that were never tried and are not leased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,127 +88,62 @@ def owe(
     session: Session, connectors: Iterable[Connector], news: News, *, now: datetime
 ) -> list[str]:
     """Owe the news to every connector that is told such; return their keys, to wake them."""
-    told = [one for one in connectors if is_told(news.topic, one.sends, one.claimed)]
-    for connector in told:
-        put(session, connector.key, _named(news, connector), now=now)
-    return [connector.key for connector in told]
+    return owe_all(session, [(connector, news) for connector in connectors], now=now)
 
 
-def put(session: Session, connector: str, news: News, *, now: datetime) -> uuid.UUID:
-    """Owe the news to one connector and return its message; deliver it after the commit."""
-    if news.lane == 0:
-        _hurry(session, connector, news.subject)
-    waits = _waiting_like(session, connector, news)
-    if waits is not None:
-        _take_in(session, *waits, news)
-        return waits[0]
-    (number,) = _numbers(session, [(connector, news.subject)])
-    message_id = uuid7()
-    insert_all(session, Message, NEW, [_row(message_id, connector, news, number, now)])
-    return message_id
-
-
-def put_facts(session: Session, owed: Iterable[tuple[Connector, News]], *, now: datetime) -> None:
-    """Owe many facts, in this order, in a few statements; news that merges is not for this."""
+def owe_all(
+    session: Session, owed: Iterable[tuple[Connector, News]], *, now: datetime
+) -> list[str]:
+    """Owe each of these news, in this order, where its connector is told such; return the keys."""
     told = [
         (one.key, _named(news, one))
         for one, news in owed
         if is_told(news.topic, one.sends, one.claimed)
     ]
-    if told:
-        numbers = _numbers(session, [(connector, news.subject) for connector, news in told])
+    put_all(session, told, now=now)
+    return [connector for connector, _ in told]
+
+
+def put(session: Session, connector: str, news: News, *, now: datetime) -> uuid.UUID:
+    """Owe the news to one connector and return its message; deliver it after the commit."""
+    (message,) = put_all(session, [(connector, news)], now=now)
+    return message
+
+
+def put_all(
+    session: Session, owed: Sequence[tuple[str, News]], *, now: datetime
+) -> list[uuid.UUID]:
+    """Owe many news, in this order, in a few statements; return the message of each."""
+    there = _waiting(session, owed)
+    waiting = {like: message for message, (like, _) in there.items()}
+    told = {message: (like[0], news) for message, (like, news) in there.items()}
+    messages: list[uuid.UUID] = []
+    for connector, news in owed:
+        if news.lane == 0:
+            _hurry(session, connector, news.subject)
+            told |= _ahead(told, connector, news.subject)
+        like = (connector, news.subject, news.merges)
+        message = waiting.get(like) or uuid7()
+        before = told.get(message)
+        told[message] = (connector, news if before is None else _taking_in(before[1], news))
+        if news.merges is not None:
+            waiting[like] = message
+        messages.append(message)
+    changed = [
+        (news.topic, news.creates, dict(news.payload), news.occurred_at, message)
+        for message, (_, news) in told.items()
+        if message in there and message in messages
+    ]
+    update_all(session, Message, TAKES_IN, changed)
+    new = [(message, *one) for message, one in told.items() if message not in there]
+    if new:
+        numbers = _numbers(session, [(connector, news.subject) for _, connector, news in new])
         rows = [
-            _row(uuid7(), connector, news, number, now)
-            for (connector, news), number in zip(told, numbers, strict=True)
+            _row(message, connector, news, number, now)
+            for (message, connector, news), number in zip(new, numbers, strict=True)
         ]
         insert_all(session, Message, NEW, rows)
-
-
-def replay(
-    session: Session,
-    ids: Collection[uuid.UUID] | None = None,
-    *,
-    connector: str | None = None,
-    now: datetime,
-) -> int:
-    """
-    Let messages be delivered again and return how many; without ``ids`` every parked one.
-
-    A fact is told as it was, with its own time; a state as it is now. A message that still
-    waits is only told at once. Each keeps its id, so nothing has a second effect.
-    """
-    chosen = sa.select(Message).order_by(Message.connector, Message.subject, Message.sequence)
-    if ids is None:
-        chosen = chosen.where(Message.state == MessageState.PARKED)
-    else:
-        chosen = chosen.where(Message.id.in_(ids), Message.state != MessageState.SUPERSEDED)
-    if connector is not None:
-        chosen = chosen.where(Message.connector == connector)
-    messages = session.scalars(chosen.with_for_update()).all()
-    again = [message for message in messages if not _is_under_way(message, now)]
-    for message in again:
-        newest = _newest_like(session, message)
-        message.payload = newest.payload
-        message.occurred_at = newest.occurred_at
-        message.state = MessageState.DUE
-        message.attempts = 0
-        message.trouble = None
-        message.lease, message.leased_until = uuid.uuid4(), now  # told before: nothing merges in
-        message.due = _free_from(session, message, now)
-    session.flush()
-    return len(again)
-
-
-def pause(session: Session, connector: str, because: str, *, until: datetime | None = None) -> None:
-    """Do not speak to a connector for a while, or until somebody resumes it."""
-    session.execute(SET_PAUSE, {"connector": connector, "until": until, "because": because})
-    log.info("%s is paused: %s", connector, because)
-
-
-def resume(session: Session, connector: str) -> bool:
-    """Speak to a connector again; return whether it was paused."""
-    lifted = session.execute(
-        sa.delete(Pause).where(Pause.connector == connector).returning(Pause.connector)
-    )
-    return lifted.first() is not None
-
-
-def pauses(session: Session) -> Sequence[Pause]:
-    """Return the connectors that are not spoken to, and why."""
-    return session.scalars(sa.select(Pause).order_by(Pause.connector)).all()
-
-
-def listing(
-    session: Session,
-    *,
-    connector: str | None = None,
-    state: MessageState | None = None,
-    limit: int | None = None,
-) -> Sequence[Message]:
-    """Return messages: first what a person must look at, then what waits, then the newest."""
-    urgency = sa.case(
-        {MessageState.PARKED.value: 0, MessageState.DUE.value: 1},
-        value=sa.cast(Message.state, sa.Text()),
-        else_=2,
-    )
-    chosen = sa.select(Message).order_by(urgency, Message.id.desc()).limit(limit)
-    if connector is not None:
-        chosen = chosen.where(Message.connector == connector)
-    if state is not None:
-        chosen = chosen.where(Message.state == state)
-    return session.scalars(chosen).all()
-
-
-def waiting(session: Session) -> dict[str, dict[MessageState, int]]:
-    """Return how many messages each connector has in each state."""
-    counts: dict[str, dict[MessageState, int]] = {}
-    for connector, state, number in session.execute(
-        sa.select(Message.connector, Message.state, sa.func.count())
-        .group_by(Message.connector, Message.state)
-        .order_by(Message.connector, Message.state)
-    ):
-        counts.setdefault(connector, {})[state] = number
-    return counts
+    return messages
 
 
 def _named(news: News, connector: Connector) -> News:
@@ -290,61 +217,43 @@ def _hurry(session: Session, connector: str, subject: str) -> None:
     )
 
 
-def _waiting_like(
-    session: Session, connector: str, news: News
-) -> tuple[uuid.UUID, dict[str, Any]] | None:
-    """Return the waiting message that takes this news in: same state, never tried, not leased."""
-    if news.merges is None:
-        return None
-    like = {"connector": connector, "subject": news.subject, "merges": news.merges}
-    found = session.execute(WAITING_LIKE, like).first()
-    return (found.id, found.payload) if found else None
+def _waiting(
+    session: Session, owed: Iterable[tuple[str, News]]
+) -> dict[uuid.UUID, tuple[Like, News]]:
+    """Return what waits and takes some of this news in: of each state the newest message."""
+    subjects: defaultdict[str, set[str]] = defaultdict(set)
+    for connector, news in owed:
+        if news.merges is not None:
+            subjects[connector].add(news.subject)
+    found: dict[Like, tuple[uuid.UUID, News]] = {}
+    for connector, some in sorted(subjects.items()):
+        asked = {"connector": connector, "subjects": sorted(some)}
+        for message, topic, subject, payload, at, merges, creates, lane in session.execute(
+            WAITING, asked
+        ):
+            news = News(topic, subject, payload, at, merges, creates=creates, lane=lane)
+            found[connector, subject, merges] = message, news
+    return {message: (like, news) for like, (message, news) in found.items()}
 
 
-def _take_in(session: Session, message_id: uuid.UUID, waits: Mapping[str, Any], news: News) -> None:
-    """Let a waiting message tell this news instead; what creates a contact stays what it is."""
-    kept = {name: waits[name] for name in news.keeps if name in waits}
-    session.execute(
-        sa.update(Message)
-        .where(Message.id == message_id)
-        .values(
-            topic=sa.case((Message.creates, Message.topic), else_=news.topic),
-            creates=sa.or_(Message.creates, sa.literal(news.creates)),
-            payload={**news.payload, **kept},
-            occurred_at=news.occurred_at,
-        )
-        .execution_options(synchronize_session=False)
+def _taking_in(waits: News, news: News) -> News:
+    """Return what waiting news tells with this in it; what creates a contact stays what it is."""
+    kept = {name: waits.payload[name] for name in news.keeps if name in waits.payload}
+    return replace(
+        news,
+        topic=waits.topic if waits.creates else news.topic,
+        creates=waits.creates or news.creates,
+        payload={**news.payload, **kept},
+        lane=min(waits.lane, news.lane),
     )
 
 
-def _newest_like(session: Session, message: Message) -> Message:
-    """Return the newest message that tells the same state; a fact is its own."""
-    if message.merges is None:
-        return message
-    return session.scalars(
-        sa.select(Message)
-        .where(
-            Message.connector == message.connector,
-            Message.subject == message.subject,
-            Message.merges == message.merges,
-        )
-        .order_by(Message.sequence.desc())
-        .limit(1)
-    ).one()
-
-
-def _is_under_way(message: Message, now: datetime) -> bool:
-    """Return whether a worker is just delivering it."""
-    return message.leased_until is not None and message.leased_until > now
-
-
-def _free_from(session: Session, message: Message, now: datetime) -> datetime:
-    """Return when nobody speaks about the subject any more: one message of it at a time."""
-    busy = session.scalar(
-        sa.select(sa.func.max(Message.leased_until)).where(
-            Message.connector == message.connector,
-            Message.subject == message.subject,
-            Message.state == MessageState.DUE,
-        )
-    )
-    return max(busy, now) if busy else now
+def _ahead(
+    told: Mapping[uuid.UUID, tuple[str, News]], connector: str, subject: str
+) -> dict[uuid.UUID, tuple[str, News]]:
+    """Return what is about to be told of a subject, ahead of others."""
+    return {
+        message: (whom, replace(news, lane=0))
+        for message, (whom, news) in told.items()
+        if (whom, news.subject) == (connector, subject)
+    }

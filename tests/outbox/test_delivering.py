@@ -13,9 +13,9 @@ from regportal.connectors.base import Outcome, Result
 from regportal.connectors.egress import TOTAL
 from regportal.errors import UnreachableError
 from regportal.mail.postman import TIMEOUT
-from regportal.outbox.actions import pause, pauses, resume
 from regportal.outbox.drain import LEASE, Drain, take_back
 from regportal.outbox.models import MessageState
+from regportal.outbox.operating import pause, pauses, resume
 from regportal.outbox.rules import WAITS, wait
 from tests.outbox.conftest import NOON, Crm
 

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from regportal.connectors.base import Outcome
-from regportal.outbox.actions import listing, replay, waiting
 from regportal.outbox.drain import LEASE, Drain
 from regportal.outbox.models import MessageState
+from regportal.outbox.operating import listing, replay, waiting
 from tests.outbox.conftest import NOON
 
 

@@ -1,5 +1,6 @@
 """Owing: numbers, merging, who is told."""
 
+import random
 import threading
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.connectors.schema import Connector
-from regportal.outbox.actions import FieldNews, News, owe, put, put_facts
+from regportal.outbox.actions import FieldNews, News, owe, owe_all, put, put_all
 from regportal.outbox.models import Message, MessageState, Subject
 
 
@@ -34,7 +35,7 @@ def test_many_facts_at_once_are_numbered_as_one_by_one(box, clock):
 
     both = [connector("crm"), connector("other"), connector("quiet", sends=["phase"])]
     box.put("contact:0")
-    box.write(put_facts, [(one, fact(n)) for n in range(5) for one in both], now=clock())
+    box.write(owe_all, [(one, fact(n)) for n in range(5) for one in both], now=clock())
     box.put("contact:1")
     told = [(row.connector, row.subject, row.sequence) for row in box.rows()]
     ids = {row.payload["id"]: row.sequence for row in box.rows() if row.connector == "other"}
@@ -46,6 +47,52 @@ def test_many_facts_at_once_are_numbered_as_one_by_one(box, clock):
         *(("other", "contact:1", number) for number in range(1, 3)),
     ]
     assert ids == {0: 1, 1: 1, 2: 2, 3: 2, 4: 3}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_many_news_at_once_are_owed_as_one_by_one(box, clock, seed):
+    chance = random.Random(seed)
+
+    def some(number):
+        topic, merges, creates = chance.choice(
+            [
+                ("interaction.recorded", None, False),
+                ("contact.identified", "contact", True),
+                ("contact.updated", "contact", False),
+                ("phase.changed", "phase", False),
+            ]
+        )
+        return News(
+            topic,
+            f"contact:{chance.randrange(3)}",
+            {"id": number, "from": chance.random()},
+            clock() + timedelta(seconds=number),
+            merges,
+            keeps=frozenset({"from"} if topic == "phase.changed" else ()),
+            creates=creates,
+            lane=chance.choice([0, 1, 1, 1, 1]),
+        )
+
+    def kept(connectors):
+        names = ("subject", "sequence", "topic", "payload", "occurred_at", "creates", "lane")
+        return [
+            tuple(getattr(row, name) for name in names)
+            for row in box.rows()
+            if row.connector in connectors
+        ]
+
+    before, after = ([some(number) for number in range(size)] for size in (6, 20))
+    for news in [*before, *after]:
+        box.write(put, "one", news, now=clock())
+    for news in before:
+        box.write(put, "many", news, now=clock())
+    owed = [("many", news) for news in after] + [("other", news) for news in before]
+    messages = box.write(put_all, owed, now=clock())
+
+    assert kept({"many"}) == kept({"one"})
+    assert kept({"other"}) != []
+    assert {row.id for row in box.rows() if row.connector != "one"} >= {*messages}
+    assert len(messages) == len(owed)
 
 
 def test_what_is_rolled_back_leaves_no_gap(box):

@@ -12,14 +12,14 @@ from regportal.buying.scores.standing import Parts, Scoring
 from regportal.connectors.schema import Connector
 from regportal.identity.actions import told
 from regportal.identity.models import Contact
-from regportal.outbox.actions import News, owe
+from regportal.outbox.actions import News, owe_all
 from regportal.store.documents import Published
 
 
 def tell(session: Session, published: Published, news: Iterable[News], *, now: datetime) -> None:
     """Owe the news of scores to every CRM that is told of such."""
-    for one in news:
-        owe(session, published.all(Connector), one, now=now)
+    connectors = published.all(Connector)
+    owe_all(session, [(each, one) for one in news for each in connectors], now=now)
 
 
 def score_news(

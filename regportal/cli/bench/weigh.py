@@ -16,6 +16,7 @@ from regportal.cli.bench.measure import Figures, Goal, Measured, ratio, rounds
 from regportal.cli.bench.phases import LITTLE, engine, log_of, names_of, timed
 from regportal.cli.bench.report import Report
 from regportal.cli.bench.visits import WrongAnswerError
+from regportal.cli.serve import settle_down
 from regportal.connectors.schema import Connector
 from regportal.identity.models import Assurance, Contact
 from regportal.outbox.models import Message
@@ -79,6 +80,7 @@ def bench_weigh(  # noqa: PLR0913 - as many as the command has options
         upgrade(url)
         store, shelf = Store(make_engine(url)), Shelf()
         store.write(_publish)
+        settle_down()  # as the worker does
         settled = {short: _new(store, FEW), long: _new(store, FEW)}
         _live(store, settled[short], LITTLE)
         _live(store, settled[long], much)

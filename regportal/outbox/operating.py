@@ -1,0 +1,134 @@
+"""What a person does about what we owe: look at it, let it be told again, pause a connector."""
+
+import logging
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.outbox.drain import SET_PAUSE
+from regportal.outbox.models import Message, MessageState, Pause
+
+log = logging.getLogger(__name__)
+
+
+def replay(
+    session: Session,
+    ids: Collection[uuid.UUID] | None = None,
+    *,
+    connector: str | None = None,
+    now: datetime,
+) -> int:
+    """
+    Let messages be delivered again and return how many; without ``ids`` every parked one.
+
+    A fact is told as it was, with its own time; a state as it is now. A message that still
+    waits is only told at once. Each keeps its id, so nothing has a second effect.
+    """
+    chosen = sa.select(Message).order_by(Message.connector, Message.subject, Message.sequence)
+    if ids is None:
+        chosen = chosen.where(Message.state == MessageState.PARKED)
+    else:
+        chosen = chosen.where(Message.id.in_(ids), Message.state != MessageState.SUPERSEDED)
+    if connector is not None:
+        chosen = chosen.where(Message.connector == connector)
+    messages = session.scalars(chosen.with_for_update()).all()
+    again = [message for message in messages if not _is_under_way(message, now)]
+    for message in again:
+        newest = _newest_like(session, message)
+        message.payload = newest.payload
+        message.occurred_at = newest.occurred_at
+        message.state = MessageState.DUE
+        message.attempts = 0
+        message.trouble = None
+        message.lease, message.leased_until = uuid.uuid4(), now  # told before: nothing merges in
+        message.due = _free_from(session, message, now)
+    session.flush()
+    return len(again)
+
+
+def pause(session: Session, connector: str, because: str, *, until: datetime | None = None) -> None:
+    """Do not speak to a connector for a while, or until somebody resumes it."""
+    session.execute(SET_PAUSE, {"connector": connector, "until": until, "because": because})
+    log.info("%s is paused: %s", connector, because)
+
+
+def resume(session: Session, connector: str) -> bool:
+    """Speak to a connector again; return whether it was paused."""
+    lifted = session.execute(
+        sa.delete(Pause).where(Pause.connector == connector).returning(Pause.connector)
+    )
+    return lifted.first() is not None
+
+
+def pauses(session: Session) -> Sequence[Pause]:
+    """Return the connectors that are not spoken to, and why."""
+    return session.scalars(sa.select(Pause).order_by(Pause.connector)).all()
+
+
+def listing(
+    session: Session,
+    *,
+    connector: str | None = None,
+    state: MessageState | None = None,
+    limit: int | None = None,
+) -> Sequence[Message]:
+    """Return messages: first what a person must look at, then what waits, then the newest."""
+    urgency = sa.case(
+        {MessageState.PARKED.value: 0, MessageState.DUE.value: 1},
+        value=sa.cast(Message.state, sa.Text()),
+        else_=2,
+    )
+    chosen = sa.select(Message).order_by(urgency, Message.id.desc()).limit(limit)
+    if connector is not None:
+        chosen = chosen.where(Message.connector == connector)
+    if state is not None:
+        chosen = chosen.where(Message.state == state)
+    return session.scalars(chosen).all()
+
+
+def waiting(session: Session) -> dict[str, dict[MessageState, int]]:
+    """Return how many messages each connector has in each state."""
+    counts: dict[str, dict[MessageState, int]] = {}
+    for connector, state, number in session.execute(
+        sa.select(Message.connector, Message.state, sa.func.count())
+        .group_by(Message.connector, Message.state)
+        .order_by(Message.connector, Message.state)
+    ):
+        counts.setdefault(connector, {})[state] = number
+    return counts
+
+
+def _newest_like(session: Session, message: Message) -> Message:
+    """Return the newest message that tells the same state; a fact is its own."""
+    if message.merges is None:
+        return message
+    return session.scalars(
+        sa.select(Message)
+        .where(
+            Message.connector == message.connector,
+            Message.subject == message.subject,
+            Message.merges == message.merges,
+        )
+        .order_by(Message.sequence.desc())
+        .limit(1)
+    ).one()
+
+
+def _is_under_way(message: Message, now: datetime) -> bool:
+    """Return whether a worker is just delivering it."""
+    return message.leased_until is not None and message.leased_until > now
+
+
+def _free_from(session: Session, message: Message, now: datetime) -> datetime:
+    """Return when nobody speaks about the subject any more: one message of it at a time."""
+    busy = session.scalar(
+        sa.select(sa.func.max(Message.leased_until)).where(
+            Message.connector == message.connector,
+            Message.subject == message.subject,
+            Message.state == MessageState.DUE,
+        )
+    )
+    return max(busy, now) if busy else now
