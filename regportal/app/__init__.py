@@ -15,7 +15,7 @@ from regportal.buying import views as buying
 from regportal.buying.alerts import views as alerts
 from regportal.config import Settings, load
 from regportal.documents import backtests
-from regportal.forms import choosing, downloads, headless, including, mailed, shell, views
+from regportal.forms import choosing, downloads, headless, including, mailed, shell, views, vouching
 from regportal.inbox import views as inbox
 from regportal.library.storage import open_storage
 from regportal.mail import look
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         shell.bp,
         tracking.bp,
         crossing.bp,
+        vouching.bp,
         timelines.bp,
         buying.bp,
         phases.bp,

@@ -132,6 +132,7 @@ TYPES = {
     "choosing.gpc": STATIC,
     "crossing.hand_over": API,
     "crossing.redeem": API,
+    "vouching.vouch": API,
     "tracking.interactions": API,
     "tracking.revert_interaction": MAILER,
     "timelines.contact": MAILER,

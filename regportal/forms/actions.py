@@ -118,7 +118,7 @@ def open_gate(
             owe_mail(session, claim, key, newsletter, visitor_id=visitor.id, now=now)
     if around.kiosk:  # whoever stands there next has nothing to do with it
         watch(session, visitor)
-        end_visitor(visitor, now=now)
+        end_visitor(session, visitor, now=now)
     kept = token if opened or not proven else sender.token
     return Opened(kept, visitor.remembered, download, sender.machine)
 

@@ -59,7 +59,7 @@ def not_you(key: str) -> BaseResponse:
     if visiting.visitor is not None:
         ended = visiting.visitor.id
         current.store().write(
-            lambda session: end_visitor(session.get_one(Visitor, ended), now=visiting.now)
+            lambda session: end_visitor(session, session.get_one(Visitor, ended), now=visiting.now)
         )
     response = _to_gate(visiting)
     browser.forget(response)

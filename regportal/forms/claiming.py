@@ -200,7 +200,7 @@ def claim_with(
     if visitor is not None:
         claim = claim_of(session, visitor, for_update=True)
         if claim is not None and address is not None and claim.match_key != address.match_key:
-            end_visitor(visitor, now=now)
+            end_visitor(session, visitor, now=now)
             visitor, claim, first_token = None, None, token
     proven = visitor is not None and visitor.state == VisitorState.VERIFIED
     if visitor is not None and claim is not None and (claim.state == ClaimState.OPEN or proven):
@@ -223,7 +223,7 @@ def claim_with(
             visitor.claim_id = left.id
             rotate(session, visitor, sender.token, token, now=now)
             return visitor, left, False
-        end_visitor(visitor, now=now)
+        end_visitor(session, visitor, now=now)
         visitor, first_token = None, token
     if visitor is None:
         tokens = (first_token, token)

@@ -153,7 +153,7 @@ def confirm_aside(
         verify(visitor, claim, sender.browser, now=now)  # whoever pressed reads the mailbox
         once = replace(sender, keeps_cookies=False)
         _give(session, house, around, proof, visitor, once, pepper=pepper, now=now)
-        end_visitor(visitor, now=now)
+        end_visitor(session, visitor, now=now)
     elif claim.state == ClaimState.REJECTED:
         raise NotHereError("This link was used before.")
     asked = session.get(Visitor, claim.visitor_id)
@@ -266,7 +266,7 @@ def _pressing(session: Session, claim: Claim, old: str, new: str, *, now: dateti
         if other is None or other.match_key in keys_of_owner(session, claim.match_key):
             rotate(session, found, old, new, now=now)
             return found
-        end_visitor(found, now=now)
+        end_visitor(session, found, now=now)
     return begin_visitor(session, new, now=now)
 
 

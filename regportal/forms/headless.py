@@ -226,7 +226,7 @@ def not_you(path: AtGate, body: NotYou) -> Response:
     if visiting.visitor is not None:
         ended = visiting.visitor.id
         current.store().write(
-            lambda session: end_visitor(session.get_one(Visitor, ended), now=visiting.now)
+            lambda session: end_visitor(session, session.get_one(Visitor, ended), now=visiting.now)
         )
     response = _answer(Nobody(), visiting.locale)
     if visiting.by_script:

@@ -51,7 +51,7 @@ class Visitor(Base):
         "verified_at": "To know that the owner of the address sits at this browser, and for "
         "how long.",
     }
-    plain = frozenset({"id", "state", "claim_id", "ended_at"})
+    plain = frozenset({"id", "state", "claim_id", "speaks_for", "ended_at"})
     person: ClassVar = {"id": "visitor.id"}
     clock = "anonymous"
     aged_by = "last_seen"
@@ -65,6 +65,8 @@ class Visitor(Base):
     """Whether he allowed us to link what he does over several visits; newest :class:`Choice`."""
     claim_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
     """The claim he made or proved last; no foreign key, because a claim points back here."""
+    speaks_for: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    """Whose frame of ours is in the page whose recorder holds this one's token (speaking.py)."""
     verified_at: Mapped[MaybeMoment]
     family: Mapped[str | None]
     """Rough name of the browser in which he proved it: Firefox on Linux."""

@@ -66,15 +66,22 @@ OWNER = (
     .where(VisitorToken.hash == sa.bindparam("hash"))
 )
 
+SPOKEN_FOR, SPOKEN_CLAIM = table_of(Visitor).alias(), table_of(Claim).alias()
 OWNERS = (
     sa.select(
         *(table_of(VisitorToken).c[name] for name in ("hash", "made_at", "replaced_at")),
         *table_of(Visitor).c,
         table_of(Claim).c.state.label("claim_state"),
+        SPOKEN_CLAIM.c.id.label("spoken_claim_id"),
+        SPOKEN_CLAIM.c.state.label("spoken_claim_state"),
     )
     .join_from(table_of(VisitorToken), table_of(Visitor))
     .outerjoin(table_of(Claim), table_of(Claim).c.id == table_of(Visitor).c.claim_id)
+    .outerjoin(SPOKEN_FOR, SPOKEN_FOR.c.id == table_of(Visitor).c.speaks_for)
+    .outerjoin(SPOKEN_CLAIM, SPOKEN_CLAIM.c.id == SPOKEN_FOR.c.claim_id)
 )
+OVER = {None, ClaimState.REJECTED, ClaimState.EXPIRED}
+"""States of a claim that is nobody's any more; None: there is none."""
 
 
 def recognise(
@@ -107,7 +114,11 @@ class Known:
     visitor_id: uuid.UUID
     tracks: bool
     claim_id: uuid.UUID | None
-    """The claim he made or proved last, unless its owner rejected it."""
+    """
+    The claim he made or proved last, unless its owner rejected it.
+
+    Of a page's recorder, that of the visitor for whom it speaks (speaking.py).
+    """
     proven: bool
     """Whether his address is proven in this browser, and nothing speaks against it."""
 
@@ -143,11 +154,13 @@ def _owners(dialect: str) -> sa.Select[Any]:
 
 def _known(owner: Any, family: str) -> Known:
     """Return who a token means that this kind of browser sent."""
-    is_over = owner.claim_state in {None, ClaimState.REJECTED, ClaimState.EXPIRED}
+    claim_id = None if owner.claim_state in OVER else owner.claim_id
+    if claim_id is None and owner.spoken_claim_state not in OVER:
+        claim_id = owner.spoken_claim_id
     return Known(
         visitor_id=owner.id,
         tracks=owner.tracks,
-        claim_id=None if is_over else owner.claim_id,
+        claim_id=claim_id,
         proven=owner.state == VisitorState.VERIFIED and _doubt(owner, owner, family) is None,
     )
 
@@ -269,9 +282,19 @@ def choose(
     visitor.remembered, visitor.tracks = recognise_later, track
 
 
-def end_visitor(visitor: Visitor, *, now: datetime) -> None:
-    """End a visitor: none of the tokens means anybody any more; what was done stays."""
+def end_visitor(session: Session, visitor: Visitor, *, now: datetime) -> None:
+    """
+    End a visitor: none of the tokens means anybody any more; what was done stays.
+
+    Nor does that of a page's recorder that speaks for him (speaking.py).
+    """
     visitor.ended_at = now
+    session.flush()  # holds his row: nobody begins to speak for him in between
+    session.execute(
+        sa.update(Visitor)
+        .where(Visitor.speaks_for == visitor.id, Visitor.ended_at.is_(None))
+        .values(ended_at=now)
+    )
 
 
 def sign_out_everywhere(session: Session, contact: Contact, now: datetime) -> int:
@@ -284,7 +307,7 @@ def sign_out_everywhere(session: Session, contact: Contact, now: datetime) -> in
         sa.select(Visitor).where(Visitor.claim_id.in_(theirs), Visitor.ended_at.is_(None))
     ).all()
     for visitor in visitors:
-        end_visitor(visitor, now=now)
+        end_visitor(session, visitor, now=now)
     return len(visitors)
 
 
@@ -314,7 +337,7 @@ def _alarm(session: Session, visitor: Visitor, *, now: datetime) -> None:
     """End a visitor whose token two hold, and tell him where he was proven."""
     if visitor.ended_at is not None:
         return
-    end_visitor(visitor, now=now)
+    end_visitor(session, visitor, now=now)
     if visitor.state == VisitorState.VERIFIED and visitor.claim_id is not None:
         news = News(
             topic="mail.alert",

@@ -21,6 +21,7 @@ MOST_FIELDS = 64
 FORM = "application/x-www-form-urlencoded"
 ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
 """What a mail program sends to stop letters, and nothing beside it (RFC 8058)."""
+NOT_THEIRS = N_("This form was sent from a page that may not send it.")
 SIGNALS = ("Sec-GPC", "DNT", "Sec-Fetch-User")
 PURPOSES = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 CAMPAIGN = re.compile(r"^(utm_[a-z_]{1,32}|[a-z_]{0,12}clk?id|gbraid|wbraid|li_fat_id)$")
@@ -70,7 +71,18 @@ def check_origin(sent: Request, site: Site) -> None:
     Raises ForbiddenError.
     """
     if not is_ours(sent, site):
-        raise ForbiddenError(N_("This form was sent from a page that may not send it."))
+        raise ForbiddenError(NOT_THEIRS)
+
+
+def check_own(sent: Request) -> None:
+    """
+    Refuse what was not sent from the portal's own origin, which a page around ours is not.
+
+    Raises ForbiddenError.
+    """
+    own = current.settings().origin
+    if sent.headers.get("Origin", own) != own:
+        raise ForbiddenError(NOT_THEIRS)
 
 
 def check_caller(sent: Request, site: Site, *, keys: bool) -> None:

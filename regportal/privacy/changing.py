@@ -297,7 +297,7 @@ def leave() -> BaseResponse:
     everywhere = wire.only(fields, "choice") == "everywhere" and not owner.left
 
     def work(session: Session) -> None:
-        end_visitor(session.get_one(Visitor, owner.visitor.id), now=asking.now)
+        end_visitor(session, session.get_one(Visitor, owner.visitor.id), now=asking.now)
         if everywhere:
             sign_out_everywhere(session, owner.contact, asking.now)
 

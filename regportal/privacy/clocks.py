@@ -169,10 +169,12 @@ def _anonymous(session: Session, *, before: datetime) -> int:
         Attribution.contact_id.is_not(None),
     )
     told = sa.exists().where(Answer.visitor_id == Visitor.id, Answer.contact_id.is_not(None))
+    framed = aliased(Visitor)
+    speaks = sa.exists().where(framed.id == Visitor.speaks_for)  # it goes after him
     came = sa.exists().where(Visit.visitor_id == Visitor.id, Visit.last_at >= before)
     old = session.scalars(
         sa.select(Visitor.id)
-        .where(Visitor.last_seen < before, ~came, ~named, ~proven, ~known, ~given, ~told)
+        .where(Visitor.last_seen < before, ~came, ~named, ~proven, ~known, ~given, ~told, ~speaks)
         .limit(AT_ONCE)
     ).all()
     if old:

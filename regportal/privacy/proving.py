@@ -326,7 +326,7 @@ def _pressing(
         if other is None or other.match_key in keys_of_owner(session, contact.match_key):
             rotate(session, found, sender.token, new, now=now)
             return found
-        end_visitor(found, now=now)
+        end_visitor(session, found, now=now)
     return begin_visitor(session, new, now=now)
 
 

@@ -70,7 +70,8 @@ def own_traces(
     """
     claims = _claims(session, contacts, match_keys)
     his = {claim.id for claim in claims if claim.state != ClaimState.REJECTED}
-    return _traces(contacts, claims, his, _own_browsers(session, claims), pepper, match_keys)
+    browsers = _with_recorders(session, _own_browsers(session, claims))
+    return _traces(contacts, claims, his, browsers, pepper, match_keys)
 
 
 def all_traces(
@@ -91,7 +92,8 @@ def all_traces(
         )
     )
     his = {claim.id for claim in claims}
-    return _traces(contacts, claims, his, browsers - set(shared), pepper, match_keys)
+    browsers = _with_recorders(session, browsers - set(shared))
+    return _traces(contacts, claims, his, browsers, pepper, match_keys)
 
 
 def _claims(
@@ -113,6 +115,12 @@ def _own_browsers(session: Session, claims: Iterable[Claim]) -> set[uuid.UUID]:
         Visitor.claim_id.in_([claim.id for claim in claims]),
     )
     return confirmed | set(session.scalars(proven))
+
+
+def _with_recorders(session: Session, browsers: set[uuid.UUID]) -> set[uuid.UUID]:
+    """Return these browsers, and what the recorders that speak for them are known by."""
+    speaking = sa.select(Visitor.id).where(Visitor.speaks_for.in_(browsers))
+    return browsers | set(session.scalars(speaking))
 
 
 def _traces(

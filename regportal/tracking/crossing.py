@@ -33,13 +33,20 @@ Token = Annotated[
     ),
 ]
 
+Sealed = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{20,200}$")]
+
 
 class Leaving(Strict):
     """Where somebody is about to go."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"to": "https://shop.acme.example"}})
 
-    to: Annotated[Origin, Field(description="The other site: one of `site.origins`.")]
+    to: Annotated[
+        Origin,
+        Field(
+            description="The other site: one of `site.origins`; or the portal, for its frame here."
+        ),
+    ]
     visitor: Token = None
 
 
@@ -61,7 +68,7 @@ class Arriving(Strict):
         }
     )
 
-    handover: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{20,200}$")]
+    handover: Sealed
     came_from: Annotated[Origin, Field(description="The origin of `document.referrer`.")]
     visitor: Token = None
 
@@ -77,15 +84,16 @@ def hand_over(body: Leaving) -> Handover:
     """
     Return a token by which a visit goes on at another site of the company.
 
-    There is none without the visitor's consent to be followed.
+    Or at our own frame in the page, which then vouches for whoever tells what is done there. There
+    is none without the visitor's consent to be followed.
     """
-    site, origin = current.site(), _origin()
-    if body.to not in site.origins or body.to == origin:
+    site, origin = current.site(), origin_asking()
+    if body.to not in {*site.origins, current.settings().origin} or body.to == origin:
         raise BadRequestError("to: is not another of the site's origins.", "to")
     if browser.objects(site):
         return Handover(handover=None)
     now = datetime.now(UTC)
-    way = _way(origin, body.to)
+    way = way_between(origin, body.to)
     with current.store().read() as session:
         visitor = _followed(session, _token(body.visitor), way, now)
     token = seal(visitor.id, way, current.settings().keys, now=now) if visitor else None
@@ -102,8 +110,8 @@ def redeem(body: Arriving) -> Arrived:
     Nothing happens, and no reason is given, for a token that is forged, old, used, another
     browser's or another page's, or where the visitor has not allowed to be followed here.
     """
-    now = datetime.now(UTC)
-    site, way, token = current.site(), _way(body.came_from, _origin()), _token(body.visitor)
+    now, site, token = datetime.now(UTC), current.site(), _token(body.visitor)
+    way = way_between(body.came_from, origin_asking())
     handed = unseal(body.handover, way, current.settings().keys, now=now)
     if handed is None or browser.objects(site):
         return Arrived(continued=False)
@@ -127,11 +135,11 @@ def _token(by_script: str | None) -> str | None:
     return by_script or browser.jar().token
 
 
-def _origin() -> str:
+def origin_asking() -> str:
     """Return the site whose page asks."""
     return request.headers.get("Origin", current.settings().origin)
 
 
-def _way(came_from: str, to: str) -> Way:
+def way_between(came_from: str, to: str) -> Way:
     """Return the way between two sites in the browser that asks."""
     return Way(came_from, to, browser.browser_name(request), wire.network_of(request))

@@ -1,7 +1,9 @@
 """
 A visit that goes on at another of the company's own domains: said once, by a token in a link.
 
-What is handed over is where the visit came from and, between two visitors who are nobody yet,
+The same token says to our own frame in a page who the page's recorder is (forms/vouching.py).
+
+What a link hands over is where the visit came from and, between two visitors who are nobody yet,
 which visit it goes on from. Never who somebody is: a link can be given to others, and what they do
 must not become the giver's, nor what he did theirs (docs/decisions/0012).
 """
@@ -24,7 +26,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy.orm import Session
 
 from regportal.identity import limits
-from regportal.identity.models import Visitor, VisitorState
+from regportal.identity.models import Visitor
+from regportal.identity.speaking import is_nobody
 from regportal.tracking.actions import visit_going_on, visit_of
 from regportal.tracking.models import CONTINUES, Touch, Visit
 
@@ -98,14 +101,19 @@ def go_on(
         return False
     if visit_going_on(session, visitor.id, idle, now=now) is not None:
         return False
-    if not limits.take(session, PURPOSE + handed.nonce, 1, LASTS, handed.until):  # one window
+    if not use(session, handed):
         return False
     last = visit_going_on(session, before.id, idle, now=now)
     referrer, parameters = _beginning(session, last, way)
-    if last is not None and _is_nobody(before) and _is_nobody(visitor):
+    if last is not None and is_nobody(before) and is_nobody(visitor):
         parameters[CONTINUES] = str(last.id)
     visit_of(session, visitor.id, None, referrer=referrer, parameters=parameters, now=now)
     return True
+
+
+def use(session: Session, handed: Handed) -> bool:
+    """Use a token; return False where it was used before."""
+    return limits.take(session, PURPOSE + handed.nonce, 1, LASTS, handed.until)  # one window
 
 
 def _beginning(session: Session, visit: Visit | None, way: Way) -> tuple[str, dict[str, Any]]:
@@ -118,11 +126,6 @@ def _beginning(session: Session, visit: Visit | None, way: Way) -> tuple[str, di
     if touch is None:
         return f"{way.came_from}/", {}
     return touch.referrer or f"{way.came_from}/", dict(touch.parameters)
-
-
-def _is_nobody(visitor: Visitor) -> bool:
-    """Return whether nobody ever gave an address in this browser."""
-    return visitor.state == VisitorState.ANONYMOUS and visitor.claim_id is None
 
 
 def _bound(way: Way) -> bytes:

@@ -1,10 +1,10 @@
 // Inside a framed page: tells the page around it how tall this one is, and what happened.
-// Nothing about the person ever leaves: {v, type, height} and {v, type, state} are all it says.
+// Nothing about the person ever leaves: {v, type, height} and {v, type, state, known} are all it says.
 
 const root = document.documentElement
 if (window.name === 'regportal-dark') root.dataset.scheme = 'dark'
 
-const { parent: origin, state } = root.dataset
+const { parent: origin, state, vouch } = root.dataset
 
 /** @param {Record<string, unknown>} message */
 function tell(message) {
@@ -19,7 +19,6 @@ function measure() {
 // the page knows how tall it is: the first time it is measured without being asked.
 measure()
 new ResizeObserver(measure).observe(root)
-tell({ type: 'state', state })
 
 // Where a browser keeps no cookie of ours inside another site's page (WebKit), the page after a
 // gate hands over a token. It is kept here, in the part of the storage that is this site's, where
@@ -51,6 +50,18 @@ function carry(form) {
   Object.assign(field, { type: 'hidden', name: 'visitor', value: kept })
   form.append(field)
 }
+
+// Where somebody gave an address here, the page may say who its recorder is: by a token that only
+// the portal reads. The frame tells the portal, and the page nothing (docs/decisions/0017).
+/** @param {MessageEvent} event */
+function hear({ source, origin: from, data }) {
+  if (!vouch || source !== window.parent || from !== origin) return
+  if (data?.v !== 1 || data.type !== 'handover' || typeof data.handover !== 'string') return
+  const said = { handover: data.handover, came_from: origin, visitor: kept ?? undefined }
+  fetch(vouch, { method: 'POST', body: JSON.stringify(said), keepalive: true }).catch(() => {})
+}
+addEventListener('message', hear)
+tell({ type: 'state', state, known: vouch !== undefined })
 
 if (kept) for (const form of document.forms) carry(form)
 if (kept && back) {

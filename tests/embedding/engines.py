@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 import sqlalchemy as sa
 
+from regportal.identity.models import Visitor
 from regportal.tracking.models import Interaction
 from tests.firefox import firefox
 from tests.names import only_this_machine
@@ -80,6 +81,20 @@ def arrived(place):
     with place.portal.store.read() as session:
         asked = sa.select(Interaction.type).order_by(Interaction.occurred_at)
         return [kind for kind in session.scalars(asked) if kind != "download"]
+
+
+def attributed(place, kind):
+    """Return whose the portal takes the one interaction of a type for."""
+    with place.portal.store.read() as session:
+        attribution = sa.select(Interaction.attribution).where(Interaction.type == kind)
+        return session.scalars(attribution).one().value
+
+
+def speaking(place):
+    """Return how many recorders of pages speak for the visitor of a frame."""
+    with place.portal.store.read() as session:
+        count = sa.select(sa.func.count()).where(Visitor.speaks_for.is_not(None))
+        return session.scalar(count)
 
 
 class Gate:

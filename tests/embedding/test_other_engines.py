@@ -10,9 +10,11 @@ from tests.embedding.engines import (
     Gate,
     allow,
     arrived,
+    attributed,
     by_a_person,
     downloaded,
     soon,
+    speaking,
 )
 from tests.names import known
 
@@ -99,6 +101,27 @@ def test_what_a_frame_of_another_site_may_keep(started, engine, kept, place_in):
     cookies = browser.read_frame("document.querySelector('p').textContent")
 
     assert sorted(cookies.split("; ")) == kept
+
+
+@pytest.mark.parametrize("first", ["recorder", "frame"])
+def test_the_recorder_of_a_page_and_the_frame_in_it_are_one_visitor(
+    started, engine, first, place_in
+):
+    place, browser = place_in("other site", named=known), started(engine)
+    browser.open(by_a_person(place))
+    gate = Gate(browser, place)
+    if first == "recorder":
+        allow(browser)
+        soon(lambda: arrived(place) == ["page_view"])
+    gate.give_address()
+    downloaded(browser, "guide.txt")
+    if first == "frame":
+        allow(browser)
+    soon(lambda: speaking(place) == 1)
+    browser.read("(regportal.record('search', { properties: { query: 'bolts' } }), true)")
+    soon(lambda: arrived(place)[-1:] == ["search"])
+
+    assert attributed(place, "search") == "claimed"
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -2,10 +2,15 @@
 
 import re
 import time
+from contextlib import contextmanager
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import expect
 
+from regportal.identity.models import Visitor
+from regportal.tracking.actions import seen
+from regportal.tracking.models import Interaction
 from tests.browsing import go
 from tests.visiting import BY_A_PERSON
 
@@ -109,6 +114,94 @@ def test_what_is_recorded_arrives(ann, place):
 
     assert told.value.status == 202
     assert told.value.json() == {"accepted": 1, "duplicate": 0, "refused": []}
+
+
+def told_of(place):
+    """Return what the portal has been told of by pages, oldest first: type, and whose it is now."""
+    place.portal.work()
+    with place.portal.store.read() as session:
+        ids = session.scalars(
+            sa.select(Interaction.id)
+            .where(Interaction.type != "download")
+            .order_by(Interaction.occurred_at)
+        ).all()
+        return [(one.type, one.attribution.value) for one in (seen(session, id) for id in ids)]
+
+
+def allow(page):
+    """Let a banner hand over a yes, and wait until the page's view has been told."""
+    page.wait_for_function("window.regportal?.choose !== undefined")
+    with page.expect_response("**/api/v1/interactions"):
+        page.evaluate("regportal.choose({ recognise: true, track: true })")
+
+
+def say(page, query):
+    """Let the recorder tell of a search, and wait until it is told."""
+    with page.expect_response("**/api/v1/interactions"):
+        page.evaluate("query => regportal.record('search', { properties: { query } })", query)
+
+
+@contextmanager
+def vouched(page):
+    """Wait until the frame has given the portal what the page said of its recorder."""
+    with page.expect_response("**/handover/vouch?in=frame") as answer:
+        yield
+    assert answer.value.status == 200
+
+
+@pytest.mark.parametrize("first", ["recorder", "frame"])
+def test_the_recorder_of_a_page_and_the_frame_in_it_are_one_visitor(ann, place_in, first):
+    place = place_in("other site")
+    go(ann, place.page("guide"))
+    if first == "recorder":
+        allow(ann)
+        with vouched(ann):
+            gate = give_address(ann, place)
+    else:
+        gate = give_address(ann, place)
+        with vouched(ann):
+            allow(ann)
+    say(ann, "bolts")
+    before = told_of(place)
+    text = place.portal.mails()[-1].get_body(("plain",)).get_content()
+    gate.locator("input[name=code]").fill(re.search(r"^(\d{6})\r?$", text, re.MULTILINE)[1])
+    with vouched(ann):
+        gate.locator("form[data-rp=code] button").click()
+    after = told_of(place)
+    ann.goto("about:blank")
+    with vouched(ann):
+        go(ann, place.page("study", "study"))
+
+    assert before[-1] == ("search", "claimed")
+    assert after == [("page_view", "verified"), ("search", "verified")]
+    keeps = ann.evaluate("JSON.stringify({ ...localStorage, ...sessionStorage })")
+    assert "ann@" not in keeps
+    assert ann.evaluate("document.cookie") == ""
+
+
+def test_no_window_but_the_page_around_names_its_recorder_to_the_frame(ann, place_in):
+    """Not even one of the same site: the frame hears whom it is in, and nobody else."""
+    place = place_in("other site")
+    go(ann, place.page("guide"))
+    with ann.expect_download():
+        give_address(ann, place)
+    asked = []
+    ann.context.on("request", lambda one: asked.append(one.url) if "/vouch" in one.url else None)
+    ann.evaluate("""window.inside = document.querySelector('regportal-gate').shadowRoot
+      .querySelector('iframe').contentWindow""")
+    says = f"postMessage({{ v: 1, type: 'handover', handover: '{'A' * 70}' }}, '*')"
+    with ann.expect_popup() as other:
+        ann.evaluate("void window.open('about:blank')")
+    other.value.evaluate(f"opener.inside.{says}")
+    ann.wait_for_timeout(500)
+    from_elsewhere = len(asked)
+    with vouched(ann):  # but what it was told was made by nobody
+        ann.evaluate(f"inside.{says}")
+
+    assert from_elsewhere == 0
+    with place.portal.store.read() as session:
+        speaking = sa.select(Visitor.id).where(Visitor.speaks_for.is_not(None))
+        assert session.scalars(speaking).all() == []
 
 
 @pytest.mark.parametrize("lasting", [True, False])

@@ -540,7 +540,7 @@ def test_a_frame_is_as_tall_as_its_page_and_no_word_more_is_said(ann, place):
     assert {origin for origin, _ in heard} == {place.url}
     assert {tuple(sorted(data)) for _, data in heard} == {
         ("height", "type", "v"),
-        ("state", "type", "v"),
+        ("known", "state", "type", "v"),
     }
     assert "nobody" not in str(heard)
     inside = gate.locator("html").evaluate("one => Math.ceil(one.getBoundingClientRect().height)")

@@ -77,10 +77,16 @@ test('the frame may say how tall it is and what happened', () => {
     type: 'height',
     height: 312,
   })
-  assert.deepEqual(understand({ v: 1, type: 'state', state: 'opened' }), {
-    type: 'state',
-    state: 'opened',
-  })
+  for (const [said, known] of [
+    [true, true],
+    [undefined, false],
+    ['yes', false],
+  ])
+    assert.deepEqual(understand({ v: 1, type: 'state', state: 'opened', known: said }), {
+      type: 'state',
+      state: 'opened',
+      known,
+    })
 })
 
 test('no frame is taller than any page needs', () => {

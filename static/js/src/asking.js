@@ -56,18 +56,26 @@ const TOKEN = 'X-RP-Visitor'
 /** @type {Promise<unknown> | undefined} */
 let first
 
+/** Said to the window once the portal has answered to a choice. */
+export const CHOSEN = 'regportal:chosen'
+
 /**
  * Let a choice wait for what a gate asks first, and gates for a choice that is under way: either
- * brings the browser's token, and both at once would make two visitors of one.
+ * brings the browser's token, and both at once would make two visitors of one. Frames are told of it.
  * @param {typeof import('./recorder.js').regportal} recorder
  */
 export function takeTurns(recorder) {
-  const { send } = recorder
+  const { choose, send } = recorder
   recorder.send = (what, ...rest) => {
     if (what !== 'choice') return send(what, ...rest)
     const told = (first ?? Promise.resolve()).then(() => send(what, ...rest))
     first = told.catch(() => {})
     return told
+  }
+  recorder.choose = async choice => {
+    const holds = await choose(choice)
+    dispatchEvent(new Event(CHOSEN))
+    return holds
   }
 }
 

@@ -1,11 +1,14 @@
 // A gate in a frame: where the portal is on another site, or the page asks for it.
 
+import { CHOSEN } from './asking.js'
+import { handover } from './handing.js'
+import { read, whyNot } from './kept.js'
 import { CAMPAIGN } from './touch.js'
 
 const STATES = ['asked', 'refused', 'opened', 'failed']
 const TALLEST = 20_000
 
-/** @typedef {{ type: 'height', height: number } | { type: 'state', state: string }} Said */
+/** @typedef {{ type: 'height', height: number } | { type: 'state', state: string, known: boolean }} Said */
 
 /**
  * The address of a gate's page for a frame, with where the visitor came from.
@@ -37,7 +40,7 @@ export function understand(data) {
   if (data.type === 'height' && Number.isFinite(data.height) && data.height >= 0)
     return { type: 'height', height: Math.min(Math.ceil(data.height), TALLEST) }
   if (data.type === 'state' && STATES.includes(data.state))
-    return { type: 'state', state: data.state }
+    return { type: 'state', state: data.state, known: data.known === true }
   return null
 }
 
@@ -54,6 +57,9 @@ export function isDark(scheme, wish) {
 
 /** What is shown in the place of the link: a frame that says how tall it is. */
 export class Framed {
+  /** Whether somebody gave an address in the frame. */
+  #known = false
+
   /**
    * @param {HTMLElement} host
    * @param {URL} portal
@@ -72,12 +78,13 @@ export class Framed {
     frame.name = dark ? 'regportal-dark' : 'regportal-light'
     frame.src = frameAddress(portal, gate, location, document.referrer, host.lang)
     this.frame = frame
-    window.addEventListener('message', this)
+    for (const type of ['message', CHOSEN]) window.addEventListener(type, this)
   }
 
-  /** @param {MessageEvent} event */
+  /** @param {any} event a message, or word that the visitor chose */
   handleEvent(event) {
     const { frame, host } = this
+    if (event.type === CHOSEN) this.#introduce()
     if (event.source !== frame.contentWindow || event.origin !== this.portal.origin) return
     const said = understand(event.data)
     if (said?.type === 'height') {
@@ -88,11 +95,26 @@ export class Framed {
     if (said?.type === 'state') {
       if ('ready' in frame.dataset && host.getBoundingClientRect().top < 0) host.scrollIntoView()
       this.says.tell(said.state)
+      this.#known = said.known
+      this.#introduce()
     }
   }
 
+  /**
+   * Tell the frame who the page's recorder is, where the visitor allowed to be followed and both are
+   * two to the portal: only the portal can read it.
+   */
+  async #introduce() {
+    const kept = read()
+    if (!this.#known || !kept.token || whyNot(navigator, kept)) return
+    const { origin } = this.portal
+    const token = await handover(this.portal, origin)
+    if (token)
+      this.frame.contentWindow?.postMessage({ v: 1, type: 'handover', handover: token }, origin)
+  }
+
   end() {
-    window.removeEventListener('message', this)
+    for (const type of ['message', CHOSEN]) window.removeEventListener(type, this)
     this.frame.remove()
   }
 }

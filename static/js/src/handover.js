@@ -4,6 +4,7 @@
 // The link carries a token that the portal made: behind the #, so that no server on the way sees
 // it, only while it is followed, and only if it is there by then.
 
+import { ask, handover } from './handing.js'
 import { read, whyNot } from './kept.js'
 import { portalOf } from './portal.js'
 
@@ -17,21 +18,6 @@ const PATIENCE = 90
 const portal = portalOf(import.meta.url)
 /** @type {Map<string, { until: number, handover?: string }>} */
 const ready = new Map()
-
-/**
- * @param {string} what
- * @param {object} said
- */
-async function ask(what, said) {
-  const { token: visitor } = read()
-  const answer = await fetch(`${portal}api/v1/handover${what}`, {
-    method: 'POST',
-    credentials: visitor ? 'omit' : 'include',
-    body: JSON.stringify({ ...said, visitor }),
-    keepalive: true,
-  })
-  return answer.ok ? answer.json() : {}
-}
 
 /**
  * The link to another of the sites that an event is about.
@@ -54,8 +40,8 @@ async function prepare(event) {
   if (!to || whyNot(navigator, read()) || (ready.get(to)?.until ?? 0) > Date.now()) return
   const made = { until: Date.now() + FRESH }
   ready.set(to, made)
-  const { handover } = await ask('', { to }).catch(() => ({}))
-  if (handover) Object.assign(made, { handover })
+  const token = await handover(portal, to)
+  if (token) Object.assign(made, { handover: token })
 }
 
 /**
@@ -85,7 +71,7 @@ function arrive() {
   function redeem() {
     const may = !whyNot(navigator, read())
     if (may || ++tries > PATIENCE) clearInterval(timer)
-    if (may) ask('/redeem', { handover: hash.slice(MARK.length), came_from }).catch(() => {})
+    if (may) ask(portal, '/redeem', { handover: hash.slice(MARK.length), came_from })
   }
   redeem()
 }
