@@ -80,7 +80,7 @@ class Worker:
         self._engine.every(HOURLY, "cap", self._cap)
         if self._settings.sqlite:
             self._take_back()
-        self._store.write(find_lost)
+        self._store.write(partial(find_lost, now=self._clock()))
         self._engine.start()
 
     def stop(self) -> None:

@@ -34,6 +34,15 @@ __all__ = [
 ]
 
 
+WHOSE = (
+    sa.select(ContactRole.contact_id)
+    .where(ContactRole.opportunity_id == sa.bindparam("opportunity"))
+    .order_by(ContactRole.since, ContactRole.id)
+    .limit(1)
+)
+"""Who had a part in an opportunity first."""
+
+
 def find_opportunity(session: Session, connector: str, external_id: str) -> Opportunity | None:
     """Return the opportunity of this name, held until the transaction ends, or None."""
     return session.scalars(
@@ -80,7 +89,8 @@ def upsert_opportunity(
         )
     )
     if holds:
-        log(session, EntryKind.OPPORTUNITY, opportunity.id, now=now)
+        whose = session.scalars(WHOSE, {"opportunity": opportunity.id}).first()
+        log(session, EntryKind.OPPORTUNITY, opportunity.id, whose=whose, now=now)
     return opportunity
 
 
@@ -97,7 +107,7 @@ def add_role(
             return True
         last.until = now
     _begin_part(session, opportunity, contact, part, now=now)
-    log(session, EntryKind.OPPORTUNITY, opportunity.id, now=now)
+    log(session, EntryKind.OPPORTUNITY, opportunity.id, whose=contact.id, now=now)
     return True
 
 
@@ -117,7 +127,7 @@ def remove_role(
     last.told_at = part.told_at
     if last.until is None:
         last.until = now
-        log(session, EntryKind.OPPORTUNITY, opportunity.id, now=now)
+        log(session, EntryKind.OPPORTUNITY, opportunity.id, whose=contact.id, now=now)
     return True
 
 

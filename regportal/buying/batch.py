@@ -10,10 +10,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.models import ContactRole, KnownInteraction, Opportunity
-from regportal.buying.people import Person, everybody_joined, people_of
+from regportal.buying.people import Person, people_of
 from regportal.buying.signs import AT_ONCE, Owned, owned
+from regportal.identity.kin import Kin, kin_of
 from regportal.store.facts import among
-from regportal.tracking.models import Attributed, Attribution, EntryKind, LogEntry
+from regportal.tracking.models import (
+    OF_CONTACTS,
+    Attributed,
+    Attribution,
+    EntryKind,
+    LogEntry,
+)
 
 Line = tuple[LogEntry, datetime]
 """A line of the log, and its time in the log's own order."""
@@ -21,11 +28,10 @@ Later = Mapping[uuid.UUID | None, Mapping[uuid.UUID, datetime]]
 """By contact the interactions that became his, and when that was first said."""
 ONE = frozenset({EntryKind.INTERACTION, EntryKind.VERDICT})
 """Kinds of lines that are about one interaction: it became known, or who did it did."""
-OF_CONTACTS = frozenset({EntryKind.ATTRIBUTION, EntryKind.ANSWER})
-"""Kinds of lines that are about a contact."""
 PARTS = sa.select(
     ContactRole.opportunity_id, ContactRole.contact_id, ContactRole.since, ContactRole.until
 ).where(among(ContactRole.contact_id))
+IN_THEM = sa.select(ContactRole.contact_id).where(among(ContactRole.opportunity_id)).distinct()
 HELD = (
     sa.select(Opportunity).where(among(Opportunity.id)).order_by(Opportunity.id).with_for_update()
 )
@@ -62,6 +68,8 @@ class Batch:
     opportunities: Mapping[uuid.UUID, Opportunity]
     parts: Mapping[uuid.UUID, Sequence[Held]]
     """By person every part he ever had."""
+    kin: Kin
+    """Who ever was one person with those whom lines are about."""
 
     def became_known(self, line: LogEntry, at: datetime) -> tuple[uuid.UUID | None, list[Owned]]:
         """Return whom a line is about, if anybody, and what became known to be his own."""
@@ -83,6 +91,16 @@ class Batch:
         people = {self.people[one].id: self.people[one] for one in contacts if one in self.people}
         return [people[one] for one in sorted(people)]
 
+    def concerned(self, line: LogEntry) -> set[uuid.UUID]:
+        """Return all whose standing must not be older than what a line lets be worked out anew."""
+        if line.kind in OF_CONTACTS:
+            return self.kin.ever(line.ref)
+        if line.kind is EntryKind.OPPORTUNITY:
+            parts = (part for theirs in self.parts.values() for part in theirs)
+            who = {part.contact for part in parts if part.opportunity == line.ref}
+            return {line.ref, *(one for each in who for one in self.people[each].contacts)}
+        return {one for whose in self.ever_of(line) for one in whose.contacts}
+
     def open_opportunities(self, whose: Person, at: datetime) -> list[Opportunity]:
         """Return the open opportunities in which a person has a part at a moment."""
         return self._open(part for part in self.parts.get(whose.id, ()) if part.holds(at))
@@ -102,7 +120,7 @@ def in_order(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
     return sorted(opportunities, key=lambda each: (each.connector, each.external_id))
 
 
-def look_up(session: Session, lines: Sequence[Line], least: Attributed) -> Batch:
+def look_up(session: Session, lines: Sequence[LogEntry], least: Attributed) -> Batch:
     """
     Return what these lines are about; of what nobody known did it reads nothing but that.
 
@@ -111,14 +129,16 @@ def look_up(session: Session, lines: Sequence[Line], least: Attributed) -> Batch
     The opportunities are held until the transaction ends: nobody closes them meanwhile.
     """
     touched, roused, named = (
-        {line.ref for line, _ in lines if line.kind in kinds}
+        {line.ref for line in lines if line.kind in kinds}
         for kinds in (ONE, {EntryKind.OPPORTUNITY}, OF_CONTACTS)
     )
     later = _attributed(session, named)
     touched |= {each for said in later.values() for each in said}
     interactions = {one.taken.id: one for one in owned(session, touched, least)}
     contacts = {spell.sign.contact for one in interactions.values() for spell in one.counts}
-    people = people_of(session, contacts | everybody_joined(session, named))
+    kin = kin_of(session, named) if named else Kin(())
+    contacts |= kin.everybody(named) | _everybody_in(session, roused)
+    people = people_of(session, contacts)
     parts = _parts(session, people)
     wanted = roused | {part.opportunity for theirs in parts.values() for part in theirs}
     return Batch(
@@ -128,7 +148,13 @@ def look_up(session: Session, lines: Sequence[Line], least: Attributed) -> Batch
         people=people,
         opportunities=opportunities_of(session, wanted),
         parts=parts,
+        kin=kin,
     )
+
+
+def _everybody_in(session: Session, opportunities: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return the contacts who ever had a part in one of these opportunities."""
+    return {*session.scalars(IN_THEM, {"ids": [*opportunities]})} if opportunities else set()
 
 
 def _parts(session: Session, people: Mapping[uuid.UUID, Person]) -> dict[uuid.UUID, list[Held]]:

@@ -3,7 +3,6 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,14 +15,11 @@ from regportal.buying.kept import read, written
 from regportal.buying.models import KeptStanding, Opportunity, SubjectKind
 from regportal.buying.overrides import holding
 from regportal.buying.people import people_of
-from regportal.buying.place import last_place
 from regportal.buying.rules import fold
 from regportal.buying.shadow import Followed
 from regportal.buying.standing import Standing
 from regportal.buying.subjects import Subjects
 from regportal.store.documents import Published
-from regportal.tracking.actions import LATER
-from regportal.tracking.models import LogEntry
 
 PAGE = 200
 MISSING = "nothing"
@@ -39,12 +35,6 @@ class Difference(NamedTuple):
     what: str
     kept: Any
     replayed: Any
-
-
-def unread(session: Session) -> int:
-    """Return how many lines of the log are not weighed yet."""
-    lines = sa.select(sa.func.count()).select_from(LogEntry)
-    return session.scalar(lines.where(LATER), asdict(last_place(session))) or 0
 
 
 def how_many(session: Session, published: Published) -> int:

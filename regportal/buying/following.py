@@ -24,7 +24,7 @@ from regportal.buying.models import Opportunity, SubjectKind
 from regportal.buying.past import deals_of, lives_of, sign_of
 from regportal.buying.people import Person
 from regportal.buying.rules import Step, fold
-from regportal.buying.standing import Standing
+from regportal.buying.standing import NEVER, Standing
 from regportal.store.documents import Published
 
 
@@ -39,6 +39,8 @@ class Following(ABC):
     published: Published
     model: Model
     _kept: dict[uuid.UUID, Kept] = field(default_factory=dict)
+    _stale: dict[uuid.UUID, int] = field(default_factory=dict)
+    """Until when those were worked out of whom only what belongs to other rules is kept."""
     _kinds: dict[uuid.UUID, SubjectKind] = field(default_factory=dict)
     _lives: dict[uuid.UUID, Sequence[Known]] = field(default_factory=dict)
     _deals: dict[uuid.UUID, tuple[Deal, Mapping[Hashable, Person]]] = field(default_factory=dict)
@@ -53,7 +55,9 @@ class Following(ABC):
         self._kinds |= dict.fromkeys(people, SubjectKind.PERSON)
         self._kinds |= dict.fromkeys(opportunities, SubjectKind.OPPORTUNITY)
         new = [one for one in (*people, *opportunities) if one not in self._kept]
-        self._kept |= read_kept(self.session, self.table, self.model, new)
+        found, stale = read_kept(self.session, self.table, self.model, new)
+        self._kept |= found
+        self._stale |= stale
 
     def read_ahead(self, people: Iterable[Person], opportunities: Iterable[uuid.UUID]) -> None:
         """Read at once what those need of whom nothing good is kept: they are worked out anew."""
@@ -168,10 +172,20 @@ class Following(ABC):
         last = steps[-1][1] if steps else None
         self._came_out(opportunity, came_from, last, when(now), cause)
 
+    def weighed(self, subjects: Iterable[uuid.UUID], at: datetime) -> datetime:
+        """
+        Return until when any of these was worked out; at least ``at``.
+
+        What concerns them all is not worked out to a moment before: other shards of the log may
+        have been read further.
+        """
+        return when(max((self._not_before(one, at) for one in subjects), default=moment(at)))
+
     def _not_before(self, subject: uuid.UUID, at: datetime) -> int:
         """Return the moment until which a standing is worked out: never one that is past."""
         kept = self._kept.get(subject)
-        return moment(at) if kept is None else max(moment(at), kept.as_of)
+        done = self._stale.get(subject, NEVER) if kept is None else kept.as_of
+        return max(moment(at), done)
 
     def folded(self, opportunity: uuid.UUID, at: int) -> tuple[Standing, list[tuple[int, Step]]]:
         """Return where an opportunity stands by all that holds at a moment; writes nothing."""

@@ -32,17 +32,23 @@ class Kept:
 
 def read_kept(
     session: Session, table: sa.Table, model: Model, subjects: Collection[uuid.UUID]
-) -> dict[uuid.UUID, Kept]:
-    """Return the standings of these under a model; what belongs to other rules is no good."""
-    if not subjects:
-        return {}
-    rows = session.execute(_good(table), {"ids": [*subjects], "digest": model.digest})
-    found = {}
-    for subject, state, as_of in rows:
-        standing = read(state, model.digest, uuid.UUID)
-        if standing is not None:
-            found[subject] = Kept(standing, moment(as_of))
-    return found
+) -> tuple[dict[uuid.UUID, Kept], dict[uuid.UUID, int]]:
+    """
+    Return the standings of these under a model, and of the others until when they were worked out.
+
+    What belongs to other rules is no good but for that.
+    """
+    found: dict[uuid.UUID, Kept] = {}
+    stale: dict[uuid.UUID, int] = {}
+    if subjects:
+        for subject, rules, state, as_of in session.execute(_all(table), {"ids": [*subjects]}):
+            good = rules == model.digest
+            standing = read(state, model.digest, uuid.UUID) if good else None
+            if standing is None:
+                stale[subject] = moment(as_of)
+            else:
+                found[subject] = Kept(standing, moment(as_of))
+    return found, stale
 
 
 def write_kept(
@@ -65,10 +71,10 @@ def write_kept(
 
 
 @cache
-def _good(table: sa.Table) -> sa.Select[Any]:
-    """Return the statement that reads standings under a model."""
-    asked = among(table.c.subject_id), table.c.rules == sa.bindparam("digest")
-    return sa.select(table.c.subject_id, table.c.state, table.c.as_of).where(*asked)
+def _all(table: sa.Table) -> sa.Select[Any]:
+    """Return the statement that reads standings."""
+    columns = table.c.subject_id, table.c.rules, table.c.state, table.c.as_of
+    return sa.select(*columns).where(among(table.c.subject_id))
 
 
 def _row(model: Model, subject: uuid.UUID, kind: SubjectKind, kept: Kept) -> Row:

@@ -313,13 +313,13 @@ class KnownInteraction(Base):
 
 
 class LogPlace(Base):
-    """The place in the log to which a reader has read."""
+    """The place to which a shard of the log has been weighed."""
 
     __tablename__ = "log_place"
-    plain = frozenset({"reader", "transaction", "number", "at"})
+    plain = frozenset({"shard", "transaction", "number", "at"})
 
-    reader: Mapped[str] = mapped_column(primary_key=True)
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     transaction: Mapped[int] = mapped_column(Sequence)
     number: Mapped[int] = mapped_column(Sequence)
     at: Mapped[MaybeMoment]
-    """The latest moment read so far: the log's own clock, which never goes back."""
+    """The latest moment read so far: the clock of this shard, which never goes back."""

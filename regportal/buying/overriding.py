@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.models import Ended, Opportunity, PhaseOverride
 from regportal.buying.naming import opportunity_called
 from regportal.buying.news import tell_moves
-from regportal.buying.place import own_place
+from regportal.buying.place import own_every_place
 from regportal.buying.subjects import Subjects
 from regportal.errors import BadRequestError, StaleError
 from regportal.store.documents import Published
@@ -88,7 +88,7 @@ def _held(
     session: Session, published: Published, name: str, now: datetime
 ) -> tuple[Opportunity, Subjects]:
     """Return an opportunity that nobody moves until the transaction ends, and where it stands."""
-    own_place(session)
+    own_every_place(session)
     opportunity = opportunity_called(session, name)
     session.refresh(opportunity, with_for_update=True)
     subjects = Subjects.of(session, published)

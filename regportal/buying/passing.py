@@ -20,7 +20,7 @@ from regportal.buying.models import (
 from regportal.buying.news import tell_moves
 from regportal.buying.overrides import next_end, over
 from regportal.buying.people import Person, people_of
-from regportal.buying.place import own_place
+from regportal.buying.place import next_lines, own_every_place
 from regportal.buying.scores.actions import cool, next_wake
 from regportal.buying.scores.models import ScoreCrossing
 from regportal.buying.scores.news import tell
@@ -33,9 +33,9 @@ from regportal.tracking.models import Parcel
 AT_ONCE = 100
 """Standings looked at in one transaction."""
 SOON = timedelta(milliseconds=200)
-"""When to look again at what waits for a parcel that is not unpacked yet."""
+"""When to look again at what waits for something that became known and was not weighed yet."""
 PATIENCE = timedelta(minutes=5)
-"""How long time waits for a parcel that cannot be unpacked."""
+"""How long time waits for a parcel that cannot be unpacked, or a line that cannot be weighed."""
 
 
 class Moments(NamedTuple):
@@ -52,8 +52,9 @@ def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
     """
     Let every standing and score whose time has come be looked at, some of them a transaction.
 
-    What is still to be unpacked became known before: nothing is looked at past it. What was worked
-    out under other rules is worked out anew. Returns when to come again, or None.
+    What is still to be unpacked, or to be weighed by another worker, became known before: nothing
+    is looked at past it. What was worked out under other rules is worked out anew. Returns when to
+    come again, or None.
     """
     while True:
         with store.read() as session:
@@ -76,12 +77,15 @@ def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
         _do(store, shelf, work, until, now)
 
 
-def find_lost(session: Session) -> None:
+def find_lost(session: Session, *, now: datetime) -> None:
     """
     Note every open opportunity without a standing, so that it is worked out again.
 
-    A standing is a cache: whoever deletes the table loses nothing.
+    A standing is a cache: whoever deletes the table loses nothing. It is noted as of all that was
+    weighed, in whichever shard of the log: it is not worked out to a moment before.
     """
+    weighed = own_every_place(session)
+    as_of = Opportunity.phase_since if weighed is None else sa.literal(min(weighed, now + SKEW))
     there = sa.exists().where(KeptStanding.subject_id == Opportunity.id)
     lost = sa.select(
         Opportunity.id,
@@ -90,7 +94,7 @@ def find_lost(session: Session) -> None:
         sa.literal(""),
         Opportunity.phase,
         Opportunity.phase_since,
-        Opportunity.phase_since,
+        as_of,
     ).where(Opportunity.is_closed.is_(False), ~there)
     columns = ["subject_id", "subject", "rules", "state", "phase", "since", "as_of"]
     session.execute(sa.insert(KeptStanding).from_select(columns, lost))
@@ -107,7 +111,7 @@ def _do(
     """Do some of this in a transaction of its own, while no line is weighed; tell what moved."""
 
     def write(session: Session) -> None:
-        weighed = own_place(session).at or until
+        weighed = own_every_place(session) or until
         followed = Followed.of(session, shelf.published(session))
         work(followed, Moments(until, max(until, min(weighed, now + SKEW)), now))
         followed.keep()
@@ -117,11 +121,13 @@ def _do(
 
 
 def _horizon(session: Session, now: datetime) -> datetime:
-    """Return until when all that became known is in the log; it waits for nothing for ever."""
-    waiting: datetime | None = session.scalar(
+    """Return until when all that became known was weighed; it waits for nothing for ever."""
+    packed: datetime | None = session.scalar(
         sa.select(sa.func.min(Parcel.received_at)).where(Parcel.unpacked_at.is_(None))
     )
-    return now if waiting is None else min(now, max(waiting, now - PATIENCE))
+    unread = [*next_lines(session).values(), packed]
+    oldest = min((at for at in unread if at is not None), default=now)
+    return min(now, max(oldest, now - PATIENCE))
 
 
 def _next(followed: Iterable[Following]) -> datetime | None:

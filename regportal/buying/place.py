@@ -1,28 +1,90 @@
-"""Where the weigher is in the log."""
+"""Where the weigher is in the log: a place in each of its shards."""
+
+from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.models import LogPlace
+from regportal.store.facts import insert_in, table_of
 from regportal.tracking.actions import Place
+from regportal.tracking.models import LogEntry
+from regportal.tracking.shards import shards_in
 
-READER = "weigher"
+PLACE, LINE = table_of(LogPlace), table_of(LogEntry)
+AFTER = sa.tuple_(LINE.c.transaction, LINE.c.number) > sa.tuple_(
+    PLACE.c.transaction, PLACE.c.number
+)
+NEXT = (
+    sa.select(LINE.c.number)
+    .where(LINE.c.shard == PLACE.c.shard, AFTER)
+    .order_by(LINE.c.transaction, LINE.c.number)
+    .limit(1)
+    .correlate(PLACE)
+)
+NEXT_LINES = sa.select(
+    PLACE.c.shard, NEXT.with_only_columns(LINE.c.at).scalar_subquery().label("at")
+).order_by(NEXT.scalar_subquery())
+PLACES = sa.select(PLACE.c.shard, PLACE.c.transaction, PLACE.c.number, PLACE.c.at)
+OWN = PLACES.where(PLACE.c.shard == sa.bindparam("mine")).with_for_update(skip_locked=True)
+UNREAD = (
+    sa.select(sa.func.count())
+    .select_from(LINE)
+    .outerjoin(PLACE, PLACE.c.shard == LINE.c.shard)
+    .where(sa.or_(PLACE.c.shard.is_(None), AFTER))
+)
 
 
-def last_place(session: Session) -> Place:
-    """Return the place to which the log was weighed."""
-    place = session.get(LogPlace, READER)
-    return Place(place.transaction, place.number) if place else Place()
+class Mark(NamedTuple):
+    """To where a shard of the log was weighed, and the latest moment that was read there."""
+
+    place: Place
+    at: datetime | None
 
 
-def own_place(session: Session) -> LogPlace:
-    """Return the weigher's place; another worker waits here until this transaction ends."""
-    place = session.get(LogPlace, READER, with_for_update=True)
-    if place is None:
-        try:
-            with session.begin_nested():
-                session.add(LogPlace(reader=READER, transaction=0, number=0))
-        except sa.exc.IntegrityError:  # another worker was first
-            pass
-        place = session.get_one(LogPlace, READER, with_for_update=True)
-    return place
+def open_places(session: Session) -> None:
+    """Begin every shard of the log that was not begun yet; the second time changes nothing."""
+    shards = [
+        {"shard": shard, "transaction": 0, "number": 0} for shard in range(shards_in(session))
+    ]
+    begun = insert_in(session.get_bind().dialect.name)(PLACE).on_conflict_do_nothing()
+    session.execute(begun, shards)
+
+
+def next_lines(session: Session) -> dict[int, datetime | None]:
+    """
+    Return of each shard that was begun when the next line to be weighed was written, if one waits.
+
+    The shard with the oldest comes first.
+    """
+    return {row.shard: row.at for row in session.execute(NEXT_LINES)}
+
+
+def unread(session: Session) -> int:
+    """Return how many lines of the log are not weighed yet."""
+    return session.scalar(UNREAD) or 0
+
+
+def places(session: Session) -> dict[int, Mark]:
+    """Return the place in each shard that was begun, as it is kept by now."""
+    return {shard: Mark(Place(*place), at) for shard, *place, at in session.execute(PLACES)}
+
+
+def own_place(session: Session, shard: int) -> Mark | None:
+    """Return the place in a shard, ours until the transaction ends; None: another worker has it."""
+    found = session.execute(OWN, {"mine": shard}).first()
+    return None if found is None else Mark(Place(found.transaction, found.number), found.at)
+
+
+def move_on(session: Session, shard: int, last: LogEntry, at: datetime) -> None:
+    """Keep that a shard was weighed up to a line, and the time of that line."""
+    place = {"transaction": last.transaction, "number": last.number, "at": at}
+    session.execute(sa.update(PLACE).where(PLACE.c.shard == shard).values(place))
+
+
+def own_every_place(session: Session) -> datetime | None:
+    """Let nobody weigh until the transaction ends; return the latest moment that was read."""
+    open_places(session)
+    every = sa.select(PLACE.c.at).order_by(PLACE.c.shard).with_for_update()
+    return max((at for at in session.scalars(every) if at is not None), default=None)

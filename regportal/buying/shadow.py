@@ -24,7 +24,7 @@ from regportal.buying.models import (
     ShadowRules,
     ShadowStanding,
 )
-from regportal.buying.place import own_place
+from regportal.buying.place import own_every_place
 from regportal.buying.reading import model_of
 from regportal.buying.rules import Step
 from regportal.buying.schema import Buying
@@ -134,7 +134,7 @@ def begin(session: Session, published: Published, draft: Buying, *, now: datetim
 
     Raises StaleError where one runs already, or the draft is what is published.
     """
-    own_place(session)
+    own_every_place(session)
     running = rules_in_shadow(session)
     if running is not None:
         raise StaleError("a draft is in shadow already: end it first (regportal shadow end)")
@@ -149,7 +149,7 @@ def begin(session: Session, published: Published, draft: Buying, *, now: datetim
 
 def end(session: Session) -> None:
     """Let no draft run any more, and forget what it said; raise NotHereError where none does."""
-    own_place(session)
+    own_every_place(session)
     if rules_in_shadow(session) is None:
         raise NotHereError("no draft is in shadow")
     for model in (ShadowMove, ShadowStanding, ShadowRules):

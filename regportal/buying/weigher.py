@@ -1,45 +1,50 @@
-"""The weigher: reads the log in order, exactly once, and commits what it means."""
+"""
+The weigher: reads the log in order, exactly once, and commits what it means.
+
+On PostgreSQL the log has several shards, and workers weigh one each at the same time.
+"""
 
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from time import perf_counter
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.batch import Batch, Line, look_up
+from regportal.buying.batch import Batch, Line
 from regportal.buying.facts import Sign
 from regportal.buying.following import Following
+from regportal.buying.holding import look_up_held
 from regportal.buying.models import KnownInteraction
 from regportal.buying.news import interaction_news, tell_moves
 from regportal.buying.passing import look_at_scores
-from regportal.buying.place import last_place, own_place
+from regportal.buying.place import move_on, next_lines, open_places, own_place
 from regportal.buying.scores.actions import score
 from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.news import tell
 from regportal.buying.shadow import Followed
 from regportal.buying.signs import least_of
-from regportal.buying.telling import log_time
+from regportal.buying.telling import SKEW, log_time
 from regportal.connectors.schema import Connector
 from regportal.outbox.actions import News, owe_all
 from regportal.store.bulk import insert_all
 from regportal.store.documents import Published, Shelf
 from regportal.store.sessions import Store
-from regportal.tracking.actions import LATER, Place, read_log
+from regportal.tracking.actions import read_log
 from regportal.tracking.models import EntryKind, LogEntry
+from regportal.tracking.shards import shards_in
 
 BATCH, MOST = 100, 1_000
 """Lines weighed in one transaction: at least, and at most."""
 BRIEF = 0.06
 """Seconds such a transaction may take where more lines would do: other writers wait for it."""
-NEXT = sa.select(LogEntry.number).where(LATER).limit(1)
 HELD = timedelta(milliseconds=200)
-"""When to look again at lines that wait for a transaction still running before them."""
+"""When to look again at lines that wait for a transaction still running, or for their worker."""
 
 
 def weigh(
@@ -48,19 +53,24 @@ def weigh(
     """
     Weigh every line of the log not weighed yet, ``limit`` of them a transaction.
 
-    Without a limit as many as are weighed in a brief time. Returns when to come again where lines
-    must wait for another transaction, else None.
+    Without a limit as many as are weighed in a brief time. Of the shards of the log each time the
+    one whose next line is oldest and that no other worker has in hand; of one that dies in the
+    middle it is free again. Returns when to come again where lines must wait for another
+    transaction, else None.
     """
     size = limit or BATCH
 
-    def some(session: Session) -> tuple[int, float]:
+    def some(session: Session, shard: int) -> tuple[int, float]:
         begun = perf_counter()
-        read = _weigh_some(session, shelf.published(session), size, now=now)
+        read = _weigh_some(session, shelf.published(session), shard, size, now=now)
         return read, perf_counter() - begun
 
-    while _is_waiting(store):
-        read, seconds = store.write(some, patient=True)
-        if not read:
+    while shards := _waiting(store):
+        for shard in shards:
+            read, seconds = store.write(partial(some, shard=shard), patient=True)
+            if read:
+                break
+        else:
             return now + HELD
         if limit is None:
             size = fitting(read, seconds)
@@ -77,34 +87,39 @@ def fitting(lines: int, seconds: float) -> int:
     return max(BATCH, min(MOST, round(lines * BRIEF / seconds)))
 
 
-def _is_waiting(store: Store) -> bool:
-    """Return whether any line has not been weighed; costs no writer anything."""
+def _waiting(store: Store) -> Sequence[int]:
+    """Return the shards of the log in which lines wait, the oldest first; costs no writer much."""
     with store.read() as session:
-        return session.scalars(NEXT, asdict(last_place(session))).first() is not None
+        found = next_lines(session)
+        if len(found) >= shards_in(session):
+            return [shard for shard, at in found.items() if at is not None]
+    store.write(open_places)
+    return _waiting(store)
 
 
-def _weigh_some(session: Session, published: Published, limit: int, *, now: datetime) -> int:
-    """Weigh the next lines and keep the place; return how many there were."""
-    place = own_place(session)
-    read = read_log(session, Place(place.transaction, place.number), limit)
-    if not read:
+def _weigh_some(
+    session: Session, published: Published, shard: int, limit: int, *, now: datetime
+) -> int:
+    """Weigh the next lines of a shard and keep the place; return how many there were."""
+    mark = own_place(session, shard)
+    read = read_log(session, shard, mark.place, limit) if mark else ()
+    if not mark or not read:
         return 0
-    lines = list(_timed(place.at, read))
     followed = Followed.of(session, published)
     least = [least_of(each.model.buying) for each in followed.all]
-    seen = {one: look_up(session, lines, one) for one in dict.fromkeys(least)}
+    seen = look_up_held(session, read, dict.fromkeys(least))
+    lines = list(_timed(mark.at, read))
     batches = [seen[one] for one in least]
     for subjects, batch in zip(followed.all, batches, strict=True):
         people = {person.id: person for person in batch.people.values()}
         still_open = {one.id for one in batch.opportunities.values() if not one.is_closed}
-        subjects.recall(people.keys(), batch.opportunities)
+        subjects.recall(batch.people.keys(), batch.opportunities)
         subjects.read_ahead(people.values(), still_open)
     weighing = Weighing(session, published, batches, followed, now)
     for _, together in groupby(lines, key=_together):
         weighing.weigh([*together])
     weighing.tell()
-    last, place.at = lines[-1]
-    place.transaction, place.number = last.transaction, last.number
+    move_on(session, shard, *lines[-1])
     return len(lines)
 
 
@@ -155,12 +170,14 @@ class Weighing:
         for subjects, batch in zip(self.followed.all, self.batches, strict=True):
             if first.kind is EntryKind.INTERACTION:
                 _hear(subjects, batch, [line for line, _ in lines], at)
-            elif first.kind is EntryKind.OPPORTUNITY:
+                continue
+            anew = max(at, min(subjects.weighed(batch.concerned(first), at), self.now + SKEW))
+            if first.kind is EntryKind.OPPORTUNITY:
                 opportunity = batch.opportunities.get(first.ref)
-                subjects.look_again([], [opportunity] if opportunity else [], at, "crm")
+                subjects.look_again([], [opportunity] if opportunity else [], anew, "crm")
             else:
                 people = batch.ever_of(first)
-                subjects.look_again(people, batch.every_opportunity(people), at, "event")
+                subjects.look_again(people, batch.every_opportunity(people), anew, "event")
 
     @property
     def batch(self) -> Batch:

@@ -17,7 +17,8 @@ def check_all() -> None:
 
     What is not weighed yet is said, and may be the reason.
     """
-    from regportal.buying.checking import how_many, standing_differences, unread
+    from regportal.buying.checking import how_many, standing_differences
+    from regportal.buying.place import unread
     from regportal.buying.scores.checking import differences
 
     now = datetime.now(UTC)

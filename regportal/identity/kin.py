@@ -24,6 +24,10 @@ class Kin:
         ends = {end for link in self.links for end in (link.contact_id, link.person_id)}
         return {*contacts, *ends}
 
+    def ever(self, contact: uuid.UUID) -> set[uuid.UUID]:
+        """Return every contact that ever was one person with this one; itself too."""
+        return reached(contact, self.links)
+
     def together(self, contact: uuid.UUID, at: datetime) -> set[uuid.UUID]:
         """Return every contact that was one person with this one at a moment; itself too."""
         held = (

@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.models import ContactRole, KeptStanding, LogPlace, ShadowStanding
+from regportal.buying.models import ContactRole, KeptStanding, ShadowStanding
+from regportal.buying.place import own_every_place
 from regportal.consent.actions import follow, states_of
 from regportal.consent.lines import Evidence
 from regportal.consent.models import ConsentState
@@ -212,7 +213,7 @@ def _held(session: Session, whom: Whom) -> Whom:
     Neither the weigher nor another request: what it adds is waited for, and read again. Claims
     are held before contacts, as the worker that settles them does.
     """
-    session.execute(sa.select(LogPlace.reader).with_for_update())
+    own_every_place(session)
     known: set[uuid.UUID] = set()
     keys = set(whom.match_keys)
     while True:

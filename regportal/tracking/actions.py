@@ -17,6 +17,7 @@ from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.later import ATTRIBUTION, CONTACT, VERDICT, known_now
 from regportal.tracking.models import (
+    OF_CONTACTS,
     Attributed,
     Attribution,
     EntryKind,
@@ -27,11 +28,12 @@ from regportal.tracking.models import (
     Visit,
 )
 from regportal.tracking.rules import goes_on
+from regportal.tracking.shards import shard_of, shards_of
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the log: everything up to it has been read."""
+    """A place in a shard of the log: everything up to it has been read."""
 
     transaction: int = 0
     number: int = 0
@@ -70,42 +72,58 @@ LINE = {
 }
 
 
-def log(session: Session, kind: EntryKind, ref: uuid.UUID, *, now: datetime) -> None:
-    """Write one line of the log; the weigher reads it after the commit."""
+def log(
+    session: Session,
+    kind: EntryKind,
+    ref: uuid.UUID,
+    *,
+    whose: uuid.UUID | None = None,
+    now: datetime,
+) -> None:
+    """
+    Write one line of the log; the weigher reads it after the commit.
+
+    ``whose`` is the contact it concerns where ``ref`` is none: so it is read in his shard.
+    """
     session.flush()
     connection = session.connection()
-    line = {"kind": kind, "ref": ref, "at": now}
+    shard = shard_of(session, ref if kind in OF_CONTACTS else whose)
+    line = {"shard": shard, "kind": kind, "ref": ref, "at": now}
     connection.execute(LINE[connection.dialect.name], line)
 
 
 def log_all(
-    session: Session, kind: EntryKind, lines: Sequence[tuple[uuid.UUID | str, datetime]]
+    session: Session,
+    kind: EntryKind,
+    lines: Sequence[tuple[uuid.UUID | str, datetime, uuid.UUID | None]],
 ) -> None:
-    """Write a line of the log for each of these, and the moment at which we heard of it."""
+    """Write a line of the log for each of these: when we heard of it, and the contact, if known."""
     if not lines:
         return
     connection = session.connection()
     transaction = connection.scalar(NUMBER) if connection.dialect.name == "postgresql" else 0
-    rows = [(transaction, kind.value, ref, at) for ref, at in lines]
-    insert_all(session, LogEntry, ("transaction", "kind", "ref", "at"), rows)
+    shards = shards_of(session, {contact for _, _, contact in lines if contact is not None})
+    rows = [(shards[contact], transaction, kind.value, ref, at) for ref, at, contact in lines]
+    insert_all(session, LogEntry, ("shard", "transaction", "kind", "ref", "at"), rows)
 
 
-def read_log(session: Session, after: Place, limit: int) -> Sequence[LogEntry]:
+def read_log(session: Session, shard: int, after: Place, limit: int) -> Sequence[LogEntry]:
     """
-    Return up to ``limit`` lines after a place, in order.
+    Return up to ``limit`` lines of a shard after a place, in order.
 
     On PostgreSQL it stops before the oldest transaction still running, so that a line which
     commits late comes in its turn instead of being passed over.
     """
     lines = _lines(session.get_bind().dialect.name)
-    return session.scalars(lines, {**asdict(after), "limit": limit}).all()
+    return session.scalars(lines, {"shard": shard, **asdict(after), "limit": limit}).all()
 
 
 @cache
 def _lines(dialect: str) -> sa.Select[LogEntry]:
-    """Return the statement that reads on in the log."""
+    """Return the statement that reads on in a shard of the log."""
+    here = LogEntry.shard == sa.bindparam("shard")
     order = LogEntry.transaction, LogEntry.number
-    lines = sa.select(LogEntry).where(LATER).order_by(*order).limit(sa.bindparam("limit"))
+    lines = sa.select(LogEntry).where(here, LATER).order_by(*order).limit(sa.bindparam("limit"))
     if dialect != "postgresql":
         return lines
     return lines.where(
@@ -119,7 +137,7 @@ def _lines(dialect: str) -> sa.Select[LogEntry]:
 def record(session: Session, interaction: Interaction, *, now: datetime) -> Interaction:
     """Add an interaction to the log."""
     add(session, interaction)
-    log(session, EntryKind.INTERACTION, interaction.id, now=now)
+    log(session, EntryKind.INTERACTION, interaction.id, whose=interaction.contact_id, now=now)
     return interaction
 
 

@@ -192,7 +192,7 @@ def drop(session: Session, part: Part, *, now: datetime) -> None:
     contacts = [one for one in connection.scalars(given) if one is not None]
     do(f"ALTER TABLE {WHOLE.name} DETACH PARTITION {part.name}")
     do(f"DROP TABLE {part.name}")
-    log_all(session, EntryKind.ATTRIBUTION, [(one, now) for one in contacts])
+    log_all(session, EntryKind.ATTRIBUTION, [(one, now, one) for one in contacts])
 
 
 def _lies_in(part: Part, column: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from regportal.identity import models as _identity  # noqa: F401 - the tables that keys point at
 from regportal.store.base import (
     Base,
+    Count,
     Flag,
     Id,
     Json,
@@ -66,20 +67,26 @@ class EntryKind(enum.StrEnum):
     """An opportunity or its contact roles changed; ``ref`` is the opportunity."""
 
 
+OF_CONTACTS = frozenset({EntryKind.ATTRIBUTION, EntryKind.ANSWER})
+"""Kinds of lines whose ``ref`` is a contact."""
+
+
 class LogEntry(Base):
     """
     One line of the order in which facts became known.
 
-    The weigher reads the lines in order and exactly once: by (transaction, number), where
-    ``transaction`` is PostgreSQL's transaction number (0 on SQLite, which has one writer), so
+    The weigher reads the lines of each shard in order and exactly once: by (transaction, number),
+    where ``transaction`` is PostgreSQL's transaction number (0 on SQLite, which has one writer), so
     that a line whose transaction commits late is never skipped.
     """
 
     __tablename__ = "log_entry"
-    plain = frozenset({"number", "transaction", "kind", "ref", "at"})
-    __table_args__ = (sa.Index("ix_log_entry_order", "transaction", "number"),)
+    plain = frozenset({"number", "shard", "transaction", "kind", "ref", "at"})
+    __table_args__ = (sa.Index("ix_log_entry_shard", "shard", "transaction", "number"),)
 
     number: Mapped[Ordinal]
+    shard: Mapped[Count]
+    """As `tracking/shards.py` says; never changed."""
     transaction: Mapped[int] = mapped_column(Sequence)
     kind: Mapped[EntryKind] = mapped_column(choice(EntryKind))
     ref: Mapped[uuid.UUID]

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from regportal.errors import NotHereError
 from regportal.identity.models import Claim
+from regportal.store.facts import among
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
 from regportal.tracking import judging
-from regportal.tracking.actions import log
+from regportal.tracking.actions import log_all
 from regportal.tracking.judging import RULES, WITHIN, by_pace
 from regportal.tracking.later import JUDGED, JUDGED_BY, judged_now
 from regportal.tracking.models import (
@@ -30,6 +31,11 @@ from regportal.tracking.models import (
 )
 from regportal.tracking.verdicts import Circumstances, around, judge
 
+WHOSE = (
+    sa.select(Interaction.id, Interaction.contact_id)
+    .where(among(Interaction.id))
+    .order_by(Interaction.id)
+)
 AT_ONCE = 20
 """Parcels of one transaction: other writers wait no longer than for these."""
 AFTER_ALL = "nothing speaks for a machine"
@@ -282,8 +288,9 @@ def _say(
         )
         for interaction, judged, because in new
     )
-    for interaction, *_ in new:
-        log(session, EntryKind.VERDICT, interaction, now=now)
+    rows = session.execute(WHOSE, {"ids": [one for one, *_ in new]}) if new else ()
+    lines = [(interaction, now, contact) for interaction, contact in rows]
+    log_all(session, EntryKind.VERDICT, lines)
 
 
 def _all(session: Session, span: Span) -> int:

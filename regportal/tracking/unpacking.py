@@ -131,7 +131,11 @@ def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> _Done:
         for shared, rows in groups
         if shared[CONTACT] or (shared[CLAIM] and claims[shared[CLAIM]].is_about)
     ]
-    heard = [(row[0], shared[0]) for shared, rows in named for row in rows]
+    heard = [
+        (row[0], shared[0], shared[CONTACT] or claims[shared[CLAIM]].is_about)
+        for shared, rows in named
+        for row in rows
+    ]
     visits.keep(session)
     insert_groups(session, Interaction, OWN, SHARED, groups, once=True)
     log_all(session, EntryKind.INTERACTION, heard)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -200,7 +201,7 @@ def test_it_loses_nothing_when_its_standings_are_deleted(scene):
     life = lived(scene, 3, begins_at=2)
     before = shown(scene)
     scene.store.write(lambda session: session.execute(sa.delete(ShadowStanding)))
-    scene.store.write(find_lost)
+    scene.store.write(partial(find_lost, now=NOON))
     scene.weigh(now=life.now)
 
     assert shown(scene) == before

@@ -82,18 +82,29 @@ DEEDS = [
 class Life:
     """Three people, two opportunities, and chance."""
 
-    def __init__(self, scene, seed):
+    def __init__(self, scene, seed, companies=("example.com",)):
         self.scene, self.chance, self.now = scene, random.Random(seed), NOON
         least = self.chance.choice(["verified", "imported", "claimed"])
         scene.publish(MODEL.model_copy(update={"min_attribution": least}))
-        self.people = [scene.contact(f"p{number}@example.com") for number in range(3)]
+        self.companies = companies
+        self.people = [scene.contact(self.address(number)) for number in range(3)]
         account = {"name": "Initech", "domain": "initech.example"}
         self.deals = [scene.opportunity(f"d{number}", account=account) for number in range(2)]
         for number, person in enumerate(self.people):
             scene.role(self.deals[number % 2], person)
         self.done, self.claims = [], []
 
+    def address(self, number):
+        """Return whose is whose: everybody has a company."""
+        return f"p{number}@{self.companies[number % len(self.companies)]}"
+
     def step(self):
+        """Let one thing happen, and perhaps be weighed."""
+        self.happens()
+        if self.chance.random() < 0.6:
+            self.scene.weigh(now=self.now, limit=self.chance.choice([1, 3, 100]))
+
+    def happens(self):
         """Let one thing happen, and some time go by."""
         self.now += self.chance.choice([timedelta(seconds=1), HOUR, 5 * HOUR, DAY])
         what = self.chance.choices(
@@ -105,8 +116,6 @@ class Life:
             [10, 3, 2, 2, 1, 1, 1, 1, 2, 1, 1],
         )[0]
         what()
-        if self.chance.random() < 0.6:
-            self.scene.weigh(now=self.now, limit=self.chance.choice([1, 3, 100]))
 
     def does(self):
         whose = self.chance.choice([*self.people, None])
@@ -131,7 +140,7 @@ class Life:
     def does_as_somebody(self):
         """Somebody types an address and does something, once or again."""
         if not self.claims or self.chance.random() < 0.6:
-            whose = self.chance.choice(["p0@example.com", "p1@example.com", "eve@example.com"])
+            whose = self.chance.choice([self.address(0), self.address(1), "eve@example.com"])
             self.claims.append(self.scene.claim(whose, now=self.now))
         self.did(None, Attributed.CLAIMED, self.chance.choice(self.claims))
 
@@ -291,7 +300,7 @@ def test_who_deletes_all_standings_loses_nothing(scene):
     scene.weigh(now=life.now)
     before, moves = life.phases(), len(scene.moves())
     scene.store.write(lambda session: session.execute(sa.delete(KeptStanding)))
-    scene.store.write(find_lost)
+    scene.store.write(lambda session: find_lost(session, now=life.now))
     scene.weigh(now=life.now)
 
     assert life.phases() == before

@@ -4,13 +4,14 @@ from collections import Counter, defaultdict
 
 import sqlalchemy as sa
 
-from regportal.buying.models import ContactRole, LogPlace, Opportunity
+from regportal.buying.models import ContactRole, Opportunity
+from regportal.buying.place import UNREAD
 from regportal.consent.ledger import broken_lines
 from regportal.forms.models import Answer
 from regportal.identity.models import Claim, ClaimState, Contact
 from regportal.inbox.models import Notice, NoticeState
 from regportal.outbox.models import Message, MessageState
-from regportal.tracking.models import Interaction, LogEntry
+from regportal.tracking.models import Interaction
 
 
 def left_to_do(session):
@@ -20,21 +21,13 @@ def left_to_do(session):
     unsettled = sa.select(sa.func.count(Claim.id)).where(
         Claim.state == ClaimState.CONFIRMED, Claim.settled_at.is_(None)
     )
-    place = session.scalars(sa.select(LogPlace)).first()
-    unread = sa.select(sa.func.count(LogEntry.number))
-    if place is not None:
-        read = (place.transaction, place.number)
-        unread = unread.where(
-            sa.tuple_(LogEntry.transaction, LogEntry.number)
-            > sa.tuple_(sa.literal(read[0]), sa.literal(read[1]))
-        )
     return {
         name: session.scalar(query)
         for name, query in {
             "messages due": due,
             "notices not understood": taken,
             "claims not settled": unsettled,
-            "log entries not weighed": unread,
+            "log entries not weighed": UNREAD,
         }.items()
     }
 

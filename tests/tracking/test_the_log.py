@@ -20,6 +20,7 @@ from regportal.tracking.actions import (
     seen_of_contacts,
 )
 from regportal.tracking.models import Attributed, Attribution, EntryKind, Interaction, Judged
+from regportal.tracking.shards import shards_in
 from tests.patience import PATIENCE, until
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -76,7 +77,9 @@ def lines_of(store, count, after=BEGINNING, limit=100):
     def are_there():
         nonlocal lines
         with store.read() as session:
-            lines = read_log(session, after, limit)
+            shards = range(shards_in(session))
+            lines = [line for one in shards for line in read_log(session, one, after, limit)]
+        lines = sorted(lines, key=lambda line: (line.transaction, line.number))[:limit]
         return len(lines) >= count
 
     until(are_there)

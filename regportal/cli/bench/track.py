@@ -44,9 +44,15 @@ MATOMO = 956
 """Events a second in calls of 20 that Matomo took on a machine like ours (docs/performance.md)."""
 CLOSE = 0.1
 """Seconds between two looks at how far behind the worker is."""
+OLDEST = """
+SELECT min(at) FROM (
+  SELECT (SELECT line.at FROM log_entry AS line
+           WHERE line.shard = place.shard AND line.number > place.number
+           ORDER BY line."transaction", line.number LIMIT 1) AS at FROM log_place AS place) AS every
+"""
 BEHIND = (
     "SELECT min(received_at) FROM parcel WHERE unpacked_at IS NULL",
-    "SELECT min(at) FROM log_entry WHERE number > (SELECT coalesce(max(number), 0) FROM log_place)",
+    OLDEST,
 )
 """Since when a call waits to be unpacked, and a line of the log to be weighed."""
 

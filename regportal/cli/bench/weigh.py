@@ -1,9 +1,15 @@
 """`regportal bench weigh`: from the lines of the log to moves, and to the news of them."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -41,12 +47,18 @@ STEPS = 2
 """The moves of such a contact's opportunity: to interest, and to comparison."""
 FEW = 10
 """Contacts with so much before them."""
+WORKERS = 2
+"""So many weigh at once on PostgreSQL, beside what one weighs alone."""
+SOON = 0.01
+"""Seconds after which a worker looks again at what the other one has in hand."""
 CRM = Connector(key="crm", type="webhook", url="https://crm.bench.example/in", secret="env:BENCH")  # noqa: S106 - the name of one
 COLUMNS = (
     *("id", "type", "object", "category", "properties", "occurred_at", "received_at"),
     *("contact_id", "attribution", "judged"),
 )
-KEY, AT = COLUMNS.index("id"), COLUMNS.index("received_at")
+Weigh = Callable[[datetime], Any]
+"""Weighs all there is, at a moment."""
+KEY, AT, WHOSE = map(COLUMNS.index, ("id", "received_at", "contact_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +88,15 @@ def bench_weigh(  # noqa: PLR0913 - as many as the command has options
     people = lines // EACH
     short, long = names_of(much)
     rows = log_of(log, people, EACH)
-    with scratch(server, folder, "weigh") as url:
+    with scratch(server, folder, "weigh") as url, _workers(url) as workers:
         upgrade(url)
         store, shelf = Store(make_engine(url)), Shelf()
         store.write(_publish)
         settle_down()  # as the worker does
+
+        def alone(now: datetime) -> object:
+            return weigh(store, shelf, now=now)
+
         settled = {short: _new(store, FEW), long: _new(store, FEW)}
         _live(store, settled[short], LITTLE)
         _live(store, settled[long], much)
@@ -89,9 +105,13 @@ def bench_weigh(  # noqa: PLR0913 - as many as the command has options
         def one() -> Measured:
             return {
                 **engine(rows, much),
-                "database": _weighed(store, shelf, _new(store, people), STORY),
+                "database": _weighed(store, alone, _new(store, people), STORY),
                 **{
-                    name: _weighed(store, shelf, deals, [PAGE] * (lines // FEW // 4))
+                    name: _weighed(store, together, _new(store, people), STORY)
+                    for name, together in workers.items()
+                },
+                **{
+                    name: _weighed(store, alone, deals, [PAGE] * (lines // FEW // 4))
                     for name, deals in settled.items()
                 },
             }
@@ -119,6 +139,7 @@ def bench_weigh(  # noqa: PLR0913 - as many as the command has options
                 None,
             ),
             _rate(f"lines a second into {database}", measured, "database", 10_000),
+            *(ratio(f"{name} / one worker", measured, name, "database", None) for name in workers),
             ratio(f"with {long} / with {short}", measured, long, short, 0.8),
         ],
         [
@@ -149,15 +170,46 @@ def _new(store: Store, people: int) -> list[Deal]:
     return store.write(lambda session: _deals(session, people))
 
 
+@contextlib.contextmanager
+def _workers(url: str) -> Iterator[dict[str, Weigh]]:
+    """Give the workers that weigh at once, by how many there are; on SQLite there are none."""
+    if url.startswith("sqlite"):
+        yield {}
+        return
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        for ready in [pool.submit(time.sleep, 1) for _ in range(WORKERS)]:
+            ready.result()  # each process has begun
+
+        def together(now: datetime) -> None:
+            for done in [pool.submit(_weigh_all, url, now) for _ in range(WORKERS)]:
+                done.result()
+
+        yield {f"{WORKERS} workers": together}
+
+
+def _weigh_all(url: str, now: datetime) -> None:
+    """Weigh until nothing is left, in a process of its own."""
+    store, shelf = _opened(url)
+    while weigh(store, shelf, now=now) is not None:
+        time.sleep(SOON)
+
+
+@cache
+def _opened(url: str) -> tuple[Store, Shelf]:
+    """Return the database as this process uses it."""
+    settle_down()
+    return Store(make_engine(url)), Shelf()
+
+
 def _weighed(
-    store: Store, shelf: Shelf, deals: Sequence[Deal], story: Sequence[tuple[str, str | None]]
+    store: Store, work: Weigh, deals: Sequence[Deal], story: Sequence[tuple[str, str | None]]
 ) -> Figures:
     """Measure the weigher on what these contacts do, one thing each in turn."""
     before = _written(store)
     now = datetime.now(UTC)
     store.write(lambda session: _do(session, deals, story, now))
     lines = len(deals) * len(story)
-    found = timed(lines, lambda: weigh(store, shelf, now=now))
+    found = timed(lines, lambda: work(now))
     moves = STEPS * len(deals) if story is STORY else 0
     news = len(deals) if moves else 0
     told = [after - earlier for earlier, after in zip(before, _written(store), strict=True)]
@@ -185,7 +237,7 @@ def _do(
         for deal in deals
     ]
     insert_all(session, Interaction, COLUMNS, rows)
-    heard = [(row[KEY], row[AT]) for row in rows]
+    heard = [(row[KEY], row[AT], row[WHOSE]) for row in rows]
     log_all(session, EntryKind.INTERACTION, heard)
 
 
@@ -231,7 +283,7 @@ def _deals(session: Session, people: int) -> list[Deal]:
 def _deal(number: int, now: datetime) -> Deal:
     """Return a contact and its opportunity."""
     key = uuid7()
-    email = f"bench-{number}-{key.hex}@bench.example"
+    email = f"bench-{number}@{key.hex}.example"  # each a company of its own
     contact = Contact(
         id=key,
         email=email,

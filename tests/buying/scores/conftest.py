@@ -11,6 +11,7 @@ from regportal.buying.scores.news import tell
 from regportal.buying.telling import log_time
 from regportal.tracking.actions import Place, read_log
 from regportal.tracking.models import Attributed, EntryKind, LogEntry
+from regportal.tracking.shards import shards_in
 from tests.buying.scene import NOON
 from tests.portal import patiently
 
@@ -19,7 +20,7 @@ class Listener:
     """Reads the log as the weigher does, and lets the scores hear of it."""
 
     def __init__(self, scene):
-        self.scene, self.place, self.at = scene, Place(0, 0), None
+        self.scene, self.places, self.at = scene, {}, None
 
     def hear(self, *, now=NOON, limit=100):
         """Weigh what is in the log, some lines a transaction."""
@@ -27,23 +28,30 @@ class Listener:
 
     def _all(self, limit, now):
         """Weigh what may be weighed; return whether lines wait for another's transaction."""
-        while self.scene.store.write(lambda session: self._some(session, limit, now)):
-            pass
-        done = sa.tuple_(sa.literal(self.place.transaction), sa.literal(self.place.number))
-        later = sa.tuple_(LogEntry.transaction, LogEntry.number) > done
         with self.scene.store.read() as session:
-            return session.scalars(sa.select(LogEntry.number).where(later).limit(1)).first()
+            shards = range(shards_in(session))
+        return [one for one in shards if self._shard(one, limit, now)] or None
 
-    def _some(self, session, limit, now):
+    def _shard(self, shard, limit, now):
+        while self.scene.store.write(lambda session: self._some(session, shard, limit, now)):
+            pass
+        place = self.places.get(shard, Place())
+        done = sa.tuple_(sa.literal(place.transaction), sa.literal(place.number))
+        later = sa.tuple_(LogEntry.transaction, LogEntry.number) > done
+        left = sa.select(LogEntry.number).where(LogEntry.shard == shard, later).limit(1)
+        with self.scene.store.read() as session:
+            return session.scalars(left).first()
+
+    def _some(self, session, shard, limit, now):
         published = self.scene.shelf.published(session)
-        read = read_log(session, self.place, limit)
+        read = read_log(session, shard, self.places.get(shard, Place()), limit)
         lines = []
         for line in read:
             self.at = log_time(self.at, line.at)
             lines.append((line, self.at))
         if not lines:
             return None
-        batch = look_up(session, lines, Attributed.VERIFIED)
+        batch = look_up(session, read, Attributed.VERIFIED)
         heard, known = Heard(), []
         for line, at in lines:
             heard.line(line, at, batch)
@@ -58,7 +66,7 @@ class Listener:
             session.execute(sa.insert(KnownInteraction), known)
         found = score(session, published, heard, now=now)
         tell(session, published, found.news, now=now)
-        self.place = Place(read[-1].transaction, read[-1].number)
+        self.places[shard] = Place(read[-1].transaction, read[-1].number)
         return len(lines)
 
     def tell(self, heard, *, now=NOON):
