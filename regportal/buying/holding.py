@@ -11,19 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.batch import Batch, look_up
-from regportal.buying.place import places
+from regportal.buying.batch import ONE, Batch, look_up
 from regportal.identity.models import Contact
-from regportal.store.facts import among
-from regportal.tracking.models import Attributed, LogEntry
+from regportal.tracking.models import OF_CONTACTS, Attributed, Interaction, LogEntry
 from regportal.tracking.shards import shards_in
 
+DID = sa.select(Interaction.contact_id).where(
+    Interaction.id.in_(sa.bindparam("interactions", expanding=True))
+)
+NAMED = Contact.id.in_(sa.bindparam("contacts", expanding=True))
 HELD = (
     sa.select(Contact.id)
-    .where(among(Contact.id))
+    .where(
+        Contact.person_id.in_(
+            sa.select(Contact.person_id).where(sa.or_(NAMED, Contact.id.in_(DID)))
+        )
+    )
     .order_by(Contact.id)
     .with_for_update(key_share=True)
 )
+"""Contacts, whoever did something, and all other addresses of each."""
 
 
 def look_up_held(
@@ -32,20 +39,24 @@ def look_up_held(
     """
     Return what lines are about, for rules that must be so sure; held until the transaction ends.
 
-    What was read before it was held is read again where another worker kept something meanwhile:
-    he may have kept it of the same people.
+    Whoever the lines name is held before anything of him is read. Where reading finds that they are
+    about others, too, these are held, and all is read again.
     """
     if shards_in(session) == 1:
         return {least: look_up(session, lines, least) for least in leasts}
-    held: set[uuid.UUID] = set()
+    did = {line.ref for line in lines if line.kind in ONE}
+    held = _hold(session, {line.ref for line in lines if line.kind in OF_CONTACTS}, did)
     while True:
-        before = places(session)
         found = {least: look_up(session, lines, least) for least in leasts}
         people = {contact for batch in found.values() for contact in batch.people}
         if people <= held:
             return found
-        session.execute(HELD, {"ids": [*people]})
-        held |= people
-        if places(session) == before:
-            return found
+        held |= _hold(session, people)
         session.expunge_all()
+
+
+def _hold(
+    session: Session, contacts: Iterable[uuid.UUID], did: Iterable[uuid.UUID] = ()
+) -> set[uuid.UUID]:
+    """Hold these contacts and who did these interactions; return who is held, by every address."""
+    return set(session.scalars(HELD, {"contacts": [*contacts], "interactions": [*did]}))

@@ -26,8 +26,11 @@ NEXT = (
 NEXT_LINES = sa.select(
     PLACE.c.shard, NEXT.with_only_columns(LINE.c.at).scalar_subquery().label("at")
 ).order_by(NEXT.scalar_subquery())
-PLACES = sa.select(PLACE.c.shard, PLACE.c.transaction, PLACE.c.number, PLACE.c.at)
-OWN = PLACES.where(PLACE.c.shard == sa.bindparam("mine")).with_for_update(skip_locked=True)
+OWN = (
+    sa.select(PLACE.c.transaction, PLACE.c.number, PLACE.c.at)
+    .where(PLACE.c.shard == sa.bindparam("mine"))
+    .with_for_update(skip_locked=True)
+)
 UNREAD = (
     sa.select(sa.func.count())
     .select_from(LINE)
@@ -64,11 +67,6 @@ def next_lines(session: Session) -> dict[int, datetime | None]:
 def unread(session: Session) -> int:
     """Return how many lines of the log are not weighed yet."""
     return session.scalar(UNREAD) or 0
-
-
-def places(session: Session) -> dict[int, Mark]:
-    """Return the place in each shard that was begun, as it is kept by now."""
-    return {shard: Mark(Place(*place), at) for shard, *place, at in session.execute(PLACES)}
 
 
 def own_place(session: Session, shard: int) -> Mark | None:
