@@ -28,8 +28,8 @@ from regportal.privacy import letters as privacy_letters
 from tests.browsing import go
 from tests.portal import SECRET, SITE, Portal
 
-MEASUREMENTS = {"shown", "served", "tally"}
-"""Tables a GET may write: what was shown and served; no rule, score or webhook reads them."""
+MEASUREMENTS = {"shown", "shown_to", "served", "tally"}
+"""Tables a GET may write: what was shown to what, and served; no rule or webhook reads them."""
 AGENTS = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/150.0 Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1 Mobile/15E148",
