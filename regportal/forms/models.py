@@ -51,7 +51,7 @@ class Shown(Base):
     )
     person: ClassVar = {"visitor_id": "visitor.id"}
     clock = "anonymous"
-    aged_by = "shown_at"
+    aged_by = "id"
 
     id: Mapped[Id]
     gate: Mapped[str] = mapped_column(index=True)
@@ -101,7 +101,7 @@ class Submission(Base):
     plain = frozenset({"id", "content", "visitor_id"})
     person: ClassVar = {"visitor_id": "visitor.id"}
     clock = "anonymous"
-    aged_by = "at"
+    aged_by = "id"
 
     id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True)
     gate: Mapped[str]

@@ -86,7 +86,6 @@ class Choice(Base):
     plain = frozenset({"id", "visitor_id"})
     person: ClassVar = {"visitor_id": "visitor.id"}
     clock = "anonymous"
-    aged_by = "at"
 
     id: Mapped[Id]
     visitor_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("visitor.id"), index=True)
@@ -157,7 +156,7 @@ class Claim(Base):
     )
 
     id: Mapped[Id]
-    visitor_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("visitor.id"))
+    visitor_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("visitor.id"), index=True)
     typed: Mapped[str]
     email: Mapped[str]
     match_key: Mapped[str] = mapped_column(index=True)

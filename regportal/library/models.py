@@ -29,7 +29,7 @@ class Grant(Base):
     )
     person: ClassVar = {"claim_id": "claim.id", "visitor_id": "visitor.id"}
     clock = "anonymous"
-    aged_by = "issued_at"
+    aged_by = "id"
 
     id: Mapped[Id]
     hash: Mapped[bytes] = mapped_column(unique=True)
@@ -56,7 +56,6 @@ class Serving(Base):
     plain = frozenset({"id", "grant_id", "status", "first_byte", "length"})
     person: ClassVar = {"grant_id": "grant.id"}
     clock = "anonymous"
-    aged_by = "at"
 
     id: Mapped[Id]
     grant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("grant.id"), index=True)

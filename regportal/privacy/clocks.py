@@ -19,20 +19,17 @@ from regportal.forms.models import Answer
 from regportal.identity.models import Claim, ClaimState, Contact, Visitor
 from regportal.identity.people import contacts_of
 from regportal.outbox.models import Message, Subject
-from regportal.privacy.capping import nobodys
-from regportal.privacy.capping import remove as remove_interactions
 from regportal.privacy.erasing import TIME, erase, remove, whom_of
 from regportal.privacy.models import Chore
 from regportal.privacy.traces import MENTION, Traces, every_model, primary
+from regportal.privacy.unknown import AT_ONCE, STEPS, is_older, remove_aged
 from regportal.store.base import Base, Clock
 from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.facts import table_of
 from regportal.store.ids import first_of
 from regportal.store.sessions import Store
-from regportal.tracking.models import Attribution, Interaction, Parcel, Told, Touch, Visit
+from regportal.tracking.models import Attribution, Interaction, Told
 
-AT_ONCE = 200
-"""Rows of one transaction: other writers wait no longer than for these."""
 RETENTION = "retention"
 """What the nightly job is called where it says when it ran."""
 AFTER_CONSENT = timedelta(days=3 * 365)
@@ -76,12 +73,10 @@ def tidy(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> dict[str,
     steps: dict[str, Step] = {
         clock: partial(_by_age, clock=clock, before=now - kept[clock]) for clock in SIMPLE
     }
+    steps["claims"] = partial(_claims, before=now - kept["claims"])
+    unknown = now - kept["anonymous"]
+    steps |= {name: partial(step, before=unknown) for name, step in STEPS.items()}
     steps |= {
-        "claims": partial(_claims, before=now - kept["claims"]),
-        "anonymous": partial(_anonymous, before=now - kept["anonymous"]),
-        "interactions": partial(_interactions, before=now - kept["anonymous"]),
-        "visits": partial(_visits, before=now - kept["anonymous"]),
-        "calls": partial(_calls, before=now - kept["anonymous"]),
         "told": partial(_ahead, before=now - kept["network"], now=now),
         "ledger": partial(_evidence, before=now - kept["ledger"]),
         "numbers": _numbers,
@@ -90,6 +85,7 @@ def tidy(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> dict[str,
     for name, step in steps.items():
         while gone := store.write(step):
             did[name] += gone
+    did.update(remove_aged(store, before=unknown))
     before = now - kept["contacts"]
     with store.read() as session:
         silent = session.scalars(_silent(before)).all()
@@ -122,8 +118,7 @@ def _by_age(session: Session, *, clock: Clock, before: datetime) -> int:
 def _some_of(session: Session, model: type[Base], before: datetime) -> int:
     """Delete, or empty, some rows of one table that are too old."""
     table = table_of(model)
-    age = table.columns[model.aged_by or ""]
-    old = age < (first_of(before) if isinstance(age.type, sa.Uuid) else before)
+    old = is_older(model, before)
     held = [table.columns[name] for name, key in model.person.items() if key == MENTION]
     if model.emptied:
         old = sa.and_(old, sa.or_(*(column != _nothing(column) for column in held)))
@@ -153,68 +148,6 @@ def _claims(session: Session, *, before: datetime) -> int:
     ).all()
     if old:
         remove(session, Traces(claims=frozenset(old)))
-    return len(old)
-
-
-def _anonymous(session: Session, *, before: datetime) -> int:
-    """Delete some browsers that nobody used for long and that are nobody's we know."""
-    named = sa.exists().where(Claim.visitor_id == Visitor.id)
-    proven = sa.exists().where(Claim.id == Visitor.claim_id)
-    known = sa.exists().where(
-        Interaction.visitor_id == Visitor.id, Interaction.contact_id.is_not(None)
-    )
-    given = sa.exists().where(
-        Interaction.visitor_id == Visitor.id,
-        Attribution.interaction_id == Interaction.id,
-        Attribution.contact_id.is_not(None),
-    )
-    told = sa.exists().where(Answer.visitor_id == Visitor.id, Answer.contact_id.is_not(None))
-    framed = aliased(Visitor)
-    speaks = sa.exists().where(framed.id == Visitor.speaks_for)  # it goes after him
-    came = sa.exists().where(Visit.visitor_id == Visitor.id, Visit.last_at >= before)
-    old = session.scalars(
-        sa.select(Visitor.id)
-        .where(Visitor.last_seen < before, ~came, ~named, ~proven, ~known, ~given, ~told, ~speaks)
-        .limit(AT_ONCE)
-    ).all()
-    if old:
-        remove(session, Traces(visitors=frozenset(old)))
-    return len(old)
-
-
-def _interactions(session: Session, *, before: datetime) -> int:
-    """Delete some interactions that are nobody's, also of browsers that still come."""
-    old = session.scalars(
-        sa.select(Interaction.id).where(Interaction.received_at < before, nobodys()).limit(AT_ONCE)
-    ).all()
-    return remove_interactions(session, old)
-
-
-def _visits(session: Session, *, before: datetime) -> int:
-    """Delete some visits of which nothing is left, with what led to them."""
-    done = sa.exists().where(Interaction.visit_id == Visit.id)
-    asked = sa.exists().where(Answer.visit_id == Visit.id)
-    old = session.scalars(
-        sa.select(Visit.id).where(Visit.last_at < before, ~done, ~asked).limit(AT_ONCE)
-    ).all()
-    session.execute(sa.delete(Touch).where(Touch.visit_id.in_(old)))
-    session.execute(sa.delete(Visit).where(Visit.id.in_(old)))
-    return len(old)
-
-
-def _calls(session: Session, *, before: datetime) -> int:
-    """Delete some calls that are nobody's, where what they told is to go sooner than networks."""
-    old = session.scalars(
-        sa.select(Parcel.id)
-        .where(
-            Parcel.received_at < before,
-            Parcel.unpacked_at.is_not(None),
-            Parcel.contact_id.is_(None),
-            Parcel.claim_id.is_(None),
-        )
-        .limit(AT_ONCE)
-    ).all()
-    session.execute(sa.delete(Parcel).where(Parcel.id.in_(old)))
     return len(old)
 
 

@@ -113,6 +113,7 @@ class Base(DeclarativeBase):
     The column with the moment at which the clock starts; NULL: it has not started.
 
     A key of version 7 is one: it begins with its moment, and needs no index of its own.
+    None: the row hangs on another by a key that is never empty, and goes with that one.
     """
     emptied: ClassVar[str | None] = None
     """Why the row stays when its person goes; its columns that named him are emptied then."""

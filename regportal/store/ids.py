@@ -7,6 +7,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FAR = 1000 * 4096
+"""A clock that goes back by more than this, a second, was wrong before."""
 
 _turn = threading.Lock()
 _last = 0
@@ -59,9 +61,13 @@ def first_of(at: datetime) -> uuid.UUID:
 
 
 def _tick() -> int:
-    """Return this moment in 1/4096 of a millisecond, later than any returned before."""
+    """
+    Return this moment in 1/4096 of a millisecond, later than any returned before.
+
+    But a clock that was far ahead, and was set right, is followed: rows are deleted by these.
+    """
     global _last  # noqa: PLW0603 - one clock a process
     now = time.time_ns() * 4096 // 1_000_000
     with _turn:
-        _last = max(now, _last + 1)
+        _last = now if _last - now > FAR else max(now, _last + 1)
         return _last

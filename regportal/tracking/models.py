@@ -105,7 +105,6 @@ class Touch(Base):
     plain = frozenset({"id", "visit_id"})
     person: ClassVar = {"visit_id": "visit.id"}
     clock = "anonymous"
-    aged_by = "at"
 
     id: Mapped[Id]
     visit_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("visit.id"), index=True)
@@ -201,7 +200,6 @@ class Attribution(Base):
     plain = frozenset({"id", "interaction_id", "contact_id"})
     person: ClassVar = {"contact_id": "contact.id", "interaction_id": "interaction.id"}
     clock = "anonymous"
-    aged_by = "at"
     __table_args__ = (sa.Index("ix_attribution_contact", "contact_id"),)
 
     id: Mapped[Id]
@@ -234,7 +232,6 @@ class Verdict(Base):
     plain = frozenset({"id", "interaction_id", "judged_by"})
     person: ClassVar = {"interaction_id": "interaction.id"}
     clock = "anonymous"
-    aged_by = "at"
 
     id: Mapped[Id]
     interaction_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("interaction.id"), index=True)

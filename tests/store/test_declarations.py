@@ -39,6 +39,8 @@ def faults_of(model):
         found.append(f"{name}: no clock {model.clock!r}")
     if model.aged_by is not None and model.aged_by not in columns:
         found.append(f"{name}.{model.aged_by}: no such column to age by")
+    if model.clock == "anonymous" and model.aged_by is None and not hangs(model):
+        found.append(f"{name}: nothing to age by, and no row it always hangs on")
     if model.outlives and model.emptied:
         found.append(f"{name}: stays whole, or is emptied?")
     return found + [
@@ -46,6 +48,12 @@ def faults_of(model):
         for column, key in model.person.items()
         if not is_key(key)
     ]
+
+
+def hangs(model):
+    """Return whether each row hangs on another, with which it goes."""
+    columns = model.__table__.columns
+    return any(columns[one].foreign_keys and not columns[one].nullable for one in model.person)
 
 
 def is_key(key):

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regportal.store.documents import Publication
-from regportal.store.ids import uuid7
+from regportal.store.ids import first_of, uuid7
 
 BERLIN = timezone(timedelta(hours=1))
 
@@ -47,6 +48,16 @@ def test_keys_of_one_process_sort_in_the_order_they_were_made():
 
     assert made == sorted(made)
     assert [str(one) for one in made] == sorted(str(one) for one in made)
+
+
+def test_keys_follow_a_clock_that_was_wrong_and_is_set_right():
+    now = datetime.now(UTC)
+    with time_machine.travel(now + timedelta(days=800)):
+        ahead = uuid7()
+    right = [uuid7(), uuid7()]
+
+    assert right == sorted(right)
+    assert first_of(now) <= right[0] < first_of(now + timedelta(days=1)) < ahead
 
 
 def test_keys_of_many_threads_are_all_different():
