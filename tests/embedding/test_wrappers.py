@@ -2,9 +2,11 @@
 
 import html
 import json
+import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,11 +27,12 @@ def place(place_in):
     return place_in("path")
 
 
-def run(*command, folder=ROOT):
+def run(*command, folder=ROOT, **environment):
     """Run a program, and return what it said."""
     said = subprocess.run(
         [str(one) for one in command],
         cwd=folder,
+        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
         capture_output=True,
         text=True,
         timeout=120,
@@ -81,40 +84,90 @@ const page = make('div', null,
   make(RegportalGate, {{ ...said, gate: 'study' }}, 'The study'))
 {then}
 """
+VUE = """
+import {{ regportal }} from '{component}'
+import {{ createSSRApp, h, resolveComponent }} from 'vue'
+{how}
+const said = {{ src: '{src}', integrity: '{integrity}' }}
+const tell = event => document.documentElement.append(' opened ' + event.detail.gate)
+const app = createSSRApp(() => {{
+  const make = (props, text) => h(resolveComponent('RegportalGate'), props, () => text)
+  return h('div', [
+    make({{ gate: 'guide', onOpened: tell }}, 'The guide'), make({{ gate: 'study' }}, 'The study')])
+}}).use(regportal, said)
+{then}
+"""
 
 
-def bundled(place, folder, name, how, then, *options):
-    """Put a page with two gates together, as whoever uses React does."""
-    snippet, component = place.snippet("guide"), EXAMPLES / "react" / "regportal-gate.jsx"
-    entry = folder / f"{name}.jsx"
-    entry.write_text(
-        REACT.format(
-            component=component, src=snippet.src, integrity=snippet.integrity, how=how, then=then
+@dataclass(frozen=True)
+class Framework:
+    """What a page with two gates is made with, and how: in a browser, and on a server."""
+
+    component: str
+    page: str
+    in_browser: tuple[str, str]
+    on_server: tuple[str, str]
+
+    def bundled(self, place, folder, name, *options):
+        """Put a page with two gates together, as whoever uses it does."""
+        how, then = getattr(self, name)
+        snippet, component = place.snippet("guide"), EXAMPLES / self.component
+        entry = folder / f"{name}.jsx"
+        entry.write_text(
+            self.page.format(
+                component=component,
+                src=snippet.src,
+                integrity=snippet.integrity,
+                how=how,
+                then=then,
+            )
         )
-    )
-    made = folder / f"{name}.js"
-    run(
-        TOOLS / "esbuild", entry, "--bundle", "--format=esm", "--jsx=automatic", *options,
-        f"--outfile={made}", f"--alias:react={ROOT}/node_modules/react",
-        f"--alias:react-dom={ROOT}/node_modules/react-dom",
-    )  # fmt: skip
-    return made
+        made = folder / f"{name}.js"
+        run(
+            TOOLS / "esbuild", entry, "--bundle", "--format=esm", "--jsx=automatic", *options,
+            "--define:process.env.NODE_ENV='production'", "--log-level=error", f"--outfile={made}",
+            NODE_PATH=ROOT / "node_modules",
+        )  # fmt: skip
+        return made
 
 
-def test_react_in_a_browser(place, new_context, tmp_path):
-    made = bundled(
-        place,
-        tmp_path,
-        "page",
-        "import { createRoot } from 'react-dom/client'",
-        "createRoot(document.querySelector('main')).render(page)",
-        "--define:process.env.NODE_ENV='production'",
-        "--minify",
-    )
+FRAMEWORKS = {
+    "react": Framework(
+        "react/regportal-gate.jsx",
+        REACT,
+        (
+            "import { createRoot } from 'react-dom/client'",
+            "createRoot(document.querySelector('main')).render(page)",
+        ),
+        (
+            "import { renderToStaticMarkup } from 'react-dom/server.edge'",
+            "console.log(renderToStaticMarkup(page))",
+        ),
+    ),
+    "vue": Framework(
+        "vue/regportal-gate.js",
+        VUE,
+        ("", "app.mount('main')"),
+        (
+            "import { renderToString } from 'vue/server-renderer'",
+            "renderToString(app).then(console.log)",
+        ),
+    ),
+}
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def framework(request):
+    """One of those that draw pages in the browser."""
+    return FRAMEWORKS[request.param]
+
+
+def test_a_framework_in_a_browser(place, new_context, tmp_path, framework):
+    made = framework.bundled(place, tmp_path, "in_browser", "--minify")
     (place.pages / "app.js").write_bytes(made.read_bytes())
     body = '<main></main><script type="module" src="/app.js"></script>'
-    # React itself sets the address of the script, which Trusted Types would keep it from.
-    address = place.page("react", body=body, policy="default-src 'none'", alone=True)
+    # They set the address of the script themselves, which Trusted Types would keep them from.
+    address = place.page("app", body=body, policy="default-src 'none'", alone=True)
     page = new_context().new_page()
     go(page, address)
     gate = page.locator("regportal-gate[gate=guide]")
@@ -129,15 +182,8 @@ def test_react_in_a_browser(place, new_context, tmp_path):
     )
 
 
-def test_react_on_a_server(place, tmp_path):
-    made = bundled(
-        place,
-        tmp_path,
-        "server",
-        "import { renderToStaticMarkup } from 'react-dom/server.edge'",
-        "console.log(renderToStaticMarkup(page))",
-        "--platform=node",
-    )
+def test_a_framework_on_a_server(place, tmp_path, framework):
+    made = framework.bundled(place, tmp_path, "on_server", "--platform=node")
     said = flat(run(NODE, made))
 
     assert flat(place.snippet("guide").element).replace("> <", "><") in said
