@@ -20,6 +20,7 @@ PAGES = [path for path in TEMPLATES if path not in LETTERS]
         ("js/players.js", 2200),
         ("js/handover.js", 1500),
         ("js/frame.js", 1300),
+        ("js/sending.js", 600),
     ],
 )
 def test_what_a_prospect_loads_is_small(file, most):
