@@ -9,6 +9,8 @@ import click
 from regportal.app import scripts, web_root
 from regportal.cli.installation import opened
 from regportal.forms.schema import Gate
+from regportal.forms.teaser import gated, teaser
+from regportal.library.schema import Asset
 from regportal.store.documents import Published, Site, said
 
 ROOM = "regportal-gate { display: block; min-height: 30rem; --rp-space: 30rem }"
@@ -25,6 +27,8 @@ class Snippet:
     """The line for the head of the page."""
     element: str | None
     """What stands where the gate is to be; None for the recorder alone."""
+    teaser: str | None
+    """The same for search engines, as data; None for a gate without an abstract."""
     style: str | None
     """The rule for the page's style sheet; None for the recorder alone."""
     policy: dict[str, str]
@@ -66,22 +70,30 @@ def snippet_of(
     """Return what a page needs for a gate, or for the recorder alone; raise NotHereError."""
     name = "regportal.js" if gate else "recorder.js"
     src, integrity = f"{portal}/{build.address(name)}", build.integrity(name)
-    element = None
+    element = data = None
     policy = {"script-src": origin, "connect-src": origin}
     if gate:
-        how = f' mode="{mode}"' if mode else ""
-        headline = said(published.one(Gate, gate).headline, Site.of(published).locale)
-        element = (
-            f'<regportal-gate gate="{gate}"{how}>\n'
-            f'  <a href="{escape(portal)}/g/{gate}">{escape(headline)}</a>\n'
-            "</regportal-gate>"
-        )
+        found, site = published.one(Gate, gate), Site.of(published)
+        element = _element(portal, found, site.locale, mode)
+        told = teaser(found, published.one(Asset, found.asset), site, site.locale)
+        data = str(told) if told else None
         policy["frame-src"] = origin
     script = (
         f'<script type="module" src="{escape(src)}"\n'
         f'  integrity="{integrity}" crossorigin></script>'
     )
-    return Snippet(src, integrity, script, element, ROOM if gate else None, policy)
+    return Snippet(src, integrity, script, element, data, ROOM if gate else None, policy)
+
+
+def _element(portal: str, gate: Gate, locale: str, mode: str | None = None) -> str:
+    """Return what stands in a page where a gate is to be: its abstract, and a link."""
+    how = f' mode="{mode}"' if mode else ""
+    link = f'<a href="{escape(portal)}/g/{gate.key}">{escape(said(gate.headline, locale))}</a>'
+    abstract = [f"<p>{escape(paragraph)}</p>" for paragraph in gate.abstract_in(locale)]
+    if abstract:
+        link = f'<p class="{gated(gate)}">{link}</p>'
+    inside = "".join(f"  {line}\n" for line in [*abstract, link])
+    return f'<regportal-gate gate="{gate.key}"{how}>\n{inside}</regportal-gate>'
 
 
 def _lines(found: Snippet) -> list[str]:
@@ -93,4 +105,7 @@ def _lines(found: Snippet) -> list[str]:
         lines += ["", f"<!-- {says} -->", f"<style>{found.style}</style>"]
     if found.element:
         lines += ["", "<!-- where the gate is to be -->", found.element]
+    if found.teaser:
+        says = "the same for search engines; data, which no policy of the page stops"
+        lines += ["", f"<!-- {says} -->", found.teaser]
     return [*lines, "", f"<!-- a Content-Security-Policy of the page must allow: {allows} -->"]

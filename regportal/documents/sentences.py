@@ -33,6 +33,7 @@ PATTERNS = {
         "is not an origin: write scheme and host alone, in small letters, like"
         " https://www.acme.example"
     ),
+    r"^[\s\S]*\S[\s\S]*$": "says nothing",
 }
 """Every pattern of the schema, but that of a secret, whose value is never shown."""
 

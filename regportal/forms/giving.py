@@ -12,7 +12,7 @@ from regportal.consent.schema import Newsletter
 from regportal.forms.actions import Sent
 from regportal.forms.asking import csrf_token
 from regportal.forms.fields import GateForm
-from regportal.forms.pages import around_page, asset_shown, category_shown
+from regportal.forms.pages import around_page, asset_shown, category_shown, gate_shown
 from regportal.forms.proving import waits_for_code
 from regportal.forms.rules import related
 from regportal.forms.schema import Gate
@@ -78,6 +78,7 @@ def done_page(
         "forms/done.html",
         title=said(asset.title, locale),
         asset=asset_shown(asset, locale),
+        gate=gate_shown(visiting.around.gate, locale),
         download=download,
         starts=starts,
         external_url=asset.url if given.download else None,
@@ -110,6 +111,7 @@ def kiosk_page(visiting: Visiting, sent: Sent) -> Response:
         "forms/kiosk.html",
         title=said(visiting.around.asset.title, visiting.locale),
         asset=asset_shown(visiting.around.asset, visiting.locale),
+        gate=gate_shown(visiting.around.gate, visiting.locale),
         masked=masked(sent.address.email) if sent.address else "",
         gate_url=gate_url,
         **around_page(visiting.around.site),

@@ -2,11 +2,12 @@
 
 from flask import Blueprint, Response, make_response, render_template
 
-from regportal.forms.pages import asset_shown, language_asked
+from regportal.forms.pages import asset_shown, gate_shown, language_asked
 from regportal.forms.schema import Gate
+from regportal.forms.teaser import gated, teaser
 from regportal.library.schema import Asset
 from regportal.store import current
-from regportal.store.documents import Site, said
+from regportal.store.documents import Site
 
 bp = Blueprint("including", __name__)
 
@@ -24,14 +25,16 @@ def include(key: str) -> Response:
     if gate is None:
         return make_response("", 404, {"Cache-Control": "no-store"})
     asked = language_asked()
-    locale = asked or Site.of(published).locale
+    site, asset = Site.of(published), published.one(Asset, gate.asset)
+    locale = asked or site.locale
     fragment = render_template(
         "forms/include.html",
         gate=key,
         lang=asked,
-        headline=said(gate.headline, locale),
-        text=said(gate.text, locale) if gate.text else None,
-        asset=asset_shown(published.one(Asset, gate.asset), locale),
+        **gate_shown(gate, locale),
+        gated=gated(gate),
+        teaser=teaser(gate, asset, site, locale),
+        asset=asset_shown(asset, locale),
         portal=current.settings().base_url,
     )
     return make_response(fragment)

@@ -10,6 +10,7 @@ from flask import g, request
 
 from regportal.consent.schema import Newsletter
 from regportal.forms.languages import READ_BY_VISITORS, languages_offered
+from regportal.forms.schema import Gate
 from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Published, Site, said
@@ -94,6 +95,15 @@ def around_page(site: Site, locale: str | None = None) -> dict[str, Any]:
         "parent": parent,
         "handed": g.get("handed"),
         **speaking(locale),
+    }
+
+
+def gate_shown(gate: Gate, locale: str) -> dict[str, Any]:
+    """Return what pages say about a gate, before and after it is passed."""
+    return {
+        "headline": said(gate.headline, locale),
+        "text": said(gate.text, locale) if gate.text else None,
+        "abstract": gate.abstract_in(locale),
     }
 
 

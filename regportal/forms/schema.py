@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from regportal.store.schema import Document, Key, Site, Span, Text
+from regportal.store.schema import Document, Key, Prose, Site, Span, Text, paragraphs, said
 
 QuestionType = Literal[
     "text",
@@ -80,6 +80,7 @@ class Gate(Document):
     asset: Key
     headline: Text
     text: Text | None = None
+    abstract: Prose | None = None
     questions: tuple[Key, ...] = ()
     newsletters: tuple[Key, ...] = ()
     delivery: Literal["instant", "mail"] = "instant"
@@ -87,6 +88,10 @@ class Gate(Document):
     per_visit: Annotated[int, Field(ge=0, le=20)] = 1
     answer: Literal["optional", "required"] = "optional"
     kiosk: bool | None = None
+
+    def abstract_in(self, locale: str) -> list[str]:
+        """Return the paragraphs of its abstract in a language; none where it has no abstract."""
+        return paragraphs(said(self.abstract, locale)) if self.abstract else []
 
     def stands_at_kiosk(self, site: Site) -> bool:
         """Return whether it stands open to passers-by: no cookies, and the file goes by mail."""

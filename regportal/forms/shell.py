@@ -68,6 +68,7 @@ class Shell(Strict):
 
     gate: str
     text: str | None
+    abstract: Annotated[list[str], Field(description="What is in it, by paragraphs.")]
     title: Annotated[str, Field(description="Of the asset.")]
     type: Annotated[str, Field(description="Of the file, and how large it is.")]
     page: Annotated[str, Field(description="The gate as a page of its own.")]
@@ -94,6 +95,7 @@ def shell(path: AtGate) -> Shell:
     return Shell(
         gate=gate.key,
         text=said(gate.text, locale) if gate.text else None,
+        abstract=gate.abstract_in(locale),
         title=asset["title"],
         type=asset["type"],
         page=current.settings().origin + url_for("forms.gate", key=key),

@@ -12,7 +12,7 @@ from regportal.errors import StaleError
 from regportal.forms import after
 from regportal.forms.fields import GateForm
 from regportal.forms.forming import form_for, fresh_ask
-from regportal.forms.pages import around_page, asset_shown, frequency_shown
+from regportal.forms.pages import around_page, asset_shown, frequency_shown, gate_shown
 from regportal.forms.rules import Ask
 from regportal.forms.schema import Question
 from regportal.forms.taking import Crowded, Faulty, Fields, Taken, take_fields
@@ -105,10 +105,7 @@ def _page(
     page = render_template(
         "forms/gate.html",
         title=said(gate.headline, locale),
-        gate={
-            "headline": said(gate.headline, locale),
-            "text": said(gate.text, locale) if gate.text else None,
-        },
+        gate=gate_shown(gate, locale),
         asset=asset_shown(visiting.around.asset, locale),
         form=form,
         effort=effort,

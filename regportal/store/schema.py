@@ -31,6 +31,10 @@ Text = (
 )
 """What people read: one text, or one a language."""
 
+Passage = Annotated[str, Field(min_length=1, max_length=3000, pattern=r"^[\s\S]*\S[\s\S]*$")]
+Prose = Passage | Annotated[dict[Language, Passage], Field(min_length=1)]
+"""What people read in some paragraphs, with an empty line between: one text, or one a language."""
+
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -81,6 +85,16 @@ def said(text: str | Mapping[str, str], locale: str = "en") -> str:
         return text
     parent = locale.partition("-")[0]
     return text.get(locale) or text.get(parent) or next(iter(text.values()))
+
+
+def paragraphs(text: str) -> list[str]:
+    r"""
+    Return the paragraphs of a text, each on one line.
+
+    >>> paragraphs("One list,\nevery widget.\n \n\nSpares, too.\n")
+    ['One list, every widget.', 'Spares, too.']
+    """
+    return [" ".join(one.split()) for one in re.split(r"\n\s*\n", text) if one.strip()]
 
 
 def texts_in(document: BaseModel, path: str = "") -> Iterator[tuple[str, str | Mapping[str, str]]]:

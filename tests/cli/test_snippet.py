@@ -1,5 +1,6 @@
 """The lines that bring a gate, or the recorder, into a page."""
 
+import json
 import re
 
 import pytest
@@ -16,6 +17,7 @@ assets:
   - {{key: list, title: Prices, category: price-list, url: https://www.acme.example/prices}}
 gates:
   - {{key: prices, asset: list, headline: Prices & "terms"}}
+  - {{key: terms, asset: list, headline: Terms, abstract: "Rebates & more.\n\n\nFreight."}}
 """
 WWW = "https://www.acme.example"
 BUILD = scripts.present(web_root() / "static" / "js")
@@ -77,11 +79,31 @@ def test_it_is_printed_as_it_is_put_into_a_page(published):
     assert re.sub(r"<!--.*?-->", "", outside).strip() == ""
 
 
+def test_an_abstract_stands_in_the_element_and_is_told_to_search_engines(published):
+    ran = published()("snippet", "terms")
+    told = published()("snippet", "terms", "--json").json()
+    data = told["teaser"].removeprefix('<script type="application/ld+json">')
+    data = json.loads(data.removesuffix("</script>"))
+
+    assert told["element"].splitlines() == [
+        '<regportal-gate gate="terms">',
+        "  <p>Rebates &amp; more.</p>",
+        "  <p>Freight.</p>",
+        f'  <p class="regportal-terms"><a href="{WWW}/portal/g/terms">Terms</a></p>',
+        "</regportal-gate>",
+    ]
+    assert data["description"] == "Rebates & more.\n\nFreight."
+    assert data["hasPart"]["cssSelector"] == ".regportal-terms"
+    assert "encodingFormat" not in data
+    assert told["teaser"] in ran.out
+    assert published()("snippet", "prices", "--json").json()["teaser"] is None
+
+
 def test_without_a_gate_it_is_the_recorder_alone(published):
     told = published()("snippet", "--json").json()
 
     assert told["src"].endswith(f"/{BUILD.version}/recorder.js")
-    assert told["element"] is told["style"] is None
+    assert told["element"] is told["teaser"] is told["style"] is None
     assert told["policy"] == dict.fromkeys(("script-src", "connect-src"), WWW)
 
 

@@ -28,6 +28,7 @@ import { touchOf } from './touch.js'
 /**
  * @typedef {object} Shell
  * @property {string | null} text
+ * @property {string[]} [abstract] not in a shell that a cache keeps from the release before
  * @property {string} title
  * @property {string} type
  * @property {string} page

@@ -42,9 +42,13 @@ const begun = ([first = '', ...rest]) => first.toLocaleUpperCase() + rest.join('
  * The form: the address or one question, a newsletter, and the buttons.
  * @param {Asked} asked
  * @param {Shell} shell
- * @param {{ id: string, mayRemember: boolean }} how
+ * @param {{ id: string, gated: string | undefined, mayRemember: boolean }} how `gated`: its class, for search engines
  */
-export function form({ email, question, newsletter }, { words, kiosk }, { id, mayRemember }) {
+export function form(
+  { email, question, newsletter },
+  { words, kiosk },
+  { id, gated, mayRemember },
+) {
   /**
    * @param {string} says
    * @param {Record<string, string>} [more]
@@ -64,7 +68,7 @@ export function form({ email, question, newsletter }, { words, kiosk }, { id, ma
       ]
   return make(
     'form',
-    { 'data-rp': 'gate', part: 'form', method: 'post', novalidate: true },
+    { 'data-rp': 'gate', part: 'form', class: gated, method: 'post', novalidate: true },
     email &&
       line(
         { id: `${id}-email`, label: words.email ?? '', hint: words.hint },
@@ -99,6 +103,18 @@ export function form({ email, question, newsletter }, { words, kiosk }, { id, ma
     question && !question.required && make('p', { part: 'note' }, words.either_way),
   )
 }
+
+/**
+ * What is in it, before the form is sent and after.
+ * @param {Shell} shell
+ */
+export const abstract = ({ abstract = [] }) =>
+  abstract[0] &&
+  make(
+    'div',
+    { part: 'abstract', 'data-rp': 'abstract' },
+    ...abstract.map(paragraph => make('p', {}, theirs(paragraph))),
+  )
 
 /**
  * One line to type on, or one list to choose from.

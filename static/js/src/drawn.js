@@ -2,7 +2,7 @@
 
 import { find } from '../effort.js'
 import { RefusedError } from './asking.js'
-import { answers, complain, fillIn, form, make, named, quiet, theirs } from './drawing.js'
+import { abstract, answers, complain, fillIn, form, make, named, quiet, theirs } from './drawing.js'
 import { keep, read } from './kept.js'
 
 /** @typedef {import('./asking.js').Asked} Asked */
@@ -76,13 +76,17 @@ export class Drawn {
     const objects =
       /** @type {any} */ (navigator).globalPrivacyControl ||
       (shell.do_not_track && /** @type {any} */ (navigator).doNotTrack === '1')
-    const id = `rp-${this.asking.gate}`
     this.fill(
       asked.recognised && this.who(words.back),
       make('h2', { part: 'headline', tabindex: '-1' }, theirs(asked.headline)),
       text && make('p', { part: 'text' }, theirs(text)),
       make('p', { part: 'meta' }, theirs(title), ' · ', theirs(type)),
-      form(asked, shell, { id, mayRemember: shell.remember && !objects }),
+      form(asked, shell, {
+        id: `rp-${this.asking.gate}`,
+        gated: shell.abstract?.[0] && `regportal-${this.asking.gate}`,
+        mayRemember: shell.remember && !objects,
+      }),
+      abstract(shell),
       make(
         'p',
         { part: 'note' },
@@ -235,16 +239,16 @@ export class Drawn {
     this.busy = busy
     if (!this.status.part.contains('notice'))
       this.status.textContent = busy ? (this.shell?.words.wait ?? '') : ''
-    for (const button of sent.querySelectorAll('button'))
-      button.toggleAttribute('aria-disabled', busy)
-    sent.toggleAttribute('aria-busy', busy)
+    for (const button of sent.querySelectorAll('button')) button.ariaDisabled = busy ? 'true' : null
+    sent.ariaBusy = busy ? 'true' : null
   }
 
   /**
    * @param {import('./asking.js').Download} download
    * @param {Shell} shell
    */
-  hand({ url, name, expires_at }, { words, title, type }) {
+  hand({ url, name, expires_at }, shell) {
+    const { words, title, type } = shell
     const link = make(
       'a',
       { part: 'button download', 'data-rp': 'download', href: url, rel: 'noreferrer' },
@@ -261,6 +265,7 @@ export class Drawn {
       ),
       link,
       make('p', { part: 'note' }, theirs(type)),
+      abstract(shell),
       this.who(),
     )
     this.busy = false
@@ -269,7 +274,8 @@ export class Drawn {
   }
 
   /** @param {Shell} shell */
-  mailed({ words, title, page, kiosk }) {
+  mailed(shell) {
+    const { words, title, page, kiosk } = shell
     this.fill(
       make('h2', { part: 'headline done', tabindex: '-1' }, words.mailed),
       make(
@@ -285,6 +291,7 @@ export class Drawn {
           { part: 'note' },
           make('a', { href: `${page}/done`, target: '_blank', rel: 'noopener' }, words.not_there),
         ),
+      abstract(shell),
       !kiosk && this.who(),
     )
     this.busy = false

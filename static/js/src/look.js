@@ -57,10 +57,13 @@ export const LOOK = `
   }
   [part=gate][aria-busy] { background: none; border-color: transparent; justify-items: center }
   form { display: grid; gap: 1.25rem }
+  [part~=abstract] {
+    display: grid; gap: .75rem; inline-size: 100%; padding-block-start: 1.25rem; border-block-start: 1px solid var(--line); text-align: start;
+  }
   [part~=field], [part~=question] { display: grid; gap: .35rem }
   [part~=headline] { font-size: 1.375rem; line-height: 1.2; letter-spacing: -.01em; text-wrap: balance; outline: 0 }
   [part~=label] { padding: 0; font-weight: 600 }
-  [part~=hint], [part~=note], [part~=meta], [part~=text], [part~=who] { color: var(--soft) }
+  [part~=hint], [part~=note], [part~=meta], [part~=text], [part~=abstract], [part~=who] { color: var(--soft) }
   [part~=hint], [part~=note], [part~=meta] { font-size: .875rem }
   small { display: block }
   [part~=input], [part~=button] { font: inherit; min-block-size: 2.875rem; border-radius: var(--radius) }
