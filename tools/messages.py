@@ -15,7 +15,14 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parents[1]
 LOCALE = ROOT / "regportal" / "locale"
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "Sentence": None}
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "N_": None,
+    "NN_": (1, 2),
+    "Sentence": None,
+}
 PLACES = {
     "regportal": [("**.py", "python")],
     "templates": [("demo/**", "ignore"), ("**.html", "jinja2"), ("**.txt", "jinja2")],

@@ -1,32 +1,63 @@
 """What a rule asks for, and what is still missing of it, in words that people read."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from functools import reduce
 
 from regportal.buying.facts import when
 from regportal.buying.lacking import Behind, Lack, Missing
 from regportal.buying.schema import Condition, Prefix
-from regportal.buying.words import in_words, moment_in_words
+from regportal.buying.vocabulary import Answer, Crm
+from regportal.buying.voice import ENGLISH, Voice
+from regportal.store.words import N_, NN_
 
 NOUNS = {
-    "page_view": "page view",
-    "price_lookup": "price lookup",
-    "video_watch": "video play",
-    "form": "filled-in form",
+    "page_view": NN_("page view", "page views"),
+    "price_lookup": NN_("price lookup", "price lookups"),
+    "download": NN_("download", "downloads"),
+    "video_watch": NN_("video play", "video plays"),
+    "search": NN_("search", "searches"),
+    "share": NN_("share", "shares"),
+    "form": NN_("filled-in form", "filled-in forms"),
+    "reply": NN_("reply", "replies"),
+    "call": NN_("call", "calls"),
+    "meeting": NN_("meeting", "meetings"),
+    "purchase": NN_("purchase", "purchases"),
+    "ticket": NN_("ticket", "tickets"),
 }
-"""What a deed is called, where that is not its type."""
-PLURALS = {"search": "searches", "reply": "replies"}
-PREPOSITIONS = {"search": "for", "reply": "to"} | dict.fromkeys(
-    ("form", "call", "meeting", "ticket"), "about"
-)
+"""What a deed is called."""
+OF_A_SITE = NN_("%(noun)s", "%(noun)ss")
+"""What a deed is called that a site has named itself."""
+OF = N_("%(deeds)s of %(what)s")
+ABOUT = {
+    "search": N_("%(deeds)s for %(what)s"),
+    "reply": N_("%(deeds)s to %(what)s"),
+} | dict.fromkeys(("form", "call", "meeting", "ticket"), N_("%(deeds)s about %(what)s"))
+MANY = {
+    "same_contact": N_("%(deeds)s by one person"),
+    "distinct_contacts": N_("%(deeds)s by different people"),
+}
+MORE = {
+    "same_contact": N_("%(deeds)s by the same person"),
+    "distinct_contacts": N_("%(deeds)s by somebody else"),
+}
+"""By whose deeds count who must do them, all or the rest."""
+SOME = NN_("a %(noun)s", "%(num)d %(noun)s")
+AN = NN_("an %(noun)s", "%(num)d %(noun)s")
+WITHIN = {
+    "s": NN_("%(deeds)s within %(num)d second", "%(deeds)s within %(num)d seconds"),
+    "m": NN_("%(deeds)s within %(num)d minute", "%(deeds)s within %(num)d minutes"),
+    "h": NN_("%(deeds)s within %(num)d hour", "%(deeds)s within %(num)d hours"),
+    "d": NN_("%(deeds)s within %(num)d day", "%(deeds)s within %(num)d days"),
+    "mo": NN_("%(deeds)s within %(num)d month", "%(deeds)s within %(num)d months"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Tells what is missing, with moments of a zone."""
+    """Tells what is missing, in a language and by a clock."""
 
-    zone: tzinfo = UTC
+    voice: Voice = ENGLISH
     title_of: Callable[[str], str] = str
     """What people call an asset or a page."""
 
@@ -43,65 +74,93 @@ class Teller:
         7 days (0 of 1)]'
         """
         if isinstance(missing, Behind):
-            return _behind(missing)
+            return self._behind(missing)
         if isinstance(missing, Lack):
             return self._unwanted(missing) if missing.unwanted else self._lack(missing)
-        glue = ", or " if missing.how == "any" else ", and "
+        glue = N_("%(one)s, or %(other)s") if missing.how == "any" else N_("%(one)s, and %(other)s")
         parts = (
             self.tell(part) if isinstance(part, (Lack, Behind)) else f"[{self.tell(part)}]"
             for part in missing.parts
         )
-        return glue.join(parts)
-
-    def moment(self, at: datetime) -> str:
-        """Return a moment as people say it."""
-        return moment_in_words(at, self.zone)
+        return reduce(lambda one, other: self.voice.says(glue, one=one, other=other), parts)
 
     def _lack(self, lack: Lack) -> str:
         """Return what is missing of a condition that must hold."""
-        condition, until = lack.condition, lack.until
+        says, condition, until = self.voice.says, lack.condition, lack.until
         if condition.quiet and until is not None:
-            return f"nobody does anything until {self.moment(when(until))}"
+            return says(N_("nobody does anything until %(when)s"), when=self._moment(until))
         if not condition.event:
             return self.asked(condition)
-        least = condition.count.at_least
-        counted = f"{lack.have} of {least}"
-        if lack.spent is not None:
-            counted += f"; what was done until {self.moment(when(lack.spent))} is spent"
-        if until is None:
-            return f"{self.asked(condition)} ({counted})"
-        number = least - lack.have
-        whom = {"same_contact": " by the same person", "distinct_contacts": " by somebody else"}
-        return (
-            f"{number} more {_noun(condition, number)}{self._about(condition)}"
-            f"{whom.get(condition.by, '')} until {self.moment(when(until))} ({counted})"
-        )
+        counted: dict[str, object] = {"have": lack.have, "least": condition.count.at_least}
+        counted["deeds"] = self.asked(condition) if until is None else self._more(lack, until)
+        if lack.spent is None:
+            return says(N_("%(deeds)s (%(have)d of %(least)d)"), **counted)
+        spent = N_("%(deeds)s (%(have)d of %(least)d; what was done until %(when)s is spent)")
+        return says(spent, when=self._moment(lack.spent), **counted)
+
+    def _more(self, lack: Lack, until: int) -> str:
+        """Return what must be done yet, before the first that was done is too old."""
+        condition, number = lack.condition, lack.condition.count.at_least - lack.have
+        more = NN_("%(num)d more %(noun)s", "%(num)d more %(noun)s")
+        deeds = self.voice.counts(more, number, noun=self._noun(condition, number))
+        deeds = self._by(MORE, condition, self._about(condition, deeds))
+        until_when = {"deeds": deeds, "when": self._moment(until)}
+        return self.voice.says(N_("%(deeds)s until %(when)s"), **until_when)
 
     def _unwanted(self, lack: Lack) -> str:
         """Return what must end, and when it does."""
-        condition = lack.condition
-        asked = self.asked(condition)
+        says, condition = self.voice.says, lack.condition
         several = condition.count.at_least > 1
         if condition.quiet:
-            return "somebody does something"
-        if condition.role:
-            return asked.replace("somebody", "nobody", 1)
+            return says(N_("somebody does something"))
         if condition.event and several:
-            said = f"fewer than {asked}"
-        elif condition.event or condition.answer or condition.score:
-            said = f"no {asked.partition(' ')[2]}"
+            said = says(N_("fewer than %(asked)s"), asked=self.asked(condition))
+        elif condition.field or condition.crm:
+            said = says(N_("not %(asked)s"), asked=self.asked(condition))
         else:
-            said = f"not {asked}"
-        if lack.until is None:
+            said = self.asked(condition, unwanted=True)
+        if lack.until is None or condition.role:
             return said
-        there = "are so many" if several else "is such a one"
-        return f"{said} (there {there} until {self.moment(when(lack.until))})"
+        there = (
+            N_("%(said)s (there are so many until %(when)s)")
+            if several
+            else N_("%(said)s (there is such a one until %(when)s)")
+        )
+        return says(there, said=said, when=self._moment(lack.until))
+
+    def _behind(self, behind: Behind) -> str:
+        """Return how many more must come as far."""
+        quorum, missing = behind.quorum, behind.steps
+        if quorum.roles is not None:
+            who = self.voice.either(
+                [self._one(self.voice.role(role)) for role in sorted(quorum.roles)]
+            )
+            return self.voice.says(N_("%(who)s must come as far by himself"), who=who)
+        counted = {"have": behind.have, "least": quorum.least}
+        if quorum.weights is not None:
+            weights = self.voice.listed(
+                f"{self.voice.role(role)} {weight}" for role, weight in quorum.weights.items()
+            )
+            heavier = N_(
+                "people who weigh %(missing)s more must come as far by themselves"
+                " (%(have)d of %(least)d: %(weights)s)"
+            )
+            return self.voice.says(heavier, missing=missing, weights=weights, **counted)
+        first = NN_(
+            "%(num)d person must come as far by himself (%(have)d of %(least)d)",
+            "%(num)d people must come as far by themselves (%(have)d of %(least)d)",
+        )
+        more = NN_(
+            "%(num)d more person must come as far by himself (%(have)d of %(least)d)",
+            "%(num)d more people must come as far by themselves (%(have)d of %(least)d)",
+        )
+        return self.voice.counts(more if behind.have else first, missing, **counted)
 
     # --- one condition ---
 
-    def asked(self, condition: Condition) -> str:
+    def asked(self, condition: Condition, *, unwanted: bool = False) -> str:
         """
-        Return what a condition asks for.
+        Return what a condition asks for, or that it must not be so where it is ``unwanted``.
 
         >>> taken = {"event": "download", "where": {"category": ["order-form", "contract"]}}
         >>> often = {"event": "price_lookup", "count": {"at_least": 3}, "by": "same_contact"}
@@ -118,140 +177,120 @@ class Teller:
         somebody in the part of user
         """
         if condition.event:
-            return f"{self._done(condition)} within {in_words(condition.within)}"
-        return TOLD[str(condition.kind)](condition)
+            return self._done(condition, unwanted=unwanted)
+        return self._known(condition, unwanted=unwanted)
 
-    def _done(self, condition: Condition) -> str:
-        """Return what must have been done, how often and by whom."""
+    def _known(self, condition: Condition, *, unwanted: bool) -> str:
+        """Return what must be known, or not, without anybody's doing anything."""
+        if condition.quiet:
+            long = self.voice.long(condition.quiet.span)
+            return self.voice.says(N_("nobody does anything for %(span)s"), span=long)
+        if condition.answer:
+            return self._answer(condition.answer, unwanted=unwanted)
+        if condition.score:
+            score = {"least": condition.score.at_least, "score": condition.score.name}
+            wanted = N_("a score of at least %(least)d in %(score)s")
+            none = N_("no score of at least %(least)d in %(score)s")
+            return self.voice.says(none if unwanted else wanted, **score)
+        if condition.field:
+            known = self.voice.either(sorted(condition.field.wanted or ()))
+            anything = self.voice.says(N_("anything known"))
+            return f"{condition.field.name}: {known or anything}"
+        if condition.crm:
+            return self._stage(condition.crm)
+        roles = (condition.role,) if isinstance(condition.role, str) else condition.role or ()
+        somebody, nobody = (
+            N_("somebody in the part of %(role)s"),
+            N_("nobody in the part of %(role)s"),
+        )
+        return self.voice.says(
+            nobody if unwanted else somebody, role=self.voice.either([*map(self.voice.role, roles)])
+        )
+
+    def _done(self, condition: Condition, *, unwanted: bool) -> str:
+        """Return what must be done or not, how often, by whom and within how long."""
         least = condition.count.at_least
-        noun = _noun(condition, least)
-        often = one(noun) if least == 1 else f"{least} {noun}"
-        whom = {"same_contact": " by one person", "distinct_contacts": " by different people"}
-        by = whom.get(condition.by, "") if least > 1 else ""
-        return f"{often}{self._about(condition)}{by}"
+        noun = self._noun(condition, least)
+        if least > 1:
+            often = self.voice.counts(SOME, least, noun=noun)
+        else:
+            often = self.voice.says(N_("no %(what)s"), what=noun) if unwanted else self._one(noun)
+        deeds = self._about(condition, often)
+        if least > 1:
+            deeds = self._by(MANY, condition, deeds)
+        digits = condition.within.rstrip("smhdo")
+        forms = WITHIN[condition.within.removeprefix(digits)]
+        return self.voice.counts(forms, int(digits), deeds=deeds)
 
-    def _about(self, condition: Condition) -> str:
-        """Return what it must be about, with a blank before it."""
-        where = condition.where
+    def _about(self, condition: Condition, deeds: str) -> str:
+        """Return what is to be done with what it must be about."""
+        where, says = condition.where, self.voice.says
         if where is None:
-            return ""
+            return deeds
         told = ""
         if isinstance(where.category, Prefix):
-            told = f"a category that begins with {where.category.prefix}"
+            prefix = where.category.prefix
+            told = says(N_("a category that begins with %(prefix)s"), prefix=prefix)
         elif where.category is not None:
-            told = either([one(name.replace("-", " ")) for name in condition.categories])
+            words = (says(name.replace("-", " ")) for name in condition.categories)
+            told = self.voice.either([self._one(each) for each in words])
         things = where.object
         if isinstance(things, Prefix):
-            named = f"what begins with {things.prefix}"
+            named = says(N_("what begins with %(prefix)s"), prefix=things.prefix)
         else:
             listed = (things,) if isinstance(things, str) else things or ()
-            named = either([self.title_of(each) for each in listed])
+            named = self.voice.either([self.title_of(each) for each in listed])
         about = f"{told} ({named})" if told and named else told or named
-        return f" {PREPOSITIONS.get(str(condition.event), 'of')} {about}"
+        return says(ABOUT.get(str(condition.event), OF), deeds=deeds, what=about)
 
+    def _by(self, whom: Mapping[str, str], condition: Condition, deeds: str) -> str:
+        """Return what is to be done with who must do it."""
+        says = whom.get(condition.by)
+        return self.voice.says(says, deeds=deeds) if says else deeds
 
-def either(names: Sequence[str]) -> str:
-    """
-    Return several of which one will do.
+    def _noun(self, condition: Condition, number: int) -> str:
+        """Return what a deed is called, once or several times."""
+        kind = str(condition.event)
+        noun = kind.removeprefix("custom:")
+        return self.voice.counts(NOUNS.get(kind, OF_A_SITE), number, noun=noun)
 
-    >>> either(["a", "b", "c"]), either(["a"]), either([])
-    ('a, b or c', 'a', '')
-    """
-    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    def _one(self, noun: str) -> str:
+        """
+        Return one of something.
 
+        >>> Teller()._one("order form"), Teller()._one("contract")
+        ('an order form', 'a contract')
+        """
+        return self.voice.counts(AN if noun[:1].lower() in {*"aeiou"} else SOME, 1, noun=noun)
 
-def one(noun: str) -> str:
-    """
-    Return one of something.
+    def _answer(self, answer: Answer, *, unwanted: bool) -> str:
+        """Return which answer a condition asks for."""
+        says = self.voice.says
+        head = N_("no answer to %(question)s") if unwanted else N_("an answer to %(question)s")
+        told = says(head, question=answer.question)
+        bounds = {
+            N_("at least %(limit)d"): answer.at_least,
+            N_("at most %(limit)d"): answer.at_most,
+        }
+        ranged = [says(how, limit=limit) for how, limit in bounds.items() if limit is not None]
+        said = self.voice.either(sorted(answer.wanted or ())) or self.voice.both(ranged)
+        if said:
+            told = f"{told} ({said})"
+        if not answer.within:
+            return told
+        young = {"answer": told, "span": self.voice.long(answer.within)}
+        return says(N_("%(answer)s that is not older than %(span)s"), **young)
 
-    >>> one("order form"), one("contract")
-    ('an order form', 'a contract')
-    """
-    return f"{'an' if noun[:1].lower() in {*'aeiou'} else 'a'} {noun}"
+    def _stage(self, crm: Crm) -> str:
+        """Return where the seller must stand."""
+        stages = self.voice.either(sorted(crm.stages or ()))
+        named = N_("the stage %(stage)s in the CRM") if stages else N_("the stage in the CRM")
+        told = self.voice.says(named, stage=stages)
+        if not crm.within:
+            return told
+        lately = {"stage": told, "span": self.voice.long(crm.within)}
+        return self.voice.says(N_("%(stage)s for less than %(span)s"), **lately)
 
-
-def _noun(condition: Condition, number: int) -> str:
-    """Return what a deed is called, once or several times."""
-    kind = str(condition.event)
-    noun = NOUNS.get(kind, kind.removeprefix("custom:"))
-    return noun if number == 1 else PLURALS.get(kind, f"{noun}s")
-
-
-def _silence(condition: Condition) -> str:
-    """Return for how long nobody must do anything."""
-    told = condition.quiet
-    assert told is not None  # noqa: S101 - TOLD is asked by kind
-    return f"nobody does anything for {in_words(told.span)}"
-
-
-def _answer(condition: Condition) -> str:
-    """Return which answer a condition asks for."""
-    told = condition.answer
-    assert told is not None  # noqa: S101 - TOLD is asked by kind
-    bounds = {"at least": told.at_least, "at most": told.at_most}
-    ranged = " and ".join(f"{how} {limit}" for how, limit in bounds.items() if limit is not None)
-    said = either(sorted(told.wanted or ())) or ranged
-    young = f" that is not older than {in_words(told.within)}" if told.within else ""
-    return f"an answer to {told.question}{f' ({said})' if said else ''}{young}"
-
-
-def _score(condition: Condition) -> str:
-    """Return how high somebody's score must be."""
-    told = condition.score
-    assert told is not None  # noqa: S101 - TOLD is asked by kind
-    return f"a score of at least {told.at_least} in {told.name}"
-
-
-def _field(condition: Condition) -> str:
-    """Return what must be known of somebody."""
-    told = condition.field
-    assert told is not None  # noqa: S101 - TOLD is asked by kind
-    return f"{told.name}: {either(sorted(told.wanted or ())) or 'anything known'}"
-
-
-def _stage(condition: Condition) -> str:
-    """Return where the seller must stand."""
-    told = condition.crm
-    assert told is not None  # noqa: S101 - TOLD is asked by kind
-    lately = f" for less than {in_words(told.within)}" if told.within else ""
-    stages = f" {either(sorted(told.stages))}" if told.stages else ""
-    return f"the stage{stages} in the CRM{lately}"
-
-
-def _role(condition: Condition) -> str:
-    """Return which part somebody must have."""
-    roles = (condition.role,) if isinstance(condition.role, str) else condition.role or ()
-    return f"somebody in the part of {either(roles)}"
-
-
-TOLD: dict[str, Callable[[Condition], str]] = {
-    "quiet": _silence,
-    "answer": _answer,
-    "score": _score,
-    "field": _field,
-    "crm": _stage,
-    "role": _role,
-}
-
-
-def _behind(behind: Behind) -> str:
-    """Return how many more must come as far."""
-    quorum, missing = behind.quorum, behind.steps
-    if quorum.roles is not None:
-        return f"{either(_parts(quorum.roles))} must come as far by himself"
-    counted = f"({behind.have} of {quorum.least}"
-    if quorum.weights is not None:
-        weights = ", ".join(
-            f"{role.replace('_', ' ')} {weight}" for role, weight in quorum.weights.items()
-        )
-        whom = f"people who weigh {missing} more"
-        return f"{whom} must come as far by themselves {counted}: {weights})"
-    more = "more " if behind.have else ""
-    if missing == 1:
-        return f"1 {more}person must come as far by himself {counted})"
-    return f"{missing} {more}people must come as far by themselves {counted})"
-
-
-def _parts(roles: Iterable[str]) -> list[str]:
-    """Return somebody in each of these parts."""
-    return [one(role.replace("_", " ")) for role in sorted(roles)]
+    def _moment(self, at: int) -> str:
+        """Return a moment as people say it."""
+        return self.voice.moment(when(at))

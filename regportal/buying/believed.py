@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.english import moment_in_words
 from regportal.buying.models import ContactRole, Move, Opportunity, Snapshot
 from regportal.buying.naming import opportunity_called
 from regportal.buying.reading import (
@@ -16,7 +17,6 @@ from regportal.buying.reading import (
     override_shown,
     reasons,
 )
-from regportal.buying.words import moment_in_words
 from regportal.connectors.rules import in_full
 from regportal.errors import NotHereError
 from regportal.identity.models import Contact

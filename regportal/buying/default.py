@@ -27,6 +27,7 @@ is out again by the sign that brought him.
 
 from regportal.buying.schema import AtLeast, Buying, Condition, Enter, Phase, Where
 from regportal.buying.vocabulary import Quiet
+from regportal.store.words import N_
 
 
 def _silent(long: str) -> Enter:
@@ -36,11 +37,11 @@ def _silent(long: str) -> Enter:
 
 DEFAULT = Buying(
     phases=(
-        Phase(id="unaware", label="Unaware"),
-        Phase(id="stalled", label="Stalled"),
+        Phase(id="unaware", label=N_("Unaware")),
+        Phase(id="stalled", label=N_("Stalled")),
         Phase(
             id="interest",
-            label="Interest",
+            label=N_("Interest"),
             enter=Enter(
                 any=(
                     Condition(event="download", within="180d"),
@@ -56,7 +57,7 @@ DEFAULT = Buying(
         ),
         Phase(
             id="exploration",
-            label="Exploration",
+            label=N_("Exploration"),
             enter=Enter(
                 any=(
                     Condition(
@@ -72,7 +73,7 @@ DEFAULT = Buying(
         ),
         Phase(
             id="comparison",
-            label="Comparison",
+            label=N_("Comparison"),
             enter=Enter(
                 any=(
                     Condition(
@@ -88,7 +89,7 @@ DEFAULT = Buying(
         ),
         Phase(
             id="decision",
-            label="Decision",
+            label=N_("Decision"),
             enter=Enter(
                 any=(
                     Condition(

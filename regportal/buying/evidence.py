@@ -7,6 +7,7 @@ from typing import Any
 from regportal.buying.counting import Met
 from regportal.buying.rules import Step
 from regportal.buying.schema import Condition
+from regportal.buying.voice import ENGLISH, Voice
 from regportal.buying.words import Deed, Ground, come_as_far, ground_of
 
 
@@ -78,6 +79,7 @@ def grounds(
     deeds: Mapping[str, Deed],
     name_of: Callable[[Hashable], str],
     word_of: Callable[[Mapping[str, Any]], str],
+    voice: Voice = ENGLISH,
 ) -> list[Ground | str]:
     """
     Return what is kept in words; what is no longer there to be named is left out.
@@ -85,17 +87,22 @@ def grounds(
     ``word_of`` says what is kept of what people said.
     """
     return [
-        word_of(part) if "override" in part or "denial" in part else _ground(part, deeds, name_of)
+        word_of(part)
+        if "override" in part or "denial" in part
+        else _ground(part, deeds, name_of, voice)
         for part in evidence
     ]
 
 
 def _ground(
-    part: Mapping[str, Any], deeds: Mapping[str, Deed], name_of: Callable[[Hashable], str]
+    part: Mapping[str, Any],
+    deeds: Mapping[str, Deed],
+    name_of: Callable[[Hashable], str],
+    voice: Voice,
 ) -> Ground | str:
     """Return one condition in words, or that others have come as far."""
     if "group" in part:
-        return come_as_far([name_of(who) for who in part["group"]])
+        return come_as_far([name_of(who) for who in part["group"]], voice)
     if "condition" not in part:
         done = tuple(deeds[each] for each in part["interactions"] if each in deeds)
         return Ground(done, part["at_least"], part["within"])
@@ -105,4 +112,4 @@ def _ground(
         told=tuple((each, "") for each in part["people"]),
         absent=part.get("absent", False),
     )
-    return ground_of(met, deed_of=lambda sign: deeds[str(sign)], name_of=name_of)
+    return ground_of(met, lambda sign: deeds[str(sign)], name_of, voice)

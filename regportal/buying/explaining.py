@@ -34,10 +34,12 @@ from regportal.buying.saying import words_of
 from regportal.buying.schema import Condition
 from regportal.buying.shadows import shadow_of
 from regportal.buying.standing import NEVER, Standing
+from regportal.buying.voice import Voice
 from regportal.buying.words import verb
 from regportal.connectors.rules import in_full
 from regportal.identity.models import Contact
 from regportal.store.documents import Published
+from regportal.store.words import SOURCE
 from regportal.tracking.models import Interaction
 
 Row = dict[str, Any]
@@ -54,15 +56,17 @@ class _Asked:
     now: datetime
 
     @classmethod
-    def of(cls, session: Session, published: Published, now: datetime) -> "_Asked":
-        """Return what is published."""
+    def of(
+        cls, session: Session, published: Published, now: datetime, locale: str = SOURCE
+    ) -> "_Asked":
+        """Return what is published, told in a language."""
         buying, _ = model_of(published)
-        teller = Teller(buying.zone, lambda name: title(published, name))
+        teller = Teller(Voice(buying.zone, locale), lambda name: title(published, name))
         return cls(session, published, compiled(buying), teller, now)
 
     def label(self, phase: str) -> str:
         """Return what people call a phase."""
-        return label(self.published, self.model.buying, phase)
+        return self.teller.voice.says(label(self.published, self.model.buying, phase))
 
     def named(self, phase: str) -> Row:
         """Return a phase for programs and for people."""
@@ -88,7 +92,7 @@ class _Asked:
         told = self.named(phase)
         if since is None:
             return told | {"since": None, "text": told["label"]}
-        text = f"{told['label']} since {self.teller.moment(since)}"
+        text = f"{told['label']} since {self.teller.voice.moment(since)}"
         return told | {"since": in_full(since), "text": text}
 
 
@@ -144,6 +148,18 @@ def explained(session: Session, published: Published, name: str, *, now: datetim
     return told | _future(asked, standing, others)
 
 
+def next_told(
+    session: Session, published: Published, opportunity: Opportunity, *, now: datetime, locale: str
+) -> str | None:
+    """Return the phase that is nearest and what it needs, in a language; None: nothing is known."""
+    asked = _Asked.of(session, published, now, locale)
+    standing = asked.standings([opportunity.id]).get(opportunity.id)
+    if standing is None or _trouble(asked, opportunity, standing) is not None:
+        return None
+    ways = ways_on(asked.model, standing, moment(now))
+    return f"{asked.label(ways[0].phase)}: {asked.teller.tell(ways[0].missing)}" if ways else None
+
+
 def _trouble(asked: _Asked, opportunity: Opportunity, standing: Standing | None) -> str | None:
     """Return why nothing can be said of what comes next, if nothing can."""
     if opportunity.is_closed:
@@ -166,7 +182,7 @@ def _shadow(asked: _Asked, opportunity: Opportunity) -> Row | None:
         return None
     draft, phase, since = found
     name = label(asked.published, draft, phase)
-    long = "" if since is None else f" since {asked.teller.moment(since)}"
+    long = "" if since is None else f" since {asked.teller.voice.moment(since)}"
     has = "has it there, too," if phase == opportunity.phase else f"would have it in {name}"
     return {
         "phase": phase,
@@ -188,7 +204,7 @@ def _evidence(asked: _Asked, move: Move) -> Iterator[Row]:
     )
     moments = {str(key): at for key, at in rows}
     emails = _emails(asked.session, named_in(move.evidence))
-    word_of = words_of(asked.session, move.evidence, asked.model.buying.zone, asked.teller.title_of)
+    word_of = words_of(asked.session, move.evidence, asked.teller.voice, asked.teller.title_of)
     for part in move.evidence:
         (ground,) = grounds([part], deeds, lambda who: emails.get(str(who), UNNAMED), word_of)
         yield {
@@ -200,7 +216,7 @@ def _evidence(asked: _Asked, move: Move) -> Iterator[Row]:
                     "who": deeds[each].who,
                     "type": deeds[each].type,
                     "what": deeds[each].what,
-                    "text": f"{asked.teller.moment(moments[each])} {deeds[each].who}"
+                    "text": f"{asked.teller.voice.moment(moments[each])} {deeds[each].who}"
                     f" {verb(deeds[each].type)} {deeds[each].what}",
                 }
                 for each in part["interactions"]
@@ -289,10 +305,10 @@ def _future(asked: _Asked, standing: Standing, people: Mapping[uuid.UUID, Standi
     }
     if back and stays is not None and stays > now:
         told["back"]["not_before"] = in_full(when(stays))
-        told["back"]["needs"] += f"; not before {asked.teller.moment(when(stays))}"
+        told["back"]["needs"] += f"; not before {asked.teller.voice.moment(when(stays))}"
     if step is not None:
         at, to = when(step[0]), step[1].to
-        soon = f"on {asked.teller.moment(at)}, if nobody does anything"
+        soon = f"on {asked.teller.voice.moment(at)}, if nobody does anything"
         told["by_time"] = asked.named(to) | {
             "at": in_full(at),
             "forward": model.index(to) > standing.phase,

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 
+from regportal.buying.english import in_words
 from regportal.buying.schema import Buying, Condition, Enter, Phase, Prefix
 from regportal.buying.vocabulary import COMBINED
-from regportal.buying.words import in_words
 from regportal.store.schema import span
 
 Path = tuple[str | int, ...]

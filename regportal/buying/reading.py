@@ -9,17 +9,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.default import DEFAULT
+from regportal.buying.english import moment_in_words
 from regportal.buying.evidence import grounds, named_in
 from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
 from regportal.buying.naming import opportunity_called
 from regportal.buying.overrides import last_said
 from regportal.buying.saying import NO_LONGER, words_of
 from regportal.buying.schema import Buying
+from regportal.buying.voice import ENGLISH, Voice
 from regportal.buying.words import (
     Deed,
     Ground,
     called,
-    moment_in_words,
     sentence,
     was_over,
     was_said,
@@ -28,16 +29,17 @@ from regportal.connectors.rules import in_full
 from regportal.identity.models import Claim, Contact
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Shelf, Site, said
+from regportal.store.words import N_, SOURCE
 from regportal.tracking.models import Attributed, Attribution, Interaction
 
 Titled = Callable[[Published, str], str]
 """Says what people call an object."""
-UNNAMED = "somebody"
+UNNAMED = N_("somebody")
 """Who did it, where the contact is no longer ours to name."""
 WITHOUT = {
     "correction": (NO_LONGER,),
     "crm": (NO_LONGER,),
-    "rules": ("the rules are others now",),
+    "rules": (N_("the rules are others now"),),
 }
 """By cause why a phase moved, where nothing that anybody did moved it."""
 BESIDE = frozenset({"stage", "override"})
@@ -100,22 +102,27 @@ def grounds_of(
     *,
     at: datetime | None = None,
     titled: Titled = title,
+    locale: str = SOURCE,
 ) -> dict[uuid.UUID, list[Ground | str]]:
     """
     Return what each move rests on, by the move's id, as it is known now, or was ``at`` a moment.
 
-    ``titled`` says what people call an object.
+    ``titled`` says what people call an object; what is no deed is said in the language ``locale``.
     """
     model, _ = model_of(published)
+    voice = Voice(model.zone, locale)
+    unnamed = voice.says(UNNAMED)
     named = [uuid.UUID(each) for move in moves for each in interactions_of(move)]
-    deeds = deeds_of(session, published, named, at=at, titled=titled)
+    deeds = deeds_of(session, published, named, at=at, titled=titled, voice=voice)
     people = [each for move in moves for each in named_in(move.evidence)]
     names = {str(who): email for who, email in _emails(session, people).items()}
     parts = [part for move in moves for part in move.evidence]
-    word_of = words_of(session, parts, model.zone, lambda name: title(published, name))
+    word_of = words_of(session, parts, voice, lambda name: title(published, name))
     return {
-        move.id: grounds(move.evidence, deeds, lambda who: names.get(str(who), UNNAMED), word_of)
-        or [*WITHOUT.get(move.cause, ())]
+        move.id: grounds(
+            move.evidence, deeds, lambda who: names.get(str(who), unnamed), word_of, voice
+        )
+        or [voice.says(each) for each in WITHOUT.get(move.cause, ())]
         for move in moves
     }
 
@@ -182,7 +189,7 @@ def override_shown(
     if said is None or (ended and since > said.since):
         return None
     model, _ = model_of(published)
-    words = [was_said(said.by, said.until, said.because, model.zone)]
+    words = [was_said(said.by, said.until, said.because, Voice(model.zone))]
     rules: tuple[str | None, datetime | None] = (None, None)
     if ended and said.ended_at:
         words = [f"ended {moment_in_words(said.ended_at, model.zone)}: {was_over(said.by, ended)}"]
@@ -276,6 +283,7 @@ def deeds_of(
     *,
     at: datetime | None = None,
     titled: Titled = title,
+    voice: Voice = ENGLISH,
 ) -> dict[str, Deed]:
     """
     Return what was done, in words, by the interaction's id; by whom as it was known then.
@@ -298,10 +306,10 @@ def deeds_of(
         for each in interactions
         if each.attribution is Attributed.CLAIMED and each.id not in whose
     }
-    claims = _claimed(session, claimed.values())
+    claims, unnamed = _claimed(session, claimed.values(), voice), voice.says(UNNAMED)
     return {
         str(each.id): Deed(
-            claims.get(claimed.get(each.id)) or emails.get(doers[each.id], UNNAMED),
+            claims.get(claimed.get(each.id)) or emails.get(doers[each.id], unnamed),
             each.type,
             titled(published, each.object),
         )
@@ -309,17 +317,20 @@ def deeds_of(
     }
 
 
-def _claimed(session: Session, claims: Collection[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
+def _claimed(
+    session: Session, claims: Collection[uuid.UUID | None], voice: Voice
+) -> dict[uuid.UUID | None, str]:
     """Return as whom somebody claimed to do something that nobody has proven."""
     rows = session.scalars(sa.select(Claim).where(Claim.id.in_(claims))) if claims else ()
-    return {claim.id: f"{UNNAMED} as {claim.address.shown}" for claim in rows}
+    says = N_("somebody as %(who)s")
+    return {claim.id: voice.says(says, who=claim.address.shown) for claim in rows}
 
 
 def _emails(session: Session, contacts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
     """Return the addresses of these contacts."""
     wanted = {contact for contact in contacts if contact is not None}
     rows = session.scalars(sa.select(Contact).where(Contact.id.in_(wanted)))
-    return {None: UNNAMED} | {contact.id: contact.address.shown for contact in rows}
+    return {contact.id: contact.address.shown for contact in rows}
 
 
 def _locale(published: Published) -> str:

@@ -2,19 +2,21 @@
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.models import Move, PhaseOverride
+from regportal.buying.voice import Voice
 from regportal.buying.words import was_denied, was_over, was_said
+from regportal.store.words import N_
 from regportal.tracking.models import Attribution, Interaction
 
 Part = Mapping[str, Any]
 """One piece of the evidence of a move."""
-NO_LONGER = "what led further no longer counts"
+NO_LONGER = N_("what led further no longer counts")
 
 
 def evidence_of(session: Session, opportunity: uuid.UUID) -> list[Any]:
@@ -41,7 +43,7 @@ def denied(session: Session, evidence: Iterable[Part], at: datetime) -> list[uui
 
 
 def words_of(
-    session: Session, evidence: Collection[Part], zone: tzinfo, title: Callable[[str], str]
+    session: Session, evidence: Collection[Part], voice: Voice, title: Callable[[str], str]
 ) -> Callable[[Part], str]:
     """
     Return what says in words what people said, of all parts of this evidence.
@@ -65,11 +67,13 @@ def words_of(
     def word_of(part: Part) -> str:
         if "denial" in part:
             name, because = became_nobodys.get(part["denial"], (None, None))
-            return was_denied(title(name), because) if name and because else NO_LONGER
+            if name and because:
+                return was_denied(title(name), because, voice)
+            return voice.says(NO_LONGER)
         said = said_over[part["override"]]
         if part["ends"]:
-            return was_over(said.by, part["ends"])
-        return was_said(said.by, said.until, said.because, zone)
+            return was_over(said.by, part["ends"], voice)
+        return was_said(said.by, said.until, said.because, voice)
 
     return word_of
 

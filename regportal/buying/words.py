@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from regportal.buying.counting import Met
+from regportal.buying.english import in_words, moment_in_words
 from regportal.buying.schema import Buying, Condition
+from regportal.buying.voice import ENGLISH, Voice
 from regportal.store.schema import said
+from regportal.store.words import N_, NN_
 
 VERBS = {
     "page_view": "viewed",
@@ -22,15 +25,17 @@ VERBS = {
     "purchase": "bought",
     "ticket": "opened a ticket about",
 }
-UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "mo": "month"}
+SHORT = (N_("form"), N_("video watch"))
+"""What a deed is called in few words, where that is not its noun."""
 OVER = {
-    "time": "held until then",
-    "won": "held until it was won",
-    "lost": "held until it was lost",
+    "time": N_("what %(who)s said held until then"),
+    "won": N_("what %(who)s said held until it was won"),
+    "lost": N_("what %(who)s said held until it was lost"),
+    "rules": N_("the rules are others now and do not know what %(who)s said"),
 }
+TAKEN_BACK = N_("what %(who)s said was taken back")
 NAMED = 2
 """Of so many of a group the names are said."""
-MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +78,11 @@ def sentence(
     return f"{phase} since {when}: {why}" if why else f"{phase} since {when}"
 
 
-def moment_in_words(at: datetime, zone: tzinfo = UTC) -> str:
-    """
-    Return a moment as people say it.
-
-    >>> moment_in_words(datetime(2026, 3, 4, 10, 12, tzinfo=UTC))
-    '4 Mar 2026 10:12'
-    """
-    return f"{_day(at, zone)} {at.astimezone(zone):%H:%M}"
-
-
 def ground_of(
-    met: Met, deed_of: Callable[[Hashable], Deed], name_of: Callable[[Hashable], str] = str
+    met: Met,
+    deed_of: Callable[[Hashable], Deed],
+    name_of: Callable[[Hashable], str] = str,
+    voice: Voice = ENGLISH,
 ) -> Ground | str:
     """
     Return a satisfied condition as its evidence tells it: what was done, or in plain words.
@@ -96,21 +94,22 @@ def ground_of(
     """
     condition = met.condition
     if met.absent:
-        return f"no {_asked(condition)}"
+        return voice.says(N_("no %(what)s"), what=_asked(condition, voice))
     if condition.event:
         deeds = tuple(deed_of(sign) for sign in met.signs)
         return Ground(deeds, condition.count.at_least, condition.within)
     if condition.quiet:
-        return f"nobody did anything for {in_words(condition.quiet.span)}"
-    asked = _asked(condition)
+        long = voice.long(condition.quiet.span)
+        return voice.says(N_("nobody did anything for %(span)s"), span=long)
+    asked = _asked(condition, voice)
     told = (
         says if who == "" else ": ".join(filter(None, (name_of(who), says)))
         for who, says in met.told
     )
-    return ": ".join(filter(None, (asked, ", ".join(told))))
+    return ": ".join(filter(None, (asked, voice.listed(told))))
 
 
-def come_as_far(names: Sequence[str]) -> str:
+def come_as_far(names: Sequence[str], voice: Voice = ENGLISH) -> str:
     """
     Return who of the group has come as far: two by name, and how many others.
 
@@ -119,51 +118,42 @@ def come_as_far(names: Sequence[str]) -> str:
     >>> come_as_far(["Ann", "Bob", "Cy"]), come_as_far(["Ann", "Bob", "Cy", "Di"])
     ('Ann, Bob and 1 other have come as far', 'Ann, Bob and 2 others have come as far')
     """
-    if len(names) == 1:
-        return f"{names[0]} has come as far"
     rest = len(names) - NAMED
-    if rest <= 0:
-        return f"{' and '.join(names)} have come as far"
-    others = "1 other" if rest == 1 else f"{rest} others"
-    return f"{', '.join(names[:NAMED])} and {others} have come as far"
+    others = [voice.counts(NN_("%(num)d other", "%(num)d others"), rest)] if rest > 0 else []
+    who = voice.both([*names[:NAMED], *others])
+    forms = NN_("%(who)s has come as far", "%(who)s have come as far")
+    return voice.counts(forms, len(names), who=who)
 
 
-def was_said(who: str, until: datetime, because: str, zone: tzinfo = UTC) -> str:
+def was_said(who: str, until: datetime, because: str, voice: Voice = ENGLISH) -> str:
     """
     Return that somebody said over the rules in which phase it is.
 
     >>> was_said("Bo Lind", datetime(2026, 4, 4, 12, tzinfo=UTC), "met them at the fair")
     'Bo Lind said so until 4 Apr 2026: met them at the fair'
     """
-    return f"{who} said so until {_day(until, zone)}: {because}"
+    says = N_("%(who)s said so until %(day)s: %(because)s")
+    return voice.says(says, who=who, day=voice.day(until), because=because)
 
 
-def was_over(who: str, how: str) -> str:
+def was_over(who: str, how: str, voice: Voice = ENGLISH) -> str:
     """
     Return that what somebody said over the rules is over.
 
     >>> was_over("Bo Lind", "time"), was_over("Bo Lind", "hand")
     ('what Bo Lind said held until then', 'what Bo Lind said was taken back')
     """
-    if how == "rules":
-        return f"the rules are others now and do not know what {who} said"
-    return f"what {who} said {OVER.get(how, 'was taken back')}"
+    return voice.says(OVER.get(how, TAKEN_BACK), who=who)
 
 
-def was_denied(what: str, because: str) -> str:
+def was_denied(what: str, because: str, voice: Voice = ENGLISH) -> str:
     """
     Return that something is not whose it was taken for.
 
     >>> was_denied("Price list 2026", "a student of the same name")
     'Price list 2026 no longer counts: a student of the same name'
     """
-    return f"{what} no longer counts: {because}"
-
-
-def _day(at: datetime, zone: tzinfo) -> str:
-    """Return a day as people say it, also those who read it years later."""
-    local = at.astimezone(zone)
-    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+    return voice.says(N_("%(what)s no longer counts: %(because)s"), what=what, because=because)
 
 
 def called(model: Buying, name: str, locale: str = "en") -> str:
@@ -179,20 +169,30 @@ def called(model: Buying, name: str, locale: str = "en") -> str:
     return said(phase.label, locale)
 
 
-def _asked(condition: Condition) -> str:
+def _asked(condition: Condition, voice: Voice) -> str:
     """Return what a condition is about, in few words."""
     if condition.event:
-        about = f" of {', '.join(condition.categories)}" if condition.categories else ""
-        return f"{condition.event.replace('_', ' ')}{about} in {in_words(condition.within)}"
+        return _deed_asked(condition, condition.event, voice)
     if condition.quiet:
-        return f"silence of {in_words(condition.quiet.span)}"
+        return voice.says(N_("silence of %(span)s"), span=voice.long(condition.quiet.span))
     if condition.answer:
-        return f"answer to {condition.answer.question}"
+        return voice.says(N_("answer to %(question)s"), question=condition.answer.question)
     if condition.score:
-        return f"{condition.score.name} of at least {condition.score.at_least}"
+        least = {"score": condition.score.name, "least": condition.score.at_least}
+        return voice.says(N_("%(score)s of at least %(least)d"), **least)
     if condition.field:
         return condition.field.name
-    return "stage in the CRM" if condition.crm else "role"
+    return voice.says(N_("stage in the CRM") if condition.crm else N_("role"))
+
+
+def _deed_asked(condition: Condition, event: str, voice: Voice) -> str:
+    """Return what must be done, in few words."""
+    kind = event.replace("_", " ")
+    values = {"deed": voice.says(kind), "span": voice.long(condition.within)}
+    if not condition.categories:
+        return voice.says(N_("%(deed)s in %(span)s"), **values)
+    what = voice.listed(voice.category(name) for name in condition.categories)
+    return voice.says(N_("%(deed)s of %(what)s in %(span)s"), what=what, **values)
 
 
 def suggestion(phase: str, who: str, grounds: Iterable[Ground]) -> str:
@@ -240,15 +240,3 @@ def verb(kind: str) -> str:
 def _times(count: int) -> str:
     """Say how often, unless it was once."""
     return {1: "", 2: " twice"}.get(count, f" {count} times")
-
-
-def in_words(within: str) -> str:
-    """
-    Return a length of time as people say it.
-
-    >>> in_words("45d"), in_words("1mo")
-    ('45 days', '1 month')
-    """
-    digits = within.rstrip("smhdo")
-    unit = UNITS[within.removeprefix(digits)]
-    return f"{digits} {unit}" if digits == "1" else f"{digits} {unit}s"

@@ -7,7 +7,8 @@ tells how to add one.
 
 - In a template: ``{{ _("Get it now") }}``, or ``{% trans %}…{% endtrans %}`` where a sentence has
   markup. Values have names: ``{{ _("Hello %(name)s", name=name) }}``.
-- In Python: ``N_("Please give one answer.")`` marks a sentence; with values in it,
+- In Python: ``N_("Please give one answer.")`` marks a sentence, ``NN_("%(num)d day",
+  "%(num)d days")`` its plurals; with values in it,
   ``Sentence("Please use at most %(most)d signs.", most=400)``. Both are plain strings in English,
   and ``translated(sentence, locale)`` says them in a language where they are shown.
 """
@@ -33,6 +34,11 @@ SOURCE = "en"
 def N_(sentence: str) -> str:  # noqa: N802 - gettext's own name for a mark that does nothing
     """Mark a sentence of ours that is translated where it is shown."""
     return sentence
+
+
+def NN_(single: str, plural: str) -> tuple[str, str]:  # noqa: N802 - as N_, for a sentence's plurals
+    """Mark a sentence of ours that is said otherwise of one than of several."""
+    return single, plural
 
 
 class Sentence(str):
@@ -183,21 +189,21 @@ def moment_shown(at: datetime, locale: str, zone: tzinfo = UTC) -> str:
     >>> moment_shown(noon, "en", ZoneInfo("Europe/Berlin"))
     '4 March 2026, 13:05 CET'
     """
-    known, at = _of_dates(locale), at.astimezone(zone)
+    known, at = locale_of_dates(locale), at.astimezone(zone)
     pattern = str(get_datetime_format("long", locale=known))
     day = format_date(at, "long", locale=known)
     hour = format_time(at, "short", tzinfo=zone, locale=known)
     return f"{pattern.replace('{1}', day).replace('{0}', hour)} {at.tzname()}"
 
 
-def day_shown(at: datetime, locale: str) -> str:
+def day_shown(at: datetime, locale: str, zone: tzinfo = UTC) -> str:
     """
-    Return a day as people read it in a language.
+    Return a day as people read it in a language, by the clock of a zone.
 
     >>> day_shown(datetime(2026, 3, 4, 23, 5, tzinfo=UTC), "en")
     '4 March 2026'
     """
-    return format_date(at.astimezone(UTC), "long", locale=_of_dates(locale))
+    return format_date(at.astimezone(zone), "long", locale=locale_of_dates(locale))
 
 
 @lru_cache(maxsize=64)
@@ -216,8 +222,8 @@ def locale_known(locale: str) -> Locale:
     return Locale(SOURCE)
 
 
-def _of_dates(locale: str) -> Locale:
-    """Return who says how dates are written: English without a country is that of most of them."""
+def locale_of_dates(locale: str) -> Locale:
+    """Return who says how dates and lists are written: English is that of most countries."""
     known = locale_known(locale)
     return Locale("en", "GB") if known == Locale(SOURCE) else known
 

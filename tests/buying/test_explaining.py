@@ -18,6 +18,8 @@ from regportal.buying.lacking import Lack, by_time, lacking, way_back, ways_on
 from regportal.buying.models import KeptStanding, Opportunity
 from regportal.buying.rules import fold, start
 from regportal.buying.schema import Buying, Condition
+from regportal.buying.voice import Voice
+from regportal.buying.words import come_as_far
 from regportal.errors import NotHereError
 from tests.buying.keeping import Keeper
 from tests.buying.oracle import history, steps_of
@@ -25,6 +27,7 @@ from tests.buying.random_rules import ALL
 from tests.buying.scene import NOON
 from tests.buying.test_rules import CALL, NUMBERS, OFFER, day, done, model, quiet
 from tests.buying.worlds import own_log, world
+from tests.speech import left_of_english
 
 TWO = {**CALL, "count": {"at_least": 2}}
 TICKET = {"event": "ticket", "within": "30d"}
@@ -259,6 +262,32 @@ def test_whatever_the_rules_what_is_foreseen_happens_unless_something_else_does(
             for way in ways_on(ready, standing, now):
                 assert way.missing.steps > 0
                 assert Teller().tell(way.missing)
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "says"),
+    [
+        ("de", 1, "Anruf innerhalb von 7 Tagen (0 von 1)"),
+        ("de", 2, "2 Anrufe innerhalb von 7 Tagen (0 von 2)"),
+        ("ar", 1, "مكالمة خلال 7 أيام (0 من 1)"),
+        ("ar", 2, "مكالمتان خلال 7 أيام (0 من 2)"),
+        ("ar", 3, "3 مكالمات خلال 7 أيام (0 من 3)"),
+        ("ar", 11, "11 مكالمة خلال 7 أيام (0 من 11)"),
+    ],
+)
+def test_numbers_have_the_plurals_of_the_language(language, number, says):
+    call = Condition.model_validate({**CALL, "count": {"at_least": number}})
+
+    assert Teller(Voice(locale=language)).tell(Lack(call)) == says
+
+
+@pytest.mark.parametrize("language", ["de", "ar"])
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 14])
+def test_who_has_come_as_far_is_said_in_each_language(language, number):
+    told = come_as_far([f"W{each}" for each in range(number)], Voice(locale=language))
+
+    assert "W0" in told
+    assert left_of_english(told, language) == []
 
 
 # --- as it is read ---

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from regportal.buying.english import moment_in_words
 from regportal.buying.scores.templates import TEMPLATES
-from regportal.buying.words import moment_in_words
 from regportal.store.sessions import Store, make_engine
 from tests.buying.scene import CRM, PRICES, Scene
 

@@ -14,18 +14,20 @@ from regportal.buying.alerts.actions import TOPIC, owner_of, still_done
 from regportal.buying.alerts.links import link_token
 from regportal.buying.alerts.models import Alert, AlertReader, Choice
 from regportal.buying.alerts.words import did, did_marked, object_said, one_line, reason
-from regportal.buying.explaining import explained
+from regportal.buying.explaining import next_told
 from regportal.buying.models import ContactRole, Move, Opportunity
 from regportal.buying.people import people_of
 from regportal.buying.reading import grounds_of, label, model_of
+from regportal.buying.schema import Buying
 from regportal.buying.signs import owned
+from regportal.buying.voice import Voice
 from regportal.buying.words import Ground
 from regportal.identity.addresses import read_address
 from regportal.identity.contact_tokens import unsubscribe_headers
 from regportal.identity.models import Contact
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.store.documents import Site
-from regportal.store.words import N_, moment_shown, speaking
+from regportal.store.words import N_, moment_shown, speaking, translated
 
 MOST_TOLD = 25
 """Moves of one mail; of more it says how many there are."""
@@ -77,6 +79,7 @@ class _Telling:
             self.owed.published,
             [move for _, move, _, _ in rows],
             titled=lambda _, name: self._said(name),
+            locale=self.locale,
         )
         return [self._story(*row, rests_on[row[1].id]) for row in rows]
 
@@ -91,13 +94,13 @@ class _Telling:
         """Return one move."""
         published = self.owed.published
         model, _ = model_of(published)
-        now, owner = label(published, model, move.to_phase), owner_of(opportunity)
+        now, owner = self._label(model, move.to_phase), owner_of(opportunity)
         (deed,) = owned(self.session, [alert.interaction_id])
         told = (deed.taken.type, contact.address.shown, self._said(deed.taken.object), self.locale)
         return Story(
             name=one_line(opportunity.name or opportunity.external_id),
             link=opportunity.url,
-            before=label(published, model, move.from_phase),
+            before=self._label(model, move.from_phase),
             now=now,
             did=did(*told),
             did_marked=did_marked(*told),
@@ -128,14 +131,18 @@ class _Telling:
             )
             .limit(1)
         ).first()
-        return one_line(role.replace("_", " ")) if role else None
+        return one_line(Voice(locale=self.locale).role(role)) if role else None
 
     def _next(self, opportunity: Opportunity, move: Move) -> str | None:
         """Return what would move an opportunity next, where this was its last move."""
         if opportunity.phase != move.to_phase:
             return None
-        ways = explained(self.session, self.owed.published, opportunity.key, now=self.now)["next"]
-        return f"{ways[0]['label']}: {ways[0]['needs']}" if ways else None
+        published, now = self.owed.published, self.now
+        return next_told(self.session, published, opportunity, now=now, locale=self.locale)
+
+    def _label(self, model: Buying, phase: str) -> str:
+        """Return what people call a phase; those of the house have a name in each language."""
+        return translated(label(self.owed.published, model, phase), self.locale)
 
 
 class LeadLetter:

@@ -1,22 +1,19 @@
 """What these mails say somebody did, in the language of the site, and nothing a stranger wrote."""
 
-import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, tzinfo
-from typing import Literal
 from urllib.parse import urlsplit
 
-from babel.dates import format_timedelta
 from markupsafe import Markup, escape
 
 from regportal.buying.reading import title
+from regportal.buying.voice import Voice
 from regportal.buying.words import Ground, sentence
 from regportal.library.schema import Asset
 from regportal.store.documents import Published
-from regportal.store.schema import span
-from regportal.store.words import N_, SOURCE, locale_known, moment_shown, translated
+from regportal.store.words import N_, translated
 
 DEEDS = {
     "page_view": N_("%(who)s viewed %(what)s."),
@@ -37,15 +34,6 @@ ELSEWHERE = N_("something else on the site")
 PATH = re.compile(r"/[\w/~%-]{0,100}(\.html?|\.php)?")
 NAME = re.compile(r"[\w-]{1,64}")
 LONGEST = 120
-Grain = Literal["second", "minute", "hour", "day", "month"]
-GRAINS: Mapping[str, Grain] = {
-    "s": "second",
-    "m": "minute",
-    "h": "hour",
-    "d": "day",
-    "mo": "month",
-}
-"""By the sign of a length of time the unit in which it is said."""
 
 
 def did(kind: str, who: str, what: str, locale: str) -> str:
@@ -85,32 +73,26 @@ def reason(
     >>> reason("Vergleich", tenpast, [Ground((took, took), 2, "45d")], UTC, "de")
     'Vergleich seit 4. März 2026, 10:12 UTC: ann@example.com hat Preisliste heruntergeladen (2)
     (nötig: 2, Zeitraum: 45 Tage)'
-
-    What a rule asks beside deeds is said in English.
     """
-    if locale.partition("-")[0] == SOURCE:
+    voice = Voice(zone, locale)
+    if voice.is_english:
         return sentence(phase, since, rests_on, zone)
-    why = "; ".join(one if isinstance(one, str) else _counted(one, locale) for one in rests_on)
-    says = translated(N_("%(phase)s since %(when)s: %(why)s"), locale)
-    return says % {"phase": phase, "when": moment_shown(since, locale, zone), "why": why}
+    told = (one if isinstance(one, str) else _counted(one, voice) for one in rests_on)
+    why = voice.says(N_("; ")).join(told)
+    values = {"phase": phase, "when": voice.moment(since), "why": why}
+    return voice.says(N_("%(phase)s since %(when)s: %(why)s"), **values)
 
 
-def _counted(ground: Ground, locale: str) -> str:
+def _counted(ground: Ground, voice: Voice) -> str:
     """Return what was done how often, and how much of it was needed."""
-    deeds = ", ".join(
-        did(deed.type, deed.who, deed.what, locale).removesuffix(".")
+    deeds = voice.listed(
+        did(deed.type, deed.who, deed.what, voice.locale).removesuffix(".")
         + (f" ({often})" if often > 1 else "")
         for deed, often in Counter(ground.deeds).items()
     )
-    unit = ground.within.lstrip("0123456789")
-    values = {
-        "deeds": deeds,
-        "least": ground.at_least,
-        "span": format_timedelta(
-            span(ground.within), GRAINS[unit], threshold=math.inf, locale=locale_known(locale)
-        ),
-    }
-    return translated(N_("%(deeds)s (needed: %(least)d within %(span)s)"), locale) % values
+    long = voice.long(ground.within)
+    values = {"deeds": deeds, "least": ground.at_least, "span": long}
+    return voice.says(N_("%(deeds)s (needed: %(least)d within %(span)s)"), **values)
 
 
 def object_said(published: Published, name: str, origins: Collection[str], locale: str) -> str:
