@@ -9,6 +9,7 @@ from regportal.buying.models import Ended, Opportunity, PhaseOverride
 from regportal.buying.naming import opportunity_called
 from regportal.buying.news import tell_moves
 from regportal.buying.place import own_every_place
+from regportal.buying.schema import Buying
 from regportal.buying.subjects import Subjects
 from regportal.errors import BadRequestError, StaleError
 from regportal.store.documents import Published
@@ -103,10 +104,20 @@ def _check(subjects: Subjects, word: Word, now: datetime) -> None:
     for field, text in (("by", word.by), ("because", word.because)):
         check_line(text, field)
     if word.phase not in names:
-        says = f"there is no phase {word.phase[:60]!r}; there are {', '.join(names)}"
-        raise BadRequestError(says, "phase")
+        meant = _meant(subjects.model.buying, word.phase)
+        tip = f"did you mean {meant!r}?" if meant else f"there are {', '.join(names)}"
+        raise BadRequestError(f"there is no phase {word.phase[:60]!r}; {tip}", "phase")
     if word.until <= now:
         raise BadRequestError("until must lie ahead", "until")
     if word.until - now > LONGEST:
         says = f"nothing holds over the rules for more than {LONGEST.days} days"
         raise BadRequestError(says, "until")
+
+
+def _meant(buying: Buying, wrong: str) -> str | None:
+    """Return the phase that is called so, in whichever language and case; None: there is none."""
+    for phase in buying.phases:
+        labels = [phase.label] if isinstance(phase.label, str) else (phase.label or {}).values()
+        if wrong.casefold() in {name.casefold() for name in (phase.id, *labels)}:
+            return phase.id
+    return None

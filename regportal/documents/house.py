@@ -42,6 +42,8 @@ WELL_KNOWN = frozenset(
 """Categories that rules may speak of before the first asset has them."""
 
 
+ALSO_CALLED = {"UK": "GB", "EL": "GR"}
+"""Codes of countries that others use, and those of ISO 3166."""
 FEW = 8
 """So many answers are listed where none of them was written."""
 ADDRESSES = ("http://", "https://")
@@ -100,7 +102,7 @@ class House:
         if value in self.countries:
             return None
         codes = {name: code for code, name in self.countries.items()}
-        meant = codes.get(value) or codes.get(nearest(value, codes) or "")
+        meant = ALSO_CALLED.get(value) or codes.get(value) or codes.get(nearest(value, codes) or "")
         tip = f"; did you mean {shown(meant)}?" if meant else ""
         return f"{shown(value)} is not the code of a country, like GB or US{tip}"
 

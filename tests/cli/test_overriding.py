@@ -63,6 +63,7 @@ def test_who_was_right_is_listed_with_the_share(deal):
     ("arguments", "code", "says"),
     [
         (("phase", "crm:007", "comparison", *FAIR), 1, "there is no opportunity 'crm:007'"),
+        (("phase", "crm:006", "Comparison", *FAIR), 1, "did you mean 'comparison'?"),
         (("phase", "crm:006", "\x00", *FAIR), 1, "there is no phase"),
         (("phase", "crm:006", "comparison", "--because", "a\nb"), 1, "because must be one line"),
         (("phase", "crm:006", "comparison", *FAIR, "--for", "181d"), 1, "more than 180 days"),

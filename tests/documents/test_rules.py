@@ -44,7 +44,7 @@ WRONG = {
     "a score for an answer nobody can give": (
         f"questions:\n{COUNTRY}" + score("{answer: {question: country, in: [GB, UK]}, points: 5}"),
         "profile.points.0.answer.in.1",
-        "'UK' is not the code of a country, like GB or US",
+        "'UK' is not the code of a country, like GB or US; did you mean 'GB'?",
     ),
     "a score for a number where none is asked": (
         f"questions:\n{COUNTRY}" + score("{answer: {question: country, at_least: 5}, points: 5}"),
@@ -68,7 +68,7 @@ WRONG = {
     "a score for a country there is not": (
         score("{field: {name: country, in: [UK]}, points: 5}"),
         "profile.points.0.field.in.0",
-        "'UK' is not the code of a country, like GB or US",
+        "'UK' is not the code of a country, like GB or US; did you mean 'GB'?",
     ),
     "a score for a category there is not": (
         ASSET + deed("{event: download, where: {category: [paper, papre]}, points: 5}"),
@@ -178,7 +178,7 @@ WRONG = {
     "a rule about an answer that nobody can give": (
         ASSET + f"questions:\n{COUNTRY}" + buying("{answer: {question: country, in: [GB, UK]}}"),
         "phases.1.enter.any.0.answer.in.1",
-        "'UK' is not the code of a country, like GB or US",
+        "'UK' is not the code of a country, like GB or US; did you mean 'GB'?",
     ),
     "a rule about the number of a country": (
         ASSET + f"questions:\n{COUNTRY}" + buying("{answer: {question: country, at_least: 3}}"),
