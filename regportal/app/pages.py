@@ -50,7 +50,7 @@ NO_STORE = {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie, Origi
 ALONE = {"X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin"}
 
 GATE = PageType(
-    "default-src 'none'; {script}style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; {script}style-src 'self'; img-src 'self'; {media}connect-src 'self'; "
     "form-action 'self'; frame-ancestors {ancestors}; base-uri 'none'; object-src 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'; report-to csp",
     {"Referrer-Policy": "strict-origin", **NO_STORE},
@@ -308,5 +308,6 @@ def _policy(kind: PageType) -> str:
     """Return the Content-Security-Policy: one origin may frame it, one nonce may run."""
     ancestor = _ancestor(kind)
     script = f"script-src 'nonce-{nonce()}'; " if kind.has_script else ""
-    policy = kind.policy.replace("{script}", script)
+    media = "media-src 'self'; " if g.get("plays") else ""
+    policy = kind.policy.replace("{script}", script).replace("{media}", media)
     return policy.replace("{ancestors}", ancestor or "'none'")

@@ -78,6 +78,8 @@ def snippet_of(
         told = teaser(found, published.one(Asset, found.asset), site, site.locale)
         data = str(told) if told else None
         policy["frame-src"] = origin
+        if published.one(Asset, found.asset).plays:
+            policy["media-src"] = origin
     script = (
         f'<script type="module" src="{escape(src)}"\n'
         f'  integrity="{integrity}" crossorigin></script>'

@@ -26,7 +26,7 @@ from regportal.documents.rules import check
 from regportal.documents.schema import SECTION_OF, SECTIONS
 from regportal.documents.writing import Exported, written
 from regportal.errors import DocumentError, Fault, NotHereError, Place
-from regportal.library.schema import Asset, Content
+from regportal.library.schema import Asset, Content, is_film
 from regportal.library.storage import Storage
 from regportal.store.documents import (
     CurrentDocument,
@@ -264,7 +264,10 @@ def _uploads(book: Book) -> dict[Name, Upload]:
         if isinstance(document, Asset) and document.file is not None:
             path = (*book.paths[name], "file")
             try:
-                found[name] = look_at(book.folder, document.file, book.place(path))
+                found[name] = upload = look_at(book.folder, document.file, book.place(path))
+                if document.show in {"play", "both"} and not is_film(upload.type):
+                    says = f"{document.file} is no film that browsers play: no MP4, and no WebM"
+                    book.fault((*book.paths[name], "show"), says)
             except ValueError as error:
                 book.fault(path, str(error))
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from regportal.errors import Place
-from regportal.library.naming import display_name
+from regportal.library.naming import HEAD, display_name, media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class Upload:
     path: Path
     name: str
     sha256: str
+    type: str
+    """What it is by its name and its first bytes."""
     place: Place
     """Where the document names it."""
 
@@ -31,11 +33,14 @@ def look_at(folder: Path, written: str, place: Place) -> Upload:
             raise ValueError(f"{written} is empty")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            head = file.read(HEAD)
     except FileNotFoundError:
         raise ValueError(f"there is no file {written} beside the document") from None
     except OSError as error:
         raise ValueError(f"{written} cannot be read: {error.strerror}") from None
-    return Upload(path, display_name(PurePosixPath(written).name), digest, place)
+    name = display_name(PurePosixPath(written).name)
+    return Upload(path, name, digest, media_type(name, head), place)
 
 
 def _below(folder: Path, written: str) -> Path:

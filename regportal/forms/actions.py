@@ -147,6 +147,7 @@ def hand_over(  # noqa: PLR0913 - what is handed to whom; each is another room's
         claim_id=claim.id,
         single=not sender.keeps_cookies,
         keys=around.keys,
+        plays=around.asset.plays,
         first=first,
         now=now,
     )

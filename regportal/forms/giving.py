@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, make_response, render_template, url_for
+from flask import Response, g, make_response, render_template, url_for
 from sqlalchemy.orm import Session
 from wtforms import EmailField, StringField
 
@@ -19,6 +19,7 @@ from regportal.forms.schema import Gate
 from regportal.forms.showing import AT_MOST, Shown, shown_claims
 from regportal.forms.visiting import Visiting, is_fresh, is_proven
 from regportal.identity.actions import count_open_claims, open_claims_of
+from regportal.identity.browser import objects
 from regportal.identity.codes import show_again
 from regportal.identity.models import VisitorState
 from regportal.identity.rules import masked, typo_hint
@@ -38,7 +39,9 @@ class Given:
 
     download: str | None
     starts: bool = True
-    """Whether it starts by itself: not a second time."""
+    """Whether it starts by itself: not a second time, and no film."""
+    plays: bool = False
+    """Whether it is a film that this browser can play: not one without cookies."""
 
 
 class SmallForm(GateForm):
@@ -56,7 +59,9 @@ def given_here(session: Session, visiting: Visiting) -> Given | None:
     asset = visiting.around.asset.key
     granted = live_grant(session, visitor_id=visitor.id, asset=asset, now=visiting.now)
     if granted is not None and not visiting.by_mail:
-        return Given(token_of(granted, visiting.around.keys), starts=granted.started_at is None)
+        plays = visiting.around.asset.plays and not granted.single
+        starts = granted.started_at is None and not plays
+        return Given(token_of(granted, visiting.around.keys), starts=starts, plays=plays)
     return Given(None) if visiting.by_mail and visitor.state == VisitorState.CLAIMED else None
 
 
@@ -73,6 +78,7 @@ def done_page(
     if given.download and asset.content:
         url = url_for("downloads.download", token=given.download, **visiting.frame.query)
         download = {"url": url, "name": asset.content.name, "size": asset.content.size}
+    g.plays = given.plays
     starts = download is not None and given.starts and status == HTTPStatus.OK
     page = render_template(
         "forms/done.html",
@@ -81,6 +87,9 @@ def done_page(
         gate=gate_shown(visiting.around.gate, locale),
         download=download,
         starts=starts,
+        plays=given.plays,
+        links=not given.plays or asset.show == "both",
+        records=given.plays and _records(visiting),
         external_url=asset.url if given.download else None,
         mailed=None if given.download else _mailed(visiting),
         code=code,
@@ -126,6 +135,12 @@ def small_buttons(visiting: Visiting) -> SmallForm:
     form = SmallForm(formdata=None)
     form.csrf_token.data = csrf_token(visiting.browser, current.settings().keys)
     return form
+
+
+def _records(visiting: Visiting) -> bool:
+    """Return whether the visitor allowed it that what he watches is recorded."""
+    tracks = visiting.visitor is not None and visiting.visitor.tracks
+    return tracks and not objects(visiting.around.site)
 
 
 def _mailed(visiting: Visiting) -> dict[str, str | None]:

@@ -146,6 +146,11 @@ class Download(Strict):
     name: str
     size: Annotated[int | None, Field(description="In bytes; null where it lies elsewhere.")]
     type: str | None
+    asset: Annotated[str, Field(description="Its key: the object of what is told of it.")]
+    show: Annotated[
+        Literal["play", "download", "both"],
+        Field(description="Is it a film to be played, a file to be kept, or both?"),
+    ]
 
 
 class Handed(Strict):
@@ -288,11 +293,13 @@ def _opened(taken: Taken) -> Response:
 def _download(token: str, asset: Asset, locale: str) -> Handed:
     """Return the link to the bytes; an asset that lies elsewhere has its own."""
     url, expires_at, content = asset.url or "", None, asset.content
+    plays = False
     if content is not None:
         url = current.settings().origin + url_for("downloads.download", token=token)
         with current.store().read() as session:
             granted = find(session, token)
         expires_at = granted.start_by if granted else None
+        plays = granted is not None and asset.plays and not granted.single
     return Handed(
         download=Download(
             url=url,
@@ -300,6 +307,8 @@ def _download(token: str, asset: Asset, locale: str) -> Handed:
             name=content.name if content else said(asset.title, locale),
             size=content.size if content else None,
             type=content.type if content else None,
+            asset=asset.key,
+            show=(asset.show or "play") if plays else "download",
         )
     )
 

@@ -116,6 +116,7 @@ def asset_shown(asset: Asset, locale: str) -> dict[str, str]:
         of_size = translated(N_("%(kind)s, %(size)s"), locale)
         kind = of_size % {"kind": ending, "size": size_shown(content.size, locale)}
     return {
+        "key": asset.key,
         "title": said(asset.title, locale),
         "category": category_shown(asset.category, locale),
         "type": kind,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from regportal.errors import ConfigError
 from regportal.library.models import Grant, Serving
-from regportal.library.rules import FINISH, START, START_SINGLE, may_be_given_again
+from regportal.library.rules import FINISH, may_be_given_again, time_to_start
 from regportal.store.facts import add
 from regportal.store.ids import uuid7
 
@@ -30,6 +30,7 @@ def grant(  # noqa: PLR0913 - what a grant is of; all by name
     claim_id: uuid.UUID | None,
     single: bool,
     keys: Sequence[bytes],
+    plays: bool = False,
     first: bool = False,
     now: datetime,
 ) -> Grant:
@@ -37,14 +38,15 @@ def grant(  # noqa: PLR0913 - what a grant is of; all by name
     Return the visitor's leave to fetch this asset.
 
     It is the one given before, hence the same link, while that can still be started; asking
-    again gives it its 15 minutes anew (not to a browser without cookies). ``first`` says that
-    none was given before.
+    again gives it its time anew (not to a browser without cookies). ``plays`` says that it is a
+    film that is played, ``first`` that none was given before.
     """
+    start_by = now + time_to_start(single=single, plays=plays)
     for before in () if first else _live(session, visitor_id, asset, now):
         alike = before.claim_id == claim_id and before.single == single
         if alike and _token_of(before, keys):
             if not single:
-                before.start_by, before.finish_by = now + START, now + FINISH
+                before.start_by, before.finish_by = start_by, now + FINISH
             return before
     id_ = uuid7()
     given = Grant(
@@ -56,7 +58,7 @@ def grant(  # noqa: PLR0913 - what a grant is of; all by name
         claim_id=claim_id,
         single=single,
         issued_at=now,
-        start_by=now + (START_SINGLE if single else START),
+        start_by=start_by,
         finish_by=now + FINISH,
     )
     add(session, given)

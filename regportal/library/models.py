@@ -13,6 +13,8 @@ class Grant(Base):
     """
     One visitor's leave to fetch one asset: started within 15 minutes, continued within 24 hours.
 
+    A film that is played can be started for four hours, hence played and wound back.
+
     The token of the link is derived from the id and the secret key; only its hash is kept.
     ``single`` is the grant of a browser without cookies: started once, within five minutes.
     """
@@ -22,7 +24,7 @@ class Grant(Base):
         "asset": "Which file you may fetch.",
         "gate": "Where you asked for it.",
         "issued_at": "To let the link end in time.",
-        "started_at": "Whether the link was used: it can be started for 15 minutes only.",
+        "started_at": "Whether the link was used: it can be started for a while only.",
     }
     plain = frozenset(
         {"id", "hash", "visitor_id", "claim_id", "single", "start_by", "finish_by", "ended_at"}

@@ -113,6 +113,11 @@ def _is_epub(head: bytes) -> bool:
     return head.startswith(b"PK\x03\x04") and head[30:58] == b"mimetypeapplication/epub+zip"
 
 
+def _is_webm(head: bytes) -> bool:
+    """Return whether this is Matroska of the kind that browsers play."""
+    return head.startswith(b"\x1a\x45\xdf\xa3") and b"webm" in head[:64]
+
+
 _zip = _begins(b"PK\x03\x04", b"PK\x05\x06")
 _office = "application/vnd.openxmlformats-officedocument"
 
@@ -128,6 +133,7 @@ KNOWN: dict[str, tuple[str, Callable[[bytes], bool]]] = {
     "csv": ("text/plain", _is_text),
     "txt": ("text/plain", _is_text),
     "mp4": ("video/mp4", lambda head: head[4:8] == b"ftyp"),
+    "webm": ("video/webm", _is_webm),
     "mp3": ("audio/mpeg", _begins(b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")),
     "epub": ("application/epub+zip", _is_epub),
 }

@@ -10,8 +10,29 @@ START = timedelta(minutes=15)
 """How long a link can be started…"""
 START_SINGLE = timedelta(minutes=5)
 """…and the link of a browser without cookies, which can be started once."""
+START_FILM = timedelta(hours=4)
+"""…and the link of a film that is played: as long as somebody may watch, pause and go back."""
 FINISH = timedelta(hours=24)
 """How long a download that was started can be continued."""
+
+
+def time_to_start(*, single: bool, plays: bool) -> timedelta:
+    """
+    Return how long a new link can be started.
+
+    A player asks for parts of a film whenever it needs them, also for the first one again:
+
+    >>> time_to_start(single=False, plays=False) < time_to_start(single=False, plays=True)
+    True
+
+    A browser without cookies starts once, so it plays nothing:
+
+    >>> time_to_start(single=True, plays=True) == START_SINGLE
+    True
+    """
+    if single:
+        return START_SINGLE
+    return START_FILM if plays else START
 
 
 class Terms(Protocol):

@@ -59,6 +59,18 @@ def test_a_gate_needs_a_script_an_element_and_three_allowances(published):
     ]
 
 
+def test_a_gate_before_a_film_needs_media_too(published, tmp_path):
+    (tmp_path / "tour.mp4").write_bytes(b"\0\0\0\x20ftypisom")
+    film = SITE.replace("url: https://www.acme.example/prices", "file: tour.mp4")
+    (tmp_path / "film.yaml").write_text(film.format(origins=WWW))
+    installed = published()
+    installed("apply", tmp_path / "film.yaml")
+    told = installed("snippet", "prices", "--json").json()
+
+    needed = ("script-src", "connect-src", "frame-src", "media-src")
+    assert told["policy"] == dict.fromkeys(needed, WWW)
+
+
 @pytest.mark.parametrize("mode", ["frame", "script"])
 def test_the_element_says_how_the_gate_is_to_be_shown(published, mode):
     told = published()("snippet", "prices", "--mode", mode, "--json").json()

@@ -1,3 +1,4 @@
+import re
 import threading
 
 import pytest
@@ -230,6 +231,33 @@ def test_of_many_who_apply_the_same_plan_at_once_one_publishes(shop):
     with shop.store.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Publication)) == 1
         assert session.scalar(sa.select(sa.func.count()).select_from(CurrentDocument)) == 6
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("file: files/prices.txt, show: play", "files/prices.txt is no film that browsers play"),
+        ("file: files/film.mp4, show: both", "files/film.mp4 is no film that browsers play"),
+        ("url: 'https://acme.example/film', show: play", "show is about a file"),
+        ("file: files/prices.txt, show: loop", "'loop' is not one of play, download, both"),
+    ],
+)
+def test_only_a_film_can_be_played(shop, line, says):
+    shop.add("files/film.mp4", b"<script>alert(1)</script>")
+    shop.write(WHOLE.replace("file: files/prices.txt", line))
+
+    with pytest.raises(DocumentError, match=re.escape(says)):
+        shop.plan()
+
+
+def test_a_film_is_played_unless_its_document_says_otherwise(shop):
+    shop.add("files/film.mp4", b"\0\0\0\x20ftypisom")
+    plays = []
+    for show in ("", ", show: both", ", show: download", ", show: play"):
+        shop.write(WHOLE.replace("files/prices.txt", f"files/film.mp4{show}")).apply()
+        plays.append(published(shop).one(Asset, "prices").plays)
+
+    assert plays == [True, True, False, True]
 
 
 def test_a_file_that_changes_between_plan_and_apply_is_refused(shop):

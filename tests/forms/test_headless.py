@@ -138,7 +138,8 @@ def test_an_address_gets_the_file(portal, near):
     assert download.pop("expires_at").endswith("Z")
     url = download.pop("url")
     assert url.startswith(f"{ORIGIN}/d/")
-    assert download == {"name": "guide.txt", "size": 19, "type": "text/plain"}
+    said = {"name": "guide.txt", "size": 19, "type": "text/plain"}
+    assert download == {**said, "asset": "guide", "show": "download"}
     assert near.fetch(url) == (200, b"This is guide.txt.\n")
     [submission] = rows(portal, Submission)
     assert submission.newsletter_taken

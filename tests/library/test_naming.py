@@ -61,6 +61,7 @@ def test_a_long_name_keeps_its_ending():
         ("a.xlsx", b"PK\x03\x04", f"{OFFICE}.spreadsheetml.sheet"),
         ("a.docx", b"PK\x03\x04", f"{OFFICE}.wordprocessingml.document"),
         ("a.mp4", b"\0\0\0\x20ftypisom", "video/mp4"),
+        ("a.webm", b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", "video/webm"),
         ("a.mp3", b"ID3\x04", "audio/mpeg"),
         ("a.epub", BOOK, "application/epub+zip"),
         ("a.csv", b"a;b\r\n1;2\r\n", "text/plain"),

@@ -43,7 +43,14 @@ import { touchOf } from './touch.js'
  * @property {Record<string, string>} words
  */
 
-/** @typedef {{ url: string, expires_at: string | null, name: string }} Download */
+/**
+ * @typedef {object} Download
+ * @property {string} url
+ * @property {string | null} expires_at
+ * @property {string} name
+ * @property {string} asset
+ * @property {'play' | 'download' | 'both'} show
+ */
 
 /**
  * @typedef {object} Refused

@@ -117,6 +117,21 @@ export const abstract = ({ abstract = [] }) =>
   )
 
 /**
+ * A film, played by the browser's own controls.
+ * @param {{ url: string, asset: string, title: string, kept: boolean }} what `kept`: may it be saved?
+ */
+export const film = ({ url, asset, title, kept }) =>
+  make('video', {
+    controls: true,
+    playsinline: true,
+    preload: 'metadata',
+    controlslist: !kept && 'nodownload',
+    'aria-label': title,
+    'data-rp-video': asset,
+    src: url,
+  })
+
+/**
  * One line to type on, or one list to choose from.
  * @param {{ id: string, label: string, hint: string | null | undefined }} what
  * @param {HTMLElement} control

@@ -2,7 +2,18 @@
 
 import { find } from '../effort.js'
 import { RefusedError } from './asking.js'
-import { abstract, answers, complain, fillIn, form, make, named, quiet, theirs } from './drawing.js'
+import {
+  abstract,
+  answers,
+  complain,
+  fillIn,
+  film,
+  form,
+  make,
+  named,
+  quiet,
+  theirs,
+} from './drawing.js'
 import { keep, read } from './kept.js'
 
 /** @typedef {import('./asking.js').Asked} Asked */
@@ -46,6 +57,7 @@ export class Drawn {
 
   end() {
     this.ended = true
+    this.film?.remove()
     clearTimeout(this.next)
     this.place.removeEventListener('submit', this)
     this.place.removeEventListener('click', this)
@@ -72,6 +84,7 @@ export class Drawn {
     const { shell } = this
     if (!shell) return
     this.asked = asked
+    this.film?.remove()
     const { words, text, title, type } = shell
     const objects =
       /** @type {any} */ (navigator).globalPrivacyControl ||
@@ -247,8 +260,9 @@ export class Drawn {
    * @param {import('./asking.js').Download} download
    * @param {Shell} shell
    */
-  hand({ url, name, expires_at }, shell) {
+  hand({ url, name, expires_at, asset, show }, shell) {
     const { words, title, type } = shell
+    const plays = show !== 'download'
     const link = make(
       'a',
       { part: 'button download', 'data-rp': 'download', href: url, rel: 'noreferrer' },
@@ -256,21 +270,42 @@ export class Drawn {
     )
     this.fill(
       make('h2', { part: 'headline done', tabindex: '-1' }, words.here),
-      make(
-        'p',
-        { part: 'text' },
-        make('b', {}, theirs(title)),
-        '. ',
-        expires_at ? words.starts : words.elsewhere,
-      ),
-      link,
+      plays
+        ? this.play(film({ url, asset, title, kept: show === 'both' }), title)
+        : make(
+            'p',
+            { part: 'text' },
+            make('b', {}, theirs(title)),
+            '. ',
+            expires_at ? words.starts : words.elsewhere,
+          ),
+      show !== 'play' && link,
       make('p', { part: 'note' }, theirs(type)),
       abstract(shell),
       this.who(),
     )
     this.busy = false
     this.focus()
-    if (expires_at) link.click()
+    if (expires_at && !plays) link.click()
+  }
+
+  /**
+   * A film with its title. It lies in the page, not in the shadow, so that the recorder sees it.
+   * @param {HTMLElement} shown
+   * @param {string} title
+   */
+  play(shown, title) {
+    this.film = shown
+    shown.addEventListener('error', () => this.notice(this.shell?.words.failed, this.link()))
+    /** @type {HTMLElement} */
+    let inside = shown
+    const root = this.place.getRootNode()
+    if (root instanceof ShadowRoot) {
+      shown.slot = 'film'
+      root.host.append(shown)
+      inside = make('slot', { name: 'film' })
+    }
+    return make('figure', {}, inside, make('figcaption', { part: 'text' }, theirs(title)))
   }
 
   /** @param {Shell} shell */

@@ -2,6 +2,16 @@
 
 /** @typedef {[from: number, to: number]} Stretch in seconds of the film */
 
+/**
+ * What a `<video>` says was played of it.
+ * @param {{ length: number, start: (nth: number) => number, end: (nth: number) => number }} played
+ */
+export const stretches = played =>
+  Array.from(
+    { length: played.length },
+    (_, nth) => /** @type {Stretch} */ ([played.start(nth), played.end(nth)]),
+  )
+
 /** @param {number} seconds */
 export const tenth = seconds => Math.round(seconds * 10) / 10
 

@@ -77,6 +77,7 @@ export class Framed {
     const dark = isDark(colorScheme, matchMedia('(prefers-color-scheme: dark)').matches)
     frame.name = dark ? 'regportal-dark' : 'regportal-light'
     frame.src = frameAddress(portal, gate, location, document.referrer, host.lang)
+    frame.allow = 'fullscreen'
     this.frame = frame
     for (const type of ['message', CHOSEN]) window.addEventListener(type, this)
   }

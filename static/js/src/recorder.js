@@ -1,6 +1,6 @@
 // Records what a visitor does on a page: after his choice, never before. docs/recording.md
 
-import { tenth, untold } from './films.js'
+import { stretches, tenth, untold } from './films.js'
 import { keep, keepTouch, read, readTouch, whyNot } from './kept.js'
 import { gateOf, isNear, portalOf } from './portal.js'
 import { bounded, mayTakeLater, pause, SOON, uuid7 } from './queue.js'
@@ -179,11 +179,7 @@ function films() {
 /** @param {any} film a `<video>`, or what says of itself what a `<video>` does */
 function look({ dataset, duration, played }) {
   if (!played || !dataset.rpVideo) return
-  const stretches = Array.from(
-    { length: played.length },
-    (_, nth) => /** @type {Stretch} */ ([played.start(nth), played.end(nth)]),
-  )
-  ours.watched(dataset.rpVideo, stretches, duration)
+  ours.watched(dataset.rpVideo, stretches(played), duration)
 }
 
 /** @param {HTMLElement} element that says what happened by its attributes */
