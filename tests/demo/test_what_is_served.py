@@ -19,7 +19,7 @@ PAGES = [path for path in TEMPLATES if path not in LETTERS]
         ("js/recorder.js", 3000),
         ("js/players.js", 2200),
         ("js/handover.js", 1500),
-        ("js/frame.js", 1300),
+        ("js/frame.js", 1600),
         ("js/sending.js", 600),
     ],
 )
