@@ -5,18 +5,21 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Error
 
+BROKEN_OFF = ("ERR_ABORTED", "interrupted by another navigation")
+
 
 def go(page, address, **how):
     """
     Go to an address, and return the response.
 
     A page that has a file starts it by itself after a moment; a download that begins just then
-    breaks off where the browser is going, and it goes once more.
+    breaks off where the browser is going, and so does a form that is still on its way: then it goes
+    once more.
     """
     try:
         return page.goto(address, **how)
     except Error as error:
-        if "ERR_ABORTED" not in str(error):
+        if not any(one in str(error) for one in BROKEN_OFF):
             raise
         return page.goto(address, **how)
 

@@ -23,7 +23,11 @@ def visible(page):
 
 @cache
 def english(language):
-    """Return every piece of our English that has another wording in a language."""
+    """
+    Return every piece of our English that has another wording in a language.
+
+    A word of two letters says nothing: there is one in the name of the Isle of Man.
+    """
     file = catalogues()[language]
     with file.open("rb") as source:
         messages = [message for message in read_po(source, locale=language) if message.id]
@@ -32,7 +36,7 @@ def english(language):
         piece for message in messages for one in _all(message.id) for piece in PIECES.split(one)
     )
     bare = {piece.strip(" .,:;!?“”") for piece in pieces}
-    return sorted(piece for piece in bare if len(piece) > 1 and not _is_in(piece, said))
+    return sorted(piece for piece in bare if len(piece) > 2 and not _is_in(piece, said))
 
 
 def left_of_english(text, language):

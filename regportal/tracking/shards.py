@@ -44,7 +44,7 @@ def shard(whose: str, shards: int) -> int:
     Return the shard of what is an address's: of one company it is always the same one.
 
     >>> [shard(f"{who}@acme.example", 4) for who in ("ann", "bob", "eve")]
-    [1, 1, 1]
+    [3, 3, 3]
 
     Where anybody gets an address, everybody is alone:
 

@@ -7,18 +7,21 @@ proves the browser in which it is pressed, in whatever order things happen.
 
 import random
 import re
-import time
 from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 
+from regportal.forms.claiming import MAIL
 from regportal.identity.actions import claim_of
 from regportal.identity.models import VisitorState
 from regportal.identity.visitors import recognise
+from regportal.outbox.models import Message, MessageState
 from regportal.store.sessions import Store, make_engine
 from tests.browsing import go
 from tests.firefox import firefox
+from tests.patience import until
 
 FORM = "form[data-rp=gate]"
 YES, NO = "button[data-rp=confirm]", "button[data-rp=deny]"
@@ -40,8 +43,9 @@ EVENTS = (
 class Two:
     """Mallory in Chromium, Vera in Firefox, before the same gates."""
 
-    def __init__(self, installation, mallory, vera):
-        self.installation, self.mallory, self.vera = installation, mallory, vera
+    def __init__(self, installation, store, mallory, vera):
+        self.installation, self.store = installation, store
+        self.mallory, self.vera = mallory, vera
         self.address = ""
 
     def play(self, number, events):
@@ -111,19 +115,26 @@ class Two:
             self.vera.press(f"{FORM} .buttons button")
 
     def last_link(self):
-        """Return the link of the last mail to Vera; a mail may need a moment."""
-        until = time.monotonic() + 1
-        while time.monotonic() < until:
-            for path in sorted((self.installation.folder / "mail").glob("*.eml"), reverse=True):
-                text = path.read_text()
-                if f"To: {self.address}" in text:
-                    return re.search(r"(?m)^(http\S+/m/\S+)\r?$", text)[1]
-            time.sleep(0.05)
+        """Return the link of the last mail to Vera, once none is on its way; None: she has none."""
+        until(lambda: not self.waits_for_mail())
+        for path in sorted((self.installation.folder / "mail").glob("*.eml"), reverse=True):
+            text = path.read_text()
+            if f"To: {self.address}" in text:
+                return re.search(r"(?m)^(http\S+/m/\S+)\r?$", text)[1]
         return None
 
-    def taken_for(self, store, cookies):
+    def waits_for_mail(self):
+        """Return whether any mail should have left by now, or is just leaving."""
+        leaves = sa.or_(Message.due <= datetime.now(UTC), Message.lease.is_not(None))
+        owed = sa.exists().where(
+            Message.connector == MAIL, Message.state == MessageState.DUE, leaves
+        )
+        with self.store.read() as session:
+            return session.scalar(sa.select(owed))
+
+    def taken_for(self, cookies):
         """Return the addresses that these cookies are taken to have proven."""
-        with store.read() as session:
+        with self.store.read() as session:
             visitors = [
                 recognise(session, cookie["value"], now=datetime.now(UTC)).visitor
                 for cookie in cookies
@@ -145,15 +156,15 @@ def see(installation, page, many):
         closing(Store(make_engine(installation.environment["REGPORTAL_DATABASE_URL"]))) as store,
         firefox() as vera,
     ):
-        two = Two(installation, page, vera)
+        two = Two(installation, store, page, vera)
         for number, events in enumerate(orders(many)):
             two.play(number, events)
 
-            assert two.taken_for(store, page.context.cookies()) == set(), events
+            assert two.taken_for(page.context.cookies()) == set(), events
             for path in ("/g/prices", "/g/guide/done", "/me"):
                 go(page, f"{installation.url}{path}")
                 assert SECRET not in page.content(), events
-            proven |= two.taken_for(store, vera.cookies())
+            proven |= two.taken_for(vera.cookies())
     assert proven, "Vera was never let in herself"
 
 
