@@ -127,7 +127,7 @@ def test_a_message_that_waits_holds_its_subject_and_nobody_else(box, clock, crm)
     crm.answers["contact:1"] = Outcome.RETRY
     due = box.drain(crm)
 
-    assert crm.heard == [("contact:1", 1), ("contact:2", 1)]
+    assert sorted(crm.heard) == [("contact:1", 1), ("contact:2", 1)]
     assert due == clock() + timedelta(seconds=5)
 
     crm.answers.clear()
@@ -229,7 +229,7 @@ def test_later_costs_no_attempt_and_holds_only_its_subject(box, clock, crm):
     assert box.drain(crm) == until
     row = box.row(first)
     assert (row.state, row.attempts, row.trouble) == (MessageState.DUE, 0, None)
-    assert crm.heard == [("address:1", 1), ("address:2", 1)]
+    assert sorted(crm.heard) == [("address:1", 1), ("address:2", 1)]
 
 
 def test_a_pause_by_hand_holds_until_it_is_lifted(box, clock, crm):
