@@ -137,7 +137,7 @@ def look_up(session: Session, lines: Sequence[LogEntry], least: Attributed) -> B
     interactions = {one.taken.id: one for one in owned(session, touched, least)}
     contacts = {spell.sign.contact for one in interactions.values() for spell in one.counts}
     kin = kin_of(session, named) if named else Kin(())
-    contacts |= kin.everybody(named) | _everybody_in(session, roused)
+    contacts |= kin.everybody(named) | everybody_in(session, roused)
     people = people_of(session, contacts)
     parts = _parts(session, people)
     wanted = roused | {part.opportunity for theirs in parts.values() for part in theirs}
@@ -152,7 +152,7 @@ def look_up(session: Session, lines: Sequence[LogEntry], least: Attributed) -> B
     )
 
 
-def _everybody_in(session: Session, opportunities: Collection[uuid.UUID]) -> set[uuid.UUID]:
+def everybody_in(session: Session, opportunities: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Return the contacts who ever had a part in one of these opportunities."""
     return {*session.scalars(IN_THEM, {"ids": [*opportunities]})} if opportunities else set()
 

@@ -11,15 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.batch import ONE, Batch, look_up
+from regportal.buying.batch import ONE, Batch, everybody_in, look_up
 from regportal.identity.models import Contact
-from regportal.tracking.models import OF_CONTACTS, Attributed, Interaction, LogEntry
+from regportal.store.facts import among
+from regportal.tracking.models import OF_CONTACTS, Attributed, EntryKind, Interaction, LogEntry
 from regportal.tracking.shards import shards_in
 
-DID = sa.select(Interaction.contact_id).where(
-    Interaction.id.in_(sa.bindparam("interactions", expanding=True))
-)
-NAMED = Contact.id.in_(sa.bindparam("contacts", expanding=True))
+DID = sa.select(Interaction.contact_id).where(among(Interaction.id, "interactions"))
+NAMED = among(Contact.id, "contacts")
 HELD = (
     sa.select(Contact.id)
     .where(
@@ -44,8 +43,11 @@ def look_up_held(
     """
     if shards_in(session) == 1:
         return {least: look_up(session, lines, least) for least in leasts}
-    did = {line.ref for line in lines if line.kind in ONE}
-    held = _hold(session, {line.ref for line in lines if line.kind in OF_CONTACTS}, did)
+    did, named, roused = (
+        {line.ref for line in lines if line.kind in kinds}
+        for kinds in (ONE, OF_CONTACTS, {EntryKind.OPPORTUNITY})
+    )
+    held = _hold(session, named | everybody_in(session, roused), did)
     while True:
         found = {least: look_up(session, lines, least) for least in leasts}
         people = {contact for batch in found.values() for contact in batch.people}

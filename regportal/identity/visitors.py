@@ -26,7 +26,7 @@ from regportal.identity.people import own_contacts
 from regportal.identity.rules import Standing, holds_proof, is_alive, is_good
 from regportal.identity.tokens import hash_of
 from regportal.outbox.actions import News, put
-from regportal.store.facts import add, add_once, table_of, watch
+from regportal.store.facts import add, add_once, among, table_of, watch
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
 
@@ -149,7 +149,7 @@ def _owners(dialect: str) -> sa.Select[Any]:
     if dialect == "postgresql":
         hashes = sa.bindparam("hashes", type_=postgresql.ARRAY(column.type))
         return OWNERS.where(column == sa.any_(hashes))
-    return OWNERS.where(column.in_(sa.bindparam("hashes", expanding=True)))
+    return OWNERS.where(among(column, "hashes"))
 
 
 def _known(owner: Any, family: str) -> Known:

@@ -18,7 +18,7 @@ from regportal.outbox.drain import drain
 from regportal.outbox.models import Message, MessageState, Subject
 from regportal.outbox.rules import is_told
 from regportal.store.bulk import Row, insert_all, update_all
-from regportal.store.facts import insert_in, table_of
+from regportal.store.facts import among, insert_in, table_of
 from regportal.store.ids import uuid7
 
 __all__ = ["FieldNews", "News", "drain", "owe", "owe_all", "put", "put_all"]
@@ -40,7 +40,7 @@ WAITING = (
     )
     .where(
         Message.connector == sa.bindparam("connector"),
-        Message.subject.in_(sa.bindparam("subjects", expanding=True)),
+        among(Message.subject, "subjects"),
         Message.merges.is_not(None),
         Message.state == MessageState.DUE,
         Message.attempts == 0,
@@ -129,10 +129,11 @@ def put_all(
         if news.merges is not None:
             waiting[like] = message
         messages.append(message)
+    taken = set(messages)
     changed = [
         (news.topic, news.creates, dict(news.payload), news.occurred_at, message)
         for message, (_, news) in told.items()
-        if message in there and message in messages
+        if message in there and message in taken
     ]
     update_all(session, Message, TAKES_IN, changed)
     new = [(message, *one) for message, one in told.items() if message not in there]

@@ -16,6 +16,7 @@ from regportal.errors import UnreachableError
 from regportal.outbox.models import Message, MessageState, Pause
 from regportal.outbox.rules import LONGEST, TAKEN, AfterAttempt, after_attempt, is_paused, longer
 from regportal.store.base import UtcMoment
+from regportal.store.facts import among
 from regportal.store.sessions import Store
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ HEADS = (
 )
 LET = (
     sa.update(Message)
-    .where(Message.id.in_(sa.bindparam("ids", expanding=True)))
+    .where(among(Message.id))
     .values(
         lease=sa.bindparam("token"),
         leased_until=sa.bindparam("until"),
@@ -77,7 +78,7 @@ LET = (
 SENT = (
     sa.update(Message)
     .where(
-        Message.id.in_(sa.bindparam("ids", expanding=True)),
+        among(Message.id),
         Message.lease == sa.bindparam("token"),
         IS_DUE,
     )

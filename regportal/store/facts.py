@@ -46,13 +46,13 @@ def table_of(kind: type[Base]) -> sa.Table:
     return kind.metadata.tables[kind.__tablename__]
 
 
-def among(column: Any) -> sa.ColumnElement[bool]:
+def among(column: Any, given: str = "ids") -> sa.ColumnElement[bool]:
     """
-    Return that a column is one of the ``ids`` that a statement is executed with.
+    Return that a column is one of the values that a statement is executed with, called ``given``.
 
     So the statement is made once, and not anew with the keys of each question.
     """
-    return cast("sa.ColumnElement[bool]", column.in_(sa.bindparam("ids", expanding=True)))
+    return cast("sa.ColumnElement[bool]", column.in_(sa.bindparam(given, expanding=True)))
 
 
 def insert_in(dialect: str) -> Any:
