@@ -41,7 +41,7 @@ CLOCKS = {
     "ledger": ("as long as the permission lasts, and three years after it", "fixed"),
     "refusals": ("97 days", "fixed"),
     "letters": ("40 days", "fixed"),
-    "webhooks": ("30 days after it was sent, or understood", "fixed"),
+    "webhooks": ("30 days after it came, or was sent", "fixed"),
     "security": ("a day", "fixed"),
 }
 """Clock → what a reader is told, and where it is set; the spans are checked below."""
@@ -84,6 +84,8 @@ def _kept(model: type[Base]) -> str:
     """Say how long a row is kept."""
     told = CLOCKS[model.clock or "security"][0]
     theirs = {"contact.id", "visitor.id", "claim.id", "visit.id", "interaction.id"}
+    if model.emptied and model.aged_by is None:
+        return f"as long as the purchase; what names a contact, {told}"
     with_contact = model.clock in {"anonymous", "claims"} and theirs & set(model.person.values())
     return f"{told}; with a contact, as long as the contact" if with_contact else told
 

@@ -25,8 +25,8 @@ class Notice(Base):
 
     __tablename__ = "notice"
     personal: ClassVar = {
-        "body": "What the company's own system told us, as it came, until it is "
-        "understood and a while after.",
+        "body": "What the company's own system told us, as it came, for a while: to understand it, "
+        "or to let a person look.",
     }
     plain = frozenset(
         {
@@ -43,7 +43,7 @@ class Notice(Base):
     )
     person: ClassVar = {"body": "mention"}
     clock = "webhooks"
-    aged_by = "settled_at"
+    aged_by = "received_at"
     emptied = "Its id and its digest keep a repeated call from having a second effect."
     when_emptied: ClassVar = {"state": "done", "because": "emptied", "waits_for": None}
     __table_args__ = (

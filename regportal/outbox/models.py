@@ -32,7 +32,8 @@ class Message(Base):
     __tablename__ = "message"
     personal: ClassVar = {
         "payload": "What the companies' systems are told about you, until they have it "
-        "and a while after.",
+        "and a while after; what they do not take waits until a person looks, as long as you "
+        "are known.",
     }
     plain = frozenset(
         {

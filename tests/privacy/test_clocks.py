@@ -50,6 +50,20 @@ def test_networks_go_after_thirty_days_and_the_ledger_stays_whole(portal, ann):
         assert list(broken_lines(session)) == []
 
 
+def test_a_call_that_waits_in_vain_is_emptied_after_thirty_days(portal, ann):
+    portal.hook("contact_role.added", {"opportunity": "o-1", "email": ann.email})
+    portal.work()
+    night(portal, 29)
+    with portal.store.read() as session:
+        (waits,) = session.scalars(sa.select(Notice.state))
+    night(portal, 31)
+
+    assert waits == "waiting"
+    with portal.store.read() as session:
+        notice = session.scalars(sa.select(Notice)).one()
+    assert (notice.body, notice.state, notice.because) == (b"", "done", "emptied")
+
+
 def test_messages_and_calls_go_after_thirty_days(portal, ann):
     portal.hook("contact_role.added", {"opportunity": "o-1", "email": ann.email})
     portal.hook("opportunity.upserted", {"external_id": "o-1", "name": "Widgets"})
