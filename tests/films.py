@@ -5,7 +5,7 @@ import struct
 from datetime import UTC, datetime
 
 from regportal.documents import actions as documents
-from regportal.documents import reading
+from regportal.documents import planning, reading
 from tests.patience import PATIENCE
 
 SEGMENT, INFO, TRACKS, CUES, CLUSTER = 0x18538067, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1F43B675
@@ -30,7 +30,7 @@ def publish(portal, text, films):
     book = portal.folder / "films.yaml"
     book.write_text(text)
     with portal.store.read() as session:
-        plan = documents.plan(session, reading.read(book))
+        plan = planning.plan(session, reading.read(book))
     storage = portal.app.extensions["regportal.storage"]
     documents.apply(portal.store, storage, plan, now=datetime.now(UTC))
 

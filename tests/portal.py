@@ -23,7 +23,7 @@ from regportal.connectors.base import Outcome, Result
 from regportal.connectors.schema import Connector
 from regportal.connectors.signatures import keys_of, signed
 from regportal.documents import actions as documents
-from regportal.documents import reading
+from regportal.documents import planning, reading
 from regportal.forms.letters import LETTERS
 from regportal.forms.settling import settle
 from regportal.identity import letters as identity_letters
@@ -89,7 +89,7 @@ class Portal:
                 storage.take(file, file.name)
             return
         with self.store.read() as session:
-            plan = documents.plan(session, reading.read(book))
+            plan = planning.plan(session, reading.read(book))
         documents.apply(self.store, storage, plan, now=now)
         with self.store.read() as session:
             PUBLISHED.keep(session, text)

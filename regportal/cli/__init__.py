@@ -23,7 +23,7 @@ COMMANDS = {
     "snippet": "snippet:snippet",
     "translations": "translations:translations",
     "show": "reading:show",
-    "list": "reading:listing",
+    "list": "listing:listing",
     "explain": "explaining:explain",
     "override": "overriding:override",
     "revert": "reverting:revert",

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from regportal.cli.installation import opened
+from regportal.cli.lines import printable
 from regportal.cli.moments import MOMENT
-from regportal.cli.reading import AS_JSON, printable
+from regportal.cli.reading import AS_JSON
 
 Row = dict[str, Any]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -32,7 +33,7 @@ def backtest(file: Path, since: datetime | None, until: datetime | None, *, as_j
     from regportal.buying.backtest.reading import how_many
     from regportal.buying.backtest.running import back_test
     from regportal.buying.backtest.trials import wrong_span
-    from regportal.documents.actions import draft_of
+    from regportal.documents.planning import draft_of
     from regportal.documents.reading import read
 
     now = datetime.now(UTC)

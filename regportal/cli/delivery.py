@@ -10,7 +10,8 @@ import click
 from sqlalchemy.orm import Session
 
 from regportal.cli.installation import Installation, opened
-from regportal.cli.reading import AS_JSON, printable
+from regportal.cli.lines import pairs, printable
+from regportal.cli.reading import AS_JSON
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.errors import ConfigError
@@ -51,7 +52,7 @@ def list_messages(
             _echo_json(_message(message) for message in messages)
             return
         for message in messages:
-            click.echo(_line(_message(message)))
+            click.echo(pairs(_message(message)))
         for key, counts in waiting(session).items():
             click.echo(f"{key}: " + ", ".join(f"{counts[one]} {one}" for one in counts))
         for pause in pauses(session):
@@ -116,7 +117,7 @@ def list_notices(*, everything: bool, as_json: bool) -> None:
         _echo_json(notices)
         return
     for notice in notices:
-        click.echo(_line(notice))
+        click.echo(pairs(notice))
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -134,12 +135,6 @@ def _message(message: Message) -> dict[str, Any]:
         "due": in_full(message.due) if message.state is MessageState.DUE else None,
         "sent_at": in_full(message.sent_at) if message.sent_at else None,
     }
-
-
-def _line(row: Mapping[str, Any]) -> str:
-    """Write what a row says on one line."""
-    said = {name: value for name, value in row.items() if value is not None}
-    return "  ".join(f"{name}={printable(value)}" for name, value in said.items())
 
 
 def _paused(pause: Pause) -> str:

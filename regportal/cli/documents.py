@@ -67,9 +67,6 @@ def plan(file: Path, *, prune: bool, as_json: bool) -> None:
 @AS_JSON
 def apply(file: Path, *, prune: bool, since: int | None, as_json: bool) -> None:
     """Publish FILE: all of it in one moment, or nothing."""
-    from regportal.documents import actions
-    from regportal.library.storage import open_storage
-
     with opened() as installation:
         planned = _planned(installation, file, prune=prune)
         if since is not None and since != planned.publication:
@@ -77,6 +74,9 @@ def apply(file: Path, *, prune: bool, since: int | None, as_json: bool) -> None:
             raise DocumentError(Fault(Place(file.name, 1, "file"), says))
         if not as_json:
             click.echo("\n".join(_lines(planned)))
+        from regportal.documents import actions
+        from regportal.library.storage import open_storage
+
         storage = open_storage(installation.settings.storage_url)
         number = actions.apply(installation.store, storage, planned, now=datetime.now(UTC))
     if as_json:
@@ -105,11 +105,11 @@ def export(folder: Path | None) -> None:
 
 def _planned(installation: Installation, file: Path, *, prune: bool) -> Plan:
     """Read a file and plan it."""
-    from regportal.documents import actions, reading
+    from regportal.documents import planning, reading
 
     book = reading.read(file)
     with installation.store.read() as session:
-        return actions.plan(session, book, prune=prune)
+        return planning.plan(session, book, prune=prune)
 
 
 def _json(value: Any) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from regportal.cli.installation import opened
-from regportal.cli.reading import AS_JSON, printable
+from regportal.cli.lines import outside, printable, second
+from regportal.cli.reading import AS_JSON
 
 Row = dict[str, Any]
 FEW = 5
@@ -41,7 +42,7 @@ def contact(email: str, score: str | None, *, graded: bool, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    for line in _lines(told):
+    for line in _lines(told, graded=graded):
         click.echo(printable(line))
 
 
@@ -68,7 +69,7 @@ def opportunity(name: str, *, as_json: bool) -> None:
 # --- scores ---
 
 
-def _lines(told: Row) -> Iterator[str]:
+def _lines(told: Row, *, graded: bool) -> Iterator[str]:
     """Yield the scores of one person as people read them."""
     yield told["email"]
     if told["phase"]:
@@ -77,10 +78,12 @@ def _lines(told: Row) -> Iterator[str]:
         yield "  no scores are published: `regportal template` prints some to start from"
     for score in told["scores"]:
         level = f", {score['level']}" if score["level"] else ""
-        since = f" since {score['since']}" if level and score["since"] else ""
+        since = f" since {second(score['since'])}" if level and score["since"] else ""
         yield f"{score['label']} ({score['score']}): {score['value']:g}{level}{since}"
         if score["grade"]:
             yield f"  grade {score['grade']}: A to C for who they are, 1 to 3 for what they do"
+        elif graded:
+            yield "  no grade: fewer than three people were here within 90 days"
         yield from _profile(score)
         yield from _behaviour(score)
         for part in ("temporal", "social"):
@@ -88,7 +91,7 @@ def _lines(told: Row) -> Iterator[str]:
                 yield f"  {part}: {score['parts'][part]:+g}"
         if score["next"]:
             becomes = score["next"]["level"] or "below every threshold"
-            yield f"  {becomes} from {score['next']['at']}, if nothing happens"
+            yield f"  {becomes} from {second(score['next']['at'])}, if nothing happens"
         if score["account"]:
             yield _account(score["account"])
 
@@ -114,7 +117,8 @@ def _behaviour(score: Row) -> Iterator[str]:
         )
         for deed in group["deeds"][:FEW]:
             had = "had been enough" if deed["points"] == 0 else f"{deed['points']:+g} then"
-            yield f"    {deed['now']:+g} {deed['type']} {deed['what']}, {deed['at']} ({had})"
+            what = f"{deed['type']} {deed['what']}, {second(deed['at'])}"
+            yield f"    {deed['now']:+g} {what} ({had})"
         if len(group["deeds"]) > FEW:
             yield f"    and {len(group['deeds']) - FEW} more"
 
@@ -131,8 +135,7 @@ def _account(account: Row) -> str:
 
 def _opportunity(told: Row) -> Iterator[str]:
     """Yield why an opportunity is where it is, and what would move it, as people read it."""
-    outside = f"{told['connector']}:{told['external_id']}"
-    yield f"{told['name']} ({outside})" if told["name"] else outside
+    yield outside(told)
     yield told["reason"] or f"{told['text']}: nothing has moved it yet"
     if told["override"]:
         yield f"  {told['override']['text']}"

@@ -21,7 +21,7 @@ from regportal.privacy.clocks import last_run
 from regportal.store.documents import Publication, Published, Shelf
 from regportal.store.schema import Site
 from regportal.store.sessions import Store, make_engine
-from regportal.store.shape import is_current
+from regportal.store.shape import first_line, is_current
 from regportal.store.vault import Vault
 from regportal.tracking.models import LogEntry
 
@@ -79,12 +79,6 @@ def _looked(name: str, look: Callable[[], str]) -> Check:
         return Check(name, fine=False, says=str(error) or type(error).__name__)
     except sa.exc.SQLAlchemyError as error:
         return Check(name, fine=False, says=f"cannot be reached: {first_line(error)}")
-
-
-def first_line(error: sa.exc.SQLAlchemyError) -> str:
-    """Return what a database says, without the statement and its values."""
-    told = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return told[0] if told else type(error).__name__
 
 
 def _address(settings: Settings) -> Check:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from regportal.cli.health import first_line
 from regportal.config import Settings, load
 from regportal.errors import ConfigError
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store, make_engine
-from regportal.store.shape import is_current
+from regportal.store.shape import first_line, is_current
 
 
 @dataclass(frozen=True, slots=True)

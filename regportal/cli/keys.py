@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from regportal.cli.installation import opened
+from regportal.cli.lines import pairs, printable
 from regportal.cli.moments import MOMENT
-from regportal.cli.reading import AS_JSON, printable
+from regportal.cli.reading import AS_JSON
 from regportal.connectors.rules import in_full
 from regportal.identity.keys import SCOPES
 from regportal.identity.models import ApiKey
@@ -64,8 +65,7 @@ def list_keys(*, as_json: bool) -> None:
         click.echo(json.dumps(rows))
         return
     for row in rows:
-        said = (f"{name}={printable(value)}" for name, value in row.items() if value is not None)
-        click.echo("  ".join(said))
+        click.echo(pairs(row))
 
 
 @key.command()

@@ -28,8 +28,8 @@ def upgrade() -> None:
     import sqlalchemy as sa
     from alembic.util import CommandError
 
-    from regportal.cli.health import first_line
     from regportal.store import migrate
+    from regportal.store.shape import first_line
 
     found = load()
     try:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import click
 
 from regportal.cli.installation import opened
+from regportal.cli.lines import printable
 from regportal.cli.moments import MOMENT
-from regportal.cli.reading import printable
 from regportal.connectors.rules import in_full
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from regportal.cli.reading import printable
+from regportal.cli.lines import printable
 from regportal.cli.seen import REFUSED, Answer, Element, Ours, Script, Seen, is_near, origin_of
 from regportal.cli.snippet import ROOM
 

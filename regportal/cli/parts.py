@@ -68,7 +68,7 @@ def _in_one_sentence() -> Iterator[None]:
     """Let what the database refuses be said in one sentence."""
     import sqlalchemy as sa
 
-    from regportal.cli.health import first_line
+    from regportal.store.shape import first_line
 
     try:
         yield

@@ -7,7 +7,7 @@ import click
 from sqlalchemy.orm import Session
 
 from regportal.cli.installation import opened
-from regportal.cli.reading import printable
+from regportal.cli.lines import printable
 
 
 @click.group()

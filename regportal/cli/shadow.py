@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from regportal.cli.installation import opened
-from regportal.cli.reading import AS_JSON, printable
+from regportal.cli.lines import outside, printable, second
+from regportal.cli.reading import AS_JSON
 
 Row = dict[str, Any]
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -31,7 +32,7 @@ def begin(file: Path) -> None:
     No CRM is told where it has opportunities, and nothing else changes.
     """
     from regportal.buying import shadow
-    from regportal.documents.actions import draft_of
+    from regportal.documents.planning import draft_of
     from regportal.documents.reading import read
 
     book, now = read(file, alone="buying"), datetime.now(UTC)
@@ -72,19 +73,17 @@ def end() -> None:
 def _lines(told: Row) -> Iterator[str]:
     """Yield what the draft says otherwise, as people read it."""
     moves, apart = told["moves"], told["opportunities"]
-    yield f"in shadow since {told['since']}: {', '.join(told['phases'])}"
+    yield f"in shadow since {second(told['since'])}: {', '.join(told['phases'])}"
     yield f"moves since then: published {moves['published']}, draft {moves['draft']}"
     yield f"open opportunities: {told['open']}, of which {len(apart)} are in another phase"
     if told["waiting"]:
         yield f"not worked out yet: {told['waiting']} (is a worker running?)"
     for one in apart[:MOST]:
-        outside = f"{one['connector']}:{one['external_id']}"
-        who = f"{one['name']} ({outside})" if one["name"] else outside
-        yield f"  {who}: {_stay(one['published'])}; draft: {_stay(one['draft'])}"
+        yield f"  {outside(one)}: {_stay(one['published'])}; draft: {_stay(one['draft'])}"
     if len(apart) > MOST:
         yield f"  and {len(apart) - MOST} more: --json has them all"
 
 
 def _stay(one: Row) -> str:
     """Return a phase, and since when."""
-    return one["label"] if one["since"] is None else f"{one['label']} since {one['since']}"
+    return one["label"] if one["since"] is None else f"{one['label']} since {second(one['since'])}"

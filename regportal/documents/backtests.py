@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from regportal.buying.backtest import trials
 from regportal.buying.backtest.models import Trial, TrialState
-from regportal.documents.actions import draft_of
+from regportal.documents.planning import draft_of
 from regportal.documents.reading import read_text
 from regportal.errors import BadRequestError, DocumentError, FaultyError
 from regportal.identity.api import Api, Asked, Moment, answer

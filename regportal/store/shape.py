@@ -16,3 +16,9 @@ def is_current(engine: sa.Engine) -> bool:
             return False
         kept = connection.scalars(sa.text("SELECT version_num FROM alembic_version"))
         return kept.all() == [PRESENT]
+
+
+def first_line(error: sa.exc.SQLAlchemyError) -> str:
+    """Return what a database says, without the statement and its values."""
+    told = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return told[0] if told else type(error).__name__

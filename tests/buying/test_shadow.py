@@ -15,7 +15,7 @@ from regportal.buying.models import ShadowMove, ShadowRules, ShadowStanding
 from regportal.buying.passing import find_lost
 from regportal.buying.schema import Buying
 from regportal.buying.shadows import shadow_shown
-from regportal.documents import actions, reading
+from regportal.documents import actions, planning, reading
 from regportal.errors import NotHereError, StaleError
 from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
 from regportal.store.documents import Site
@@ -243,7 +243,7 @@ def publish(scene, folder, model, now):
     }
     book = reading.read_text(json.dumps(said).encode(), folder=folder)
     with scene.store.read() as session:
-        plan = actions.plan(session, book, prune=True)
+        plan = planning.plan(session, book, prune=True)
     scene.store.write(lambda session: actions.publish(session, plan, {}, now=now))
 
 

@@ -188,12 +188,11 @@ class Life:
             return
         whose = self.chance.choice([*self.people, None])
         one = self.chance.choice(self.done)
-        before = self.people
         self.scene.attribute(whose, one, now=self.now)
 
         def note(session):
-            for person in before:
-                log(session, EntryKind.ATTRIBUTION, person, now=self.now)
+            for anybody in session.scalars(sa.select(Contact.id)).all():  # eve may be one by now
+                log(session, EntryKind.ATTRIBUTION, anybody, now=self.now)
 
         self.scene.store.write(note)
 

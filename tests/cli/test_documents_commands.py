@@ -1,11 +1,19 @@
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "acme"
+LOADED = """
+import sys
+from regportal.cli import regportal
+regportal(["plan", sys.argv[1]], standalone_mode=False)
+print(sorted({".".join(name.split(".")[:2]) for name in sys.modules} & {*sys.argv[2:]}))
+"""
 
 
 @pytest.fixture
@@ -35,6 +43,19 @@ def test_plan_shows_what_apply_then_publishes(installed, acme):
     assert planned.code == applied.code == 0
     assert "  + gate price-list\n" in planned.out
     assert applied.out == planned.out + "Published as number 1.\n"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_plan_loads_no_room_of_which_it_says_nothing(installed, acme):
+    rooms = ("privacy", "outbox", "tracking", "identity", "mail")
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADED, acme, *(f"regportal.{room}" for room in rooms)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ran.stdout.splitlines()[-1] == "[]"
 
 
 def test_apply_shows_key_by_key_what_changed(installed, acme):

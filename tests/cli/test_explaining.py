@@ -35,6 +35,15 @@ def test_a_score_is_told_with_what_is_known_and_what_is_not(published):
     assert "    unknown: level, timeframe, company" in told
 
 
+def test_where_too_few_are_there_to_compare_with_it_says_so(published):
+    alone, asked = (
+        published("explain", "contact", "ann@acme.example", *more).out for more in ([], ["--grade"])
+    )
+
+    assert "  no grade: fewer than three people were here within 90 days\n" in asked
+    assert "grade" not in alone
+
+
 def test_a_program_reads_the_same(published):
     (told,) = published("explain", "contact", "ann@acme.example", "qualify", "--json").json()[
         "scores"

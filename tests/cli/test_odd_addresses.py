@@ -119,9 +119,8 @@ def test_suggestions_are_listed_and_name_the_address_as_what_it_is(installed, po
     assert (one["email"], one["from"], one["to"]) == (TRAP, "unaware", "interest")
     assert row["name"] == "'=Widgets"
     assert row["reason"] == one["reason"]
-    assert (
-        f"reason=Interest once {TRAP} confirms: somebody as {TRAP} downloaded A guide to widgets"
-        in (installed("list", "suggestions").out)
+    assert f"  Interest once {TRAP} confirms: somebody as {TRAP} downloaded A guide to widgets" in (
+        installed("list", "suggestions").out
     )
 
 

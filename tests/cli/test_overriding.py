@@ -50,7 +50,9 @@ def test_who_was_right_is_listed_with_the_share(deal):
     (row,) = deal("list", "overrides", "--json").json()
 
     assert open_[-1] == "none can be judged yet; 1 differs from the rules now"
+    assert open_[0].endswith(": met them at the fair  the rules say unaware")
     assert ended[-1] == "0 of 1 was right (0%)"
+    assert ended[0].endswith(" (hand), the rules were right")
     assert (row["phase"], row["rules_phase"], row["ended"], row["right"]) == (
         "comparison",
         "unaware",

@@ -364,6 +364,15 @@ def test_moves_are_listed_with_their_reasons(installed, town):
     assert "Ann@example.com" in rows[0]["reason"]
 
 
+def test_people_read_a_move_as_one_sentence(installed, town):
+    (row,) = installed("list", "moves", "--json").json()
+    when = f"{row['at'][:19]}Z"
+
+    assert installed("list", "moves").out == (
+        f"{when}  Widgets (crm:D-1)  unaware -> comparison, event  {row['reason']}\n"
+    )
+
+
 @pytest.mark.parametrize("what", ["contacts", "claims", "interactions", "moves"])
 def test_a_csv_has_the_same_rows_and_no_formula(installed, town, what):
     told = installed("list", what, "--csv").out

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from regportal.cli import COMMANDS
-from regportal.documents.actions import plan
+from regportal.documents.planning import plan
 from regportal.documents.reading import read
 from regportal.tracking.events import understand
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from regportal.documents import actions, reading
+from regportal.documents import actions, planning, reading
 from regportal.library.storage import open_storage
 from regportal.store.sessions import Store, make_engine
 
@@ -37,7 +37,7 @@ class Desk:
 
     def plan(self, *, prune=False):
         with self.store.read() as session:
-            return actions.plan(session, reading.read(self.file), prune=prune)
+            return planning.plan(session, reading.read(self.file), prune=prune)
 
     def publish(self, plan):
         return actions.apply(self.store, self.storage, plan, now=NOON)

@@ -29,7 +29,8 @@ from regportal.cli.demo.papers import draw
 from regportal.cli.demo.story import STEPS
 from regportal.cli.ending import Ending
 from regportal.config import Settings, load
-from regportal.documents.actions import apply, plan
+from regportal.documents.actions import apply
+from regportal.documents.planning import plan
 from regportal.documents.reading import read
 from regportal.errors import ConfigError
 from regportal.library.storage import open_storage
