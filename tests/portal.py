@@ -25,7 +25,7 @@ from regportal.connectors.signatures import keys_of, signed
 from regportal.documents import actions as documents
 from regportal.documents import planning, reading
 from regportal.forms.letters import LETTERS
-from regportal.forms.settling import settle
+from regportal.forms.settling import expire, settle
 from regportal.identity import letters as identity_letters
 from regportal.inbox.actions import understand
 from regportal.mail.post import Post
@@ -102,7 +102,7 @@ class Portal:
         """Let the worker do everything that is due."""
         pepper = self.settings.pepper_text
         understanding, settling = partial(understand, pepper=pepper), partial(settle, pepper=pepper)
-        for task in (understanding, settling, unpack, weigh):
+        for task in (understanding, settling, expire, unpack, weigh):
             patiently(lambda task=task: self._soon(task))
         self._soon(partial(tell, pepper=pepper))
         kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS | ALERT_LETTERS

@@ -18,7 +18,7 @@ from regportal.connectors.schema import Connector as ConnectorDocument
 from regportal.consent.ledger import keep_head
 from regportal.engine import Clock, Engine, Task, utc_now
 from regportal.forms.letters import LETTERS
-from regportal.forms.settling import settle
+from regportal.forms.settling import expire, settle
 from regportal.identity import letters as identity_letters
 from regportal.inbox.actions import understand
 from regportal.mail.post import Post
@@ -41,6 +41,7 @@ GATHER = 0.1
 together, and is understood well within the second."""
 NIGHTLY = "17 3 * * *"
 HOURLY = "47 * * * *"
+TEN_MINUTES = "*/10 * * * *"
 MAIL = "mail"
 """What the outbox calls the one who sends letters; connectors are called by their keys."""
 
@@ -74,7 +75,7 @@ class Worker:
         self._engine.add("alert", self._before(self._alert))
         self._engine.add(f"deliver:{MAIL}", self._post)
         self._engine.add("try", self._try)
-        self._engine.every(NIGHTLY, "housekeeping", self._settle)
+        self._engine.every(TEN_MINUTES, "expire", self._before(self._expire, "weigh"))
         self._engine.every(NIGHTLY, "ledger-head", self._sign)
         self._engine.every(NIGHTLY, "retention", self._tidy)
         self._engine.every(HOURLY, "cap", self._cap)
@@ -114,8 +115,12 @@ class Worker:
         return run
 
     def _settle(self, now: datetime) -> datetime | None:
-        """Work out what decided claims mean, and let old ones expire."""
+        """Work out what decided claims mean."""
         return settle(self._store, self._shelf, pepper=self._settings.pepper_text, now=now)
+
+    def _expire(self, now: datetime) -> None:
+        """Let end what was open, or allowed, for a time that is over."""
+        expire(self._store, self._shelf, now=now)
 
     def _sign(self, now: datetime) -> None:
         """Sign how the consent ledger ends, into a file: from now on nobody cuts it unseen."""

@@ -1,41 +1,23 @@
 """Where the weigher is in the log: a place in each of its shards."""
 
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.models import LogPlace
 from regportal.store.facts import insert_in, table_of
-from regportal.tracking.actions import Place
+from regportal.tracking.actions import Place, comes_after
 from regportal.tracking.models import LogEntry
 from regportal.tracking.shards import shards_in
 
 PLACE, LINE = table_of(LogPlace), table_of(LogEntry)
-AFTER = sa.tuple_(LINE.c.transaction, LINE.c.number) > sa.tuple_(
-    PLACE.c.transaction, PLACE.c.number
-)
-NEXT = (
-    sa.select(LINE.c.number)
-    .where(LINE.c.shard == PLACE.c.shard, AFTER)
-    .order_by(LINE.c.transaction, LINE.c.number)
-    .limit(1)
-    .correlate(PLACE)
-)
-NEXT_LINES = sa.select(
-    PLACE.c.shard, NEXT.with_only_columns(LINE.c.at).scalar_subquery().label("at")
-).order_by(NEXT.scalar_subquery())
 OWN = (
     sa.select(PLACE.c.transaction, PLACE.c.number, PLACE.c.at)
     .where(PLACE.c.shard == sa.bindparam("mine"))
     .with_for_update(skip_locked=True)
-)
-UNREAD = (
-    sa.select(sa.func.count())
-    .select_from(LINE)
-    .outerjoin(PLACE, PLACE.c.shard == LINE.c.shard)
-    .where(sa.or_(PLACE.c.shard.is_(None), AFTER))
 )
 
 
@@ -61,12 +43,35 @@ def next_lines(session: Session) -> dict[int, datetime | None]:
 
     The shard with the oldest comes first.
     """
-    return {row.shard: row.at for row in session.execute(NEXT_LINES)}
+    lines = _next_lines(session.get_bind().dialect.name)
+    return {row.shard: row.at for row in session.execute(lines)}
+
+
+@cache
+def _next_lines(dialect: str) -> sa.Select[Any]:
+    """Return the statement that finds the next line of every shard."""
+    following = (
+        sa.select(LINE.c.number)
+        .where(LINE.c.shard == PLACE.c.shard, _comes_after(dialect))
+        .order_by(LINE.c.transaction, LINE.c.number)
+        .limit(1)
+        .correlate(PLACE)
+    )
+    written = following.with_only_columns(LINE.c.at).scalar_subquery().label("at")
+    return sa.select(PLACE.c.shard, written).order_by(following.scalar_subquery())
 
 
 def unread(session: Session) -> int:
     """Return how many lines of the log are not weighed yet."""
-    return session.scalar(UNREAD) or 0
+    after = _comes_after(session.get_bind().dialect.name)
+    lines = sa.select(sa.func.count()).select_from(LINE)
+    lines = lines.outerjoin(PLACE, PLACE.c.shard == LINE.c.shard)
+    return session.scalar(lines.where(sa.or_(PLACE.c.shard.is_(None), after))) or 0
+
+
+def _comes_after(dialect: str) -> sa.ColumnElement[bool]:
+    """Return the condition for lines that come after the place of their shard."""
+    return comes_after(dialect, PLACE.c.transaction, PLACE.c.number)
 
 
 def own_place(session: Session, shard: int) -> Mark | None:

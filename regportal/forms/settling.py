@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import sqlalchemy as sa
@@ -41,14 +41,13 @@ from regportal.tracking.actions import attribute, disown, log, met, seen_of_clai
 from regportal.tracking.models import Attributed, EntryKind
 
 AT_ONCE = 50  # claims a round; the rest comes right after
-SWEEP = timedelta(minutes=10)  # how often what has run out is looked for
 
 
 def settle(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> datetime | None:
     """
-    Work out every decided claim, each in its own transaction, and expire what has run out.
+    Work out every decided claim, each in its own transaction.
 
-    Returns when to look again.
+    Returns when to look again: now where there are more, else None.
     """
     with store.read() as session:
         published = shelf.published(session)
@@ -64,13 +63,22 @@ def settle(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> datetim
         store.write(
             partial(settle_claim, published=published, claim_id=claim_id, pepper=pepper, now=now)
         )
-    if len(waiting) == AT_ONCE:
-        return now
+    return now if len(waiting) == AT_ONCE else None
+
+
+def expire(store: Store, shelf: Shelf, *, now: datetime) -> None:
+    """
+    Let all claims, requests, permissions and pauses end whose time is over.
+
+    It reads the whole ledger of consent, so not after every press of a button: what was allowed
+    for a time is not allowed after it, whether or not that is written down yet.
+    """
     with store.read() as session:
-        if not _has_run_out(session, published, now=now):
-            return now + SWEEP
-    store.write(partial(expire, published=published, now=now))
-    return now
+        published = shelf.published(session)
+    if published.find(Site, "site") is None:
+        return
+    while _is_any_over(store, published, now=now):
+        store.write(partial(_expire_some, published=published, now=now))
 
 
 def settle_claim(
@@ -102,8 +110,8 @@ def settle_claim(
     claim.settled_at = now
 
 
-def expire(session: Session, published: Published, *, now: datetime) -> None:
-    """Let claims, requests, permissions and pauses that ended by time end, some at a time."""
+def _expire_some(session: Session, published: Published, *, now: datetime) -> None:
+    """Let some claims, requests, permissions and pauses end whose time is over."""
     site = Site.of(published)
     for claim in session.scalars(_old_claims(site, now)).all():
         if decide(session, claim, ClaimState.EXPIRED, now=now):
@@ -128,10 +136,11 @@ def _may_go_on(session: Session, contact: Contact, newsletter: str, now: datetim
     return may_mail(session, contact, newsletter, at=now).allowed
 
 
-def _has_run_out(session: Session, published: Published, *, now: datetime) -> bool:
+def _is_any_over(store: Store, published: Published, *, now: datetime) -> bool:
     """Return whether there is anything to expire."""
-    old = session.scalars(_old_claims(Site.of(published), now).limit(1)).first()
-    ended = run_out(session, now=now, limit=1) or pauses_over(session, now=now, limit=1)
+    with store.read() as session:
+        old = session.scalars(_old_claims(Site.of(published), now).limit(1)).first()
+        ended = run_out(session, now=now, limit=1) or pauses_over(session, now=now, limit=1)
     return old is not None or bool(ended)
 
 

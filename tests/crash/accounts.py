@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 import sqlalchemy as sa
 
 from regportal.buying.models import ContactRole, Opportunity
-from regportal.buying.place import UNREAD
+from regportal.buying.place import unread
 from regportal.consent.ledger import broken_lines
 from regportal.forms.models import Answer
 from regportal.identity.models import Claim, ClaimState, Contact
@@ -27,9 +27,8 @@ def left_to_do(session):
             "messages due": due,
             "notices not understood": taken,
             "claims not settled": unsettled,
-            "log entries not weighed": UNREAD,
         }.items()
-    }
+    } | {"log entries not weighed": unread(session)}
 
 
 def violations(session, book, receiver):
