@@ -43,7 +43,7 @@ ELEMENTS = """() => [...document.querySelectorAll('regportal-gate')].map(one =>
   [one.getAttribute('gate') ?? '', one.matches(':defined'),
    one.querySelector('a[href]')?.href ?? null,
    Number.parseFloat(getComputedStyle(one).minHeight) > 0,
-   one.getAttribute('mode') ?? ''])"""
+   one.getAttribute('mode') ?? '', one.hasAttribute('light')])"""
 SHOWN = "count => __seen.blocked.length || Object.keys(__seen.states).length >= count"
 ASK = """address => fetch(address, {
   method: 'POST', headers: {'Content-Type': 'application/json', 'X-RP-Visitor': ''}, body: '{}',
@@ -59,6 +59,13 @@ FRAME = """address => new Promise(done => {
   document.body.append(frame)
 })"""
 """Ask whether the page lets frames of ours in: what is stopped before comes to none."""
+FILM = """address => new Promise(done => {
+  const film = document.createElement('video')
+  film.addEventListener('error', () => done())
+  setTimeout(done, 5000)
+  film.src = address
+})"""
+"""Ask whether it lets films of ours in; no gate is passed to see one."""
 
 
 def look(urls: Sequence[str], ours: Ours, arguments: Sequence[str] = ARGUMENTS) -> Iterator[Seen]:
@@ -140,7 +147,8 @@ def _seen(page: Any, url: str, ours: Ours) -> Seen:
     seen = page.evaluate("() => __seen")
     asking.append(True)
     api = page.evaluate(ASK, f"{ours.url}/api/v1/choice")
-    page.evaluate(FRAME, f"{ours.url}/theme.css")
+    for ask in (FRAME, FILM):
+        page.evaluate(ask, f"{ours.url}/theme.css")
     return Seen(
         url=page.url,
         status=opened.status if opened else 0,

@@ -115,6 +115,7 @@ def _ours() -> "Ours":
     from regportal.cli.page import NAMES
     from regportal.cli.seen import Ours
     from regportal.forms.schema import Gate
+    from regportal.library.schema import Asset
     from regportal.store.documents import Site
 
     folder = web_root() / "static" / "js"
@@ -131,6 +132,7 @@ def _ours() -> "Ours":
             gates=[gate.key for gate in gates],
             hashes=hashes,
             by_mail=[gate.key for gate in gates if not gate.hands_over(site, proven=False)],
+            films=[gate.key for gate in gates if published.one(Asset, gate.asset).plays],
         )
 
 

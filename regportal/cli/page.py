@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from regportal.cli.lines import printable
 from regportal.cli.seen import REFUSED, Answer, Element, Ours, Script, Seen, is_near, origin_of
-from regportal.cli.snippet import ROOM
 
 NAMES = ("regportal.js", "recorder.js")
 LINES = "`regportal snippet GATE` prints the lines."
 FRAMES = {"frame-src", "child-src"}
-"""What of a page's policy is about frames."""
+"""What of a page's policy is about frames…"""
+MEDIA = {"media-src"}
+"""…and about films."""
 UNTOLD = (
     "No regportal.choose( is seen in the page's scripts. To record what visitors do, let your"
     " consent banner call it (docs/recording.md); gates work without."
@@ -64,7 +65,13 @@ def notes(seen: Seen, ours: Ours) -> list[str]:
         found.append(f"{says} it makes a token that every script of the page can read.")
     if cramped:
         says = f"No style of the page leaves room for {', '.join(cramped)}: what stands below moves"
-        found.append(f"{says} when the gate comes. Add to a style sheet: {ROOM}")
+        found.append(f"{says} when the gate comes. `regportal snippet GATE` prints the rule.")
+    light = dict.fromkeys(
+        one.gate for one in seen.elements if one.light and _is_framed(one, seen, ours)
+    )
+    if light:
+        says = f"{', '.join(light)} cannot be light here, where it comes in a frame:"
+        found.append(f"{says} it has the portal's own style.")
     return found
 
 
@@ -133,6 +140,7 @@ def _names(seen: Seen, scheme: str, ours: Ours) -> bool:
 def _policy(seen: Seen, ours: Ours) -> Iterator[Wrong]:
     """Say what the page's own Content-Security-Policy keeps from happening."""
     told = set() if any(_is_framed(one, seen, ours) for one in seen.elements) else FRAMES.copy()
+    told |= set() if any(_plays(one, seen, ours) for one in seen.elements) else MEDIA
     for one in sorted(seen.blocked, key=lambda each: each.directive):
         directive = one.directive.removesuffix("-elem")
         if "trusted-types" in directive and one.by.startswith(f"{ours.url}/"):
@@ -155,9 +163,21 @@ def _is_framed(one: Element, seen: Seen, ours: Ours) -> bool:
     return one.mode == "frame" or not is_near(seen.url, ours.url)
 
 
+def _plays(one: Element, seen: Seen, ours: Ours) -> bool:
+    """Return whether a gate plays a film in the page itself, which its policy may stop."""
+    drawn = one.mode != "script" and not _is_framed(one, seen, ours)
+    return drawn and one.gate in ours.films
+
+
 def _what(directive: str) -> str:
     """Return what a directive is about."""
-    names = {"script-src": "our script", "frame-src": "the gate's frame", "child-src": "the frame"}
+    names = {
+        "script-src": "our script",
+        "connect-src": "what our script asks the portal",
+        "frame-src": "the gate's frame",
+        "child-src": "the gate's frame",
+        "media-src": "the film behind the gate",
+    }
     return names.get(directive, f"what {directive} is about")
 
 

@@ -20,6 +20,8 @@ class Ours:
     """The integrity of each script, by address."""
     by_mail: Collection[str] = ()
     """The gates whose file goes by mail."""
+    films: Collection[str] = ()
+    """The gates whose asset is a film that is played."""
 
     @property
     def origin(self) -> str:
@@ -47,6 +49,8 @@ class Element:
     """Whether the page's own style leaves room for it."""
     mode: str = ""
     """How the page asks for it to be shown: ``frame``, ``script``, or not at all."""
+    light: bool = False
+    """Whether the page asks for its own styles, without a shadow root."""
     link_status: int | None = None
 
 

@@ -8,13 +8,12 @@ import click
 
 from regportal.app import scripts, web_root
 from regportal.cli.installation import opened
+from regportal.cli.room import room_for
+from regportal.cli.seen import is_near
 from regportal.forms.schema import Gate
 from regportal.forms.teaser import gated, teaser
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Site, said
-
-ROOM = "regportal-gate { display: block; min-height: 30rem; --rp-space: 30rem }"
-"""Leaves room for a gate before any script runs, so that nothing moves when it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +69,30 @@ def snippet_of(
     """Return what a page needs for a gate, or for the recorder alone; raise NotHereError."""
     name = "regportal.js" if gate else "recorder.js"
     src, integrity = f"{portal}/{build.address(name)}", build.integrity(name)
-    element = data = None
+    element = data = style = None
     policy = {"script-src": origin, "connect-src": origin}
     if gate:
         found, site = published.one(Gate, gate), Site.of(published)
         element = _element(portal, found, site.locale, mode)
-        told = teaser(found, published.one(Asset, found.asset), site, site.locale)
+        asset = published.one(Asset, found.asset)
+        told = teaser(found, asset, site, site.locale)
         data = str(told) if told else None
+        style = room_for(found, site.locale, framed=_is_framed(portal, found, site, mode))
         policy["frame-src"] = origin
-        if published.one(Asset, found.asset).plays:
+        if asset.plays:
             policy["media-src"] = origin
     script = (
         f'<script type="module" src="{escape(src)}"\n'
         f'  integrity="{integrity}" crossorigin></script>'
     )
-    return Snippet(src, integrity, script, element, data, ROOM if gate else None, policy)
+    return Snippet(src, integrity, script, element, data, style, policy)
+
+
+def _is_framed(portal: str, gate: Gate, site: Site, mode: str | None) -> bool:
+    """Return whether a gate comes in a frame on every page of the site (docs/embedding.md)."""
+    by_script = mode == "script" and gate.hands_over(site, proven=False)
+    far = bool(site.origins) and not any(is_near(one, portal) for one in site.origins)
+    return mode == "frame" or (far and not by_script)
 
 
 def _element(portal: str, gate: Gate, locale: str, mode: str | None = None) -> str:

@@ -18,7 +18,7 @@ from regportal.app import scripts, web_root
 from regportal.cli import regportal
 from regportal.cli.page import UNTOLD, mode, notes, wrongs
 from regportal.cli.seen import Answer, Blocked, Element, Ours, Script, Seen
-from regportal.cli.snippet import ROOM
+from tests import films
 from tests.portal import SITE, served
 from tools.ensure_browser import CHROMIUM, ensure
 
@@ -27,6 +27,11 @@ pytestmark = pytest.mark.xdist_group("looked at")  # all pages at once, in one p
 CHOICE = "<script>const yes = () => regportal.choose({recognise: false, track: true})</script>"
 BUILD = scripts.present(web_root() / "static" / "js")
 NAME = "regportal.js"
+ROOM = "regportal-gate { min-height: 30rem }"
+FILM = """
+assets: [{key: tour, title: A tour, category: video, file: tour.mp4}]
+gates: [{key: tour, asset: tour, headline: The tour}]
+"""
 
 
 def gate(portal, key="guide", link=None):
@@ -70,6 +75,8 @@ def pages(portal):
         "another link": (script(portal) + CHOICE + gate(portal, link="study"), ""),
         "no choice": (script(portal) + gate(portal), ""),
         "no room": (moving, ""),
+        "light": (good.replace("<regportal-gate", "<regportal-gate light"), allowed),
+        "film": (script(portal) + CHOICE + gate(portal, "tour"), f"{allowed}; media-src 'none'"),
         "frame forbidden": (script(portal) + CHOICE + gate(portal, "study"), ""),
         "cached": (script(portal) + CHOICE + gate(portal, "must"), ""),
     }
@@ -79,19 +86,19 @@ EXPECTED = {
     "no script": ["Our script is not on the page."],
     "script blocked": ["Content-Security-Policy blocks our script."],
     "connection and frame blocked": [
-        "Content-Security-Policy blocks what connect-src is about.",
+        "Content-Security-Policy blocks what our script asks the portal.",
         "Content-Security-Policy blocks the gate's frame.",
     ],
     "everything blocked": [
-        "Content-Security-Policy blocks what connect-src is about.",
+        "Content-Security-Policy blocks what our script asks the portal.",
         "Content-Security-Policy blocks the gate's frame.",
         "Content-Security-Policy blocks our script.",
     ],
     "by script": [],
-    "by script and blocked": ["Content-Security-Policy blocks what connect-src is about."],
+    "by script and blocked": ["Content-Security-Policy blocks what our script asks the portal."],
     "by script and by mail": ["Content-Security-Policy blocks the gate's frame."],
     "by script beside a frame": ["Content-Security-Policy blocks the gate's frame."],
-    "connection blocked": ["Content-Security-Policy blocks what connect-src is about."],
+    "connection blocked": ["Content-Security-Policy blocks what our script asks the portal."],
     "wrong hash": ["The integrity hash is not that of"],
     "no module": ["The script is not loaded as a module."],
     "no such version": ["cannot be loaded: this portal has no such version."],
@@ -101,6 +108,8 @@ EXPECTED = {
     "another link": ['The link inside the gate "guide" leads to'],
     "no choice": [],
     "no room": [],
+    "light": [],
+    "film": [],
     "frame forbidden": ["does not show: it is answered with X-Frame-Options: DENY."],
     "cached": ["g/must comes with Cache-Control: public, max-age=60.", "hands out a cookie"],
 }
@@ -108,6 +117,7 @@ EXPECTED = {
 NOTED = {
     "no choice": [UNTOLD],
     "no room": ["No style of the page leaves room for guide"],
+    "light": ["guide cannot be light here, where it comes in a frame"],
     "by script and by mail": [
         "The file of prices goes by mail, so it is shown in a frame all the same"
     ],
@@ -161,9 +171,11 @@ def site(_sqlite_template, tmp_path_factory):
 
         server = make_server("127.0.0.1", 0, show, threaded=True)
         origin = f"http://127.0.0.1:{server.server_port}"
-        text = SITE.replace("https://www.acme.example]", f"{origin}]")
+        near = origin.replace("127.0.0.1", "localhost")
+        text = SITE.replace("https://www.acme.example]", f"{origin}, {near}]")
         database = f"sqlite:///{folder}/regportal.db"
         portal, told["portal"] = stack.enter_context(served(database, folder, text))
+        films.publish(portal, FILM, {"tour.mp4": b"\0\0\0\x20ftypisom"})
         portal.app.__dict__["wsgi_app"] = spoilt(portal.app.wsgi_app)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -212,6 +224,16 @@ def test_a_page_is_told_what_is_wrong_with_it_and_nothing_else(found, name):
     assert found[name]["mode"].startswith(MODES.get(name, "M3, "))
     assert ("by script (M4): guide" in found[name]["mode"]) == (name == "by script beside a frame")
     assert [one.partition(": ")[0] for one in found[name]["notes"]] == NOTED.get(name, [])
+
+
+def test_a_film_that_would_play_in_the_page_needs_its_policy(site):
+    origin, doctor = site
+    near = origin.replace("127.0.0.1", "localhost")
+    [told] = json.loads(doctor("--json", f"--page={near}/film").stdout)
+    [wrong] = told["wrong"]
+
+    assert "Content-Security-Policy blocks the film behind the gate." in wrong["what"]
+    assert wrong["do"].endswith("to media-src of the page's policy.")
 
 
 def test_a_site_that_wants_only_a_gate_or_has_a_minified_banner_is_noted_and_not_bad(site):

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -23,8 +22,6 @@ LISTED = re.compile(
     r"|track(er|ing)?|visit(or)?s?)([/._?-]|$)"
 )
 """What the general rules of public lists against trackers (EasyPrivacy) look for in an address."""
-DOCS = Path(__file__).parents[2] / "docs" / "embedding.md"
-RESERVED = re.search(r"^regportal-gate \{ .+\}$", DOCS.read_text(), re.MULTILINE)[0]
 SHIFTS = """() => {
   window.shifted = 0
   const add = all => all.getEntries().forEach(one => { shifted += one.value })
@@ -170,7 +167,8 @@ def test_whatever_of_the_portal_is_blocked_the_gate_comes_or_its_link_leads_to_i
 
 def test_on_a_slow_line_the_link_is_there_at_once_and_nothing_jumps_until_the_file_is(visitor, way):
     policy = "default-src 'none'; style-src 'unsafe-inline'; require-trusted-types-for 'script'"
-    address = way.page("slow", head=f"<style>{RESERVED}</style>", policy=policy)
+    room = way.place.snippet("guide").style
+    address = way.page("slow", head=f"<style>{room}</style>", policy=policy)
     with only_this_machine(line=SLOW_3G) as proxy:
         page = visitor(proxy={"server": f"socks5://{proxy}"})
         held, seen, link = [], [], page.get_by_role("link", name="The guide")
