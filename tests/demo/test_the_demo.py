@@ -1,3 +1,5 @@
+import json
+import re
 import signal
 import socket
 import subprocess
@@ -5,6 +7,7 @@ import sys
 import threading
 
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from werkzeug.serving import make_server
@@ -42,6 +45,25 @@ def test_the_five_steps_tick_themselves_off_without_a_complaint_of_the_browser(
 
     expect(page.locator(".steps .done")).to_have_count(5)
     assert [one for one in complaints if one[2] and ICON not in one[0]] == []
+
+
+def test_the_home_page_tells_of_the_guide_what_the_portal_tells(site):
+    page = requests.get(site, timeout=PATIENCE).text
+    link = re.search(r'href="(http\S+/g/buyers-guide)"', page)[1]
+    told = requests.get(f"{link}/include", timeout=PATIENCE).text
+    abstract = told_of("p", told)[2:]
+
+    assert [" ".join(one.split()) for one in told_of("p", page)] == abstract != []
+    [of_page], [of_portal] = (told_of("script", one) for one in (page, told))
+    assert json.loads(of_page) == json.loads(of_portal)
+
+
+def told_of(name, html):
+    """Return what stands in elements of a page's gate: its paragraphs, or the data beside it."""
+    begins = {"p": "<p>", "script": '<script type="application/ld.json">'}[name]
+    inside = html[html.index("<regportal-gate") :]
+    inside = inside if name == "script" else inside.partition("</regportal-gate>")[0]
+    return re.findall(f"{begins}(.+?)</{name}>", inside, re.DOTALL)
 
 
 @pytest.mark.parametrize("answer", ["Yes", "No"])
