@@ -1,6 +1,7 @@
 """The page after the gate: the file, or word of a mail, and what can still be said there."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -42,6 +43,8 @@ class Given:
     """Whether it starts by itself: not a second time, and no film."""
     plays: bool = False
     """Whether it is a film that this browser can play: not one without cookies."""
+    until: datetime | None = None
+    """When a film ends to play: then one press at the gate gives it anew."""
 
 
 class SmallForm(GateForm):
@@ -61,7 +64,9 @@ def given_here(session: Session, visiting: Visiting) -> Given | None:
     if granted is not None and not visiting.by_mail:
         plays = visiting.around.asset.plays and not granted.single
         starts = granted.started_at is None and not plays
-        return Given(token_of(granted, visiting.around.keys), starts=starts, plays=plays)
+        until = granted.start_by if plays else None
+        token = token_of(granted, visiting.around.keys)
+        return Given(token, starts=starts, plays=plays, until=until)
     return Given(None) if visiting.by_mail and visitor.state == VisitorState.CLAIMED else None
 
 
@@ -88,6 +93,8 @@ def done_page(
         download=download,
         starts=starts,
         plays=given.plays,
+        until=given.until,
+        gate_url=_gate_url(visiting),
         links=not given.plays or asset.show == "both",
         records=given.plays and _records(visiting),
         external_url=asset.url if given.download else None,
@@ -115,7 +122,7 @@ def done_page(
 
 def kiosk_page(visiting: Visiting, sent: Sent) -> Response:
     """Say that the file is on its way, and be ready for whoever comes next."""
-    gate_url = url_for("forms.gate", key=visiting.around.gate.key, **visiting.frame.query)
+    gate_url = _gate_url(visiting)
     page = render_template(
         "forms/kiosk.html",
         title=said(visiting.around.asset.title, visiting.locale),
@@ -225,6 +232,11 @@ def _related(visiting: Visiting) -> list[dict[str, str]]:
         }
         for one in related(visiting.around.asset, offered, visiting.known.taken)
     ]
+
+
+def _gate_url(visiting: Visiting) -> str:
+    """Return the gate itself, framed where we are."""
+    return url_for("forms.gate", key=visiting.around.gate.key, **visiting.frame.query)
 
 
 def _url(endpoint: str, visiting: Visiting, **values: Any) -> str:

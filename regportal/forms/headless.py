@@ -15,14 +15,13 @@ from regportal.forms.pages import frequency_shown
 from regportal.forms.rules import Ask
 from regportal.forms.schema import Question, QuestionType
 from regportal.forms.taking import Crowded, Faulty, Fields, Taken, check_mine, take_fields
-from regportal.forms.visiting import Visiting, country_of, visiting_of
+from regportal.forms.visiting import Visiting, country_of, is_proven, visiting_of
 from regportal.identity import browser
 from regportal.identity.api import Api, Asked, Moment, answer
 from regportal.identity.models import Visitor
 from regportal.identity.tokens import fresh_token
 from regportal.identity.visitors import end_visitor
 from regportal.library.actions import find
-from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import said
 from regportal.store.problem import problem
@@ -150,6 +149,10 @@ class Download(Strict):
     show: Annotated[
         Literal["play", "download", "both"],
         Field(description="Is it a film to be played, a file to be kept, or both?"),
+    ]
+    code_at: Annotated[
+        str | None,
+        Field(description="Where the code of the mail is typed; null where none proves anything."),
     ]
 
 
@@ -282,16 +285,16 @@ def _offered(ask: Ask, newsletter: Newsletter) -> NewsletterOffered:
 def _opened(taken: Taken) -> Response:
     """Return the file, or word of a mail, and let whoever asked keep his token."""
     visiting, opened = taken.visiting, taken.opened
-    asset = visiting.around.asset
-    handed = _download(opened.download, asset, visiting.locale) if opened.download else Mailed()
+    handed = _download(opened.download, visiting) if opened.download else Mailed()
     response = _answer(handed, visiting.locale)
     if not visiting.around.kiosk:
         browser.hand(response, opened.token, remembered=opened.remembered)
     return response
 
 
-def _download(token: str, asset: Asset, locale: str) -> Handed:
+def _download(token: str, visiting: Visiting) -> Handed:
     """Return the link to the bytes; an asset that lies elsewhere has its own."""
+    asset, locale = visiting.around.asset, visiting.locale
     url, expires_at, content = asset.url or "", None, asset.content
     plays = False
     if content is not None:
@@ -309,8 +312,17 @@ def _download(token: str, asset: Asset, locale: str) -> Handed:
             type=content.type if content else None,
             asset=asset.key,
             show=(asset.show or "play") if plays else "download",
+            code_at=_code_at(visiting),
         )
     )
+
+
+def _code_at(visiting: Visiting) -> str | None:
+    """Return the page that takes the code of a claim's mail; None for a token of scripts."""
+    if visiting.by_script or is_proven(visiting):
+        return None
+    url = url_for("forms.after.done", key=visiting.around.gate.key, **visiting.frame.spoken)
+    return current.settings().origin + url
 
 
 def _answer(told: BaseModel, locale: str) -> Response:

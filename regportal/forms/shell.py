@@ -22,6 +22,7 @@ WORDS = {
     "anew": N_("This page had been open for too long. Here it is anew."),
     "back": N_("Welcome back."),
     "choose": N_("Please choose"),
+    "code": N_("Type the code from the mail"),
     "crowded": N_(
         "A lot of people in your network ask for this just now. Your browser makes sure that you"
         " are one of them: that takes some seconds, then it goes on by itself."
@@ -47,6 +48,7 @@ WORDS = {
         "The link is on its way. Open the mail, press one button, and the file is yours."
     ),
     "once": N_("Get it, just this once"),
+    "over": N_("This film was here for four hours. One press gives it anew."),
     "privacy": N_("How we handle your data"),
     "remember": N_("Get it, and remember me on this browser"),
     "starts": N_("It starts by itself. If it does not, take it here."),

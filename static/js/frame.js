@@ -72,8 +72,8 @@ if (kept && back) {
   form.submit()
 }
 
-// Browsers leave the focus alone in a frame of another origin; a form that came back has it already.
-const wrong = document.querySelector('[autofocus]')
+// Browsers refuse `autofocus` in a frame of another origin; a form that came back has the focus already.
+const wrong = document.querySelector('[data-focus]')
 if (wrong instanceof HTMLElement && document.hasFocus()) wrong.focus()
 
 export {}

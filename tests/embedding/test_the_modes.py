@@ -16,10 +16,7 @@ from tests.visiting import BY_A_PERSON
 
 FRAME = "regportal-gate iframe"
 FILE = "a[data-rp=download]"
-EXPECTED = (
-    "Failed to load resource: the server responded with a status of 4",  # a form that is refused
-    "Blocked autofocusing",  # in a frame the script of the page does it
-)
+EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 import json
 import shutil
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from regportal.library.models import Serving
+from regportal.library.rules import START_FILM
 from regportal.tracking.models import Interaction
 from tests.browsing import go
 from tests.films import picture_of, publish, webm
@@ -157,6 +159,20 @@ def test_a_film_can_be_used_by_everybody(ann, place):
     ann.keyboard.press("Space")
 
     assert until(lambda: ann.locator(FILM).evaluate("one => !one.paused"))
+
+
+def test_a_page_says_until_when_a_film_plays_and_where_it_is_given_anew(ann, place):
+    claim(ann, place)
+    until_when = ann.locator("[data-rp=until]")
+    expect(until_when).to_contain_text("It plays here until")
+    until_when.get_by_role("link", name="Get it anew").click()
+    ann.locator("form[data-rp=gate] .buttons button").first.click()
+
+    expect(ann.locator(FILM)).to_be_visible()
+    go(ann, f"{place.url}/g/reel")
+    ann.locator("form[data-rp=gate] .buttons button").first.click()
+    expect(ann.locator(FILE)).to_be_visible()
+    expect(until_when).to_have_count(0)
 
 
 def test_a_document_says_whether_a_film_can_be_kept(ann, place):
@@ -379,3 +395,20 @@ def test_a_film_whose_time_is_over_says_where_it_goes_on(ann, place, watch):
     ann.locator(f"{GATE} input[name=email]").fill("ute@widgetworks.example")
     ann.locator(f"{GATE} button[value=no]").click()
     expect(ann.locator(f"{GATE} [role=status] a")).to_have_attribute("href", f"{place.url}/g/tour")
+
+
+def test_a_film_whose_hours_are_over_is_given_anew_where_it_was(ann, place, watch):
+    embed(ann, place)
+    ann.locator(f"{GATE} input[name=email]").fill("uli@widgetworks.example")
+    ann.locator(f"{GATE} button[value=no]").click()
+    film = ann.locator(f"{GATE} {FILM}")
+    film.wait_for()
+    ann.clock.set_fixed_time(datetime.now(UTC) + START_FILM + timedelta(minutes=1))
+    ann.route("**/d/*", lambda route: route.fulfill(status=403))
+    film.evaluate("film => film.load()")
+    expect(ann.locator(f"{GATE} [role=status]")).to_contain_text("One press gives it anew.")
+    ann.unroute("**/d/*")
+    ann.get_by_role("button", name="Get it now").click()
+
+    assert until(lambda: film.evaluate("one => one.readyState") > 0)
+    watch.said.clear()  # the browser complains of the film that was refused

@@ -139,7 +139,8 @@ def test_an_address_gets_the_file(portal, near):
     url = download.pop("url")
     assert url.startswith(f"{ORIGIN}/d/")
     said = {"name": "guide.txt", "size": 19, "type": "text/plain"}
-    assert download == {**said, "asset": "guide", "show": "download"}
+    said |= {"asset": "guide", "show": "download", "code_at": f"{ORIGIN}/g/guide/done"}
+    assert download == said
     assert near.fetch(url) == (200, b"This is guide.txt.\n")
     [submission] = rows(portal, Submission)
     assert submission.newsletter_taken
@@ -319,8 +320,10 @@ def test_a_script_far_away_keeps_its_token_itself(portal, far):
 
 
 def test_a_script_far_away_gets_a_link_that_starts_once(far):
-    url = far.send(email=ANN).json["download"]["url"]
+    download = far.send(email=ANN).json["download"]
+    url = download["url"]
 
+    assert download["code_at"] is None
     assert [far.fetch(url)[0] for _ in range(2)] == [200, 403]
 
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import expect
 
-from regportal.cli.snippet import ROOM
 from tests.browsing import go, held_up
 from tests.forms.test_in_a_browser import (
     EXTREMES,
@@ -50,9 +49,9 @@ new PerformanceObserver(list => { for (const one of list.getEntries()) shifts.pu
   .observe({ type: 'layout-shift', buffered: true })
 const own = new CSSStyleSheet()
 own.replaceSync(`:root { color-scheme: light dark } body { margin: 1rem auto; max-width: 38rem }
-  ROOM`)
+  regportal-gate { display: block; min-height: 30rem; --rp-space: 30rem }`)
 document.adoptedStyleSheets = [own]
-""".replace("ROOM", ROOM)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +200,19 @@ def test_a_file_by_mail_is_on_its_way(ann, place):
 
     expect(opened.value.locator("[data-rp=mailed]")).to_be_visible()
     assert told(ann) == ["asked", "opened"]
+
+
+@pytest.mark.parametrize(("gate", "language"), [("guide", "en"), ("prices", "de")])
+def test_the_code_of_the_mail_can_be_typed_from_where_it_was_asked_for(ann, place, gate, language):
+    visit(ann, place, gate, f'lang="{language}"')
+    ann.locator(EMAIL).fill("ugo@widgetworks.example")
+    ann.locator(ONCE).click()
+    says = {"en": "Type the code from the mail", "de": "Den Code aus der E-Mail eingeben"}
+    with ann.context.expect_page() as opened:
+        ann.get_by_role("link", name=says[language]).click()
+
+    expect(opened.value.locator("form[data-rp=code] input[name=code]")).to_be_visible()
+    assert opened.value.locator("html").get_attribute("lang") == language
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -501,6 +513,15 @@ def test_a_page_may_ask_for_the_frame(ann, place):
     expect(ann.frame_locator(f"{GATE} iframe").locator(FORM)).to_be_visible()
 
 
+def test_a_frame_is_named_by_its_link_whatever_stands_before_it(ann, place):
+    before = "<p>What each widget costs, from the smallest to the largest.</p>"
+    html = page_with(place, attributes='mode="frame"').replace("<a href", f"{before}<a href", 1)
+    place.pages[place.ours]["/"] = html
+    go(ann, place.ours)
+
+    expect(ann.locator(f"{GATE} iframe")).to_have_attribute("title", "Get the guide")
+
+
 def test_a_page_that_is_framed_itself_does_not_draw_it(new_context, place):
     page = new_context().new_page()
     page.add_init_script(LISTENING)
@@ -520,6 +541,18 @@ def test_a_gate_that_is_not_published_is_given_up_at_once_and_named(guest, place
 
     expect(guest.get_by_role("link", name="Get the nothing")).to_be_visible()
     assert 'regportal: there is no published gate "nothing"' in guest.said
+
+
+@pytest.mark.parametrize("key", ["", "Guide"])
+def test_a_key_that_can_be_none_is_named_and_a_good_one_is_taken_whenever_it_comes(
+    guest, place, key
+):
+    visit(guest, place, key)
+    hear(guest, "failed")
+    assert f'regportal: there is no published gate "{key}"' in guest.said
+    guest.locator(GATE).evaluate("one => one.setAttribute('gate', 'guide')")
+
+    expect(guest.locator(EMAIL)).to_be_visible()
 
 
 def test_a_far_page_is_told_that_its_gate_cannot_be_light(guest, place):

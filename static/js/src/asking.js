@@ -50,6 +50,7 @@ import { touchOf } from './touch.js'
  * @property {string} name
  * @property {string} asset
  * @property {'play' | 'download' | 'both'} show
+ * @property {string | null} [code_at] not from a portal of the release before
  */
 
 /**

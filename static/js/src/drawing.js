@@ -105,6 +105,20 @@ export function form(
 }
 
 /**
+ * Links that open beside the page.
+ * @param {...[href: string, says: string | undefined]} links
+ */
+export const aside = (...links) =>
+  make(
+    'p',
+    { part: 'note' },
+    ...links.flatMap(([href, says], nth) => [
+      nth > 0 && ' · ',
+      make('a', { href, target: '_blank', rel: 'noopener' }, says),
+    ]),
+  )
+
+/**
  * What is in it, before the form is sent and after.
  * @param {Shell} shell
  */

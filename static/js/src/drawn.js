@@ -5,6 +5,7 @@ import { RefusedError } from './asking.js'
 import {
   abstract,
   answers,
+  aside,
   complain,
   fillIn,
   film,
@@ -260,7 +261,7 @@ export class Drawn {
    * @param {import('./asking.js').Download} download
    * @param {Shell} shell
    */
-  hand({ url, name, expires_at, asset, show }, shell) {
+  hand({ url, name, expires_at, asset, show, code_at }, shell) {
     const { words, title, type } = shell
     const plays = show !== 'download'
     const link = make(
@@ -271,7 +272,7 @@ export class Drawn {
     this.fill(
       make('h2', { part: 'headline done', tabindex: '-1' }, words.here),
       plays
-        ? this.play(film({ url, asset, title, kept: show === 'both' }), title)
+        ? this.play(film({ url, asset, title, kept: show === 'both' }), title, expires_at)
         : make(
             'p',
             { part: 'text' },
@@ -281,6 +282,7 @@ export class Drawn {
           ),
       show !== 'play' && link,
       make('p', { part: 'note' }, theirs(type)),
+      code_at && aside([code_at, words.code]),
       abstract(shell),
       this.who(),
     )
@@ -293,10 +295,15 @@ export class Drawn {
    * A film with its title. It lies in the page, not in the shadow, so that the recorder sees it.
    * @param {HTMLElement} shown
    * @param {string} title
+   * @param {string | null} until when it plays; after that one press at the gate gives it anew
    */
-  play(shown, title) {
+  play(shown, title, until) {
     this.film = shown
-    shown.addEventListener('error', () => this.notice(this.shell?.words.failed, this.link()))
+    shown.addEventListener('error', () => {
+      const { words = {} } = this.shell ?? {}
+      if (until && Date.parse(until) < Date.now()) this.anew(async () => {}, words.over)
+      else this.notice(words.failed, this.link())
+    })
     /** @type {HTMLElement} */
     let inside = shown
     const root = this.place.getRootNode()
@@ -310,7 +317,8 @@ export class Drawn {
 
   /** @param {Shell} shell */
   mailed(shell) {
-    const { words, title, page, kiosk } = shell
+    const { words, title, page, kiosk, language } = shell
+    const done = `${page}/done?lang=${language}`
     this.fill(
       make('h2', { part: 'headline done', tabindex: '-1' }, words.mailed),
       make(
@@ -320,12 +328,7 @@ export class Drawn {
         '. ',
         words.on_its_way,
       ),
-      !kiosk &&
-        make(
-          'p',
-          { part: 'note' },
-          make('a', { href: `${page}/done`, target: '_blank', rel: 'noopener' }, words.not_there),
-        ),
+      !kiosk && aside([done, words.code], [done, words.not_there]),
       abstract(shell),
       !kiosk && this.who(),
     )

@@ -72,7 +72,7 @@ export class Framed {
     this.says = says
     const frame = document.createElement('iframe')
     frame.part.add('frame')
-    frame.title = host.getAttribute('title') || host.textContent?.trim() || gate
+    frame.title = host.getAttribute('title') || host.querySelector('a')?.textContent?.trim() || gate
     const { colorScheme } = getComputedStyle(host)
     const dark = isDark(colorScheme, matchMedia('(prefers-color-scheme: dark)').matches)
     frame.name = dark ? 'regportal-dark' : 'regportal-light'

@@ -91,7 +91,7 @@ export const LOOK = `
   [part~=who] { display: flex; flex-wrap: wrap; gap: 0 .75rem; align-items: center; justify-content: space-between }
   [dir=rtl] :is([type=email], [type=tel]) { direction: ltr; text-align: right }
   :focus-visible:not(h2) { outline: 3px solid var(--text); outline-offset: 2px }
-  figure { margin: 0; inline-size: 100% }
+  figure { display: grid; gap: .5rem; margin: 0; inline-size: 100% }
   video, ::slotted(video) { display: block; inline-size: 100%; aspect-ratio: 16 / 9; background: #000; border-radius: var(--radius) }
   [part~=error] { color: var(--danger); font-size: .9375rem; font-weight: 600 }
   [part~=notice] { padding: .75rem 1rem; border-inline-start: 4px solid var(--accent) }

@@ -39,6 +39,8 @@ export class GateElement extends Element {
     return GateElement
   }
 
+  /** Whether it came into view. */
+  #near = false
   /** @type {Framed | Drawn | null} */
   #shown = null
   /** @type {IntersectionObserver | null} */
@@ -55,7 +57,8 @@ export class GateElement extends Element {
   connectedCallback() {
     this.#watch = new IntersectionObserver(
       seen => {
-        if (seen.some(entry => entry.isIntersecting)) this.load()
+        this.#near = seen.some(entry => entry.isIntersecting)
+        if (this.#near) this.load()
       },
       { rootMargin: NEAR },
     )
@@ -63,18 +66,19 @@ export class GateElement extends Element {
   }
 
   disconnectedCallback() {
+    this.#near = false
     this.#leave()
   }
 
   attributeChangedCallback() {
-    if (this.#shown) this.load()
+    if (this.#near) this.load()
   }
 
   /** Ask for the gate; the link inside stays until the gate is there. */
   load() {
     const gate = this.getAttribute('gate') ?? ''
+    if (!KEY.test(gate)) return this.#fail(404)
     this.#leave()
-    if (!KEY.test(gate)) return
     const { hostname } = this.portal
     const way = wayOf(this.getAttribute('mode'), {
       near: isNear(location.hostname, hostname),
@@ -147,7 +151,7 @@ export class GateElement extends Element {
   /** @param {number} [status] */
   #fail(status) {
     if (status === 404)
-      console.info(`regportal: there is no published gate "${this.getAttribute('gate')}"`)
+      console.info(`regportal: there is no published gate "${this.getAttribute('gate') ?? ''}"`)
     this.#leave()
     this.#tell('failed')
   }
