@@ -6,7 +6,7 @@ from functools import reduce
 
 from regportal.buying.facts import when
 from regportal.buying.lacking import Behind, Lack, Missing
-from regportal.buying.schema import Condition, Prefix
+from regportal.buying.schema import Condition, Prefix, Where
 from regportal.buying.vocabulary import Answer, Crm
 from regportal.buying.voice import ENGLISH, Voice
 from regportal.store.words import N_, NN_
@@ -93,6 +93,9 @@ class Teller:
             return self.asked(condition)
         counted: dict[str, object] = {"have": lack.have, "least": condition.count.at_least}
         counted["deeds"] = self.asked(condition) if until is None else self._more(lack, until)
+        if lack.spent is None and lack.seen:
+            nearly = N_("%(deeds)s (%(have)d of %(least)d; %(share)s of one so far)")
+            return says(nearly, share=self.voice.share(lack.seen), **counted)
         if lack.spent is None:
             return says(N_("%(deeds)s (%(have)d of %(least)d)"), **counted)
         spent = N_("%(deeds)s (%(have)d of %(least)d; what was done until %(when)s is spent)")
@@ -167,10 +170,13 @@ class Teller:
         >>> known = {"answer": {"question": "timeframe", "in": ["0-3m", "3-6m"], "within": "9d"}}
         >>> lately = {"crm": {"stage": "Recycled", "within": "30d"}}
         >>> held = {"field": {"name": "country", "in": ["DE", "AT"]}}
-        >>> for told in (taken, often | {"within": "14d"}, known, lately, held, {"role": "user"}):
+        >>> seen = {"event": "video_watch", "where": {"category": "demo"}, "watched": "75%"}
+        >>> often |= {"within": "14d"}
+        >>> for told in (taken, often, seen, known, lately, held, {"role": "user"}):
         ...     print(Teller().asked(Condition.model_validate(told)))
         a download of an order form or a contract within 730 days
         3 price lookups by one person within 14 days
+        a video play of a demo to at least 75% within 730 days
         an answer to timeframe (0-3m or 3-6m) that is not older than 9 days
         the stage Recycled in the CRM for less than 30 days
         country: AT or DE
@@ -223,16 +229,25 @@ class Teller:
         return self.voice.counts(forms, int(digits), deeds=deeds)
 
     def _about(self, condition: Condition, deeds: str) -> str:
-        """Return what is to be done with what it must be about."""
-        where, says = condition.where, self.voice.says
-        if where is None:
+        """Return what is to be done with what it must be about, and how much of a film."""
+        says = self.voice.says
+        about = self._what(condition.where) if condition.where else ""
+        if about:
+            deeds = says(ABOUT.get(str(condition.event), OF), deeds=deeds, what=about)
+        if condition.share is None:
             return deeds
+        so_much = N_("%(deeds)s to at least %(share)s")
+        return says(so_much, deeds=deeds, share=self.voice.share(condition.share))
+
+    def _what(self, where: Where) -> str:
+        """Return what it must be about."""
+        says = self.voice.says
         told = ""
         if isinstance(where.category, Prefix):
             prefix = where.category.prefix
             told = says(N_("a category that begins with %(prefix)s"), prefix=prefix)
         elif where.category is not None:
-            words = (says(name.replace("-", " ")) for name in condition.categories)
+            words = (says(name.replace("-", " ")) for name in where.categories)
             told = self.voice.either([self._one(each) for each in words])
         things = where.object
         if isinstance(things, Prefix):
@@ -240,8 +255,7 @@ class Teller:
         else:
             listed = (things,) if isinstance(things, str) else things or ()
             named = self.voice.either([self.title_of(each) for each in listed])
-        about = f"{told} ({named})" if told and named else told or named
-        return says(ABOUT.get(str(condition.event), OF), deeds=deeds, what=about)
+        return f"{told} ({named})" if told and named else told or named
 
     def _by(self, whom: Mapping[str, str], condition: Condition, deeds: str) -> str:
         """Return what is to be done with who must do it."""

@@ -9,6 +9,7 @@ from typing import Any
 from regportal.buying.conditions import Together, leaf_of
 from regportal.buying.counting import Ask, Counted, Holds, Leaf, Met
 from regportal.buying.facts import length
+from regportal.buying.films import Films
 from regportal.buying.schema import Buying, Condition, Enter, Group, Prefix, named
 from regportal.buying.standing import Faces, Ring, Standing
 from regportal.buying.vocabulary import COMBINED
@@ -20,6 +21,8 @@ Fits = Callable[[str], bool]
 LAYOUT = 1
 """How standings are laid out: with another number those that are kept are no good any more."""
 HELD = 16
+FILMS = "films"
+"""How what was watched is counted: shares of one film are asked of the same stretches."""
 """Models that are kept ready."""
 
 
@@ -34,6 +37,7 @@ class Series:
     """How the category begins."""
     objects: Ask | None
     by: str
+    """Of whom, as a condition says; or ``FILMS``: what was watched, whoever must have done it."""
 
     def takes(self, category: str | None) -> bool:
         """Return whether an interaction about this is counted."""
@@ -157,9 +161,10 @@ class Model:
             self._known[event, category] = found
         return found
 
-    def add(self, number: int, rings: list[Any], at: int, sign: Hashable, who: Hashable) -> bool:
-        """Count a sign in one of the series; return whether that made a difference."""
+    def add(self, number: int, rings: list[Any], at: int, told: Any) -> bool:
+        """Count what happened in one of the series; return whether that made a difference."""
         ring, by, size = rings[number], self.series[number].by, self.sizes[number]
+        sign, who = told[:2]
         new: bool
         if by == "any_contact":
             if ring is None:
@@ -170,6 +175,11 @@ class Model:
             if ring is None:
                 ring = rings[number] = Faces()
             new = ring.add_of(at, sign, who, size)
+            return new
+        if by == FILMS:
+            if ring is None:
+                ring = rings[number] = Films()
+            new = ring.watch(who, *told[4:], at, sign)
             return new
         if ring is None:
             ring = rings[number] = {}
@@ -299,7 +309,7 @@ def series_of(told: Condition) -> Series:
         categories=frozenset(told.categories) or None,
         begins=category.prefix if isinstance(category, Prefix) else None,
         objects=None if thing is None else Ask.of(thing),
-        by="any_contact" if told.count.at_least == 1 else told.by,
+        by=FILMS if told.watched else "any_contact" if told.count.at_least == 1 else told.by,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 
-from regportal.buying.counting import Counted, CountedOfOne, Holds, Leaf, Met
+from regportal.buying.counting import Counted, CountedFilms, CountedOfOne, Holds, Leaf, Met
 from regportal.buying.facts import length
 from regportal.buying.schema import Condition
 from regportal.buying.standing import Standing
@@ -200,6 +200,8 @@ SIMPLE: dict[str, type[Leaf]] = {
 def leaf_of(condition: Condition, number: int) -> Leaf:
     """Return a single condition made ready; one about events counts in this series."""
     if condition.event is not None:
+        if condition.watched is not None:
+            return CountedFilms(condition, number)
         alone = condition.by == "same_contact" and condition.count.at_least > 1
         return (CountedOfOne if alone else Counted)(condition, number)
     if condition.quiet is not None:

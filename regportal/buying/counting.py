@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from regportal.buying.facts import length
+from regportal.buying.films import Films, Signs
 from regportal.buying.schema import Condition, Prefix
 from regportal.buying.standing import Ring, Standing
 
@@ -107,12 +109,19 @@ class Counted(Leaf):
         ring = self._ring(standing, at, epoch)
         return None if ring is None else ring.times[-self.least] + self.window
 
+    def rings(self, standing: Standing) -> Iterator[Ring]:
+        """Yield what was counted: of all together, or of each who must have done it alone."""
+        ring: Ring | None = standing.rings[self.number]
+        if ring is not None:
+            yield ring
+
     def _ring(self, standing: Standing, at: int, epoch: int) -> Ring | None:
-        """Return the ring by which it holds; None where it does not."""
-        if not self.holds(standing, at, epoch):
-            return None
-        ring: Ring = standing.rings[self.number]
-        return ring
+        """Return the ring by which it holds, the newest of several; None where it does not."""
+        least, best, latest = self.least, None, max(epoch, at - self.window)
+        for ring in self.rings(standing):
+            if len(ring.times) >= least and ring.times[-least] > latest:
+                best, latest = ring, ring.times[-least]
+        return best
 
 
 class CountedOfOne(Counted):
@@ -130,11 +139,39 @@ class CountedOfOne(Counted):
                 return True
         return False
 
-    def _ring(self, standing: Standing, at: int, epoch: int) -> Ring | None:
-        """Return the ring of the contact who did it last."""
-        rings: dict[Hashable, Ring] | None = standing.rings[self.number]
-        least, best, latest = self.least, None, max(epoch, at - self.window)
-        for ring in (rings or {}).values():
-            if len(ring.times) >= least and ring.times[-least] > latest:
-                best, latest = ring, ring.times[-least]
-        return best
+    def rings(self, standing: Standing) -> Iterator[Ring]:
+        """Yield what each contact did."""
+        yield from (standing.rings[self.number] or {}).values()
+
+
+class CountedFilms(Counted):
+    """So many films of which so much was watched within so long, each by one contact."""
+
+    def __init__(self, condition: Condition, number: int) -> None:
+        """Make a condition ready that asks what was watched in the series of this number."""
+        super().__init__(condition, number)
+        self.share, self.by = condition.share or 0, condition.by
+
+    def holds(self, standing: Standing, at: int, epoch: int) -> bool:
+        """Return whether the last that is needed is young enough."""
+        return self._ring(standing, at, epoch) is not None
+
+    def met(self, standing: Standing, at: int, epoch: int) -> Iterator[Met]:
+        """Yield the newest signs by which there is enough of each."""
+        ring = self._ring(standing, at, epoch)
+        if ring is not None:
+            some = cast("list[Signs]", ring.ids[-self.least :])
+            signs = (sign for each in some for sign in each)
+            yield Met(self.condition, tuple(signs))
+
+    def rings(self, standing: Standing) -> Iterator[Ring]:
+        """Yield of which films there is enough, and since when."""
+        films: Films | None = standing.rings[self.number]
+        if films is not None:
+            yield from films.rings(self.share, self.by)
+
+    def furthest(self, standing: Standing, after: int) -> int:
+        """Return how much of a film was watched after a moment, in percent, where not enough."""
+        films: Films | None = standing.rings[self.number]
+        each = (film.seen(after) for film in films.each.values()) if films is not None else ()
+        return max((seen for seen in each if seen < self.share), default=0)

@@ -7,6 +7,7 @@ from typing import Any
 from regportal.buying.counting import Met
 from regportal.buying.rules import Step
 from regportal.buying.schema import Condition
+from regportal.buying.vocabulary import percent
 from regportal.buying.voice import ENGLISH, Voice
 from regportal.buying.words import Deed, Ground, come_as_far, ground_of
 
@@ -16,8 +17,9 @@ def kept(because: Iterable[Met]) -> list[dict[str, Any]]:
     Return the evidence of a step as JSON: one object for each condition.
 
     One about interactions says which (``event``, ``category``, ``at_least``, ``within``,
-    ``interactions``). Any other is the ``condition`` as the document has it, with whose it is
-    (``people``), or ``absent`` where it must not hold, and does not.
+    ``interactions``, and ``watched`` where it asks how much of a film). Any other is the
+    ``condition`` as the document has it, with whose it is (``people``), or ``absent`` where it must
+    not hold, and does not.
 
     >>> silent = Condition.model_validate({"quiet": {"for": "30d"}})
     >>> kept([Met(silent)])
@@ -29,13 +31,14 @@ def kept(because: Iterable[Met]) -> list[dict[str, Any]]:
 def _kept(met: Met) -> dict[str, Any]:
     """Return one condition as it is kept."""
     if met.condition.event and not met.absent:
+        watched = met.condition.watched
         return {
             "event": met.condition.event,
             "category": list(met.condition.categories) or None,
             "at_least": met.condition.count.at_least,
             "within": met.condition.within,
             "interactions": [str(sign) for sign in met.signs],
-        }
+        } | ({"watched": watched} if watched else {})
     told = {
         "condition": met.condition.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "interactions": [],
@@ -105,7 +108,7 @@ def _ground(
         return come_as_far([name_of(who) for who in part["group"]], voice)
     if "condition" not in part:
         done = tuple(deeds[each] for each in part["interactions"] if each in deeds)
-        return Ground(done, part["at_least"], part["within"])
+        return Ground(done, part["at_least"], part["within"], percent(part.get("watched")))
     condition = Condition.model_validate(part["condition"])
     met = Met(
         condition,

@@ -236,6 +236,7 @@ def _counted(teller: Teller, part: Mapping[str, Any]) -> str:
             "where": {"category": part["category"]} if part["category"] else None,
             "count": {"at_least": part["at_least"]},
             "within": part["within"],
+            "watched": part.get("watched"),
         }
     )
     return teller.asked(condition)

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
@@ -30,6 +30,15 @@ def when(at: int) -> datetime:
     return EPOCH + timedelta(microseconds=at)
 
 
+class Watched(NamedTuple):
+    """What one interaction tells of a film, in milliseconds of it."""
+
+    stretches: tuple[tuple[int, int], ...]
+    """In the order of the film, none over another."""
+    length: int | None
+    """How long the film is, where that was told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sign:
     """An interaction of a contact, as the rules see it."""
@@ -42,6 +51,8 @@ class Sign:
     occurred_at: datetime
     received_at: datetime
     object: str = ""
+    watched: Watched | None = None
+    """What was watched, where it is about a film."""
 
 
 @dataclass(frozen=True, slots=True)

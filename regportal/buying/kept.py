@@ -1,7 +1,7 @@
 """Standings as they are kept: rows that are read at once, and written where they changed."""
 
 import uuid
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.compiled import Model
-from regportal.buying.facts import moment, when
+from regportal.buying.facts import Watched, moment, when
+from regportal.buying.films import Films
 from regportal.buying.models import SubjectKind
 from regportal.buying.standing import NEVER, Faces, Person, Ring, Standing
 from regportal.store.bulk import Row, write_all
@@ -145,8 +146,18 @@ def read(text: str, digest: str, key: Callable[[str], Hashable] = str) -> Standi
         scores=_pairs_in(told["scores"], key),
         fields=_pairs_in(told["fields"], key),
         people={key(who): Person(frozenset(roles), phase) for who, roles, phase in told["people"]},
-        ahead=[(at, (key(sign[0]), key(sign[1]), *sign[2:])) for at, sign in told["ahead"]],
+        ahead=[(at, _ahead_in(sign, key)) for at, sign in told["ahead"]],
     )
+
+
+def _ahead_in(told: Sequence[Any], key: Callable[[str], Hashable]) -> tuple[Any, ...]:
+    """Return a sign that waits for its moment as it was."""
+    sign, contact, event, category, thing, *rest = told
+    watched = None
+    if any(rest):  # rows of releases that knew nothing of films have no such place
+        stretches, length = rest[0]
+        watched = Watched(tuple((start, end) for start, end in stretches), length)
+    return (key(sign), key(contact), event, category, thing, watched)
 
 
 def _ring_out(ring: Any) -> Any:
@@ -155,6 +166,8 @@ def _ring_out(ring: Any) -> Any:
         return None
     if isinstance(ring, dict):
         return {who: _ring_out(each) for who, each in ring.items()}
+    if isinstance(ring, Films):
+        return [ring.written()]
     if isinstance(ring, Faces):
         return ring.times, ring.ids, ring.whose
     return ring.times, ring.ids
@@ -166,6 +179,8 @@ def _ring_in(told: Any, key: Callable[[str], Hashable]) -> Any:
         return None
     if isinstance(told, dict):
         return {key(who): _ring_in(each, key) for who, each in told.items()}
+    if len(told) == 1:
+        return Films.read(told[0], key)
     times, *names = told
     kind = Faces if len(names) > 1 else Ring
     return kind(times, *([key(each) for each in some] for some in names))

@@ -1,18 +1,18 @@
 """What would move a standing next: what an entry or an exit still lacks, and what time does."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from regportal.buying.compiled import Model, Quorum
 from regportal.buying.conditions import Together
-from regportal.buying.counting import Counted, Leaf
+from regportal.buying.counting import Counted, CountedFilms, Leaf
 from regportal.buying.facts import length
 from regportal.buying.folding import gathered, reached
 from regportal.buying.rules import Step, fold, tick
 from regportal.buying.schema import Condition
-from regportal.buying.standing import NEVER, Ring, Standing
+from regportal.buying.standing import NEVER, Standing
 from regportal.buying.vocabulary import LONGEST
 
 FORESEEN = 2 * length(LONGEST)
@@ -31,6 +31,8 @@ class Lack:
     """Until when these count; of one about silence, until when it must last."""
     spent: int | None = None
     """Until when what was done is spent, where that leaves out something young enough."""
+    seen: int = 0
+    """How many percent were watched of the film of which most was, of those that lack some."""
 
     @property
     def steps(self) -> int:
@@ -176,28 +178,20 @@ def _lack(leaf: Leaf, standing: Standing, at: int, epoch: int) -> Lack:
 def _too_few(leaf: Counted, standing: Standing, at: int, epoch: int) -> Lack:
     """Return how many are there, until when they count, and whether some are spent."""
     begin = at - leaf.window
-    rings = [*_rings(standing.rings[leaf.number])]
-    young = [[at for at in ring.times if at > begin] for ring in rings]
+    young = [[at for at in ring.times if at > begin] for ring in leaf.rings(standing)]
     fresh = max(([at for at in times if at > epoch] for times in young), key=_most, default=[])
     return Lack(
         leaf.condition,
         have=len(fresh),
         until=fresh[0] + leaf.window if fresh else None,
         spent=epoch if any(at <= epoch for times in young for at in times) else None,
+        seen=leaf.furthest(standing, max(begin, epoch)) if isinstance(leaf, CountedFilms) else 0,
     )
 
 
 def _most(times: list[int]) -> tuple[int, int]:
     """Return by what a contact is nearest: how often, and how lately he began."""
     return len(times), times[0] if times else NEVER
-
-
-def _rings(told: object) -> Iterator[Ring]:
-    """Yield what was counted: of everybody together, or of each contact."""
-    if isinstance(told, Ring):
-        yield told
-    elif isinstance(told, dict):
-        yield from told.values()
 
 
 def _too_much(leaf: Leaf, standing: Standing, at: int, epoch: int) -> Lack:

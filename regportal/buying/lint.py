@@ -246,6 +246,7 @@ def _counts_less(one: Condition, other: Condition) -> bool:
         one.event == other.event
         and one.window <= other.window
         and one.count.at_least >= other.count.at_least
+        and (one.share or 0) >= (other.share or 0)
         and (other.by in {"any_contact", one.by} or other.count.at_least == 1)
         and _is_part(_categories(one), _categories(other))
         and _is_part(_objects(one), _objects(other))

@@ -1,6 +1,7 @@
 """The files of a replay: parts, what the seller did, and what contacts did, row by row."""
 
 import gzip
+import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -9,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from regportal.buying.facts import Answered, Noted, Scored, Sign, moment
+from regportal.buying.facts import Answered, Noted, Scored, Sign, Watched, moment
+from regportal.buying.films import FILMED, watched_in
 from regportal.buying.foreign import FactRow, RoleRow, ToldRow
 from regportal.buying.standing import NEVER
 from regportal.buying.vocabulary import EVENTS
 from regportal.errors import JsonError, RegportalError
 from regportal.store.strict_json import BOM, read_json
-from regportal.tracking.events import NotAnEventError
+from regportal.tracking.events import NotAnEventError, properties_of
 from regportal.tracking.lines import MARK, PACKED, Lines, cells_of, separator_of, text_of
 
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -33,9 +35,11 @@ class Table:
     others: tuple[str, ...] = ()
 
 
-INTERACTIONS = Table(("time", "contact", "type"), ("category", "object", "id"))
+INTERACTIONS = Table(("time", "contact", "type"), ("category", "object", "id", "properties"))
 ROLES = Table(("opportunity", "contact"), ("role", "from", "to"))
 OPPORTUNITIES = Table(("time", "opportunity"), ("stage", "is_closed", "is_won"))
+OF_FILMS = frozenset({"watched", "duration"})
+"""What is read of the properties of a row about a film."""
 FACTS = Table(("time", "contact", "kind", "name", "value"))
 
 
@@ -78,8 +82,19 @@ def _interaction(cells: Cells, number: int) -> FactRow:
     contact = _name(cells, "contact")
     known = cells.get("id") or f"row {number}"
     category, thing = cells.get("category") or None, cells.get("object", "")
-    sign = Sign(known, contact, kind, category, at, at, thing)
+    watched = _watched(cells, kind) if cells.get("properties") else None
+    sign = Sign(known, contact, kind, category, at, at, thing, watched)
     return FactRow(contact, moment(at), sign)
+
+
+def _watched(cells: Cells, kind: str) -> Watched | None:
+    """Return what was watched of a film: of all properties the rules hear of nothing else."""
+    if kind not in FILMED:
+        return None
+    told = read_json(cells["properties"].encode())
+    if not isinstance(told, dict):
+        raise RowError("properties: must be an object")
+    return watched_in(kind, properties_of(kind, {key: told[key] for key in OF_FILMS & told.keys()}))
 
 
 def _role(cells: Cells, number: int) -> RoleRow:
@@ -223,6 +238,8 @@ def _under(told: Any, table: Table) -> dict[str, str]:
     cells = {}
     for column in (*table.needed, *table.others):
         value = told.get(column)
+        if isinstance(value, dict) and column == "properties":
+            value = json.dumps(value)
         if isinstance(value, (dict, list)):
             raise RowError(f"{column}: must be a text")
         text = "" if value is None else str(value)

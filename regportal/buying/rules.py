@@ -89,7 +89,7 @@ def hear(model: Model, standing: Standing, fact: Fact, at: int) -> int:
 
 def _sign(model: Model, standing: Standing, sign: Sign, at: int) -> int:
     """Count an interaction; one that has not happened yet waits for its moment."""
-    told = (sign.id, sign.contact, sign.type, sign.category, sign.object)
+    told = (sign.id, sign.contact, sign.type, sign.category, sign.object, sign.watched)
     occurred = moment(sign.occurred_at)
     if occurred > at:
         if (occurred, told) not in standing.ahead:
@@ -102,7 +102,7 @@ def _sign(model: Model, standing: Standing, sign: Sign, at: int) -> int:
 
 def _count(model: Model, standing: Standing, occurred: int, told: Any, at: int) -> int:
     """Count an interaction that has happened."""
-    sign, contact, event, category, thing = told
+    event, category, thing = told[2:5]
     if standing.last is None or occurred > standing.last:
         standing.last = occurred
         quiet = model.quietest[standing.phase]
@@ -110,7 +110,7 @@ def _count(model: Model, standing: Standing, occurred: int, told: Any, at: int) 
             _wake(standing, max(occurred + quiet, at))
     bits = model.stirred
     for number in model.touched(event, category, thing):
-        if model.add(number, standing.rings, occurred, sign, contact):
+        if model.add(number, standing.rings, occurred, told):
             bits |= model.masks[number]
             for bit, leaf in model.expiring[number]:
                 _expect(standing, bit, leaf, at)

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from regportal.buying.facts import Sign
+from regportal.buying.films import watched_in
 from regportal.buying.schema import Buying, Condition
 from regportal.identity.models import Claim, ClaimState, Contact
 from regportal.store.facts import among
@@ -283,6 +284,7 @@ def _spells(
                 taken.occurred_at,
                 taken.received_at,
                 taken.object,
+                watched_in(taken.type, taken.properties),
             )
             yield Spell(sign, together[0][1], together[-1][2])
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from regportal.buying.facts import Sign
+from regportal.buying.films import watched_in
 from regportal.buying.glance import ahead, suggested
 from regportal.buying.models import ContactRole, Opportunity
 from regportal.buying.reading import deeds_of, label, model_of
@@ -76,9 +77,8 @@ def _is_held(one: Seen) -> bool:
 
 def _sign(one: Seen, contact: uuid.UUID) -> Sign:
     """Return an interaction as the rules would see it, were it this contact's."""
-    return Sign(
-        one.id, contact, one.type, one.category, one.occurred_at, one.received_at, one.object
-    )
+    about = (one.type, one.category, one.occurred_at, one.received_at, one.object)
+    return Sign(one.id, contact, *about, watched_in(one.type, one.properties))
 
 
 def _step(
@@ -139,6 +139,7 @@ def _grounds(session: Session, published: Published, step: Step) -> list[Ground]
             tuple(deeds[str(sign)] for sign in met.signs),
             met.condition.count.at_least,
             met.condition.within,
+            met.condition.share,
         )
         for met in counted
     ]

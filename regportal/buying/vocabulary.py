@@ -16,7 +16,7 @@ MOST = 64
 KINDS = ("event", "quiet", "answer", "score", "field", "crm", "role")
 """What a condition can be about."""
 COMBINED = ("any", "all", "none")
-BESIDE_EVENT = frozenset({"where", "count", "within", "by"})
+BESIDE_EVENT = frozenset({"where", "count", "within", "by", "watched"})
 EVENTS = (
     "^(page_view|price_lookup|download|video_watch|search|share|form|reply|call|meeting"
     "|purchase|ticket|custom:[a-z0-9_-]{1,64})$"
@@ -28,6 +28,8 @@ Stay = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,4})(s|m|h|d|mo)$")]
 Value = Annotated[str, Field(min_length=1, max_length=200)]
 Values = Annotated[tuple[Value, ...], Field(min_length=1, max_length=MOST)]
 Roles = Annotated[tuple[Value, ...], Field(min_length=1, max_length=MOST)]
+Share = Annotated[str, Field(pattern=r"^([1-9][0-9]?|100)%$")]
+"""How much of a film at least: 75%."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")]
 
 
@@ -36,6 +38,16 @@ def not_for_ever(value: str | None) -> str | None:
     if value is not None and not value.startswith("0") and span(value) > LONGEST:
         raise ValueError("must be at most 730d")
     return value
+
+
+def percent(share: str | None) -> int | None:
+    """
+    Return a share as rules compare it.
+
+    >>> percent("75%"), percent(None)
+    (75, None)
+    """
+    return None if share is None else int(share.removesuffix("%"))
 
 
 def named(text: str) -> str:
@@ -52,6 +64,12 @@ class Part(BaseModel):
     """A part of the document: never changed, and with no key that we do not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def only_of_films(event: str | None, share: str | None) -> None:
+    """Refuse to ask how much was watched of what is no film."""
+    if share is not None and event != "video_watch":
+        raise ValueError("watched stands beside the event video_watch only")
 
 
 class AtLeast(Part):
@@ -88,6 +106,14 @@ class Where(Part):
         if self.category is None and self.object is None:
             raise ValueError("needs a category or an object")
         return self
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Return the categories that count, where they are listed; none means any may."""
+        chosen = self.category
+        if chosen is None or isinstance(chosen, Prefix):
+            return ()
+        return (chosen,) if isinstance(chosen, str) else chosen
 
 
 class Quiet(Part):
@@ -191,6 +217,7 @@ class Condition(Part):
     count: AtLeast = AtLeast()
     within: Span = "730d"
     by: Literal["any_contact", "same_contact", "distinct_contacts"] = "any_contact"
+    watched: Share | None = None
     quiet: Quiet | None = None
     answer: Answer | None = None
     score: HighScore | None = None
@@ -212,6 +239,7 @@ class Condition(Part):
         beside = sorted(BESIDE_EVENT & self.model_fields_set)
         if beside and self.event is None:
             raise ValueError(f"{beside[0]} stands beside event only")
+        only_of_films(self.event, self.watched)
         one_or_the_other(self)
         return self
 
@@ -231,12 +259,14 @@ class Condition(Part):
         return span(self.within)
 
     @property
+    def share(self) -> int | None:
+        """Return how many percent of a film must have been watched; None: it does not matter."""
+        return percent(self.watched)
+
+    @property
     def categories(self) -> tuple[str, ...]:
         """Return the categories that count, where they are listed; none means any may."""
-        chosen = self.where.category if self.where else None
-        if chosen is None or isinstance(chosen, Prefix):
-            return ()
-        return (chosen,) if isinstance(chosen, str) else chosen
+        return self.where.categories if self.where else ()
 
     @property
     def roles(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from babel.dates import format_timedelta
 from babel.lists import format_list
+from babel.numbers import format_percent
 
 from regportal.buying.english import day_in_words, moment_in_words
 from regportal.buying.vocabulary import named
@@ -125,6 +126,15 @@ class Voice:
         if self.is_english:
             return day_in_words(at, self.zone)
         return day_shown(at, self.locale, self.zone)
+
+    def share(self, percent: int) -> str:
+        r"""
+        Return a share as people say it.
+
+        >>> Voice().share(75), Voice(locale="de").share(75)
+        ('75%', '75\xa0%')
+        """
+        return format_percent(percent / 100, locale=locale_of_dates(self.locale))
 
     def long(self, within: str) -> str:
         """

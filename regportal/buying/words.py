@@ -1,5 +1,6 @@
 """Why a phase moved, in words that people read."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -54,6 +55,8 @@ class Ground:
     deeds: tuple[Deed, ...]
     at_least: int
     within: str
+    share: int | None = None
+    """How many percent of each film must have been watched, where that was asked."""
 
 
 def sentence(
@@ -72,6 +75,11 @@ def sentence(
     >>> sentence("Comparison", tenpast, [Ground((looked, looked, took), 3, "1d")])
     'Comparison since 4 Mar 2026 10:12: bob@example.com viewed /prices twice, ann@example.com
     downloaded Price list 2026 (3 needed in 1 day)'
+
+    >>> seen = Deed("ann@example.com", "video_watch", "The tour")
+    >>> sentence("Comparison", tenpast, [Ground((seen, seen), 1, "30d", share=75)])
+    'Comparison since 4 Mar 2026 10:12: ann@example.com watched at least 75% of The tour (1 needed
+    in 30 days)'
     """
     why = _why(grounds)
     when = moment_in_words(since, zone)
@@ -97,7 +105,7 @@ def ground_of(
         return voice.says(N_("no %(what)s"), what=_asked(condition, voice))
     if condition.event:
         deeds = tuple(deed_of(sign) for sign in met.signs)
-        return Ground(deeds, condition.count.at_least, condition.within)
+        return Ground(deeds, condition.count.at_least, condition.within, condition.share)
     if condition.quiet:
         long = voice.long(condition.quiet.span)
         return voice.says(N_("nobody did anything for %(span)s"), span=long)
@@ -188,7 +196,12 @@ def _asked(condition: Condition, voice: Voice) -> str:
 def _deed_asked(condition: Condition, event: str, voice: Voice) -> str:
     """Return what must be done, in few words."""
     kind = event.replace("_", " ")
-    values = {"deed": voice.says(kind), "span": voice.long(condition.within)}
+    deed = voice.says(kind)
+    if condition.share is not None:
+        deed = voice.says(
+            N_("%(deed)s (at least %(share)s)"), deed=deed, share=voice.share(condition.share)
+        )
+    values = {"deed": deed, "span": voice.long(condition.within)}
     if not condition.categories:
         return voice.says(N_("%(deed)s in %(span)s"), **values)
     what = voice.listed(voice.category(name) for name in condition.categories)
@@ -212,16 +225,17 @@ def _why(grounds: Iterable[Ground | str]) -> str:
     return "; ".join(
         ground
         if isinstance(ground, str)
-        else f"{_told(ground.deeds)} ({ground.at_least} needed in {in_words(ground.within)})"
+        else f"{_told(ground)} ({ground.at_least} needed in {in_words(ground.within)})"
         for ground in grounds
     )
 
 
-def _told(deeds: Iterable[Deed]) -> str:
-    """Say each deed once, and how often."""
-    often: dict[Deed, int] = {}
-    for deed in deeds:
-        often[deed] = often.get(deed, 0) + 1
+def _told(ground: Ground) -> str:
+    """Say each deed once, and how often; of a film that was watched only how much of it."""
+    often = Counter(ground.deeds)
+    if ground.share is not None:
+        share = f"{ground.share}%"
+        return ", ".join(f"{film.who} watched at least {share} of {film.what}" for film in often)
     return ", ".join(
         f"{deed.who} {verb(deed.type)} {deed.what}{_times(count)}" for deed, count in often.items()
     )

@@ -126,13 +126,22 @@ def _objects(condition: Condition, house: House) -> Finds:
 
 
 def _too_often(condition: Condition, house: House) -> Finds:
-    """Let a condition ask for no more downloads than are counted: one a thing and visit."""
+    """
+    Let a condition ask for no more than is counted.
+
+    That is one download a thing and visit, and one film that was watched so far a thing and person.
+    """
+    things = sum(_is_asked(condition, asset) for asset in house.assets())
+    if condition.watched and condition.where and condition.by == "same_contact":
+        if 0 < things < condition.count.at_least:
+            says = f"is more than is counted: a film counts once a person, and there are {things}"
+            yield ("count", "at_least"), says
+        return
     site = house.documents.get(("site", "site"))
     if condition.event != "download" or condition.by == "distinct_contacts":
         return
     if not isinstance(site, Site):
         return
-    things = sum(_is_asked(condition, asset) for asset in house.assets())
     most = things * (condition.window // span(site.visit) + 1)
     if 0 < most < condition.count.at_least:
         says = (

@@ -18,6 +18,7 @@ PATTERNS = {
     r"^#[0-9a-fA-F]{3,8}$": "is not a colour like '#0b5cad' (in quotes, because of the #)",
     r"^[0-9]{1,2}(\.[0-9]+)?(px|rem|em)$": "is not a length like 6px or 0.5rem",
     r"^[A-Za-z0-9 ,'_-]{1,200}$": "is not a list of fonts like Inter, system-ui",
+    r"^([1-9][0-9]?|100)%$": "is not a share of a film like 75%",
     r"^[A-Za-z][A-Za-z0-9_.]{0,79}$": (
         "is not a field's name: use letters, digits, _ and dots, beginning with a letter"
     ),

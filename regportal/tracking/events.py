@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from regportal.store.strict_json import AnyMoment, Strict, first_fault
+from regportal.tracking.rules import merged
 
 MOST = 50
 """Events of one call."""
@@ -264,7 +265,7 @@ def understand(told: object, *, by_browser: bool) -> Event:
     if by_browser and "contact" in told:
         raise NotAnEventError("contact: a browser cannot say whose it is")
     event: EventTold = _read(EventTold, told)
-    properties = _properties(event.type, event.properties)
+    properties = properties_of(event.type, event.properties)
     return Event(
         id=str(event.id),
         type=event.type,
@@ -274,22 +275,6 @@ def understand(told: object, *, by_browser: bool) -> Event:
         occurred_at=event.occurred_at,
         contact=event.contact,
     )
-
-
-def merged(spans: Iterable[tuple[float, float]]) -> list[list[float]]:
-    """
-    Return stretches in order, with what overlaps or touches made one.
-
-    >>> merged([(5, 7), (0, 2), (2, 3), (6, 9)])
-    [[0, 3], [5, 9]]
-    """
-    found: list[list[float]] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1][1] = max(found[-1][1], end)
-        else:
-            found.append([start, end])
-    return found
 
 
 def by_our_clock(occurred_at: datetime, sent_at: datetime | None, now: datetime) -> datetime:
@@ -312,8 +297,12 @@ def by_our_clock(occurred_at: datetime, sent_at: datetime | None, now: datetime)
     return min(then, now)
 
 
-def _properties(kind: str, sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the properties of an event as they are kept."""
+def properties_of(kind: str, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the properties of an event of a type as they are kept.
+
+    Raises NotAnEventError, which says what is wrong with them.
+    """
     read = _read(TYPES.get(kind, Custom), sent, "properties")
     kept: dict[str, Any] = read.model_dump(mode="json", exclude_none=True)
     if isinstance(read, VideoWatch):

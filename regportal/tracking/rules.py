@@ -1,6 +1,10 @@
-"""When a visit ends, and whether a person did it."""
+"""When a visit ends, and how much of a film was watched."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 def goes_on(last_at: datetime, now: datetime, idle: timedelta) -> bool:
@@ -15,3 +19,19 @@ def goes_on(last_at: datetime, now: datetime, idle: timedelta) -> bool:
     False
     """
     return now - last_at < idle
+
+
+def merged(spans: Iterable[tuple[Number, Number]]) -> list[list[Number]]:
+    """
+    Return stretches in order, with what overlaps or touches made one.
+
+    >>> merged([(5, 7), (0, 2), (2, 3), (6, 9)])
+    [[0, 3], [5, 9]]
+    """
+    found: list[list[Number]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], end)
+        else:
+            found.append([start, end])
+    return found

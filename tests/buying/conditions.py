@@ -97,14 +97,17 @@ def _happened(leaf: Rules, sees: View, epoch: datetime) -> bool:
     """
     window = span(leaf.get("within") or "730d")
     count = (leaf.get("count") or {}).get("at_least", 1)
-    who = [
-        sign.contact
+    matching = [
+        sign
         for sign in sees.signs
         if sign.fact.type == leaf["event"]
         and all(_fits(getattr(sign.fact, name), value) for name, value in _wheres(leaf))
-        and sees.now - window < sign.fact.when <= sees.now
-        and sign.fact.when > epoch
+        and sign.fact.when <= sees.now
     ]
+    young = [one for one in matching if one.fact.when > max(epoch, sees.now - window)]
+    who = [one.contact for one in young]
+    if leaf.get("watched"):
+        who = [contact for contact, _ in _seen_enough(leaf["watched"], young, matching)]
     match leaf.get("by") or "any_contact":
         case "any_contact":
             return len(who) >= count
@@ -113,6 +116,29 @@ def _happened(leaf: Rules, sees: View, epoch: datetime) -> bool:
         case "distinct_contacts":
             return len(set(who)) >= count
     raise ValueError(leaf["by"])
+
+
+def _seen_enough(
+    share: str, young: Sequence[Known], matching: Sequence[Known]
+) -> set[tuple[str, str]]:
+    """
+    Return who has watched so much of which film, all the seconds he saw of it put together.
+
+    How long a film is says whoever told it last, however long ago: "a film counts once for each
+    person".
+    """
+    films = {(one.contact, one.fact.object) for one in young}
+    found = set()
+    for film in films:
+        told = [one.fact for one in matching if (one.contact, one.fact.object) == film]
+        lengths = [(fact.when, fact.length) for fact in told if fact.length]
+        length = max(lengths)[1] if lengths else 0
+        mine = [one.fact for one in young if (one.contact, one.fact.object) == film]
+        seconds = {at for fact in mine for start, end in fact.watched for at in range(start, end)}
+        seen = len(seconds & {*range(length)})
+        if length and 100 * seen >= int(share.removesuffix("%")) * length:
+            found.add(film)
+    return found
 
 
 def _wheres(leaf: Rules) -> list[tuple[str, Any]]:

@@ -73,7 +73,7 @@ def replayed(world: World, folder: Path, until: datetime | None = None) -> list[
 
 
 HEADINGS = {
-    "interactions": ["time", "contact", "type", "category", "object", "id"],
+    "interactions": ["time", "contact", "type", "category", "object", "id", "properties"],
     "roles": ["opportunity", "contact", "role", "from", "to"],
 }
 
@@ -93,7 +93,14 @@ def _did(row: Did) -> dict[str, Any]:
         "category": row.category or "",
         "object": row.object or "",
         "id": row.id,
+        "properties": json.dumps(film_of(row)) if row.watched else "",
     }
+
+
+def film_of(row: Did) -> dict[str, Any]:
+    """Return what a row tells of a film, as an interaction has it."""
+    whole = {"duration": row.length} if row.length else {}
+    return {"watched": [[*stretch] for stretch in row.watched], **whole}
 
 
 def _parts(log: Iterable[Row]) -> Iterable[dict[str, Any]]:

@@ -8,9 +8,11 @@ from typing import Any
 from regportal.buying import facts, rules
 from regportal.buying.compiled import Model
 from regportal.buying.counting import Met
+from regportal.buying.films import watched_in
 from regportal.buying.kept import read, written
 from regportal.buying.standing import Standing
 from tests.buying.conditions import Subject, view
+from tests.buying.foreign import film_of
 from tests.buying.holding import Holding, Step, holding
 from tests.buying.log import Answered, Closed, Described, Did, Reopened, Scored
 from tests.buying.oracle import EVER, takes_away
@@ -207,7 +209,7 @@ def _fact(contact: str, row: Any) -> Any:
     match row:
         case Did():
             about = (row.type, row.category, row.when, row.at, row.object or "")
-            return facts.Sign(row.id, contact, *about)
+            return facts.Sign(row.id, contact, *about, watched_in(row.type, film_of(row)))
         case Answered():
             return facts.Answered(contact, row.question, (str(row.value),), row.at)
         case Scored():

@@ -23,6 +23,10 @@ class Did(Row):
     object: str | None = None
     occurred_at: datetime | None = None
     """None: at the moment we came to know it."""
+    watched: tuple[tuple[int, int], ...] = ()
+    """Of a film: from which second to which, none twice."""
+    length: int | None = None
+    """How many seconds it has, where that is told."""
 
     @property
     def when(self) -> datetime:

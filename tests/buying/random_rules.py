@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-TYPES = ("download", "download", "page_view", "page_view", "custom:fair")
+TYPES = ("download", "download", "page_view", "page_view", "custom:fair", "video_watch")
 CATEGORIES = ("paper", "price-list", "price-sheet")
 OBJECTS = ("list-1", "list-2", "film")
+SHARES = ("25%", "50%", "75%", "100%")
 LENGTHS = ("12h", "1d", "2d", "3d", "5d")
 ROLES = ("buyer", "user", "boss")
 LEAVING = ("exit", "falls_to", "min_stay")
@@ -118,6 +119,8 @@ def _deed(random: Random, leaves: Sequence[str]) -> dict[str, Any]:
 def _event(random: Random, _: Sequence[str]) -> dict[str, Any]:
     """Return a condition on what was done."""
     leaf: dict[str, Any] = {"event": random.choice(TYPES)}
+    if leaf["event"] == "video_watch" and random.random() < 0.8:
+        leaf["watched"] = random.choice(SHARES)
     where: dict[str, Any] = {}
     if random.random() < 0.3:
         where["category"] = random.choice(

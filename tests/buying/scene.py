@@ -114,6 +114,7 @@ class Scene:
         attribution=Attributed.VERIFIED,
         judged=Judged.PERSON,
         claim=None,
+        properties=None,
     ):
         """Record that somebody did something; return its key."""
         interaction = Interaction(
@@ -121,7 +122,7 @@ class Scene:
             type=type,
             object=name,
             category=category,
-            properties={},
+            properties=properties or {},
             occurred_at=occurred_at or now,
             received_at=now,
             contact_id=contact,

@@ -82,11 +82,34 @@ def is_enough(why):
         sees = view(held, subject, when(at), {})
         leaf = ground.condition.model_dump(mode="json", by_alias=True, exclude_none=True)
         named = [sign for sign in sees.signs if sign.fact.id in ground.signs]
-        fewer = [[one for one in named if one is not left_out] for left_out in named]
-        alone = [holds(leaf, replace(sees, signs=signs), EVER) for signs in (named, *fewer)]
-        if len(named) != len(ground.signs) or alone != [True] + [False] * len(named):
+        alone, *fewer = (
+            holds(leaf, replace(sees, signs=only(sees.signs, signs, leaf)), EVER)
+            for signs in (named, *without_one(named, leaf))
+        )
+        if len(named) != len(ground.signs) or not alone or any(fewer):
             return False
     return True
+
+
+def without_one(named, leaf):
+    """
+    Return the named signs without each that is needed; of what was watched, the oldest.
+
+    What was seen twice was seen when it was seen last: of an older sign only the rest counts.
+    """
+    if "watched" not in leaf:
+        return [[one for one in named if one is not left_out] for left_out in named]
+    oldest = min(one.fact.when for one in named)
+    return [[one for one in named if one.fact.when > oldest]]
+
+
+def only(signs, kept, leaf):
+    """Return these signs alone; of the others no more than how long a film is."""
+    if "watched" not in leaf:
+        return kept
+    return [
+        one if one in kept else replace(one, fact=replace(one.fact, watched=())) for one in signs
+    ]
 
 
 def reason(world):

@@ -67,6 +67,14 @@ def said(text):
             "'c' comes later and asks for no more",
         ),
         (
+            model(
+                "any: [{event: video_watch, watched: 75%}]",
+                later=", enter: {any: [{event: video_watch, watched: 50%}]}",
+            ),
+            "phases.1.enter",
+            "'c' comes later and asks for no more",
+        ),
+        (
             model(f"any: [{PRICES}]", f"any: [{PRICES}]"),
             "phases.1.exit",
             "out again at once",

@@ -93,7 +93,7 @@ def _lengths(tree: Any) -> list[timedelta]:
 
 def _deed_done(random: Random, clock: Clock, people: Sequence[str], number: int) -> Did:
     """Return something done by one of these people."""
-    return Did(
+    deed = Did(
         at=clock(),
         id=f"i{number}",
         contact=random.choice(people),
@@ -101,6 +101,15 @@ def _deed_done(random: Random, clock: Clock, people: Sequence[str], number: int)
         category=random.choice([*CATEGORIES, None]),
         object=random.choice(OBJECTS),
     )
+    return _watched(random, deed) if deed.type == "video_watch" else deed
+
+
+def _watched(random: Random, deed: Did) -> Did:
+    """Return a deed with what was watched of a film of twelve seconds, or so."""
+    cuts = sorted(random.sample(range(14), random.choice([2, 2, 4])))
+    stretches = tuple(zip(cuts[::2], cuts[1::2], strict=True))
+    length = random.choice([12, 12, 12, 12, 8, None])
+    return replace(deed, watched=stretches, length=length)
 
 
 def _again(random: Random, rows: Sequence[Row], clock: Clock) -> list[Row]:

@@ -280,6 +280,33 @@ REFUSED = {
         "scores[0].behaviour[0].points[0].event",
         "did you mean 'download'?",
     ),
+    "how much of a paper": (
+        (
+            "buying:\n  phases:\n    - id: a\n    - id: b\n      enter:\n"
+            "        any: [{event: download, watched: 50%}]\n"
+        ),
+        6,
+        "buying.phases[1].enter.any[0]",
+        "watched stands beside the event video_watch only",
+    ),
+    "more than all of a film": (
+        (
+            "buying:\n  phases:\n    - id: a\n    - id: b\n      enter:\n"
+            "        any: [{event: video_watch, watched: 101%}]\n"
+        ),
+        6,
+        "buying.phases[1].enter.any[0].watched",
+        "'101%' is not a share of a film like 75%",
+    ),
+    "points for how much of a paper": (
+        (
+            "scores:\n  - key: a\n    behaviour:\n      - group: g\n        half_life: 7d\n"
+            "        points: [{event: download, points: 1, watched: 50%}]\n"
+        ),
+        6,
+        "scores[0].behaviour[0].points[0]",
+        "watched stands beside the event video_watch only",
+    ),
     "limits that contradict": (
         (
             "scores:\n  - key: a\n    behaviour:\n      - group: g\n        half_life: 7d\n"

@@ -207,6 +207,15 @@ WRONG = {
         "phases.1.enter.any.0.count.at_least",
         "is more than is counted: a download counts once a visit and thing, 1 times in 10m",
     ),
+    "a rule about more films than there are": (
+        ASSET
+        + buying(
+            "{event: video_watch, where: {category: paper}, watched: 50%, count: {at_least: 2},"
+            " by: same_contact}"
+        ),
+        "phases.1.enter.any.0.count.at_least",
+        "is more than is counted: a film counts once a person, and there are 1",
+    ),
     "a rule about an asset that is not there": (
         ASSET + buying("{event: download, where: {object: [paper, papr]}}"),
         "phases.1.enter.any.0.where.object.1",

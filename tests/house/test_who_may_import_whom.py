@@ -10,7 +10,10 @@ ROOT = Path(__file__).parents[2]
 HOUSE = ROOT / "regportal"
 PURE = frozenset(
     {
-        *(f"regportal.buying.{name}" for name in ("facts", "standing", "counting", "conditions")),
+        *(
+            f"regportal.buying.{name}"
+            for name in ("facts", "standing", "films", "counting", "conditions")
+        ),
         *(f"regportal.buying.{name}" for name in ("compiled", "foreign", "glance", "lint")),
         *(
             f"regportal.buying.{name}"

@@ -260,12 +260,12 @@ PLAY = """to => new Promise(done => {
 
 def test_what_was_really_watched_is_told_once_and_a_jump_never(ann, place):
     show(ann, film(60))
-    paused = ann.page.evaluate(PLAY, 5)
+    paused = ann.page.evaluate(PLAY, 20)
     [first] = place.collector.of("video_watch")
     ann.page.evaluate("() => { document.querySelector('video').currentTime = 30 }")
     again = ann.page.evaluate(PLAY, 35)
     ann.page.evaluate("() => { document.querySelector('video').currentTime = 0 }")
-    ann.page.evaluate(PLAY, 4)
+    ann.page.evaluate(PLAY, 1)
     [_, second] = place.collector.of("video_watch", 2)
     ann.page.wait_for_timeout(2500)
 

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from regportal.buying.reading import title
 from regportal.buying.voice import Voice
-from regportal.buying.words import Ground, sentence
+from regportal.buying.words import Deed, Ground, sentence
 from regportal.library.schema import Asset
 from regportal.store.documents import Published
 from regportal.store.words import N_, translated
@@ -29,6 +29,7 @@ DEEDS = {
     "purchase": N_("%(who)s bought %(what)s."),
     "ticket": N_("%(who)s opened a ticket about %(what)s."),
 }
+SO_MUCH = N_("%(who)s watched at least %(share)s of %(what)s.")
 OTHERWISE = N_("%(who)s did something: %(what)s.")
 ELSEWHERE = N_("something else on the site")
 PATH = re.compile(r"/[\w/~%-]{0,100}(\.html?|\.php)?")
@@ -63,16 +64,19 @@ def did_marked(kind: str, who: str, what: str, locale: str) -> Markup:
 def reason(
     phase: str, since: datetime, rests_on: Sequence[Ground | str], zone: tzinfo, locale: str
 ) -> str:
-    """
+    r"""
     Return why an opportunity is in a phase: in English as the CRM is told, else translated.
 
     >>> from datetime import UTC
-    >>> from regportal.buying.words import Deed
     >>> took = Deed("ann@example.com", "download", "Preisliste")
     >>> tenpast = datetime(2026, 3, 4, 10, 12, tzinfo=UTC)
     >>> reason("Vergleich", tenpast, [Ground((took, took), 2, "45d")], UTC, "de")
     'Vergleich seit 4. März 2026, 10:12 UTC: ann@example.com hat Preisliste heruntergeladen (2)
     (nötig: 2, Zeitraum: 45 Tage)'
+    >>> seen = Ground((Deed("ann@example.com", "video_watch", "Der Film"),), 1, "45d", share=75)
+    >>> reason("Vergleich", tenpast, [seen], UTC, "de")
+    'Vergleich seit 4. März 2026, 10:12 UTC: ann@example.com hat mindestens 75\xa0% von Der Film
+    angesehen (nötig: 1, Zeitraum: 45 Tage)'
     """
     voice = Voice(zone, locale)
     if voice.is_english:
@@ -86,13 +90,20 @@ def reason(
 def _counted(ground: Ground, voice: Voice) -> str:
     """Return what was done how often, and how much of it was needed."""
     deeds = voice.listed(
-        did(deed.type, deed.who, deed.what, voice.locale).removesuffix(".")
-        + (f" ({often})" if often > 1 else "")
-        for deed, often in Counter(ground.deeds).items()
+        _done(deed, often, ground.share, voice) for deed, often in Counter(ground.deeds).items()
     )
     long = voice.long(ground.within)
     values = {"deeds": deeds, "least": ground.at_least, "span": long}
     return voice.says(N_("%(deeds)s (needed: %(least)d within %(span)s)"), **values)
+
+
+def _done(deed: Deed, often: int, share: int | None, voice: Voice) -> str:
+    """Return what was done how often, or how much of a film was watched."""
+    if share is not None:
+        said = voice.says(SO_MUCH, who=deed.who, share=voice.share(share), what=deed.what)
+        return said.removesuffix(".")
+    said = did(deed.type, deed.who, deed.what, voice.locale).removesuffix(".")
+    return f"{said} ({often})" if often > 1 else said
 
 
 def object_said(published: Published, name: str, origins: Collection[str], locale: str) -> str:

@@ -34,7 +34,7 @@ from regportal.buying.scores.news import tell
 from regportal.buying.scores.people import facts_known, signs_known
 from regportal.buying.scores.profile import Facts, points_of
 from regportal.buying.scores.schema import Score
-from regportal.buying.scores.standing import Scoring
+from regportal.buying.scores.scoring import Scoring
 from regportal.identity.models import Contact
 from regportal.store.documents import Published, Shelf
 from regportal.store.sessions import Store

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from regportal.buying.facts import Sign
 from regportal.buying.scores.crossing import next_change
-from regportal.buying.scores.standing import Parts, Scoring, Standing
+from regportal.buying.scores.scoring import Scoring
+from regportal.buying.scores.standing import Parts, Standing
 
 OFTEN = 10_000
 """So many looks at one clock are a fault of ours, and no way of anybody's."""
@@ -42,9 +43,7 @@ class Course:
         """Return the course of somebody who did all this, oldest first."""
         standing = Standing(fixed)
         for sign in signs:
-            standing.hear(
-                scoring, sign.type, sign.category, sign.occurred_at.timestamp(), str(sign.id)
-            )
+            standing.take(scoring, sign)
         return cls(scoring, standing)
 
     def until(self, at: float) -> None:
@@ -68,8 +67,7 @@ class Course:
         if not self.scoring.concerns(sign.type, sign.category):
             return True
         self.until(at)
-        when = sign.occurred_at.timestamp()
-        if not self.standing.hear(self.scoring, sign.type, sign.category, when, str(sign.id)):
+        if not self.standing.take(self.scoring, sign):
             return False
         self.settle(at, "event")
         return True

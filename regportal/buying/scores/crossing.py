@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from regportal.buying.scores.decay import MONTH, PULSE, WEEK, falls_below, left
-from regportal.buying.scores.standing import Scoring, Standing
+from regportal.buying.scores.scoring import Scoring
+from regportal.buying.scores.standing import Standing
 
 SOON = 0.001
 """Seconds within which the moment is found."""

@@ -24,8 +24,9 @@ from regportal.buying.scores.people import facts_known, signs_known
 from regportal.buying.scores.profile import Facts, lines_of, points_of, unknown_in
 from regportal.buying.scores.reading import compared_with, scoring_called
 from regportal.buying.scores.rollup import grade
+from regportal.buying.scores.scoring import Scoring
 from regportal.buying.scores.social import account_worth, social_of
-from regportal.buying.scores.standing import Scoring, Standing
+from regportal.buying.scores.standing import Standing, heard_of
 from regportal.connectors.rules import in_full
 from regportal.errors import NotHereError
 from regportal.identity.actions import find_contact
@@ -150,7 +151,7 @@ def _deeds(scoring: Scoring, whom: _Whom, at: float) -> Iterator[tuple[int, Row]
     again = Standing()
     for sign in whom.signs:
         when = sign.occurred_at.timestamp()
-        for rule, counts in again.asked(scoring, sign.type, sign.category, when, str(sign.id)):
+        for rule, counts in again.asked(scoring, *heard_of(sign)):
             points = rule.points if counts else 0
             now = left(Sum(points, when), at, scoring.half_lives[rule.group])
             yield (

@@ -13,7 +13,8 @@ from regportal.buying.people import Person
 from regportal.buying.scores.course import Course, Passed
 from regportal.buying.scores.models import ScoreCrossing, ScoreState
 from regportal.buying.scores.news import score_news
-from regportal.buying.scores.standing import Scoring, Standing
+from regportal.buying.scores.scoring import Scoring
+from regportal.buying.scores.standing import Standing
 from regportal.outbox.actions import News
 from regportal.store.facts import insert_in, table_of
 from regportal.store.ids import uuid7

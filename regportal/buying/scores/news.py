@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from regportal.buying.scores.decay import EPSILON
-from regportal.buying.scores.standing import Parts, Scoring
+from regportal.buying.scores.scoring import Scoring
+from regportal.buying.scores.standing import Parts
 from regportal.connectors.schema import Connector
 from regportal.identity.actions import told
 from regportal.identity.models import Contact

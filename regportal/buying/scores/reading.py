@@ -13,8 +13,9 @@ from regportal.buying.scores.decay import EPSILON, rank_needed
 from regportal.buying.scores.models import ScoreState
 from regportal.buying.scores.rollup import thirds
 from regportal.buying.scores.schema import Score
+from regportal.buying.scores.scoring import Scoring
 from regportal.buying.scores.social import social_of
-from regportal.buying.scores.standing import Parts, Scoring, Standing
+from regportal.buying.scores.standing import Parts, Standing
 from regportal.errors import NotHereError
 from regportal.store.documents import Published
 

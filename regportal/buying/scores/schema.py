@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from regportal.buying.vocabulary import Event
+from regportal.buying.vocabulary import Event, Share, only_of_films
 from regportal.store.schema import Document, Key, Span, Text, span
 
 HIGHEST = 100
@@ -187,14 +187,16 @@ class Deed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     event: Event
     where: Concerns | None = None
+    watched: Share | None = None
     points: Points
     limits: Annotated[Limits | None, Field(alias="max")] = None
 
     @model_validator(mode="after")
     def _some_points(self) -> Self:
-        """Refuse points for nothing."""
+        """Refuse points for nothing, and for how much of a call was watched."""
         if self.points == 0:
             raise ValueError("points must not be 0: leave the line out")
+        only_of_films(self.event, self.watched)
         return self
 
     @property

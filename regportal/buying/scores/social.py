@@ -11,7 +11,8 @@ from regportal.buying.accounts import account_of, contacts_of_account
 from regportal.buying.models import ContactRole
 from regportal.buying.scores.models import ScoreState
 from regportal.buying.scores.rollup import Account, Member, rolled_up, social
-from regportal.buying.scores.standing import Parts, Scoring, Standing
+from regportal.buying.scores.scoring import Scoring
+from regportal.buying.scores.standing import Parts, Standing
 from regportal.identity.models import Contact
 
 

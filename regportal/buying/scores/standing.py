@@ -1,17 +1,15 @@
 """How somebody stands under one score: what is remembered of him, and what it is worth when."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
-from regportal.buying.scores.caps import DAY, WEEK, Cap, Ring, heard
+from regportal.buying.facts import Sign, Watched
+from regportal.buying.films import MOST_FILMS
+from regportal.buying.scores.caps import Ring, heard
 from regportal.buying.scores.decay import (
-    EPSILON,
     MONTH,
     NEVER,
-    PULSE,
     Sum,
     added,
     left,
@@ -19,108 +17,11 @@ from regportal.buying.scores.decay import (
     rank,
 )
 from regportal.buying.scores.decay import WEEK as A_WEEK
-from regportal.buying.scores.schema import HIGHEST, Deed, Score
-from regportal.store.schema import span
+from regportal.buying.scores.films import Seen, seen
+from regportal.buying.scores.schema import HIGHEST
+from regportal.buying.scores.scoring import Rule, Scoring
 
 NOTHING = Sum()
-
-
-class Rule(NamedTuple):
-    """One line of points, ready to be asked."""
-
-    name: str
-    group: int
-    points: int
-    categories: frozenset[str]
-    caps: tuple[Cap, ...]
-
-    def concerns(self, category: str | None) -> bool:
-        """Return whether a sign of this category counts."""
-        return not self.categories or category in self.categories
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """A score, indexed by what somebody does."""
-
-    score: Score
-    version: int = 0
-
-    @cached_property
-    def rules(self) -> Mapping[str, tuple[Rule, ...]]:
-        """Return the rules by the type of sign they are about."""
-        found: dict[str, tuple[Rule, ...]] = {}
-        for index, group in enumerate(self.score.behaviour):
-            for place, deed in enumerate(group.points):
-                name = f"{group.group}/{place}"
-                rule = Rule(name, index, deed.points, frozenset(deed.categories), _caps(deed))
-                found[deed.event] = (*found.get(deed.event, ()), rule)
-        return found
-
-    @cached_property
-    def half_lives(self) -> tuple[float, ...]:
-        """Return the half-life of each group."""
-        return tuple(span(group.half_life).total_seconds() for group in self.score.behaviour)
-
-    @cached_property
-    def limits(self) -> tuple[int, ...]:
-        """Return the most that each group may give."""
-        return tuple(group.at_most for group in self.score.behaviour)
-
-    @cached_property
-    def recency(self) -> tuple[int, float] | None:
-        """Return the most that having been here lately gives, and its half-life."""
-        part = self.score.temporal.recency if self.score.temporal else None
-        return (part.at_most, span(part.half_life).total_seconds()) if part else None
-
-    @cached_property
-    def pulse(self) -> int:
-        """Return the most that momentum gives."""
-        part = self.score.temporal.momentum if self.score.temporal else None
-        return part.at_most if part else 0
-
-    @cached_property
-    def slowest(self) -> float:
-        """Return the half-life by which the whole fades at least."""
-        every = (*self.half_lives, *(self.recency or ())[1:], *((PULSE,) if self.pulse else ()))
-        return max(every, default=DAY)
-
-    @cached_property
-    def marks(self) -> tuple[float, ...]:
-        """Return from which values on each threshold is reached, lowest first."""
-        return tuple(at - EPSILON for _, at in self.score.levels)
-
-    def concerns(self, kind: str, category: str | None) -> bool:
-        """Return whether any rule is about such signs."""
-        rules = self.rules.get(kind, ())
-        return not self.score.behaviour or any(rule.concerns(category) for rule in rules)
-
-    def level(self, value: float) -> int:
-        """Return how many thresholds a value reaches."""
-        return bisect_right(self.marks, value)
-
-    @property
-    def key(self) -> str:
-        """Return what the score is called."""
-        return self.score.key
-
-    def level_called(self, name: str | None) -> int:
-        """Return how many thresholds there are up to this one; 0 where it is none."""
-        names = [each for each, _ in self.score.levels]
-        return names.index(name) + 1 if name in names else 0
-
-    def level_name(self, level: int) -> str | None:
-        """Return what the highest of so many thresholds is called."""
-        return self.score.levels[level - 1][0] if level else None
-
-
-def _caps(deed: Deed) -> tuple[Cap, ...]:
-    """Return how often a deed may count."""
-    limits = deed.limits
-    if limits is None:
-        return ()
-    both = ((limits.a_day, DAY), (limits.a_week, WEEK))
-    return tuple(Cap(most, length) for most, length in both if most is not None)
 
 
 class Parts(NamedTuple):
@@ -142,6 +43,12 @@ class Parts(NamedTuple):
         return min(float(HIGHEST), max(0.0, sum(self)))
 
 
+def heard_of(sign: Sign) -> tuple[str, str | None, float, str, tuple[str, Watched] | None]:
+    """Return what a standing hears of something that somebody did."""
+    film = None if sign.watched is None else (sign.object, sign.watched)
+    return sign.type, sign.category, sign.occurred_at.timestamp(), str(sign.id), film
+
+
 @dataclass(slots=True)
 class Standing:
     """
@@ -159,18 +66,33 @@ class Standing:
     month: Sum = NOTHING
     last: float = NEVER
     rings: dict[str, Ring] = field(default_factory=dict)
+    films: dict[str, dict[str, Seen]] = field(default_factory=dict)
+    """By rule, where one asks how much was watched, what was seen of each film."""
 
-    def hear(self, scoring: Scoring, kind: str, category: str | None, at: float, name: str) -> bool:
+    def take(self, scoring: Scoring, sign: Sign) -> bool:
+        """Take in something somebody did, as `hear` does."""
+        return self.hear(scoring, *heard_of(sign))
+
+    def hear(
+        self,
+        scoring: Scoring,
+        kind: str,
+        category: str | None,
+        at: float,
+        name: str,
+        film: tuple[str, Watched] | None = None,
+    ) -> bool:
         """
         Take in one sign; return False where it came too late to be counted in its place.
 
-        Only a rule with a limit needs its signs in order. After False this standing is good for
-        nothing: it must be made anew from all signs.
+        Only a rule with a limit, and one about how much of a ``film`` was watched, needs its signs
+        in order. After False this standing is good for nothing: it must be made anew from all
+        signs.
         """
         if not scoring.score.behaviour:
             self.last = max(self.last, at)
             self._felt(scoring, 1, at)
-        for rule, counts in self.asked(scoring, kind, category, at, name):
+        for rule, counts in self.asked(scoring, kind, category, at, name, film):
             if counts is None:
                 return False
             if rule.points > 0:
@@ -180,12 +102,25 @@ class Standing:
         return True
 
     def asked(
-        self, scoring: Scoring, kind: str, category: str | None, at: float, name: str
+        self,
+        scoring: Scoring,
+        kind: str,
+        category: str | None,
+        at: float,
+        name: str,
+        film: tuple[str, Watched] | None = None,
     ) -> Iterator[tuple[Rule, bool | None]]:
         """Yield each rule that a sign is about, and whether it counts; None: it is too late."""
         for rule in scoring.rules.get(kind, ()):
             if not rule.concerns(category):
                 continue
+            if rule.share is not None:
+                is_enough = self._brings(rule, rule.share, at, name, film)
+                if is_enough is None:
+                    yield rule, None
+                    return
+                if not is_enough:
+                    continue
             if not rule.caps:
                 yield rule, True
                 continue
@@ -195,6 +130,23 @@ class Standing:
                 return
             self.rings[rule.name], counts = found
             yield rule, counts
+
+    def _brings(
+        self, rule: Rule, share: int, at: float, name: str, film: tuple[str, Watched] | None
+    ) -> bool | None:
+        """Return whether a sign is the one by which so much was seen; None: it is too late."""
+        if film is None:
+            return False
+        thing, watched = film
+        films = self.films.setdefault(rule.name, {})
+        before = films.get(thing)
+        after = seen(before, watched, at, name)
+        if after is None:
+            return None
+        films[thing] = after
+        if len(films) > MOST_FILMS:
+            del films[min(films, key=lambda each: films[each].last)]
+        return (before.best if before else 0) < share <= after.best
 
     def _earn(self, scoring: Scoring, rule: Rule, at: float) -> None:
         """Write down the points of a rule."""
@@ -311,6 +263,10 @@ class Standing:
             "month": list(self.month) if self.month.value else None,
             "last": self.last if self.last > NEVER else None,
             "rings": {name: [ring.last, ring.counted] for name, ring in self.rings.items()},
+            "films": {
+                name: {thing: [*seen] for thing, seen in films.items()}
+                for name, films in self.films.items()
+            },
         }
 
     @classmethod
@@ -332,5 +288,12 @@ class Standing:
             {
                 name: Ring(tuple(last) if last else None, tuple(counted))
                 for name, (last, counted) in kept["rings"].items()
+            },
+            {
+                name: {
+                    thing: Seen(tuple(last), tuple((start, end) for start, end in stretches), *rest)
+                    for thing, (last, stretches, *rest) in films.items()
+                }
+                for name, films in kept.get("films", {}).items()
             },
         )

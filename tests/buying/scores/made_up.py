@@ -2,10 +2,12 @@
 
 from hypothesis import strategies as st
 
+from regportal.buying.facts import Watched
 from regportal.buying.scores.schema import Score
 
 NOON = 1_772_625_600.0
-EVENTS = ["download", "page_view", "ticket"]
+EVENTS = ["download", "page_view", "ticket", "video_watch"]
+FILMS = ["tour", "talk"]
 CATEGORIES = ["price-list", "paper"]
 SPANS = st.sampled_from(["1h", "1d", "7d", "30d", "365d"])
 
@@ -16,6 +18,8 @@ def deeds(draw, most):
     deed = {"event": draw(st.sampled_from(EVENTS)), "points": points}
     if draw(st.booleans()):
         deed["where"] = {"category": draw(st.sampled_from(CATEGORIES))}
+    if deed["event"] == "video_watch" and draw(st.booleans()):
+        deed["watched"] = draw(st.sampled_from(["25%", "50%", "75%", "100%"]))
     if draw(st.booleans()):
         day = draw(st.integers(1, 3))
         deed["max"] = draw(
@@ -65,14 +69,34 @@ def scores(draw, key="s"):
 
 @st.composite
 def signs(draw, most=30):
-    """(type, category, moment, id), in the order in which they arrive."""
+    """(type, category, moment, id, film), in the order in which they arrive."""
     moments = draw(st.lists(st.integers(0, 40 * 86_400), max_size=most))
     return [
         (
-            draw(st.sampled_from(EVENTS)),
+            kind := draw(st.sampled_from(EVENTS)),
             draw(st.sampled_from([*CATEGORIES, None])),
             NOON - seconds,
             f"{index:03}",
+            draw(films()) if kind == "video_watch" else None,
         )
         for index, seconds in enumerate(moments)
     ]
+
+
+@st.composite
+def films(draw):
+    """A film of twelve seconds, or so, and what was watched of it."""
+    cuts = sorted(draw(st.sets(st.integers(0, 14), min_size=4, max_size=4)))
+    stretches = tuple(
+        (1000 * cut, 1000 * end) for cut, end in zip(cuts[::2], cuts[1::2], strict=True)
+    )
+    length = draw(st.sampled_from([12_000, 12_000, 8_000, None]))
+    return draw(st.sampled_from(FILMS)), Watched(stretches, length)
+
+
+def as_told(thing, watched):
+    """A film as an interaction is about it: its name, and what its properties say."""
+    properties = {"watched": [[start / 1000, end / 1000] for start, end in watched.stretches]}
+    if watched.length:
+        properties["duration"] = watched.length / 1000
+    return {"name": thing, "properties": properties}

@@ -13,15 +13,45 @@ def counted(deed, signs):
     if deed.limits:
         caps = [(deed.limits.a_day, DAY), (deed.limits.a_week, 7 * DAY)]
     found = []
-    for kind, category, at, _ in sorted(signs, key=lambda sign: (sign[2], sign[3])):
-        if kind != deed.event or (deed.categories and category not in deed.categories):
-            continue
+    for _, _, at, *_ in concerned(deed, signs):
         if all(
             most is None or sum(at - length < one <= at for one in found) < most
             for most, length in caps
         ):
             found.append(at)
     return found
+
+
+def concerned(deed, signs):
+    """The signs a line is about, oldest first; of films those by which so much was seen."""
+    about = [
+        sign
+        for sign in sorted(signs, key=lambda sign: (sign[2], sign[3]))
+        if sign[0] == deed.event and (not deed.categories or sign[1] in deed.categories)
+    ]
+    if deed.watched is None:
+        return about
+    least = int(deed.watched.removesuffix("%"))
+    ever = [share_seen(about[: place + 1]) for place in range(len(about))]
+    return [
+        sign
+        for place, sign in enumerate(about)
+        if ever[place] >= least
+        and all(
+            ever[before] < least for before in range(place) if about[before][4][0] == sign[4][0]
+        )
+    ]
+
+
+def share_seen(signs):
+    """How much was seen, until the last of these signs, of the film that it is about."""
+    thing = signs[-1][4][0]
+    films = [film for *_, (name, film) in signs if name == thing]
+    lengths = [film.length for film in films if film.length]
+    if not lengths:
+        return 0
+    seconds = {at for film in films for cut, end in film.stretches for at in range(cut, end, 1000)}
+    return 100 * 1000 * len([at for at in seconds if at < lengths[-1]]) / lengths[-1]
 
 
 def faded(given, at, half_life):
@@ -47,12 +77,7 @@ def parts(score, fixed, signs, at):
         behaviour += min(group.at_most, gained) - lost
         lately += [one for one in given if one[0] > 0]
         touched += [
-            sign[2]
-            for deed in group.points
-            for sign in signs
-            if deed.points > 0
-            and sign[0] == deed.event
-            and (not deed.categories or sign[1] in deed.categories)
+            sign[2] for deed in group.points for sign in concerned(deed, signs) if deed.points > 0
         ]
     if not score.behaviour:
         lately, touched = [(1, sign[2]) for sign in signs], [sign[2] for sign in signs]

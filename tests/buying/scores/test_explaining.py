@@ -8,8 +8,8 @@ from regportal.buying.scores.explaining import explained
 from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.reading import at_least
 from regportal.buying.scores.schema import Score
+from regportal.buying.scores.scoring import Scoring
 from regportal.buying.scores.social import account_worth
-from regportal.buying.scores.standing import Scoring
 from regportal.errors import NotHereError
 from regportal.forms.models import Answer
 from regportal.forms.schema import Question

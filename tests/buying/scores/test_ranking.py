@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.reading import _who_may_have, at_least, best
-from regportal.buying.scores.standing import Scoring
+from regportal.buying.scores.scoring import Scoring
 from regportal.buying.scores.templates import template_of
 from regportal.documents.reading import read_text
 from regportal.store.ids import uuid7
 from tests.buying.scores import oracle
-from tests.buying.scores.made_up import NOON, scores, signs
+from tests.buying.scores.made_up import NOON, as_told, scores, signs
 
 DAY = timedelta(days=1)
 DOMAINS = {"business": "acme.example", "free": "gmail.com"}
@@ -41,9 +41,10 @@ def test_what_the_database_finds_is_what_looking_at_everybody_finds(
         histories[contact] = done
         fixed = oracle.fixed(score, kind)
         worth[contact] = oracle.total(score, fixed, done, at.timestamp())
-        for type, category, when, _ in done:
+        for type, category, when, _, film in done:
             then = datetime.fromtimestamp(when, UTC)
-            scene.did(contact, category, type=type, now=STARTED, occurred_at=then)
+            told = as_told(*film) if film else {}
+            scene.did(contact, category, type=type, now=STARTED, occurred_at=then, **told)
     listener.hear(now=STARTED, limit=limit)
     listener.tell(Heard(answered={*histories}), now=STARTED)
     with scene.store.read() as session:

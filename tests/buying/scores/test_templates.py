@@ -3,7 +3,7 @@
 import pytest
 
 from regportal.buying.scores.rules import LEVELS
-from regportal.buying.scores.standing import Scoring
+from regportal.buying.scores.scoring import Scoring
 from regportal.buying.scores.templates import TEMPLATES, template_of
 from regportal.buying.scores.titles import _phrases, level_of
 from regportal.documents.reading import read_text

@@ -7,7 +7,8 @@ from pathlib import Path
 from regportal.buying.scores.crossing import next_change
 from regportal.buying.scores.profile import facts_of, points_of
 from regportal.buying.scores.rollup import Member, rolled_up
-from regportal.buying.scores.standing import Scoring, Standing
+from regportal.buying.scores.scoring import Scoring
+from regportal.buying.scores.standing import Standing
 from regportal.documents.reading import read_text
 
 TEXT = (Path(__file__).parents[3] / "docs" / "scores.md").read_text(encoding="utf-8")
