@@ -109,7 +109,8 @@ def _export(
                     bar.update(len(some))
             writer.close()
     if out is not None:
-        click.echo(f"Wrote {size} rows to {out}.", err=True)
+        told = "1 row" if size == 1 else f"{size} rows"
+        click.echo(f"Wrote {told} to {out}.", err=True)
 
 
 def _contact(session: "Session", email: str) -> Any:

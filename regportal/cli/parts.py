@@ -41,6 +41,8 @@ def parts(*, as_json: bool) -> None:
     with opened() as here, here.store.read() as session:
         found = dividing.parts(session) if dividing.is_divided(session) else []
     _say(found, as_json=as_json)
+    if not found:
+        click.echo("the log is not divided", err=True)
 
 
 @click.command()

@@ -65,15 +65,18 @@ def rejudge(
     What was judged by hand stays so. It may be stopped at any time; run again it goes on.
     """
     from regportal.forms.rejudging import how_many_shown, rejudge_shown
+    from regportal.store.documents import Site
     from regportal.tracking.rejudging import Report, Span, how_many
     from regportal.tracking.rejudging import rejudge as judge_again
 
     span, report, shown, now = Span(since, until), Report(), Report(), datetime.now(UTC)
     with opened() as here:
+        with here.store.read() as session:
+            site = Site.of(here.shelf.published(session))
         size = how_many(here.store, span) + how_many_shown(here.store, span)
         with click.progressbar(length=size, label="Judging", file=sys.stderr) as bar:
             try:
-                judge_again(here.store, span, report, bar.update, dry=dry_run, now=now)
+                judge_again(here.store, site, span, report, bar.update, dry=dry_run, now=now)
                 rejudge_shown(here.store, span, shown, bar.update, dry=dry_run)
             except KeyboardInterrupt:
                 click.echo("\nstopped; run it again to go on. So far:", err=True)

@@ -50,7 +50,8 @@ def snippet(gate: str | None, *, mode: str | None, as_json: bool) -> None:
     build = scripts.present(web_root() / "static" / "js")
     found = snippet_of(settings.base_url, settings.origin, build, published, gate, mode)
     click.echo(json.dumps(asdict(found), indent=2) if as_json else "\n".join(_lines(found)))
-    if not Site.of(published).origins:
+    site = published.find(Site, "site")
+    if site is None or not site.origins:
         says = "No page may use it yet: name the origin of your pages in site.origins, and apply."
         click.echo(says, err=True)
     if not scripts.RELEASE.fullmatch(build.version):

@@ -17,6 +17,8 @@ from regportal.store import current
 from regportal.store.documents import Site
 from regportal.store.words import N_, translated
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 MOST_FIELDS = 64
 FORM = "application/x-www-form-urlencoded"
 ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
@@ -208,7 +210,38 @@ def is_ignored(site: Site, place: str | None, email: str | None = None) -> bool:
         return False
     try:
         address = ipaddress.ip_address(place or "")
-        networks = [ipaddress.ip_network(one, strict=False) for one in site.ignore.networks]
     except ValueError:
         return False
-    return any(address in network for network in networks)
+    return any(address in network for network in _ignored(site))
+
+
+def is_ignored_network(site: Site, kept: str | None) -> bool | None:
+    """
+    Return whether ``site.ignore`` names whoever came from a network, of which no more was kept.
+
+    None where that cannot be said: only a part of the network is named, or nothing was kept.
+
+    >>> from regportal.store.schema import Ignore
+    >>> site = Site.model_construct(ignore=Ignore(networks=("10.1.0.0/16", "192.0.2.7/32")))
+    >>> is_ignored_network(site, "10.1.2.0/24"), is_ignored_network(site, "203.0.113.0/24")
+    (True, False)
+    >>> is_ignored_network(site, "192.0.2.0/24") is None
+    True
+    """
+    if kept is None:
+        return None
+    network = ipaddress.ip_network(kept)
+    ours = [one for one in _ignored(site) if one.version == network.version]
+    if any(_contains(one, network) for one in ours):
+        return True
+    return None if any(network.overlaps(one) for one in ours) else False
+
+
+def _ignored(site: Site) -> list[Network]:
+    """Return the networks of the company's own staff."""
+    return [ipaddress.ip_network(one, strict=False) for one in site.ignore.networks]
+
+
+def _contains(one: Network, other: Network) -> bool:
+    """Return whether all of the other network, of the same version, lies in the one."""
+    return one.prefixlen <= other.prefixlen and one.overlaps(other)

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from regportal.errors import NotHereError
 from regportal.identity.models import Claim
+from regportal.identity.wire import is_ignored, is_ignored_network
+from regportal.store.documents import Site
 from regportal.store.facts import among
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
@@ -101,6 +103,7 @@ def judge_by_hand(
 
 def rejudge(
     store: Store,
+    site: Site,
     span: Span,
     report: Report,
     on_judged: Callable[[int], object],
@@ -111,11 +114,12 @@ def rejudge(
     """
     Judge by the present rules whatever can be; the report grows with each transaction.
 
-    ``on_judged`` hears how many calls or forms more were looked at. Nothing is lost where it is
-    broken off, and run again it finds the same.
+    Own staff is whom the ``site`` names now. ``on_judged`` hears how many calls or forms more were
+    looked at. Nothing is lost where it is broken off, and run again it finds the same.
     """
     for step in (_parcels, _forms):
-        go_through(store, partial(step, span=span, dry=dry, now=now), report, on_judged, dry=dry)
+        work = partial(step, site=site, span=span, dry=dry, now=now)
+        go_through(store, work, report, on_judged, dry=dry)
     with store.read() as session:
         report.cannot = _all(session, span) - report.judged - report.by_hand
 
@@ -159,14 +163,16 @@ def _unpacked(span: Span) -> tuple[sa.ColumnElement[bool], ...]:
     return Parcel.unpacked_at.is_not(None), span.covers(Parcel.received_at)
 
 
-def _parcels(session: Session, span: Span, after: Any, *, dry: bool, now: datetime) -> Part:
+def _parcels(
+    session: Session, site: Site, span: Span, after: Any, *, dry: bool, now: datetime
+) -> Part:
     """Judge some calls again."""
     order = (Parcel.received_at, Parcel.id)
     query = sa.select(Parcel).where(*_unpacked(span)).order_by(*order).limit(AT_ONCE)
     if after is not None:
         query = query.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, after)))
     some = session.scalars(query).all()
-    cases = (case for parcel in some for case in _of_parcel(session, parcel))
+    cases = (case for parcel in some for case in _of_parcel(session, site, parcel))
     last = some[-1] if len(some) == AT_ONCE else None
     report = _settle(session, cases, dry=dry, now=now)
     return Part(len(some), report, (last.received_at, last.id) if last else None)
@@ -182,7 +188,7 @@ class Case:
     judgement: judging.Judgement
 
 
-def _of_parcel(session: Session, parcel: Parcel) -> Iterator[Case]:
+def _of_parcel(session: Session, site: Site, parcel: Parcel) -> Iterator[Case]:
     """Yield what a call told and is still there, judged anew."""
     told = {uuid.UUID(kept["id"]): kept for kept in parcel.events}
     rows = session.execute(
@@ -196,7 +202,8 @@ def _of_parcel(session: Session, parcel: Parcel) -> Iterator[Case]:
         return
     claim = session.get(Claim, parcel.claim_id) if parcel.claim_id else None
     circumstances = Circumstances(
-        own_staff=claim is not None and claim.own_staff,
+        own_staff=claim is not None and _is_staff(site, claim),
+        own_network=is_ignored_network(site, parcel.network),
         begun_at=there[next(iter(events))][3],
         around=around(session, parcel, [*events.values()]),
     )
@@ -204,6 +211,11 @@ def _of_parcel(session: Session, parcel: Parcel) -> Iterator[Case]:
     for id, judgement in zip(events, judgements, strict=True):
         _, judged, by, _ = there[id]
         yield Case(id, judged, by, judgement)
+
+
+def _is_staff(site: Site, claim: Claim) -> bool:
+    """Return whether an address was our own staff's when it was claimed, or is named by now."""
+    return claim.own_staff or is_ignored(site, None, claim.email)
 
 
 def _standing(*more: Any) -> sa.Select[Any]:
@@ -224,25 +236,30 @@ def _at_gates(span: Span) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _forms(session: Session, span: Span, after: Any, *, dry: bool, now: datetime) -> Part:
+def _forms(
+    session: Session, site: Site, span: Span, after: Any, *, dry: bool, now: datetime
+) -> Part:
     """Judge some downloads at gates again."""
     columns = (
         *(Interaction.visitor_id, Interaction.occurred_at, Interaction.object),
-        *(Interaction.judged, Interaction.judged_because),
+        *(Interaction.judged, Interaction.judged_because, Interaction.claim_id),
     )
     query = _standing(*columns).where(*_at_gates(span)).order_by(Interaction.id).limit(AT_ONCE)
     if after is not None:
         query = query.where(Interaction.id > after)
     some = session.execute(query).all()
-    report = _settle(session, [_of_form(session, row) for row in some], dry=dry, now=now)
+    report = _settle(session, [_of_form(session, site, row) for row in some], dry=dry, now=now)
     return Part(len(some), report, some[-1][0] if len(some) == AT_ONCE else None)
 
 
-def _of_form(session: Session, row: Sequence[Any]) -> Case:
+def _of_form(session: Session, site: Site, row: Sequence[Any]) -> Case:
     """Judge a download again: what the form said of a machine stays, else its pace tells."""
-    id, judged, by, visitor, at, name, taken, because = row
+    id, judged, by, visitor, at, name, taken, because, under = row
     if taken is Judged.MACHINE:
         return Case(id, judged, by, judging.Judgement(taken, because))
+    claim = session.get(Claim, under) if under else None
+    if claim is not None and _is_staff(site, claim):
+        return Case(id, judged, by, judging.of_own_staff(yes=True))
     rows = session.execute(
         sa.select(Interaction.occurred_at, Interaction.object).where(
             Interaction.visitor_id == visitor,

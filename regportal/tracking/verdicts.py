@@ -67,6 +67,8 @@ class Circumstances:
     """What there is to know of a call beside what it tells."""
 
     own_staff: bool = False
+    own_network: bool | None = None
+    """Whether it came from the company's own network, where that is known better by now."""
     begun_at: datetime | None = None
     """When its visit began, as far as anything is linked."""
     around: Moments = ()
@@ -75,7 +77,9 @@ class Circumstances:
 
 def judge(parcel: Any, events: Sequence[Kept], circumstances: Circumstances) -> list[Judgement]:
     """Return who did each of the events that one call told, by the present rules."""
-    staff = of_own_staff(yes=parcel.own_staff or circumstances.own_staff)
+    own_network = circumstances.own_network
+    came_from_us = parcel.own_staff if own_network is None else own_network
+    staff = of_own_staff(yes=came_from_us or circumstances.own_staff)
     if parcel.source in BELIEVED:
         return [staff for _ in events]
     call = strictest(

@@ -116,3 +116,10 @@ def test_what_was_put_down_wrongly_is_taken_back_once(seen):
     assert (ran.code, ran.out) == (0, f"{id} is nobody's, no longer ann@widgetworks.example's\n")
     assert listed(seen)[PAGE]["attribution"] == "anonymous"
     assert (again.code, again.err) == (1, f"the interaction {id} is nobody's\n")
+
+
+def test_the_parts_of_a_log_that_is_not_divided_are_none_and_it_says_so(installed):
+    ran, told = installed("interactions", "parts"), installed("interactions", "parts", "--json")
+
+    assert (ran.code, ran.out, ran.err.strip()) == (0, "", "the log is not divided")
+    assert told.json() == []

@@ -38,6 +38,13 @@ def published(installed, tmp_path, monkeypatch):
     return publish
 
 
+def test_before_anything_is_published_it_says_what_is_missing(installed):
+    ran = installed("snippet")
+
+    assert (ran.code, "recorder.js" in ran.out) == (0, True)
+    assert "name the origin of your pages in site.origins" in ran.err
+
+
 def test_a_gate_needs_a_script_an_element_and_three_allowances(published):
     told = published()("snippet", "prices", "--json").json()
 

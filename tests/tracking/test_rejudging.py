@@ -7,11 +7,13 @@ import sqlalchemy as sa
 import time_machine
 
 from regportal.privacy.clocks import tidy
+from regportal.store.documents import Shelf, Site
 from regportal.tracking import judging, rejudging
 from regportal.tracking.actions import seen
 from regportal.tracking.judging import RULES
 from regportal.tracking.models import BY_HAND, Interaction, Judged, LogEntry, Verdict
 from regportal.tracking.rejudging import Report, Span, judge_by_hand, rejudge
+from tests.portal import SITE
 from tests.tracking.test_the_collector import (
     CRAWLER,
     ann,  # noqa: F401 - a fixture
@@ -27,9 +29,14 @@ NEW = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/141.0 Gadget/1.
 
 def again(portal, *, dry=False, span=None):
     """Judge everything again; return what became of it."""
-    report = Report()
-    rejudge(portal.store, span or Span(), report, lambda _: None, dry=dry, now=datetime.now(UTC))
+    report, now = Report(), datetime.now(UTC)
+    rejudge(portal.store, site(portal), span or Span(), report, lambda _: None, dry=dry, now=now)
     return report
+
+
+def site(portal):
+    with portal.store.read() as session:
+        return Site.of(Shelf().published(session))
 
 
 def now_known(portal, id):
@@ -189,10 +196,71 @@ def test_broken_off_it_keeps_what_was_found_and_goes_on(
     def stop(_):
         raise KeyboardInterrupt
 
+    whose, now = site(portal), datetime.now(UTC)
     with pytest.raises(KeyboardInterrupt):
-        rejudge(portal.store, Span(), report, stop, dry=False, now=datetime.now(UTC))
+        rejudge(portal.store, whose, Span(), report, stop, dry=False, now=now)
     found = report.changed.total(), report.cannot, len(kept(portal, Verdict))
     rest = again(portal)
 
     assert found == (1, None, 1)
     assert (rest.changed.total(), rest.judged) == (2, 3)
+
+
+# --- own staff, as it is named by now ---
+
+
+def ignoring(whom):
+    return SITE.replace("origins:", f"ignore: {{{whom}}}\n  origins:")
+
+
+def told_and_taken(portal):
+    """Who did each thing, as it is known now."""
+    with portal.store.read() as session:
+        ids = session.scalars(sa.select(Interaction.id)).all()
+        found = [seen(session, one) for one in ids]
+    return {(one.type, one.judged.value, one.judged_because) for one in found}
+
+
+def test_a_network_that_is_named_later_is_own_staffs_and_taken_off_the_list_is_not(
+    portal,
+    followed,  # noqa: F811 - the fixture
+):
+    tell(followed, event())
+    portal.work()
+    portal.publish(ignoring("networks: [127.0.0.0/8]"))
+    named = again(portal)
+    then = told_and_taken(portal)
+    portal.publish()
+    again(portal)
+
+    assert named.changed == {(Judged.MACHINE, "own staff"): 1}
+    assert then == {("page_view", "machine", "own staff")}
+    assert {judged for _, judged, _ in told_and_taken(portal)} == {"person"}
+
+
+def test_of_a_network_only_a_part_of_which_is_named_what_was_seen_at_the_time_stays(
+    portal,
+    followed,  # noqa: F811 - the fixture
+):
+    portal.publish(ignoring("networks: [127.0.0.1/32]"))
+    tell(followed, event())
+    portal.work()
+    portal.publish(ignoring("networks: [127.0.0.2/32]"))
+    tell(followed, event(about="/later"))
+    portal.work()
+
+    assert again(portal).changed == {}
+    assert sorted(one.judged.value for one in kept(portal)) == ["machine", "person"]
+
+
+def test_an_address_that_is_named_later_is_own_staffs_whatever_was_taken_under_it(portal):
+    bea = portal.browser()
+    bea.claim("bea@acme-staff.example", "guide")
+    portal.work()
+    bea.prove(portal)
+    portal.work()
+    portal.publish(ignoring("addresses: ['*@acme-staff.example']"))
+    report = again(portal)
+
+    assert report.changed == {(Judged.MACHINE, "own staff"): 1}
+    assert ("download", "machine", "own staff") in told_and_taken(portal)
