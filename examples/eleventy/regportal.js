@@ -4,6 +4,7 @@
 //   config.addPlugin(regportal, { src: 'https://go.acme.example/static/js/0.1.0/regportal.js', integrity: 'sha384-…' })
 //
 // and in a page: {% regportalGate "price-list" %}Get the prices{% endregportalGate %}
+// with its language: {% regportalGate "price-list", "de" %}Zu den Preisen{% endregportalGate %}
 
 const KEY = /^[a-z0-9][a-z0-9_-]{0,63}$/
 const SIGNS = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
@@ -16,12 +17,14 @@ export default function regportal(config, { src, integrity }) {
 `
   const scripted = new WeakSet()
 
-  config.addPairedShortcode('regportalGate', function (text, gate) {
+  config.addPairedShortcode('regportalGate', function (text, gate, lang = '') {
     if (!KEY.test(gate)) throw new Error(`no gate can be called ${gate}`)
+    const speaks = lang && ` lang="${escaped(lang)}"`
+    const asks = lang && `?lang=${escaped(lang)}`
     const first = !scripted.has(this.page)
     scripted.add(this.page)
-    return `${first ? script : ''}<regportal-gate gate="${gate}">
-  <a href="${escaped(portal)}/g/${gate}">${escaped(text.trim())}</a>
+    return `${first ? script : ''}<regportal-gate gate="${gate}"${speaks}>
+  <a href="${escaped(portal)}/g/${gate}${asks}">${escaped(text.trim())}</a>
 </regportal-gate>`
   })
 }

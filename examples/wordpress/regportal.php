@@ -12,6 +12,8 @@
  *
  *     define('REGPORTAL_SRC', 'https://go.acme.example/static/js/0.1.0/regportal.js');
  *     define('REGPORTAL_INTEGRITY', 'sha384-…');
+ *
+ * A page that knows its own language says so: [regportal gate="price-list" lang="de"].
  */
 
 namespace Regportal;
@@ -23,7 +25,7 @@ if (!defined('ABSPATH')) {
 const KEY = '/^[a-z0-9][a-z0-9_-]{0,63}$/';
 
 /** The element of a gate, with the link that stands until it comes; the script before the first. */
-function gate(string $key, string $text): string
+function gate(string $key, string $text, string $lang): string
 {
     static $scripted = false;
     $portal = defined('REGPORTAL_SRC') ? strstr(REGPORTAL_SRC, '/static/', true) : false;
@@ -33,9 +35,10 @@ function gate(string $key, string $text): string
     $script = $scripted ? '' : script();
     $scripted = true;
     return $script . sprintf(
-        "<regportal-gate gate=\"%s\">\n  <a href=\"%s\">%s</a>\n</regportal-gate>",
+        "<regportal-gate gate=\"%s\"%s>\n  <a href=\"%s\">%s</a>\n</regportal-gate>",
         esc_attr($key),
-        esc_url("$portal/g/$key"),
+        $lang === '' ? '' : sprintf(' lang="%s"', esc_attr($lang)),
+        esc_url("$portal/g/$key" . ($lang === '' ? '' : '?lang=' . rawurlencode($lang))),
         esc_html($text === '' ? $key : $text)
     );
 }
@@ -51,13 +54,13 @@ function script(): string
 
 function short_code($given, $text = ''): string
 {
-    $given = shortcode_atts(['gate' => ''], (array) $given, 'regportal');
-    return gate((string) $given['gate'], trim(wp_strip_all_tags((string) $text)));
+    $given = shortcode_atts(['gate' => '', 'lang' => ''], (array) $given, 'regportal');
+    return gate((string) $given['gate'], trim(wp_strip_all_tags((string) $text)), (string) $given['lang']);
 }
 
 function block(array $given): string
 {
-    return gate((string) ($given['gate'] ?? ''), trim((string) ($given['text'] ?? '')));
+    return gate((string) ($given['gate'] ?? ''), trim((string) ($given['text'] ?? '')), trim((string) ($given['lang'] ?? '')));
 }
 
 /** What the editor needs to let somebody put the block in: two fields, without a build. */
@@ -67,7 +70,10 @@ const EDITOR = <<<'JS'
     createElement(TextControl, {
       label, value: attributes[name], onChange: value => setAttributes({ [name]: value }),
     })
-  const fields = [field('Gate', 'gate'), field('Text of the link', 'text')]
+  const fields = [
+    field('Gate', 'gate'), field('Text of the link', 'text'),
+    field('Language, where the page knows it', 'lang'),
+  ]
   blocks.registerBlockType('regportal/gate', {
     title: 'regportal gate', icon: 'lock', category: 'embed',
     edit: props => createElement('div', null, ...fields.map((show, key) =>
@@ -85,7 +91,7 @@ add_action('init', function () {
     $text = ['type' => 'string', 'default' => ''];
     register_block_type('regportal/gate', [
         'api_version' => 2,
-        'attributes' => ['gate' => $text, 'text' => $text],
+        'attributes' => ['gate' => $text, 'text' => $text, 'lang' => $text],
         'editor_script_handles' => ['regportal-editor'],
         'render_callback' => __NAMESPACE__ . '\block',
     ]);

@@ -62,6 +62,23 @@ def test_a_gate_hands_over_every_byte_and_knows_who_comes_back(ann, place):
     check_cookie(ann, place)
 
 
+def test_two_gates_of_a_page_are_asked_of_one_visitor(ann, place):
+    ann.add_init_script(
+        "window.told = []; for (const one of ['asked', 'refused', 'opened'])"
+        " addEventListener(`regportal:${one}`, () => told.push(one))"
+    )
+    both = "".join(place.snippet(gate).element for gate in ("guide", "study"))
+    go(ann, place.page("both", body=both))
+    for nth in (1, 0):
+        frames = ann.frame_locator(FRAME).nth(nth)
+        gate = frames if "vendor" in place.url else ann.locator("regportal-gate").nth(nth)
+        gate.locator("input[name=email]").fill("pam@widgetworks.example")
+        gate.locator("button[name=remember][value=yes]").click()
+        gate.locator(FILE).wait_for()
+
+    assert ann.evaluate("told") == ["asked", "asked", "opened", "opened"]
+
+
 def check_cookie(page, place):
     """It is bound to our host and, where we are a guest, to the site around us."""
     guest = "vendor" in place.url

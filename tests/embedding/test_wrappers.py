@@ -48,9 +48,16 @@ def flat(markup):
 
 
 def expected(place):
-    """Return what stands in a page with two gates: the script once."""
-    guide, study = place.snippet("guide"), place.snippet("study")
-    return flat(guide.script + guide.element + study.element)
+    """Return what stands in a page with two gates, one of them in German: the script once."""
+    guide = place.snippet("guide")
+    return flat(guide.script + guide.element + in_german(place.snippet("study").element))
+
+
+def in_german(element):
+    """Return the element of a gate on a page that knows its language."""
+    asked = element.replace("<regportal-gate", '<regportal-gate lang="de"')
+    asked = re.sub(r'( lang="de")( gate="[a-z]+")', r"\2\1", asked)
+    return re.sub(r'href="([^"]+)"', r'href="\1?lang=de"', asked)
 
 
 def test_eleventy(place, tmp_path):
@@ -63,7 +70,7 @@ def test_eleventy(place, tmp_path):
         f"export default config => {{ config.addPlugin(regportal, {options}) }}"
     )
     page = """{% regportalGate "guide" %}The guide{% endregportalGate %}
-    {% regportalGate "study" %} The study {% endregportalGate %}"""
+    {% regportalGate "study", "de" %} The study {% endregportalGate %}"""
     (tmp_path / "one.njk").write_text(page)
     (tmp_path / "two.njk").write_text(page)
     run(NODE, ROOT / "node_modules/@11ty/eleventy/cmd.cjs", "--quiet", folder=tmp_path)
@@ -81,7 +88,8 @@ const said = {{ src: '{src}', integrity: '{integrity}' }}
 const tell = event => document.documentElement.append(' opened ' + event.detail.gate)
 const page = make('div', null,
   make(RegportalGate, {{ ...said, gate: 'guide', onOpened: tell }}, 'The guide'),
-  make(RegportalGate, {{ ...said, gate: 'study' }}, 'The study'))
+  make(RegportalGate, {{ ...said, gate: 'study', lang: 'de' }}, 'The study'),
+  make(RegportalGate, {{ ...said, gate: 'guide', mode: 'frame', light: true }}, 'The guide'))
 {then}
 """
 VUE = """
@@ -93,7 +101,9 @@ const tell = event => document.documentElement.append(' opened ' + event.detail.
 const app = createSSRApp(() => {{
   const make = (props, text) => h(resolveComponent('RegportalGate'), props, () => text)
   return h('div', [
-    make({{ gate: 'guide', onOpened: tell }}, 'The guide'), make({{ gate: 'study' }}, 'The study')])
+    make({{ gate: 'guide', onOpened: tell }}, 'The guide'),
+    make({{ gate: 'study', lang: 'de' }}, 'The study'),
+    make({{ gate: 'guide', mode: 'frame', light: true }}, 'The guide')])
 }}).use(regportal, said)
 {then}
 """
@@ -170,7 +180,7 @@ def test_a_framework_in_a_browser(place, new_context, tmp_path, framework):
     address = place.page("app", body=body, policy="default-src 'none'", alone=True)
     page = new_context().new_page()
     go(page, address)
-    gate = page.locator("regportal-gate[gate=guide]")
+    gate = page.locator("regportal-gate[gate=guide]").first
     gate.locator("input[name=email]").fill("ann@widgetworks.example")
     gate.locator("button[name=remember]").first.click()
     gate.locator("a[data-rp=download]").wait_for()
@@ -178,8 +188,9 @@ def test_a_framework_in_a_browser(place, new_context, tmp_path, framework):
     expect(page.locator("html")).to_contain_text("opened guide")
     assert page.locator("script[src*=regportal]").count() == 1
     assert page.locator("regportal-gate[gate=study] > a").get_attribute("href") == (
-        f"{place.url}/g/study"
+        f"{place.url}/g/study?lang=de"
     )
+    expect(page.locator("regportal-gate[mode=frame][light] iframe")).to_be_attached()
 
 
 def test_a_framework_on_a_server(place, tmp_path, framework):
@@ -187,7 +198,7 @@ def test_a_framework_on_a_server(place, tmp_path, framework):
     said = flat(run(NODE, made))
 
     assert flat(place.snippet("guide").element).replace("> <", "><") in said
-    assert flat(place.snippet("study").element) in said
+    assert flat(in_german(place.snippet("study").element)) in said
     assert said.count("<script") == 1
     assert f'integrity="{place.snippet("guide").integrity}"' in said
 
@@ -211,7 +222,7 @@ def test_hugo(place, tmp_path):
         (tmp_path / "content" / f"{name}.html").write_text(
             "---\ntitle: x\n---\n"
             '{{< regportal-gate gate="guide" >}}The guide{{< /regportal-gate >}}'
-            '{{< regportal-gate gate="study" >}}The study{{< /regportal-gate >}}'
+            '{{< regportal-gate gate="study" lang="de" >}}The study{{< /regportal-gate >}}'
         )
     run(ensure(HUGO), "--source", tmp_path)
 
@@ -235,15 +246,16 @@ def test_wordpress_short_code_and_block(place, tmp_path):
     told = wordpress(
         place,
         ("code", {"gate": "guide"}, "The <b>guide</b>"),
-        ("block", {"gate": "study", "text": "The study"}, ""),
+        ("block", {"gate": "study", "text": "The study", "lang": "de"}, ""),
         ("code", {"gate": '"><script>'}, "x"),
         ("code", [], ""),
         ("block", {"gate": "guide", "text": "<script>"}, ""),
+        ("code", {"gate": "guide", "lang": '"><script>'}, "x"),
     )
 
     assert flat("".join(told["shown"][:2])) == expected(place)
     assert told["shown"][2:4] == ["", ""]
-    assert "<script" not in told["shown"][4]
+    assert "<script" not in "".join(told["shown"][4:])
     (tmp_path / "editor.js").write_text(told["editor"])
     run(NODE, "--check", tmp_path / "editor.js")
 

@@ -62,8 +62,25 @@ import { touchOf } from './touch.js'
  */
 
 const TOKEN = 'X-RP-Visitor'
-/** @type {Promise<unknown> | undefined} */
-let first
+
+/** @typedef {{ first?: Promise<unknown> }} Turns those who share a visitor's cookie or token */
+
+/** @type {Turns} what is drawn in a page, its recorder, and frames near them */
+export const here = {}
+
+/**
+ * Of several on a page the first asks alone: with its answer comes the visitor's token, which all
+ * of them are to have.
+ * @template T
+ * @param {Turns} turns
+ * @param {() => Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+export function inTurn(turns, ask) {
+  const asked = turns.first ? turns.first.then(ask) : ask()
+  turns.first ??= asked.catch(() => {})
+  return asked
+}
 
 /** Said to the window once the portal has answered to a choice. */
 export const CHOSEN = 'regportal:chosen'
@@ -77,8 +94,8 @@ export function takeTurns(recorder) {
   const { choose, send } = recorder
   recorder.send = (what, ...rest) => {
     if (what !== 'choice') return send(what, ...rest)
-    const told = (first ?? Promise.resolve()).then(() => send(what, ...rest))
-    first = told.catch(() => {})
+    const told = (here.first ?? Promise.resolve()).then(() => send(what, ...rest))
+    here.first = told.catch(() => {})
     return told
   }
   recorder.choose = async choice => {
@@ -111,15 +128,9 @@ export class Asking {
     this.patience = patience
   }
 
-  /**
-   * What the gate asks. Of several on a page the first asks alone: with its answer comes the
-   * visitor's token, which all of them are to have.
-   * @returns {Promise<Asked>}
-   */
+  /** @returns {Promise<Asked>} what the gate asks */
   ask() {
-    const asked = first ? first.then(() => this.send('')) : this.send('')
-    first ??= asked.catch(() => {})
-    return asked
+    return inTurn(here, () => this.send(''))
   }
 
   /** @returns {Promise<Shell>} what is the same for everybody */

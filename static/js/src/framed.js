@@ -1,8 +1,9 @@
 // A gate in a frame: where the portal is on another site, or the page asks for it.
 
-import { CHOSEN } from './asking.js'
+import { CHOSEN, here, inTurn } from './asking.js'
 import { handover } from './handing.js'
 import { read, whyNot } from './kept.js'
+import { isNear } from './portal.js'
 import { CAMPAIGN } from './touch.js'
 
 const STATES = ['asked', 'refused', 'opened', 'failed']
@@ -55,8 +56,14 @@ export function isDark(scheme, wish) {
   return may.includes('dark') && (wish || !may.includes('light'))
 }
 
+/** @type {import('./asking.js').Turns} frames of another site, which have a cookie of their own */
+const there = {}
+
 /** What is shown in the place of the link: a frame that says how tall it is. */
 export class Framed {
+  #ended = false
+  /** Lets the other gates of the page begin. */
+  #heard = () => {}
   /** Whether somebody gave an address in the frame. */
   #known = false
 
@@ -64,7 +71,7 @@ export class Framed {
    * @param {HTMLElement} host
    * @param {URL} portal
    * @param {string} gate
-   * @param {{ tell: (state: string) => void, ready: (shown: Element) => void }} says
+   * @param {{ begins: () => void, tell: (state: string) => void, ready: (shown: Element) => void }} says
    */
   constructor(host, portal, gate, says) {
     this.host = host
@@ -76,10 +83,18 @@ export class Framed {
     const { colorScheme } = getComputedStyle(host)
     const dark = isDark(colorScheme, matchMedia('(prefers-color-scheme: dark)').matches)
     frame.name = dark ? 'regportal-dark' : 'regportal-light'
-    frame.src = frameAddress(portal, gate, location, document.referrer, host.lang)
     frame.allow = 'fullscreen'
     this.frame = frame
     for (const type of ['message', CHOSEN]) window.addEventListener(type, this)
+    const near = isNear(location.hostname, portal.hostname)
+    inTurn(near ? here : there, async () => {
+      if (this.#ended) return
+      frame.src = frameAddress(portal, gate, location, document.referrer, host.lang)
+      says.begins()
+      await new Promise(heard => {
+        this.#heard = () => heard(null)
+      })
+    })
   }
 
   /** @param {any} event a message, or word that the visitor chose */
@@ -94,6 +109,7 @@ export class Framed {
       frame.dataset.ready = ''
     }
     if (said?.type === 'state') {
+      this.#heard()
       if ('ready' in frame.dataset && host.getBoundingClientRect().top < 0) host.scrollIntoView()
       this.says.tell(said.state)
       this.#known = said.known
@@ -115,6 +131,8 @@ export class Framed {
   }
 
   end() {
+    this.#ended = true
+    this.#heard()
     for (const type of ['message', CHOSEN]) window.removeEventListener(type, this)
     this.frame.remove()
   }

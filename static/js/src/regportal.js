@@ -125,7 +125,11 @@ export class GateElement extends Element {
   /** @param {string} gate */
   #frame(gate) {
     this.#leave()
+    const { patience } = GateElement
     const framed = new Framed(this, this.portal, gate, {
+      begins: () => {
+        this.#giveUp = setTimeout(() => this.#fail(), patience)
+      },
       tell: state => this.#tell(state),
       ready: frame => {
         clearTimeout(this.#giveUp)
@@ -136,8 +140,6 @@ export class GateElement extends Element {
       },
     })
     this.#shown = framed
-    const { patience } = GateElement
-    this.#giveUp = setTimeout(() => this.#fail(), patience)
     this.#arrange(framed.frame, null)
     if (this.hasAttribute('light'))
       console.info(`regportal: ${gate} cannot be light here, so it is shown in a frame`)
