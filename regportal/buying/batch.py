@@ -67,7 +67,7 @@ class Batch:
     """By contact: whoever has several addresses is one person."""
     opportunities: Mapping[uuid.UUID, Opportunity]
     parts: Mapping[uuid.UUID, Sequence[Held]]
-    """By person every part he ever had."""
+    """By person every part he ever had, in the order in which opportunities are looked at."""
     kin: Kin
     """Who ever was one person with those whom lines are about."""
 
@@ -107,12 +107,13 @@ class Batch:
 
     def every_opportunity(self, people: Iterable[Person]) -> list[Opportunity]:
         """Return the open opportunities in which any of these people ever had a part."""
-        return self._open(part for whose in people for part in self.parts.get(whose.id, ()))
+        parts = (part for whose in people for part in self.parts.get(whose.id, ()))
+        return in_order(self._open(parts))
 
     def _open(self, parts: Iterable[Held]) -> list[Opportunity]:
         """Return the opportunities of these parts that are open, once each."""
-        found = (self.opportunities[each] for each in {part.opportunity for part in parts})
-        return in_order(one for one in found if not one.is_closed)
+        found = map(self.opportunities.__getitem__, dict.fromkeys(one.opportunity for one in parts))
+        return [one for one in found if not one.is_closed]
 
 
 def in_order(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
@@ -141,12 +142,16 @@ def look_up(session: Session, lines: Sequence[LogEntry], least: Attributed) -> B
     people = people_of(session, contacts)
     parts = _parts(session, people)
     wanted = roused | {part.opportunity for theirs in parts.values() for part in theirs}
+    opportunities = opportunities_of(session, wanted)
+    place = {one.id: number for number, one in enumerate(in_order(opportunities.values()))}
+    for theirs in parts.values():
+        theirs.sort(key=lambda part: place[part.opportunity])
     return Batch(
         interactions=interactions,
         later=later,
         told=_told(session, interactions),
         people=people,
-        opportunities=opportunities_of(session, wanted),
+        opportunities=opportunities,
         parts=parts,
         kin=kin,
     )

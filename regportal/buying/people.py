@@ -24,15 +24,12 @@ TOGETHER = (
 class Person:
     """Somebody, under all of his addresses."""
 
+    id: uuid.UUID
+    """Under which key his standing and his scores are kept: that of the next one."""
     contact: Contact
     """The one that stands for him."""
     contacts: Mapping[uuid.UUID, Contact]
     """All of them, by key."""
-
-    @property
-    def id(self) -> uuid.UUID:
-        """Return under which key his standing and his scores are kept."""
-        return self.contact.id
 
 
 def people_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Person]:
@@ -45,7 +42,7 @@ def people_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, P
     people: dict[uuid.UUID, Person] = {}
     for key, contacts in together.items():
         main = next((one for one in contacts if one.id == key), contacts[0])
-        person = Person(main, {one.id: one for one in contacts})
+        person = Person(main.id, main, {one.id: one for one in contacts})
         people |= dict.fromkeys(person.contacts, person)
     return people
 
