@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,10 +161,21 @@ class Model:
             self._known[event, category] = found
         return found
 
-    def add(self, number: int, rings: list[Any], at: int, told: Any) -> bool:
-        """Count what happened in one of the series; return whether that made a difference."""
+    def add(
+        self,
+        number: int,
+        rings: list[Any],
+        at: int,
+        sign: Hashable,
+        who: Hashable,
+        about: Sequence[Any],
+    ) -> bool:
+        """
+        Count a sign in one of the series; return whether that made a difference.
+
+        ``about``: its object, and what was watched where that is a film.
+        """
         ring, by, size = rings[number], self.series[number].by, self.sizes[number]
-        sign, who = told[:2]
         new: bool
         if by == "any_contact":
             if ring is None:
@@ -179,7 +190,7 @@ class Model:
         if by == FILMS:
             if ring is None:
                 ring = rings[number] = Films()
-            new = ring.watch(who, *told[4:], at, sign)
+            new = ring.watch(who, *about, at, sign)
             return new
         if ring is None:
             ring = rings[number] = {}

@@ -102,15 +102,15 @@ def _sign(model: Model, standing: Standing, sign: Sign, at: int) -> int:
 
 def _count(model: Model, standing: Standing, occurred: int, told: Any, at: int) -> int:
     """Count an interaction that has happened."""
-    event, category, thing = told[2:5]
+    sign, contact, event, category, *about = told
     if standing.last is None or occurred > standing.last:
         standing.last = occurred
         quiet = model.quietest[standing.phase]
         if quiet is not None:
             _wake(standing, max(occurred + quiet, at))
     bits = model.stirred
-    for number in model.touched(event, category, thing):
-        if model.add(number, standing.rings, occurred, told):
+    for number in model.touched(event, category, about[0]):
+        if model.add(number, standing.rings, occurred, sign, contact, about):
             bits |= model.masks[number]
             for bit, leaf in model.expiring[number]:
                 _expect(standing, bit, leaf, at)
