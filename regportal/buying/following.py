@@ -59,6 +59,10 @@ class Following(ABC):
         self._kept |= found
         self._stale |= stale
 
+    def stands(self, subject: uuid.UUID) -> bool:
+        """Return whether something good is kept of somebody who was recalled."""
+        return subject in self._kept
+
     def read_ahead(self, people: Iterable[Person], opportunities: Iterable[uuid.UUID]) -> None:
         """Read at once what those need of whom nothing good is kept: they are worked out anew."""
         self._read_deals(one for one in opportunities if one not in self._kept)

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ from regportal.buying.scores.models import ScoreCrossing
 from regportal.buying.scores.news import tell
 from regportal.buying.shadow import Followed, find_lost_shadows
 from regportal.buying.telling import SKEW
+from regportal.identity.models import Contact
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 from regportal.tracking.models import Parcel
@@ -81,24 +82,34 @@ def find_lost(session: Session, *, now: datetime) -> None:
     """
     Note every open opportunity without a standing, so that it is worked out again.
 
-    A standing is a cache: whoever deletes the table loses nothing. It is noted as of all that was
-    weighed, in whichever shard of the log: it is not worked out to a moment before.
+    And everybody, where there is none at all. A standing is a cache: whoever deletes the table
+    while no worker runs loses nothing. It is noted as of all that was weighed, in whichever shard
+    of the log: it is not worked out to a moment before.
     """
     weighed = own_every_place(session)
-    as_of = Opportunity.phase_since if weighed is None else sa.literal(min(weighed, now + SKEW))
-    there = sa.exists().where(KeptStanding.subject_id == Opportunity.id)
-    lost = sa.select(
-        Opportunity.id,
-        sa.literal(SubjectKind.OPPORTUNITY, KeptStanding.subject.type),
-        sa.literal(""),
-        sa.literal(""),
-        Opportunity.phase,
-        Opportunity.phase_since,
-        as_of,
-    ).where(Opportunity.is_closed.is_(False), ~there)
-    columns = ["subject_id", "subject", "rules", "state", "phase", "since", "as_of"]
-    session.execute(sa.insert(KeptStanding).from_select(columns, lost))
+    is_lost = session.scalar(sa.select(KeptStanding.subject_id).limit(1)) is None
+    read = None if weighed is None else sa.literal(min(weighed, now + SKEW))
+    opportunity = Opportunity.id, Opportunity.phase, Opportunity.phase_since
+    as_of = Opportunity.phase_since if read is None else read
+    is_open = Opportunity.is_closed.is_(False)
+    _note(session, SubjectKind.OPPORTUNITY, (*opportunity, as_of), is_open)
+    if is_lost:
+        person = Contact.id, sa.literal(""), sa.null().cast(KeptStanding.since.type)
+        as_of = Contact.first_seen if read is None else read
+        _note(session, SubjectKind.PERSON, (*person, as_of), Contact.id == Contact.person_id)
     find_lost_shadows(session)
+
+
+def _note(
+    session: Session, kind: SubjectKind, what: Sequence[Any], which: sa.ColumnElement[bool]
+) -> None:
+    """Note those of whom nothing is kept, by their key, phase, since when and as of when."""
+    key, *beside = what
+    there = sa.exists().where(KeptStanding.subject_id == key)
+    under = sa.literal(kind, KeptStanding.subject.type), sa.literal(""), sa.literal("")
+    columns = ["subject_id", "subject", "rules", "state", "phase", "since", "as_of"]
+    lost = sa.select(key, *under, *beside).where(which, ~there)
+    session.execute(sa.insert(KeptStanding).from_select(columns, lost))
 
 
 def _do(
@@ -137,17 +148,20 @@ def _next(followed: Iterable[Following]) -> datetime | None:
 
 
 def _stale(subjects: Following, most: int) -> Sequence[tuple[uuid.UUID, SubjectKind]]:
-    """Return some of those that stand under other rules than these."""
+    """Return some of those that stand under other rules than these, people before any other."""
     digest, table = subjects.model.digest, subjects.table
-    return [
-        (row.subject_id, row.subject)
-        for row in subjects.session.execute(
-            sa.select(table.c.subject_id, table.c.subject)
-            .where(sa.or_(table.c.rules < digest, table.c.rules > digest))
+    others = sa.or_(table.c.rules < digest, table.c.rules > digest)
+    for kind in (SubjectKind.PERSON, SubjectKind.OPPORTUNITY):
+        some = (
+            sa.select(table.c.subject_id)
+            .where(others, table.c.subject == kind)
             .order_by(table.c.subject_id)
             .limit(most)
         )
-    ]
+        found = [(key, kind) for key in subjects.session.scalars(some)]
+        if found:
+            return found
+    return ()
 
 
 def _renew(followed: Followed, at: Moments) -> None:
@@ -157,11 +171,19 @@ def _renew(followed: Followed, at: Moments) -> None:
 
 
 def _renew_some(subjects: Following, at: datetime) -> None:
-    """Work out anew where some stand under these rules."""
+    """
+    Work out anew where some stand under these rules.
+
+    Opportunities that went on before those with a part hear of what time did to these meanwhile.
+    """
     session, stale = subjects.session, _stale(subjects, AT_ONCE)
     people = people_of(session, [key for key, kind in stale if kind is SubjectKind.PERSON])
+    theirs = {one for some in parts_now(session, people).values() for one in some}
+    subjects.recall((), theirs)
     opportunities = opportunities_of(
-        session, [key for key, kind in stale if kind is SubjectKind.OPPORTUNITY]
+        session,
+        {key for key, kind in stale if kind is SubjectKind.OPPORTUNITY}
+        | {one for one in theirs if subjects.stands(one)},
     )
     everybody = {one.id: one for one in people.values()}
     subjects.forget([key for key, _ in stale])

@@ -40,7 +40,7 @@ from regportal.library.actions import revoke
 from regportal.mail.actions import answered
 from regportal.store.documents import Published, span
 from regportal.store.words import N_
-from regportal.tracking.actions import attribute, disown, seen_of_claim, visit_of
+from regportal.tracking.actions import attribute, seen_of_claim, visit_of
 from regportal.tracking.models import NOT_HIM, Attributed
 
 
@@ -213,7 +213,6 @@ def reject(
     revoke(session, claim_id=claim.id, now=now)
     done = [one.id for one in seen_of_claim(session, claim.id)]
     attribute(session, done, None, Attributed.ANONYMOUS, NOT_HIM, now=now)
-    disown(session, claim, now=now)
     refuse_waiting(session, published, claim, evidence, pepper=pepper, now=now)
     visitor = session.get(Visitor, claim.visitor_id)
     if visitor is not None and visitor.claim_id == claim.id:

@@ -81,5 +81,3 @@ def not_me(
     if not has_done(session, contacts, interaction):
         raise NotHereError(N_("There is nothing to decide here."))
     attribute(session, [interaction], None, Attributed.ANONYMOUS, NOT_HIM, now=now)
-    for one in contacts:
-        log(session, EntryKind.ATTRIBUTION, one.id, now=now)

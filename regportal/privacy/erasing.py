@@ -131,8 +131,9 @@ def erase(
     for connector, subjects in told.subjects.items():
         for subject in sorted(subjects):
             _owe(session, connector, subject, told.busy.get((connector, subject), now), now=now)
-    for kept in (KeptStanding, ShadowStanding):  # what he did is in them; made anew
-        session.execute(sa.delete(kept).where(kept.subject_id.in_(opportunities)))
+    for kept in (KeptStanding, ShadowStanding):  # what he did is in them: made anew, never to a
+        theirs = sa.update(kept).where(kept.subject_id.in_(opportunities))  # moment before
+        session.execute(theirs.values(rules="", state="", wake_at=None))
     for opportunity in opportunities:
         note(session, EntryKind.OPPORTUNITY, opportunity, now=now)
     for match_key in whom.match_keys:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from regportal.identity.actions import find_contact
 from regportal.identity.models import Claim, Contact
 from regportal.store.bulk import insert_all
-from regportal.store.facts import add, table_of
+from regportal.store.facts import add, among, table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.later import ATTRIBUTION, CONTACT, VERDICT, known_now
 from regportal.tracking.models import (
@@ -162,7 +162,12 @@ def attribute(
     *,
     now: datetime,
 ) -> None:
-    """Say whose these interactions are, as a later fact beside them."""
+    """
+    Say whose these interactions are, as a later fact beside them.
+
+    The weigher hears of it for whoever has them from now on, and for everybody who had them.
+    """
+    concerned = owners(session, interactions)
     session.add_all(
         Attribution(
             id=uuid7(),
@@ -175,7 +180,9 @@ def attribute(
         for interaction in interactions
     )
     if interactions and contact_id is not None:
-        log(session, EntryKind.ATTRIBUTION, contact_id, now=now)
+        concerned.add(contact_id)
+    for each in sorted(concerned):
+        log(session, EntryKind.ATTRIBUTION, each, now=now)
 
 
 def met(session: Session, contact: Contact, *, now: datetime) -> Contact:
@@ -217,6 +224,13 @@ NOW = columns_of(ATTRIBUTION, CONTACT, VERDICT)
 """What there is to know of an interaction now, in a query that went through ``known_now``."""
 
 
+OWNERS = known_now(
+    sa.select(
+        CONTACT, sa.case((ATTRIBUTION == Attributed.CLAIMED, Interaction.claim_id), else_=None)
+    )
+).where(among(Interaction.id))
+
+
 def _seen() -> sa.Select[Any]:
     """Select interactions as they are understood now, in the order they became known."""
     return known_now(sa.select(*NOW)).order_by(Interaction.received_at, Interaction.id)
@@ -225,6 +239,15 @@ def _seen() -> sa.Select[Any]:
 def seen(session: Session, interaction_id: uuid.UUID) -> Seen:
     """Return one interaction as it is understood now."""
     return Seen(*session.execute(_seen().where(Interaction.id == interaction_id)).one())
+
+
+def owners(session: Session, interactions: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Return whose these interactions are, or whose they would be if their claims were true."""
+    rows = session.execute(OWNERS, {"ids": [*interactions]}).all() if interactions else ()
+    claims = {claim for contact, claim in rows if contact is None and claim is not None}
+    emails = session.scalars(sa.select(Claim.email).where(Claim.id.in_(claims))).all()
+    claimed = (find_contact(session, email) for email in dict.fromkeys(emails))
+    return {one for one, _ in rows if one is not None} | {one.id for one in claimed if one}
 
 
 def seen_of_contacts(

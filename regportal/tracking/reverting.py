@@ -7,11 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.errors import NotHereError, StaleError
-from regportal.identity.actions import find_contact
-from regportal.identity.models import Claim
 from regportal.store.prose import check_line
-from regportal.tracking.actions import Seen, attribute, log, seen
-from regportal.tracking.models import Attributed, EntryKind, Interaction
+from regportal.tracking.actions import attribute, owners
+from regportal.tracking.models import Attributed, Interaction
 
 
 def revert(session: Session, interaction: uuid.UUID, because: str, *, now: datetime) -> uuid.UUID:
@@ -26,18 +24,8 @@ def revert(session: Session, interaction: uuid.UUID, because: str, *, now: datet
     taken = sa.select(Interaction.id).where(Interaction.id == interaction).with_for_update()
     if session.scalar(taken) is None:
         raise NotHereError(f"there is no interaction {interaction}")
-    done = seen(session, interaction)
-    contact = done.contact_id or _claimed(session, done)
-    if contact is None:
+    whose = owners(session, [interaction])
+    if not whose:
         raise StaleError(f"the interaction {interaction} is nobody's")
     attribute(session, [interaction], None, Attributed.ANONYMOUS, because, now=now)
-    log(session, EntryKind.ATTRIBUTION, contact, now=now)
-    return contact
-
-
-def _claimed(session: Session, done: Seen) -> uuid.UUID | None:
-    """Return the contact under whose address something was done that nobody has proven yet."""
-    if done.attribution is not Attributed.CLAIMED or done.claim_id is None:
-        return None
-    contact = find_contact(session, session.get_one(Claim, done.claim_id).email)
-    return contact.id if contact else None
+    return whose.pop()

@@ -190,12 +190,6 @@ class Life:
         one = self.chance.choice(self.done)
         self.scene.attribute(whose, one, now=self.now)
 
-        def note(session):
-            for anybody in session.scalars(sa.select(Contact.id)).all():  # eve may be one by now
-                log(session, EntryKind.ATTRIBUTION, anybody, now=self.now)
-
-        self.scene.store.write(note)
-
     def judges(self):
         if self.done:
             one, judged = self.chance.choice(self.done), self.chance.choice([*Judged])

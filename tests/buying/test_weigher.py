@@ -353,7 +353,9 @@ def test_what_was_somebodys_for_a_while_counts_for_that_while(scene, ann, deal):
     steps = [(move.opportunity_id, move.to_phase, move.at) for move in scene.moves()]
     assert steps == [
         (deal, "comparison", NOON + SECOND),
+        (deal, "unaware", NOON + 2 * SECOND),
         (other, "comparison", NOON + 2 * SECOND),
+        (deal, "interest", NOON + 3 * SECOND),
     ]
 
 

@@ -10,10 +10,13 @@ from alembic import command
 from sqlalchemy.orm import Session
 
 from regportal.buying import actions
-from regportal.buying.passing import pass_time
+from regportal.buying.models import KeptStanding
+from regportal.buying.passing import find_lost, pass_time
 from regportal.buying.place import next_lines, own_place, unread
+from regportal.buying.weigher import _weigh_some
 from regportal.identity.models import Contact
 from regportal.identity.people import join, split
+from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
 from regportal.store.documents import Shelf
 from regportal.store.migrate import config, upgrade
 from regportal.store.sessions import Store, make_engine
@@ -105,6 +108,67 @@ def test_what_three_workers_keep_is_what_a_replay_gives_however_long(scene, data
         assert life.differences() == []
         assert life.torn() == []
         told_once(scene)
+
+
+def weigh_shard(scene, shard, limit, now):
+    """Weigh some lines of one shard, whichever is the oldest."""
+    scene.store.write(
+        lambda session: _weigh_some(session, scene.shelf.published(session), shard, limit, now=now)
+    )
+
+
+def weigh_some(life):
+    """Weigh some lines of any shard in which lines wait."""
+    with life.scene.store.read() as session:
+        waits = [shard for shard, at in next_lines(session).items() if at is not None]
+    if waits:
+        shard, limit = life.chance.choice(waits), life.chance.choice([1, 2, 3])
+        weigh_shard(life.scene, shard, limit, life.now)
+
+
+@on_postgres
+@pytest.mark.parametrize("seed", [3, 8, 16, 28])
+def test_who_deletes_all_standings_while_lines_wait_in_any_shard_loses_nothing(scene, seed):
+    life = Life(scene, seed, COMPANIES)
+    scene.weigh(now=life.now)
+    for _ in range(6):
+        for _ in range(10):
+            life.happens()
+            if life.chance.random() < 0.5:
+                weigh_some(life)
+        scene.store.write(lambda session: session.execute(sa.delete(KeptStanding)))
+        scene.store.write(lambda session: find_lost(session, now=life.now))
+        for _ in range(3):
+            life.happens()
+            weigh_some(life)
+
+        assert life.differences() == []
+
+
+@on_postgres
+def test_an_erasure_lets_nothing_be_worked_out_to_a_moment_before_what_was_weighed(scene):
+    scene.publish(CRM, PRICES)
+    ann, bob, eve = (
+        scene.contact(f"{who}@{of}") for who, of in zip("abe", COMPANIES, strict=False)
+    )
+    deal = scene.opportunity("006")
+    for person in (ann, bob, eve):
+        scene.role(deal, person)
+    scene.weigh(now=NOON)
+    scene.did(ann, "paper", now=NOON + SECOND)
+    scene.did(bob, now=NOON + 2 * SECOND)
+    weigh_shard(scene, shard_of(COMPANIES[1]), 100, NOON + 3 * SECOND)
+
+    def leave(session):
+        whom = find_whom(session, f"e@{COMPANIES[2]}")
+        published = scene.shelf.published(session)
+        erase(session, published, whom, pepper="p", by=ADMINISTRATOR, now=NOON + 4 * SECOND)
+
+    scene.store.write(leave)
+    weigh_shard(scene, shard_of(COMPANIES[0]), 1, NOON + 5 * SECOND)
+    scene.weigh(now=NOON + 5 * SECOND)
+
+    assert [move.to_phase for move in scene.moves()] == ["comparison"]
 
 
 @contextlib.contextmanager
