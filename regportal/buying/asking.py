@@ -194,7 +194,8 @@ class Teller:
         if condition.answer:
             return self._answer(condition.answer, unwanted=unwanted)
         if condition.score:
-            score = {"least": condition.score.at_least, "score": condition.score.name}
+            score: dict[str, object] = {"least": condition.score.at_least}
+            score["score"] = self.voice.label("score", condition.score.name)
             wanted = N_("a score of at least %(least)d in %(score)s")
             none = N_("no score of at least %(least)d in %(score)s")
             return self.voice.says(none if unwanted else wanted, **score)
@@ -281,13 +282,14 @@ class Teller:
         """Return which answer a condition asks for."""
         says = self.voice.says
         head = N_("no answer to %(question)s") if unwanted else N_("an answer to %(question)s")
-        told = says(head, question=answer.question)
+        told = says(head, question=self.voice.label("question", answer.question))
         bounds = {
             N_("at least %(limit)d"): answer.at_least,
             N_("at most %(limit)d"): answer.at_most,
         }
         ranged = [says(how, limit=limit) for how, limit in bounds.items() if limit is not None]
-        said = self.voice.either(sorted(answer.wanted or ())) or self.voice.both(ranged)
+        named = [self.voice.answer(answer.question, each) for each in sorted(answer.wanted or ())]
+        said = self.voice.either(named) or self.voice.both(ranged)
         if said:
             told = f"{told} ({said})"
         if not answer.within:

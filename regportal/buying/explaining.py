@@ -15,6 +15,7 @@ from regportal.buying.evidence import grounds, named_in
 from regportal.buying.facts import moment, when
 from regportal.buying.glance import consensus
 from regportal.buying.kept import read
+from regportal.buying.labels import labels_of, title
 from regportal.buying.lacking import Behind, Lack, Missing, by_time, stays_until, way_back, ways_on
 from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
 from regportal.buying.naming import opportunity_called
@@ -28,7 +29,6 @@ from regportal.buying.reading import (
     model_of,
     override_shown,
     reasons,
-    title,
 )
 from regportal.buying.saying import words_of
 from regportal.buying.schema import Condition
@@ -61,7 +61,8 @@ class _Asked:
     ) -> "_Asked":
         """Return what is published, told in a language."""
         buying, _ = model_of(published)
-        teller = Teller(Voice(buying.zone, locale), lambda name: title(published, name))
+        voice = Voice(buying.zone, locale, labels_of(published))
+        teller = Teller(voice, lambda name: title(published, name))
         return cls(session, published, compiled(buying), teller, now)
 
     def label(self, phase: str) -> str:
@@ -204,9 +205,12 @@ def _evidence(asked: _Asked, move: Move) -> Iterator[Row]:
     )
     moments = {str(key): at for key, at in rows}
     emails = _emails(asked.session, named_in(move.evidence))
-    word_of = words_of(asked.session, move.evidence, asked.teller.voice, asked.teller.title_of)
+    voice = asked.teller.voice
+    word_of = words_of(asked.session, move.evidence, voice, asked.teller.title_of)
     for part in move.evidence:
-        (ground,) = grounds([part], deeds, lambda who: emails.get(str(who), UNNAMED), word_of)
+        (ground,) = grounds(
+            [part], deeds, lambda who: emails.get(str(who), UNNAMED), word_of, voice
+        )
         yield {
             "condition": ground if isinstance(ground, str) else _counted(asked.teller, part),
             "interactions": [

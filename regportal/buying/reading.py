@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.default import DEFAULT
 from regportal.buying.english import moment_in_words
 from regportal.buying.evidence import grounds, named_in
+from regportal.buying.labels import labels_of, locale_of, title
 from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
 from regportal.buying.naming import opportunity_called
 from regportal.buying.overrides import last_said
@@ -27,8 +28,7 @@ from regportal.buying.words import (
 )
 from regportal.connectors.rules import in_full
 from regportal.identity.models import Claim, Contact
-from regportal.library.schema import Asset
-from regportal.store.documents import Published, Shelf, Site, said
+from regportal.store.documents import Published, Shelf
 from regportal.store.words import N_, SOURCE
 from regportal.tracking.models import Attributed, Attribution, Interaction
 
@@ -65,12 +65,6 @@ def last_move(session: Session, opportunity: Opportunity) -> Move | None:
     """Return the move that led to the phase an opportunity is in; None where it began there."""
     moves = moves_of(session, opportunity)
     return next((each for each in reversed(moves) if each.to_phase == opportunity.phase), None)
-
-
-def title(published: Published, name: str) -> str:
-    """Return what people call an object: an asset's title, or the address of a page."""
-    asset = published.find(Asset, name)
-    return said(asset.title, _locale(published)) if asset else name
 
 
 def reasons(
@@ -110,7 +104,7 @@ def grounds_of(
     ``titled`` says what people call an object; what is no deed is said in the language ``locale``.
     """
     model, _ = model_of(published)
-    voice = Voice(model.zone, locale)
+    voice = Voice(model.zone, locale, labels_of(published))
     unnamed = voice.says(UNNAMED)
     named = [uuid.UUID(each) for move in moves for each in interactions_of(move)]
     deeds = deeds_of(session, published, named, at=at, titled=titled, voice=voice)
@@ -129,7 +123,7 @@ def grounds_of(
 
 def label(published: Published, model: Buying, name: str) -> str:
     """Return what people call a phase."""
-    return called(model, name, _locale(published))
+    return called(model, name, locale_of(published))
 
 
 def interactions_of(move: Move) -> list[str]:
@@ -331,9 +325,3 @@ def _emails(session: Session, contacts: Iterable[uuid.UUID | None]) -> dict[uuid
     wanted = {contact for contact in contacts if contact is not None}
     rows = session.scalars(sa.select(Contact).where(Contact.id.in_(wanted)))
     return {contact.id: contact.address.shown for contact in rows}
-
-
-def _locale(published: Published) -> str:
-    """Return the language of the people who read reasons: the site's."""
-    site = published.find(Site, "site")
-    return site.locale if site else "en"

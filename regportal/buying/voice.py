@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
@@ -23,6 +23,8 @@ from regportal.store.words import (
     translated,
 )
 
+Labels = Mapping[tuple[str, ...], str]
+"""What marketers call things of theirs: by kind and key, an answer by that of its question."""
 Grain = Literal["second", "minute", "hour", "day", "month"]
 GRAINS: Mapping[str, Grain] = {
     "s": "second",
@@ -54,6 +56,7 @@ class Voice:
 
     zone: tzinfo = UTC
     locale: str = SOURCE
+    labels: Labels = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_english(self) -> bool:
@@ -88,6 +91,26 @@ class Voice:
         ('Preisliste', 'price-list')
         """
         return self._known(name.replace("-", " ")) or name
+
+    def label(self, kind: str, key: str) -> str:
+        """
+        Return what marketers call a question or a score, as a name, else its key.
+
+        >>> asked = {("question", "when"): "When do you decide?"}
+        >>> Voice(labels=asked).label("question", "when"), Voice(labels=asked).label("score", "fit")
+        ('“When do you decide?”', 'fit')
+        """
+        label = self.labels.get((kind, key))
+        return key if label is None else self.says(N_("“%(label)s”"), label=label)
+
+    def answer(self, question: str, value: str) -> str:
+        """
+        Return what marketers call an answer to choose, else what was answered.
+
+        >>> Voice(labels={("answer", "when", "0-3m"): "Soon"}).answer("when", "0-3m")
+        'Soon'
+        """
+        return self.labels.get(("answer", question, value), value)
 
     def role(self, name: str) -> str:
         """

@@ -184,10 +184,12 @@ def _asked(condition: Condition, voice: Voice) -> str:
     if condition.quiet:
         return voice.says(N_("silence of %(span)s"), span=voice.long(condition.quiet.span))
     if condition.answer:
-        return voice.says(N_("answer to %(question)s"), question=condition.answer.question)
+        asked = voice.label("question", condition.answer.question)
+        return voice.says(N_("answer to %(question)s"), question=asked)
     if condition.score:
-        least = {"score": condition.score.name, "least": condition.score.at_least}
-        return voice.says(N_("%(score)s of at least %(least)d"), **least)
+        score = voice.label("score", condition.score.name)
+        least = condition.score.at_least
+        return voice.says(N_("%(score)s of at least %(least)d"), score=score, least=least)
     if condition.field:
         return condition.field.name
     return voice.says(N_("stage in the CRM") if condition.crm else N_("role"))

@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.labels import title
 from regportal.buying.models import ContactRole, Move
-from regportal.buying.reading import interactions_of, label, model_of, title
+from regportal.buying.reading import interactions_of, label, model_of
 from regportal.connectors.schema import Connector
 from regportal.consent.actions import subject_of_contact
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork

@@ -10,16 +10,17 @@ from regportal.buying.models import Move, Opportunity
 from regportal.buying.passing import pass_time
 from regportal.buying.telling import Part, Told
 from regportal.connectors.schema import Connector
+from regportal.forms.models import Answer
 from regportal.identity.actions import contact_from_crm, open_claim
 from regportal.identity.addresses import read_address
-from regportal.identity.models import Visitor, VisitorState
+from regportal.identity.models import Assurance, Visitor, VisitorState
 from regportal.library.schema import Asset
 from regportal.outbox.models import Message
 from regportal.store.documents import CurrentDocument, DocumentVersion, Publication, Shelf
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
-from regportal.tracking.actions import attribute, record
-from regportal.tracking.models import Attributed, Interaction, Judged
+from regportal.tracking.actions import attribute, log, record
+from regportal.tracking.models import Attributed, EntryKind, Interaction, Judged
 from tests.portal import patiently
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -131,6 +132,25 @@ class Scene:
             judged=judged,
         )
         return self.store.write(lambda session: record(session, interaction, now=now).id)
+
+    def answers(self, contact, question, value, *, now, assurance=Assurance.VERIFIED):
+        """Let somebody answer a question."""
+
+        def tell(session):
+            session.add(
+                Answer(
+                    id=uuid7(),
+                    question=question,
+                    value=value,
+                    declined=False,
+                    contact_id=contact,
+                    assurance=assurance,
+                    answered_at=now,
+                )
+            )
+            log(session, EntryKind.ANSWER, contact, now=now)
+
+        self.store.write(tell)
 
     def attribute(self, contact, *interactions, now):
         """Find out later whose interactions these are."""

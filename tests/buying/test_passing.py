@@ -10,12 +10,10 @@ from regportal.buying.models import KeptStanding
 from regportal.buying.passing import pass_time
 from regportal.buying.schema import Buying
 from regportal.buying.scores.schema import Score
-from regportal.forms.models import Answer
 from regportal.forms.schema import Question
 from regportal.identity.models import Assurance, Contact
 from regportal.store.ids import uuid7
-from regportal.tracking.actions import log
-from regportal.tracking.models import EntryKind, Parcel, Source
+from regportal.tracking.models import Parcel, Source
 from tests.buying.scene import NOON
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -104,21 +102,7 @@ def test_who_answers_is_not_silent(scene, ann, deal):
     scene.did(ann, now=NOON + SECOND)
     scene.weigh()
     at = NOON + 40 * DAY
-    answer = Answer(
-        id=uuid7(),
-        question="country",
-        value="GB",
-        declined=False,
-        contact_id=ann,
-        assurance=Assurance.VERIFIED,
-        answered_at=at,
-    )
-
-    def tell(session):
-        session.add(answer)
-        log(session, EntryKind.ANSWER, ann, now=at)
-
-    scene.store.write(tell)
+    scene.answers(ann, "country", "GB", now=at)
     scene.weigh(now=NOON + 60 * DAY)
     then = scene.phase(deal)
     scene.weigh(now=NOON + 90 * DAY)
@@ -134,21 +118,7 @@ def test_an_answer_moves_a_phase_once_it_is_known_to_be_theirs(scene, ann, deal,
     scene.did(ann, now=NOON + SECOND)
     scene.weigh()
     before = scene.phase(deal)
-    answer = Answer(
-        id=uuid7(),
-        question="timeframe",
-        value="0-3m",
-        declined=False,
-        contact_id=ann,
-        assurance=assurance,
-        answered_at=NOON + DAY,
-    )
-
-    def tell(session):
-        session.add(answer)
-        log(session, EntryKind.ANSWER, ann, now=NOON + DAY)
-
-    scene.store.write(tell)
+    scene.answers(ann, "timeframe", "0-3m", now=NOON + DAY, assurance=assurance)
     scene.weigh(now=NOON + DAY)
 
     told = [each.payload["reason"] for each in scene.messages("phase.changed")]
@@ -156,7 +126,7 @@ def test_an_answer_moves_a_phase_once_it_is_known_to_be_theirs(scene, ann, deal,
     if assurance is Assurance.CLAIMED:
         assert told == []
     else:
-        assert told[0].endswith("answer to timeframe: ann@example.com")
+        assert told[0].endswith("answer to “When?”: ann@example.com")
 
 
 def test_a_threshold_moves_a_phase_upwards_and_cooling_down_takes_it_back(scene, ann, deal):

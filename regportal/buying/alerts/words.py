@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-from regportal.buying.reading import title
+from regportal.buying.labels import title
 from regportal.buying.voice import Voice
 from regportal.buying.words import Deed, Ground, sentence
 from regportal.library.schema import Asset

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from regportal.buying.accounts import account_of
 from regportal.buying.explaining import phase_of_person
 from regportal.buying.facts import Sign
+from regportal.buying.labels import title
 from regportal.buying.people import Person, people_of
-from regportal.buying.reading import title
 from regportal.buying.scores.actions import scorings_of
 from regportal.buying.scores.course import Course
 from regportal.buying.scores.crossing import next_change

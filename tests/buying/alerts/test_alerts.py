@@ -467,6 +467,50 @@ def test_what_a_rule_asks_is_said_in_words(office, ann):
     assert "nobody in the part of decision maker" in text
 
 
+ASKS = """
+  - key: timeframe
+    label: When do you plan to decide?
+    type: choice
+    choices: {0-3m: Within three months, later: Later}
+"""
+BY_ANSWERS = """
+scores:
+  - key: fit
+    label: Right for us
+    thresholds: {hot: 30}
+    profile: {at_most: 30, points: [{field: {name: address, equals: free}, points: 30}]}
+buying:
+  phases:
+    - id: unaware
+    - id: comparison
+      enter:
+        all:
+          - {event: download, where: {category: price-list}}
+          - {answer: {question: timeframe, in: [0-3m]}}
+    - id: decision
+      enter:
+        all:
+          - {answer: {question: timeframe, in: [later]}}
+          - {score: {name: fit, at_least: 30}}
+          - {event: meeting}
+"""
+
+
+def test_questions_answers_and_scores_are_called_by_their_labels(office, ann):
+    text = site(send="each").replace("questions:\n", f"questions:{ASKS}", 1) + BY_ANSWERS
+    office.portal.publish(text)
+    office.deal("006", ann)
+    office.answers(ann, "timeframe", "0-3m", now=office.now)
+    office.takes(ann)
+    (letter,) = office.letters()
+    told = " ".join(plain(letter).split())
+
+    assert "; answer to “When do you plan to decide?”: ann@initech.example" in told
+    assert "an answer to “When do you plan to decide?” (Later)" in told
+    assert "a score of at least 30 in “Right for us”" in told
+    assert "timeframe" not in told
+
+
 @pytest.mark.parametrize("language", ["de", "ar"])
 def test_what_a_rule_asks_is_said_in_the_language_of_the_site(office, ann, language):
     speaks = site(send="each").replace("  alerts", f"  locale: {language}\n  alerts")
