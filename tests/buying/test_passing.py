@@ -9,12 +9,14 @@ from regportal.buying.checking import standing_differences
 from regportal.buying.models import KeptStanding
 from regportal.buying.passing import pass_time
 from regportal.buying.schema import Buying
+from regportal.buying.scores.actions import next_wake
 from regportal.buying.scores.schema import Score
 from regportal.forms.schema import Question
 from regportal.identity.models import Assurance, Contact
 from regportal.store.ids import uuid7
 from regportal.tracking.models import Parcel, Source
 from tests.buying.scene import NOON
+from tests.portal import patiently
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 TAKEN = {"event": "download", "within": "30d"}
@@ -143,6 +145,25 @@ def test_a_threshold_moves_a_phase_upwards_and_cooling_down_takes_it_back(scene,
 
     assert (cold, warmed, scene.phase(deal)) == ("unaware", "interest", "unaware")
     assert differences(scene, NOON + 2 * DAY) == []
+
+
+def test_a_score_that_cools_is_looked_at_as_of_all_that_was_weighed(scene, ann, deal):
+    warm = {"score": {"name": "warmth", "at_least": 30}}
+    scene.publish(warmth(), model(warm, exit={"all": [{"none": [warm]}]}))
+    bob = scene.contact("bob@example.com")
+    scene.role(scene.opportunity("007"), bob)
+    for seconds in (1, 2):
+        scene.did(ann, now=NOON + seconds * SECOND)
+    scene.weigh()
+    with scene.store.read() as session:
+        cools = next_wake(session)
+    scene.did(bob, now=cools + 5 * SECOND)
+    patiently(lambda: scene.weigh_once(now=cools + 5 * SECOND))
+    let_wait(scene, cools + 2 * SECOND)
+    pass_time(scene.store, scene.shelf, now=cools + 6 * SECOND)
+
+    assert moves(scene)[1:] == [("interest", "unaware", cools + 5 * SECOND, "correction")]
+    assert differences(scene, cools + 5 * SECOND) == []
 
 
 def test_other_rules_look_at_every_open_opportunity_anew(scene, ann, deal):
