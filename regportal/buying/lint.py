@@ -6,7 +6,7 @@ from itertools import product
 
 from regportal.buying.english import in_words
 from regportal.buying.schema import Buying, Condition, Enter, Phase, Prefix
-from regportal.buying.vocabulary import COMBINED
+from regportal.buying.vocabulary import COMBINED, Answer, Matched
 from regportal.store.schema import span
 
 Path = tuple[str | int, ...]
@@ -231,13 +231,40 @@ def implies(one: Condition, other: Condition) -> bool:
         return span(one.quiet.span) >= span(other.quiet.span)
     if one.score and other.score:
         return one.score.name == other.score.name and one.score.at_least >= other.score.at_least
-    if one.answer and other.answer and other.answer.wanted and one.answer.wanted:
+    return _is_known(one, other)
+
+
+def _is_known(one: Condition, other: Condition) -> bool:
+    """Return whether what is known where the one condition holds satisfies the other."""
+    if one.answer and other.answer:
         return (
             one.answer.question == other.answer.question
-            and one.answer.wanted <= other.answer.wanted
+            and _says_more(one.answer, other.answer)
+            and _is_within(one.answer, other.answer)
             and _is_shorter(one.answer.within, other.answer.within)
         )
-    return one == other
+    if one.field and other.field:
+        return one.field.name == other.field.name and _says_more(one.field, other.field)
+    return one == other or bool(one.role and one.roles <= other.roles)
+
+
+def _says_more(one: Matched, other: Matched) -> bool:
+    """
+    Return whether each value that will do here will do there, too.
+
+    >>> german, anything = Matched(equals="DE"), Matched(known=True)
+    >>> _says_more(german, anything), _says_more(anything, german)
+    (True, False)
+    """
+    return other.wanted is None or (one.wanted is not None and one.wanted <= other.wanted)
+
+
+def _is_within(one: Answer, other: Answer) -> bool:
+    """Return whether each number that will do here will do there, too."""
+    low, high = other.at_least, other.at_most
+    return (low is None or (one.at_least is not None and one.at_least >= low)) and (
+        high is None or (one.at_most is not None and one.at_most <= high)
+    )
 
 
 def _counts_less(one: Condition, other: Condition) -> bool:

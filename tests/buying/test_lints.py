@@ -53,6 +53,19 @@ def said(text):
             "phases.1.enter",
             "for its opposite",
         ),
+        *(
+            (
+                model(f"all: [{{event: call}}, {told}], none: [{against}]"),
+                "phases.1.enter",
+                "its opposite",
+            )
+            for told, against in (
+                ("{answer: {question: q, equals: x}}", "{answer: {question: q, known: true}}"),
+                ("{answer: {question: q, at_least: 9}}", "{answer: {question: q, at_least: 3}}"),
+                ("{field: {name: country, in: [DE]}}", "{field: {name: country, known: true}}"),
+                ("{role: user}", "{role: [User, buyer]}"),
+            )
+        ),
         (
             model("all: [{event: call}, {crm: {stage: A}}, {crm: {stage: [B, C]}}]"),
             "phases.1.enter",
@@ -132,6 +145,11 @@ def test_what_could_not_work_is_refused_with_its_place_and_reason(text, place, s
         model("any: [{event: call}]", later=", enter: {all: [{event: call}, {role: user}]}"),
         model("any: [{event: call}]", later=", enter: {any: [{event: call}]}, group: {quorum: 2}"),
         model("all: [{event: call}, {quiet: {for: 7d}}]"),
+        model(
+            "all: [{answer: {question: q, at_least: 3}}],"
+            " none: [{answer: {question: q, at_most: 9}}]"
+        ),
+        model("all: [{event: call}, {role: [user, buyer]}], none: [{role: user}]"),
         model(),
     ],
 )
