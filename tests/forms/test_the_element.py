@@ -215,6 +215,22 @@ def test_the_code_of_the_mail_can_be_typed_from_where_it_was_asked_for(ann, plac
     assert opened.value.locator("html").get_attribute("lang") == language
 
 
+def test_a_shell_kept_from_the_release_before_leaves_no_empty_link(ann, place):
+    def before(route):
+        told = route.fetch()
+        shell = told.json()
+        del shell["words"]["code"]
+        route.fulfill(response=told, json=shell)
+
+    ann.route("**/shell*", before)
+    visit(ann, place, "prices")
+    ann.locator(EMAIL).fill("ulla@widgetworks.example")
+    ann.locator(ONCE).click()
+    expect(ann.locator(f"{GATE} [data-rp=mailed]")).to_be_visible()
+
+    expect(ann.locator(f"{GATE} [part=note] a")).to_have_text([re.compile("get it")])
+
+
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_question_can_be_answered_in_the_page_by_everybody(
     new_context, watch, place, known, kind

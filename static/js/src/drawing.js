@@ -105,17 +105,19 @@ export function form(
 }
 
 /**
- * Links that open beside the page.
+ * Links that open beside the page; a shell that a cache keeps from the release before lacks words.
  * @param {...[href: string, says: string | undefined]} links
  */
 export const aside = (...links) =>
   make(
     'p',
     { part: 'note' },
-    ...links.flatMap(([href, says], nth) => [
-      nth > 0 && ' · ',
-      make('a', { href, target: '_blank', rel: 'noopener' }, says),
-    ]),
+    ...links
+      .filter(([, says]) => says)
+      .flatMap(([href, says], nth) => [
+        nth > 0 && ' · ',
+        make('a', { href, target: '_blank', rel: 'noopener' }, says),
+      ]),
   )
 
 /**
