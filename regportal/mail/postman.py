@@ -6,6 +6,7 @@ import smtplib
 import ssl
 import uuid
 from datetime import UTC, datetime
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, getaddresses
@@ -25,19 +26,29 @@ AS_THEY_ARE = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 
 
 class Policy(EmailPolicy):
-    """How letters are written out: as the standard library does, but for a long address."""
+    """
+    How letters are written out: as the standard library does, but for long addresses and subjects.
+
+    It breaks a subject with letters beyond ASCII into encoded words, and loses blanks between them.
+    """
 
     def fold(self, name: str, value: str) -> str:
         """Return a header as lines."""
-        if name.lower() in AS_THEY_ARE:
-            return f"{name}: {value}{self.linesep}"
-        return str(super().fold(name, value))
+        return self._otherwise(name, value) or str(super().fold(name, value))
 
     def fold_binary(self, name: str, value: str) -> bytes:
         """Return a header as the lines that are sent."""
+        lines = self._otherwise(name, value)
+        return lines.encode("ascii") if lines else super().fold_binary(name, value)
+
+    def _otherwise(self, name: str, value: str) -> str | None:
+        """Return the lines of a header that the library would not write as it must be."""
         if name.lower() in AS_THEY_ARE:
-            return self.fold(name, value).encode()
-        return super().fold_binary(name, value)
+            return f"{name}: {value}{self.linesep}"
+        if name.lower() == "subject" and not value.isascii():
+            words = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
+            return f"{name}: {words}{self.linesep}"
+        return None
 
 
 POLICY = Policy(linesep="\r\n")

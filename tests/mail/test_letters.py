@@ -88,6 +88,8 @@ def parts(message):
     [
         ("en", "Was this you? All prices on two pages"),
         ("de", "Waren Sie das? Größen, Maße und Übergänge für Förderbänder: " + "ä" * 120),
+        ("de", "300 Widgets für Köln „Größe“ ist jetzt in „Vergleich der Anbieter“ und „hier“"),
+        ("ar", "انتقلت 300 Widgets für Köln إلى «Comparing suppliers»"),
         ("ar", "هل كنت أنت؟ كل أسعار المنتجات على صفحتين فقط، مع خصومات الكميات ومواعيد التسليم"),
     ],
 )
