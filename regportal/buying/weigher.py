@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import groupby
+from itertools import groupby, takewhile
 from time import perf_counter
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -35,7 +34,7 @@ from regportal.outbox.actions import News, owe_all
 from regportal.store.bulk import insert_all
 from regportal.store.documents import Published, Shelf
 from regportal.store.sessions import Store
-from regportal.tracking.actions import read_log
+from regportal.tracking.actions import Place, read_log
 from regportal.tracking.models import EntryKind, LogEntry
 from regportal.tracking.shards import shards_in
 
@@ -62,7 +61,8 @@ def weigh(
 
     def some(session: Session, shard: int) -> tuple[int, float]:
         begun = perf_counter()
-        read = _weigh_some(session, shelf.published(session), shard, size, now=now)
+        sizes = (size, limit or MOST)
+        read = _weigh_some(session, shelf.published(session), shard, sizes, now=now)
         return read, perf_counter() - begun
 
     while shards := _waiting(store):
@@ -98,11 +98,11 @@ def _waiting(store: Store) -> Sequence[int]:
 
 
 def _weigh_some(
-    session: Session, published: Published, shard: int, limit: int, *, now: datetime
+    session: Session, published: Published, shard: int, sizes: Sequence[int], *, now: datetime
 ) -> int:
     """Weigh the next lines of a shard and keep the place; return how many there were."""
     mark = own_place(session, shard)
-    read = read_log(session, shard, mark.place, limit) if mark else ()
+    read = _read_on(session, shard, mark.place, sizes) if mark else ()
     if not mark or not read:
         return 0
     followed = Followed.of(session, published)
@@ -123,10 +123,40 @@ def _weigh_some(
     return len(lines)
 
 
-def _together(line: Line) -> Any:
+def _read_on(
+    session: Session, shard: int, place: Place, sizes: Sequence[int]
+) -> Sequence[LogEntry]:
+    """
+    Return the next lines of a shard: so many, or more where that is not a moment as a whole.
+
+    In the middle of a moment they end only where more became known at once than any of ``sizes``:
+    the rest of it would have everybody worked out anew who was in its beginning.
+    """
+    read: Sequence[LogEntry] = ()
+    for size in sizes:
+        read = read_log(session, shard, place, size)
+        if len(read) < size:
+            return read
+        last = sum(1 for _ in takewhile(partial(_is_at_once, read[-1]), reversed(read)))
+        if whole := read[: len(read) - last]:
+            return whole
+    return read
+
+
+def _is_at_once(one: LogEntry, other: LogEntry) -> bool:
+    """Return whether lines that follow each other are of one moment."""
+    return _moment(one) == _moment(other)
+
+
+def _moment(line: LogEntry) -> datetime | int:
     """Return by what lines are one: what became known at one moment is weighed at once."""
+    return line.at if line.kind is EntryKind.INTERACTION else line.number
+
+
+def _together(line: Line) -> tuple[datetime, datetime | int]:
+    """Return by what timed lines are one."""
     entry, at = line
-    return (at, entry.at) if entry.kind is EntryKind.INTERACTION else entry.number
+    return at, _moment(entry)
 
 
 def _timed(last: datetime | None, read: Iterable[LogEntry]) -> Iterator[Line]:

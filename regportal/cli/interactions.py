@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -67,8 +68,8 @@ def interactions(
     with opened() as here, _told_to(refusals) as tell, _read(file) as (text, size):
         with here.store.read() as session:
             site = Site.of(here.shelf.published(session))
-        pepper, now = here.settings.pepper_text, datetime.now(UTC)
-        terms = Terms(site, pepper, wanted_files(files), now, dry=dry_run)
+        pepper = here.settings.pepper_text
+        terms = Terms(site, pepper, wanted_files(files), partial(datetime.now, UTC), dry=dry_run)
         report = Report(on_refused=tell)
         with click.progressbar(length=size, label="Importing", file=sys.stderr) as bar:
             lines = Lines(text, bar.update)

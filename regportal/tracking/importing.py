@@ -72,7 +72,8 @@ class Terms:
     pepper: str
     is_wanted: Callable[[str], bool]
     """Whether a path of a log is one of the files."""
-    now: datetime
+    clock: Callable[[], datetime]
+    """Tells the time: what is imported became known when it was written, not when that began."""
     dry: bool = False
     """Only say what would become of it."""
 
@@ -120,7 +121,7 @@ def _row(number: int, told: Any, terms: Terms) -> Row:
     named = isinstance(told, dict) and "id" in told
     whole = told if named or not isinstance(told, dict) else {**told, "id": str(uuid7())}
     event = understand(whole, by_browser=False)
-    if event.occurred_at > terms.now:
+    if event.occurred_at > terms.clock():
         raise NotAnEventError("occurred_at: is in the future")
     if event.occurred_at < EPOCH:
         raise NotAnEventError("occurred_at: is before 1970")
@@ -167,12 +168,12 @@ def _bring_events(store: Store, rows: Sequence[Row], terms: Terms, report: Repor
 def _take_of_contact(session: Session, rows: Sequence[Row], terms: Terms) -> int | None:
     """Take the events of one contact; None where whoever it was is not brought back."""
     address, locale = rows[0].address, terms.site.locale
-    contact = whose(session, address, terms.pepper, locale, now=terms.now)
+    contact = whose(session, address, terms.pepper, locale, now=terms.clock())
     if contact is None:
         return None
     staff = is_ignored(terms.site, None, contact.email)
     teller = Teller(Source.IMPORT, contact_id=contact.id, own_staff=staff)
-    return take(session, teller, [row.event for row in rows], now=terms.now)
+    return take(session, teller, [row.event for row in rows], now=terms.clock())
 
 
 # --- the log of a web server ---
@@ -189,7 +190,7 @@ def _bring_log(store: Store, lines: Lines, terms: Terms, report: Report) -> None
         except (NotALineError, NotAnEventError) as error:
             report.refuse(number, str(error))
             continue
-        if line.at > terms.now:
+        if line.at > terms.clock():
             report.refuse(number, "the moment is in the future")
             continue
         waiting += downloads.add(line)
@@ -207,7 +208,7 @@ def _bring_sittings(
 
     def work(session: Session) -> int:
         return sum(
-            take(session, _visitor_of(one, terms), one.events(terms.pepper), now=terms.now)
+            take(session, _visitor_of(one, terms), one.events(terms.pepper), now=terms.clock())
             for one in sittings
         )
 

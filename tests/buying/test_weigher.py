@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying import actions
+from regportal.buying.following import Following
 from regportal.buying.schema import AtLeast, Buying, Condition, Enter, Phase
+from regportal.buying.weigher import BATCH
 from regportal.connectors.schema import Connector
 from regportal.outbox.models import Message
 from regportal.store.documents import Shelf
@@ -445,6 +447,29 @@ def test_the_size_of_a_transaction_changes_nothing(scene, limit):
         ("unaware", "interest", NOON + 2 * SECOND),
         ("interest", "comparison", NOON + 5 * SECOND),
     ]
+
+
+@pytest.mark.parametrize("limit", [2, 3, 4, 200])
+def test_equal_moments_apart_from_each_other_are_each_read(scene, ann, deal, limit):
+    for seconds in (1, 2, 1, 3, 2, 2, 3):
+        scene.did(ann, "paper", now=NOON + seconds * SECOND)
+    scene.weigh(now=NOON + 4 * SECOND, limit=limit)
+
+    assert told_once(scene) == 7
+
+
+def test_nobody_is_worked_out_anew_in_the_middle_of_a_moment(scene, ann, deal, monkeypatch):
+    scene.did(ann, "paper", now=NOON + SECOND)
+    scene.weigh(now=NOON + SECOND)
+    for seconds in (2, 3):
+        for _ in range(BATCH - 1 + seconds):  # more than are read at first
+            scene.did(ann, "paper", now=NOON + seconds * SECOND)
+    anew = []
+    monkeypatch.setattr(Following, "look_again", lambda *given: anew.append(given))
+    scene.weigh(now=NOON + 4 * SECOND, limit=None)
+
+    assert told_once(scene) == 2 * BATCH + 4
+    assert anew == []
 
 
 def test_weighing_again_changes_nothing(scene):
