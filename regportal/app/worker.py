@@ -10,7 +10,7 @@ from regportal.buying.alerts.actions import tell as tell_readers
 from regportal.buying.alerts.letters import LETTERS as ALERT_LETTERS
 from regportal.buying.backtest import trials
 from regportal.buying.backtest.beside import try_what_waits
-from regportal.buying.passing import find_lost, pass_time
+from regportal.buying.passing import find_lost, pass_time, score_everybody
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
 from regportal.connectors.base import Connector, Deliver, connector_for, secrets_of
@@ -64,6 +64,8 @@ class Worker:
         url = self._settings.database_url.get_secret_value()
         self._engine = Engine(url, self._settings.instance, clock=clock)
         self._lines: dict[str, _Line] = {}
+        self._scored: int | None = None
+        """Under which publication everybody was last looked for who has no score."""
         app.extensions["regportal.wake"] = self.wake
 
     def start(self) -> None:
@@ -154,7 +156,14 @@ class Worker:
     def _weigh(self, now: datetime) -> datetime | None:
         """Work out what the log means for opportunities, and then what time alone does."""
         held = weigh(self._store, self._shelf, now=now)
-        return held or pass_time(self._store, self._shelf, now=now)
+        if held:
+            return held
+        with self._store.read() as session:
+            published = self._shelf.published(session).number
+        if published != self._scored:
+            score_everybody(self._store, self._shelf, now=now)
+            self._scored = published
+        return pass_time(self._store, self._shelf, now=now)
 
     def _try(self, now: datetime) -> datetime | None:
         """Run the back-tests that programs asked for, each in a process beside us."""

@@ -21,7 +21,8 @@ from regportal.buying.news import tell_moves
 from regportal.buying.overrides import next_end, over
 from regportal.buying.people import Person, people_of
 from regportal.buying.place import next_lines, own_every_place
-from regportal.buying.scores.actions import cool, next_wake
+from regportal.buying.scores.actions import cool, forget_gone, next_wake, score, unscored
+from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.models import ScoreCrossing
 from regportal.buying.scores.news import tell
 from regportal.buying.shadow import Followed, find_lost_shadows
@@ -76,6 +77,22 @@ def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
             found = min((at for at in (due, fades, ends) if at is not None), default=None)
             return None if found is None else max(found, now + SOON)
         _do(store, shelf, work, until, now)
+
+
+def score_everybody(store: Store, shelf: Shelf, *, now: datetime) -> None:
+    """
+    Let everybody stand under every score as it is written now, some people a transaction.
+
+    Nothing is kept under scores that went. It can be stopped and begun again: whoever stands
+    already is left where he is.
+    """
+    store.write(lambda session: forget_gone(session, shelf.published(session)))
+    while True:
+        with store.read() as session:
+            if not unscored(session, shelf.published(session)):
+                return
+            until = _horizon(session, now)
+        _do(store, shelf, _score, until, now)
 
 
 def find_lost(session: Session, *, now: datetime) -> None:
@@ -244,6 +261,15 @@ def _cool(followed: Followed, at: Moments) -> None:
     """Let the scores whose time has come pass their thresholds; rules that ask look again."""
     live = followed.live
     found = cool(live.session, live.published, now=at.until)
+    tell(live.session, live.published, found.news, now=at.now)
+    look_at_scores(followed, found.crossings, at.known)
+
+
+def _score(followed: Followed, at: Moments) -> None:
+    """Let some stand under scores under which they do not stand yet; rules that ask look again."""
+    live = followed.live
+    heard = Heard(anew={*unscored(live.session, live.published)})
+    found = score(live.session, live.published, heard, now=at.now)
     tell(live.session, live.published, found.news, now=at.now)
     look_at_scores(followed, found.crossings, at.known)
 

@@ -2,8 +2,8 @@
 What the log means for scores: states, passed thresholds, and the news of them.
 
 The weigher calls :func:`score` once for each batch of lines, in its own transaction.
-The worker calls :func:`cool` when the earliest :func:`next_wake` has come, and
-:func:`score_everybody` after a publication that changed a score.
+The worker calls :func:`cool` when the earliest :func:`next_wake` has come, and looks for whom
+:func:`unscored` names when it starts and after a publication that changed a score.
 """
 
 import uuid
@@ -30,14 +30,12 @@ from regportal.buying.scores.keeping import (
     states_of,
 )
 from regportal.buying.scores.models import ScoreState
-from regportal.buying.scores.news import tell
 from regportal.buying.scores.people import facts_known, signs_known
 from regportal.buying.scores.profile import Facts, points_of
 from regportal.buying.scores.schema import Score
 from regportal.buying.scores.scoring import Scoring
 from regportal.identity.models import Contact
-from regportal.store.documents import Published, Shelf
-from regportal.store.sessions import Store
+from regportal.store.documents import Published
 
 PAGE = 200
 """People scored anew in one transaction."""
@@ -113,31 +111,34 @@ def next_wake(session: Session) -> datetime | None:
     return found
 
 
-def score_everybody(store: Store, shelf: Shelf, *, now: datetime) -> int:
+def forget_gone(session: Session, published: Published) -> None:
+    """Remove what is kept under scores that are not published any more."""
+    kept = [score.key for score in published.all(Score)]
+    session.execute(sa.delete(STATE).where(STATE.c.score.not_in(kept)))
+
+
+def unscored(session: Session, published: Published) -> Sequence[uuid.UUID]:
     """
-    Work out every score from the log again, some people at a time; return how many they were.
+    Return some who do not stand under every score as it is written now, whatever they did.
 
-    It can be stopped and begun again: what is kept afterwards is the same.
+    It looks at everybody: for when scores became others, not for each line of the log.
     """
-    last, count = uuid.UUID(int=0), 0
-    while True:
-
-        def work(session: Session, after: uuid.UUID = last) -> Sequence[uuid.UUID]:
-            published = shelf.published(session)
-            ids = session.scalars(
-                sa.select(Contact.id)
-                .where(Contact.id > after, Contact.id == Contact.person_id)
-                .order_by(Contact.id)
-                .limit(PAGE)
-            ).all()
-            found = score(session, published, Heard(anew={*ids}), now=now)
-            tell(session, published, found.news, now=now)
-            return ids
-
-        page = store.write(work)
-        if not page:
-            return count
-        last, count = page[-1], count + len(page)
+    for scoring in scorings_of(published):
+        there = sa.exists().where(
+            STATE.c.contact_id == Contact.id,
+            STATE.c.score == scoring.key,
+            STATE.c.version == scoring.version,
+        )
+        some = (
+            sa.select(Contact.id)
+            .where(Contact.id == Contact.person_id, ~there)
+            .order_by(Contact.id)
+            .limit(PAGE)
+        )
+        found = session.scalars(some).all()
+        if found:
+            return found
+    return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from regportal.buying.scores.actions import next_wake, score_everybody
+from regportal.buying.passing import score_everybody
+from regportal.buying.scores.actions import next_wake
 from regportal.buying.scores.heard import Heard
 from regportal.buying.scores.models import ScoreState
 from regportal.buying.scores.reading import at_least, best
