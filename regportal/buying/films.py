@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from regportal.buying.facts import Watched
 from regportal.buying.standing import NEVER, Ring
 from regportal.tracking.rules import merged
 
-MOST_PIECES = 100
+MOST_PIECES = 40
 """Of one film no more stretches are remembered than these: those that were seen last."""
+MOST_TOLD = 5
+"""Of one telling no more stretches count than these: the longest. Between two pauses are few."""
 MOST_FILMS = 20
 """Of one person no more films are remembered than these: those that were watched last."""
 WHOLE = 100
@@ -31,9 +33,10 @@ def watched_in(kind: str, properties: Mapping[str, Any]) -> Watched | None:
         return None
     told = properties.get("watched", ())
     stretches = merged((_thousandths(start), _thousandths(end)) for start, end in told)
+    longest = sorted((end - start, start, end) for start, end in stretches)[-MOST_TOLD:]
     length = properties.get("duration")
     whole = _thousandths(length) if length else None
-    return Watched(tuple((start, end) for start, end in stretches), whole)
+    return Watched(tuple(sorted((start, end) for _, start, end in longest)), whole)
 
 
 def _thousandths(seconds: float) -> int:
@@ -49,10 +52,9 @@ class Piece(NamedTuple):
     at: int
     sign: Hashable
 
-    @property
-    def newness(self) -> tuple[int, str]:
-        """Return by what it is newer than another."""
-        return self.at, str(self.sign)
+
+newness = itemgetter(2, 3)
+"""By what a piece is newer than another: its moment, and its sign."""
 
 
 class Film:
@@ -93,8 +95,7 @@ class Film:
             self.length, self.length_told = told, at
         self._lay(watched, at, sign)
         if len(self.pieces) > MOST_PIECES:
-            newest = sorted(self.pieces, key=attrgetter("newness"))[-MOST_PIECES:]
-            self.pieces = sorted(newest)
+            self.pieces = sorted(sorted(self.pieces, key=newness)[-MOST_PIECES:])
         is_new = before != (self.pieces, self.length)
         if is_new:
             self._found.clear()
@@ -103,9 +104,10 @@ class Film:
     def _lay(self, watched: Watched, at: int, sign: Hashable) -> None:
         """Put what one interaction tells over what is older, and under what is newer."""
         new = [Piece(start, end, at, sign) for start, end in watched.stretches]
-        newness = at, str(sign)
-        newer = [p for p in self.pieces if p.at >= at and p.newness >= newness]
-        older = [p for p in self.pieces if p.at <= at and p.newness < newness]
+        own, newer, older = (at, sign), list[Piece](), self.pieces
+        if older and max(map(newness, older)) >= own:
+            newer = [piece for piece in self.pieces if newness(piece) >= own]
+            older = [piece for piece in self.pieces if newness(piece) < own]
         self.pieces = sorted([*newer, *_without(new, newer), *_without(older, new)])
 
     def seen(self, after: int = NEVER) -> int:
@@ -115,9 +117,11 @@ class Film:
         >>> Film([Piece(0, 300, 7, "a"), Piece(300, 500, 9, "b")], 600).seen(7)
         33
         """
-        if not self.length:
+        whole = self.length
+        if not whole:
             return 0
-        return sum(map(self._counts, (p for p in self.pieces if p.at > after))) // self.length
+        pieces = (piece for piece in self.pieces if piece.at > after and piece.start < whole)
+        return WHOLE * sum(min(piece.end, whole) - piece.start for piece in pieces) // whole
 
     def reached(self, share: int) -> tuple[int, Signs] | None:
         """
@@ -136,43 +140,40 @@ class Film:
 
     def _look(self, share: int) -> tuple[int, Signs] | None:
         """Go back from what was seen last until there is enough."""
-        if not self.length:
+        whole = self.length
+        if not whole:
             return None
-        lacking, signs = share * self.length, []
-        for piece in sorted(self.pieces, key=attrgetter("newness"), reverse=True):
-            seen = self._counts(piece)
+        lacking, signs = share * whole, []
+        for piece in sorted(self.pieces, key=newness, reverse=True):
+            seen = min(piece.end, whole) - piece.start
             if seen > 0:
                 signs.append(piece.sign)
-                lacking -= seen
+                lacking -= WHOLE * seen
             if lacking <= 0:
                 return piece.at, tuple(dict.fromkeys(reversed(signs)))
         return None
 
-    def _counts(self, piece: Piece) -> int:
-        """Return how much of the film a piece is, in hundredths of milliseconds."""
-        return WHOLE * max(0, min(piece.end, self.length or 0) - piece.start)
-
     @property
-    def newest(self) -> tuple[int, str]:
+    def newest(self) -> tuple[Any, ...]:
         """Return when it was watched last."""
-        return max((piece.newness for piece in self.pieces), default=(NEVER, ""))
+        return max(map(newness, self.pieces), default=(NEVER,))
 
 
 def _without(pieces: Sequence[Piece], others: Sequence[Piece]) -> Iterator[Piece]:
     """Yield what of some pieces is under none of the others; both in the order of the film."""
-    first = 0
+    place, last = 0, len(others)
     for piece in pieces:
-        start = piece.start
-        while first < len(others) and others[first].end <= start:
-            first += 1
-        for other in others[first:]:
-            if other.start >= piece.end:
-                break
-            if start < other.start:
-                yield piece._replace(start=start, end=other.start)
-            start = max(start, other.end)
-        if start < piece.end:
-            yield piece._replace(start=start)
+        start, end, at, sign = piece
+        while place < last and others[place][1] <= start:
+            place += 1
+        here = place
+        while here < last and others[here][0] < end:
+            if start < others[here][0]:
+                yield Piece(start, others[here][0], at, sign)
+            start = max(start, others[here][1])
+            here += 1
+        if start < end:
+            yield piece if start == piece[0] else Piece(start, end, at, sign)
 
 
 class Films:

@@ -19,6 +19,7 @@ Way = tuple[Literal, ...]
 MOST_WAYS = 128
 """More ways than these are not gone through: what can be seen only there is not seen."""
 MOST_TOUCHED = 100
+MOST_FILMED = 3
 """Conditions that one interaction may meet: each of them costs time whenever it happens."""
 
 
@@ -100,14 +101,23 @@ def _too_dear(buying: Buying) -> Iterator[tuple[Path, str]]:
         if condition.event:
             by_event[condition.event].append(condition)
     for event, told in by_event.items():
-        met = min(_most_met(told, _categories), _most_met(told, _objects))
+        met = _most_met(told)
         if met > MOST_TOUCHED:
             says = f"one {event} could meet {met} conditions: at most {MOST_TOUCHED} may ask for it"
             yield ("phases",), says
+        met = _most_met([condition for condition in told if condition.watched])
+        if met > MOST_FILMED:
+            says = f"one {event} could meet {met} conditions that ask how much was watched"
+            yield ("phases",), f"{says}: at most {MOST_FILMED} may"
 
 
-def _most_met(told: Sequence[Condition], chosen: Callable[[Condition], Chosen]) -> int:
+def _most_met(told: Sequence[Condition]) -> int:
     """Return how many of these conditions one interaction can meet at most, by what it is about."""
+    return min(_most_named(told, chosen) for chosen in (_categories, _objects))
+
+
+def _most_named(told: Sequence[Condition], chosen: Callable[[Condition], Chosen]) -> int:
+    """Return how many of these conditions choose the same, or anything."""
     listed = [names for each in told if isinstance(names := chosen(each), frozenset)]
     often = Counter(name for names in listed for name in names)
     return len(told) - len(listed) + max(often.values(), default=0)

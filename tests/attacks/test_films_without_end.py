@@ -1,7 +1,7 @@
 """Telling of films by the thousand, in splinters, so that what is remembered grows for ever."""
 
 from regportal.buying.facts import Watched
-from regportal.buying.films import MOST_FILMS, MOST_PIECES, Films
+from regportal.buying.films import MOST_FILMS, MOST_PIECES, MOST_TOLD, Films, watched_in
 from regportal.store.compact import write_json
 
 LENGTH = 3_600_000
@@ -42,3 +42,12 @@ def test_a_splinter_never_counts_for_more_than_it_is():
     told(films, "eve", titles=1, events=40)
 
     assert films.each["eve", "film 0"].seen() <= 100 * MOST_PIECES * 100 // LENGTH
+
+
+def test_of_what_is_told_at_once_the_longest_stretches_count():
+    told = [[10 * number, 10 * number + 1 + number % 9] for number in range(90)]
+    stretches = watched_in("video_watch", {"watched": told, "duration": 900}).stretches
+
+    assert len(stretches) == MOST_TOLD
+    assert {end - start for start, end in stretches} == {9_000}
+    assert list(stretches) == sorted(stretches)

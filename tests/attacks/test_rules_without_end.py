@@ -92,3 +92,13 @@ def test_no_interaction_meets_more_conditions_than_can_be_answered_quickly():
     assert said(model(f"any: [{alike}]", 3)) == [
         "one page_view could meet 132 conditions: at most 100 may ask for it"
     ]
+
+
+def test_nor_more_that_go_through_all_that_was_watched():
+    shares = ", ".join(f"{{event: video_watch, watched: {share}%}}" for share in (10, 40, 70))
+    others = "{event: video_watch, where: {category: demo}, watched: 90%}"
+
+    assert said(model(f"any: [{shares}]")) == []
+    assert said(model(f"any: [{shares}, {others}]")) == [
+        "one video_watch could meet 4 conditions that ask how much was watched: at most 3 may"
+    ]

@@ -42,7 +42,14 @@ def test_the_index_finds_the_rules_that_a_loop_over_all_of_them_finds():
 
     assert done.exit_code == 0
     assert [set(one) for one in told["rounds"]] == [
-        {"indexed", "naive loop", "heard and settled", "default model", "dearest model"}
+        {
+            "indexed",
+            "naive loop",
+            "heard and settled",
+            "default model",
+            "dearest model",
+            "dearest of films",
+        }
     ] * 3
 
 
