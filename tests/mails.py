@@ -1,9 +1,10 @@
 """A mail server for tests: it keeps what it is given."""
 
-import socket
 from contextlib import contextmanager
 
 from aiosmtpd.controller import Controller
+
+from tools.ports import free_port
 
 
 class Box:
@@ -21,8 +22,7 @@ class Box:
 def mail_server():
     """Take mail on a free port; lines longer than RFC 5321 allows are refused."""
     box = Box()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
     try:

@@ -7,7 +7,7 @@ import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from socket import create_connection, create_server
+from socket import create_connection
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,12 +29,6 @@ http {{
   {servers}
 }}
 """
-
-
-def free_port():
-    """Return a port nobody listens on."""
-    with create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def in_the_docs(page, language):

@@ -13,8 +13,8 @@ import requests
 
 from tests.keys import strokes
 from tests.patience import PATIENCE
-from tests.web_servers import free_port
 from tools.ensure_browser import WEBKIT, XVFB, ensure
+from tools.ports import free_port
 
 FRAME = "(document.querySelector('regportal-gate')?.shadowRoot ?? document).querySelector('iframe')"
 

@@ -7,7 +7,6 @@ Play the demo's five steps in a browser and keep pictures of it.
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tools.ensure_browser import ensure
+from tools.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 WHERE = ROOT / "docs" / "images"
@@ -43,7 +43,7 @@ Look = Callable[[str], None]
 @contextlib.contextmanager
 def demo(folder: Path, *options: str, port: int | None = None) -> Iterator[str]:
     """Run the demo in a folder; give the address of its second origin, and end it."""
-    port = port or free_ports()
+    port = port or free_port(together=2)
     command = [sys.executable, "-m", "regportal", "demo", "--port", str(port), *options]
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("REGPORTAL_")
@@ -115,17 +115,6 @@ def play(page: Page, site: str, look: Look = lambda _: None, *, banner: str | No
     page.goto(f"{site}/story")
     page.get_by_text("That is all of it.").wait_for()
     look("end")
-
-
-def free_ports() -> int:
-    """Return a port that is free, and the next one too."""
-    while True:
-        with socket.socket() as one, socket.socket() as next_one:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                next_one.bind(("127.0.0.1", port + 1))
-                return port
 
 
 def _next(page: Page, site: str, button: str) -> None:

@@ -21,9 +21,10 @@ import sqlalchemy as sa
 from regportal.store.sessions import Store, make_engine
 from tests.crash.accounts import left_to_do, violations
 from tests.crash.clients import Book, Crm, Visitor
-from tests.crash.processes import Cast, Process, free_port
+from tests.crash.processes import Cast, Process
 from tests.crash.receiver import Receiver
 from tests.crash.site import SECRET, documents
+from tools.ports import free_port
 
 VISITORS, CRMS = 5, 2
 DRAINED_WITHIN = 200.0  # the longest lease, a letter's, and what waits behind it

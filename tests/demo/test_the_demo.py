@@ -15,7 +15,8 @@ from werkzeug.serving import make_server
 from tests.browsing import go
 from tests.patience import PATIENCE
 from tests.visiting import BY_A_PERSON
-from tools.screenshots import demo, free_ports, play
+from tools.ports import free_port
+from tools.screenshots import demo, play
 
 ICON = "favicon.ico"
 A_PERSONS = (
@@ -121,7 +122,7 @@ def test_every_page_can_be_used_by_everybody(page, site, scheme, width):
 
 
 def test_a_second_start_finds_its_place_and_a_fresh_one_begins_anew(page, tmp_path):
-    port = free_ports()
+    port = free_port(together=2)
     for options, day in (((), "Day 1"), ((), "Day 2"), (("--fresh",), "Day 1")):
         with demo(tmp_path, *options, port=port) as address:
             go(page, address)
@@ -134,7 +135,7 @@ def test_a_second_start_finds_its_place_and_a_fresh_one_begins_anew(page, tmp_pa
 
 
 def test_ctrl_c_ends_it_and_leaves_nothing_running(tmp_path):
-    port = free_ports()
+    port = free_port(together=2)
     command = [sys.executable, "-m", "regportal", "demo", "--port", str(port)]
     running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     while "Ctrl-C" not in (running.stdout.readline()):
@@ -169,7 +170,7 @@ def test_a_port_in_use_is_said_in_one_sentence(tmp_path):
 @pytest.fixture
 def silent_portal(pages):
     """A portal whose script comes and whose gates do not; it is the page's own origin."""
-    port = free_ports()
+    port = free_port(together=2)
     origin = f"http://localhost:{port}"
     stage = pages.extensions["demo.stage"]
     pages.extensions["demo.stage"] = type(stage)(

@@ -11,8 +11,9 @@ from regportal.app import scripts, web_root
 from regportal.cli.snippet import snippet_of
 from tests.embedding.engines import engine, started  # noqa: F401 - fixtures
 from tests.portal import Portal, served
-from tests.web_servers import free_port, in_the_docs, nginx
+from tests.web_servers import in_the_docs, nginx
 from tools.ensure_browser import NGINX, ensure
+from tools.ports import free_port
 
 SITE = """
 site:

@@ -12,8 +12,9 @@ from werkzeug.routing import AnyConverter, UUIDConverter
 
 from regportal.app import scripts, web_root
 from tests.portal import FIREFOX, Portal, served
-from tests.web_servers import free_port, nginx
+from tests.web_servers import nginx
 from tools.ensure_browser import NGINX, ensure
+from tools.ports import free_port
 
 CACHE = """
 proxy_cache_path {folder}/cache keys_zone=all:1m;

@@ -7,8 +7,9 @@ import pytest
 import requests
 
 from tests.portal import FIREFOX, served
-from tests.web_servers import free_port, in_the_docs, running
+from tests.web_servers import in_the_docs, running
 from tools.ensure_browser import APACHE, CADDY, ensure
+from tools.ports import free_port
 
 pytestmark = pytest.mark.soak
 

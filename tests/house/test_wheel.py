@@ -4,7 +4,6 @@ import contextlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import pytest
 import requests
 
 from tests.patience import PATIENCE
+from tools.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SITE = """\
@@ -114,9 +114,7 @@ def machine(environment, tmp_path):
 class Machine:
     def __init__(self, programs, folder):
         self.program, self.folder = programs / "regportal", folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.environment = {
             "HOME": str(folder),
             "PATH": f"{programs}:/usr/bin:/bin",
