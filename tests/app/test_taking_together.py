@@ -95,12 +95,12 @@ def writer_held(portal, serving):
     _, server = serving
     held, free = threading.Event(), threading.Event()
 
-    def hold(session):
-        del session
+    def hold(_session, abouts):
         held.set()
         free.wait(PATIENCE)
+        return abouts
 
-    waiting = threading.Thread(target=portal.store.write, args=(hold,))
+    waiting = threading.Thread(target=portal.store.write_together, args=(hold, None))
     waiting.start()
     assert held.wait(PATIENCE)
 

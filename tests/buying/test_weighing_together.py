@@ -27,6 +27,7 @@ from tests.buying.scene import CRM, NOON, PRICES, Scene
 from tests.buying.test_state_is_replay import Life
 from tests.buying.test_weigher import late, told_once
 from tests.databases import made
+from tests.patience import until
 from tests.portal import patiently
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
@@ -111,10 +112,12 @@ def test_what_three_workers_keep_is_what_a_replay_gives_however_long(scene, data
 
 
 def weigh_shard(scene, shard, limit, now):
-    """Weigh some lines of one shard, whichever is the oldest."""
-    scene.store.write(
-        lambda session: _weigh_some(session, scene.shelf.published(session), shard, limit, now=now)
-    )
+    """Weigh some lines of a shard in which lines wait, as soon as nobody else's holds them back."""
+
+    def work(session):
+        return _weigh_some(session, scene.shelf.published(session), shard, (limit,), now=now)
+
+    assert until(lambda: scene.store.write(work))
 
 
 def weigh_some(life):
