@@ -21,9 +21,9 @@ Fits = Callable[[str], bool]
 LAYOUT = 1
 """How standings are laid out: with another number those that are kept are no good any more."""
 HELD = 16
+"""Models that are kept ready."""
 FILMS = "films"
 """How what was watched is counted: shares of one film are asked of the same stretches."""
-"""Models that are kept ready."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How much of a film somebody watched: every stretch of it, and when it was seen last."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -42,6 +42,19 @@ def watched_in(kind: str, properties: Mapping[str, Any]) -> Watched | None:
 def _thousandths(seconds: float) -> int:
     """Return seconds in milliseconds: shares of whole numbers are exact."""
     return round(seconds * 1000)
+
+
+def share_of(stretches: Iterable[tuple[int, int]], whole: int | None) -> int:
+    """
+    Return how much of a film these stretches are, none over another: in percent, rounded down.
+
+    >>> share_of([(0, 300), (500, 700)], 600), share_of([(0, 300)], None)
+    (66, 0)
+    """
+    if not whole:
+        return 0
+    seen = sum(min(end, whole) - start for start, end in stretches if start < whole)
+    return WHOLE * seen // whole
 
 
 class Piece(NamedTuple):
@@ -117,11 +130,8 @@ class Film:
         >>> Film([Piece(0, 300, 7, "a"), Piece(300, 500, 9, "b")], 600).seen(7)
         33
         """
-        whole = self.length
-        if not whole:
-            return 0
-        pieces = (piece for piece in self.pieces if piece.at > after and piece.start < whole)
-        return WHOLE * sum(min(piece.end, whole) - piece.start for piece in pieces) // whole
+        since = ((piece.start, piece.end) for piece in self.pieces if piece.at > after)
+        return share_of(since, self.length)
 
     def reached(self, share: int) -> tuple[int, Signs] | None:
         """
@@ -192,7 +202,10 @@ class Films:
         """Take in what somebody watched of a film; return whether that made a difference."""
         if watched is None:
             return False
-        film = self.each.setdefault((who, thing), Film())
+        film = self.each.get((who, thing))
+        if film is not None:
+            return film.watch(watched, at, sign)
+        film = self.each[who, thing] = Film()
         is_new = film.watch(watched, at, sign)
         theirs = [name for name in self.each if name[0] == who]
         if len(theirs) > MOST_FILMS:

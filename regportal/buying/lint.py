@@ -19,8 +19,9 @@ Way = tuple[Literal, ...]
 MOST_WAYS = 128
 """More ways than these are not gone through: what can be seen only there is not seen."""
 MOST_TOUCHED = 100
-MOST_FILMED = 3
 """Conditions that one interaction may meet: each of them costs time whenever it happens."""
+MOST_FILMED = 3
+"""The same of those that ask how much of a film was watched: they look at all of its stretches."""
 
 
 def lints(buying: Buying) -> Iterator[tuple[Path, str]]:

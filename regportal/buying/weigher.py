@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import groupby, takewhile
+from itertools import groupby
 from time import perf_counter
 
 from sqlalchemy.orm import Session
@@ -137,15 +137,12 @@ def _read_on(
         read = read_log(session, shard, place, size)
         if len(read) < size:
             return read
-        last = sum(1 for _ in takewhile(partial(_is_at_once, read[-1]), reversed(read)))
-        if whole := read[: len(read) - last]:
-            return whole
+        whole = len(read)
+        while whole and _moment(read[whole - 1]) == _moment(read[-1]):
+            whole -= 1
+        if whole:
+            return read[:whole]
     return read
-
-
-def _is_at_once(one: LogEntry, other: LogEntry) -> bool:
-    """Return whether lines that follow each other are of one moment."""
-    return _moment(one) == _moment(other)
 
 
 def _moment(line: LogEntry) -> datetime | int:

@@ -81,10 +81,8 @@ class Workers:
             one.close()
 
 
-@on_postgres
-@pytest.mark.parametrize("seed", range(6))
-def test_what_three_workers_keep_is_what_a_replay_gives(scene, database_url, seed):
-    life = Life(scene, seed, COMPANIES)
+def live_beside_workers(life, database_url):
+    """Let things happen while workers weigh them, and compare what they kept with a replay."""
     with Workers(database_url, lambda: life.now) as workers:
         for _ in range(40):
             life.happens()
@@ -92,7 +90,13 @@ def test_what_three_workers_keep_is_what_a_replay_gives(scene, database_url, see
     assert workers.failed == []
     assert life.differences() == []
     assert life.torn() == []
-    told_once(scene)
+    told_once(life.scene)
+
+
+@on_postgres
+@pytest.mark.parametrize("seed", range(6))
+def test_what_three_workers_keep_is_what_a_replay_gives(scene, database_url, seed):
+    live_beside_workers(Life(scene, seed, COMPANIES), database_url)
 
 
 @on_postgres
@@ -101,14 +105,7 @@ def test_what_three_workers_keep_is_what_a_replay_gives(scene, database_url, see
 def test_what_three_workers_keep_is_what_a_replay_gives_however_long(scene, database_url, seed):
     life = Life(scene, seed, COMPANIES)
     for _ in range(5):
-        with Workers(database_url, lambda: life.now) as workers:
-            for _ in range(40):
-                life.happens()
-
-        assert workers.failed == []
-        assert life.differences() == []
-        assert life.torn() == []
-        told_once(scene)
+        live_beside_workers(life, database_url)
 
 
 def weigh_shard(scene, shard, limit, now):

@@ -151,7 +151,7 @@ def _deeds(scoring: Scoring, whom: _Whom, at: float) -> Iterator[tuple[int, Row]
     again = Standing()
     for sign in whom.signs:
         when = sign.occurred_at.timestamp()
-        for rule, counts in again.asked(scoring, *heard_of(sign)):
+        for rule, counts in again.asked(scoring, heard_of(sign)):
             points = rule.points if counts else 0
             now = left(Sum(points, when), at, scoring.half_lives[rule.group])
             yield (

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from regportal.buying.facts import Watched
-from regportal.buying.films import MOST_PIECES, WHOLE
+from regportal.buying.films import MOST_PIECES, share_of
 from regportal.tracking.rules import merged
 
 
@@ -39,7 +39,5 @@ def seen(held: Seen | None, watched: Watched, at: float, name: str) -> Seen | No
     every = [(start, end) for start, end in merged((*held.stretches, *watched.stretches))]
     longest = sorted(every, key=lambda one: one[0] - one[1])[:MOST_PIECES]
     length = watched.length or held.length
-    share = 0
-    if length:
-        share = WHOLE * sum(max(0, min(end, length) - start) for start, end in longest) // length
-    return Seen((at, name), tuple(sorted(longest)), length, max(held.best, share))
+    best = max(held.best, share_of(longest, length))
+    return Seen((at, name), tuple(sorted(longest)), length, best)

@@ -43,10 +43,22 @@ class Parts(NamedTuple):
         return min(float(HIGHEST), max(0.0, sum(self)))
 
 
-def heard_of(sign: Sign) -> tuple[str, str | None, float, str, tuple[str, Watched] | None]:
-    """Return what a standing hears of something that somebody did."""
+class Told(NamedTuple):
+    """What a standing hears of something that somebody did."""
+
+    kind: str
+    category: str | None
+    at: float
+    name: str
+    """What names it: it keeps signs of one moment in order."""
+    film: tuple[str, Watched] | None = None
+    """Which film it is about, and what of it was watched."""
+
+
+def heard_of(sign: Sign) -> Told:
+    """Return what a standing hears of a sign."""
     film = None if sign.watched is None else (sign.object, sign.watched)
-    return sign.type, sign.category, sign.occurred_at.timestamp(), str(sign.id), film
+    return Told(sign.type, sign.category, sign.occurred_at.timestamp(), str(sign.id), film)
 
 
 @dataclass(slots=True)
@@ -71,51 +83,35 @@ class Standing:
 
     def take(self, scoring: Scoring, sign: Sign) -> bool:
         """Take in something somebody did, as `hear` does."""
-        return self.hear(scoring, *heard_of(sign))
+        return self.hear(scoring, heard_of(sign))
 
-    def hear(
-        self,
-        scoring: Scoring,
-        kind: str,
-        category: str | None,
-        at: float,
-        name: str,
-        film: tuple[str, Watched] | None = None,
-    ) -> bool:
+    def hear(self, scoring: Scoring, told: Told) -> bool:
         """
         Take in one sign; return False where it came too late to be counted in its place.
 
-        Only a rule with a limit, and one about how much of a ``film`` was watched, needs its signs
+        Only a rule with a limit, and one about how much of a film was watched, needs its signs
         in order. After False this standing is good for nothing: it must be made anew from all
         signs.
         """
         if not scoring.score.behaviour:
-            self.last = max(self.last, at)
-            self._felt(scoring, 1, at)
-        for rule, counts in self.asked(scoring, kind, category, at, name, film):
+            self.last = max(self.last, told.at)
+            self._felt(scoring, 1, told.at)
+        for rule, counts in self.asked(scoring, told):
             if counts is None:
                 return False
             if rule.points > 0:
-                self.last = max(self.last, at)
+                self.last = max(self.last, told.at)
             if counts:
-                self._earn(scoring, rule, at)
+                self._earn(scoring, rule, told.at)
         return True
 
-    def asked(
-        self,
-        scoring: Scoring,
-        kind: str,
-        category: str | None,
-        at: float,
-        name: str,
-        film: tuple[str, Watched] | None = None,
-    ) -> Iterator[tuple[Rule, bool | None]]:
+    def asked(self, scoring: Scoring, told: Told) -> Iterator[tuple[Rule, bool | None]]:
         """Yield each rule that a sign is about, and whether it counts; None: it is too late."""
-        for rule in scoring.rules.get(kind, ()):
-            if not rule.concerns(category):
+        for rule in scoring.rules.get(told.kind, ()):
+            if not rule.concerns(told.category):
                 continue
             if rule.share is not None:
-                is_enough = self._brings(rule, rule.share, at, name, film)
+                is_enough = self._brings(rule, rule.share, told)
                 if is_enough is None:
                     yield rule, None
                     return
@@ -124,23 +120,21 @@ class Standing:
             if not rule.caps:
                 yield rule, True
                 continue
-            found = heard(self.rings.get(rule.name, Ring()), rule.caps, at, name)
+            found = heard(self.rings.get(rule.name, Ring()), rule.caps, told.at, told.name)
             if found is None:
                 yield rule, None
                 return
             self.rings[rule.name], counts = found
             yield rule, counts
 
-    def _brings(
-        self, rule: Rule, share: int, at: float, name: str, film: tuple[str, Watched] | None
-    ) -> bool | None:
+    def _brings(self, rule: Rule, share: int, told: Told) -> bool | None:
         """Return whether a sign is the one by which so much was seen; None: it is too late."""
-        if film is None:
+        if told.film is None:
             return False
-        thing, watched = film
+        thing, watched = told.film
         films = self.films.setdefault(rule.name, {})
         before = films.get(thing)
-        after = seen(before, watched, at, name)
+        after = seen(before, watched, told.at, told.name)
         if after is None:
             return None
         films[thing] = after

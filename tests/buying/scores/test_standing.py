@@ -10,7 +10,7 @@ from regportal.buying.scores.crossing import SOON, next_change
 from regportal.buying.scores.decay import rank_needed
 from regportal.buying.scores.schema import Score
 from regportal.buying.scores.scoring import Scoring
-from regportal.buying.scores.standing import Standing
+from regportal.buying.scores.standing import Standing, Told
 from tests.buying.scores import oracle
 from tests.buying.scores.made_up import NOON, scores, signs
 
@@ -23,11 +23,11 @@ TINY = 1e-6
 def heard(scoring, arriving, fixed=0):
     """A standing after these signs; begun anew in the right order where one came too late."""
     standing = Standing(fixed)
-    if all(standing.hear(scoring, *sign) for sign in arriving):
+    if all(standing.hear(scoring, Told(*sign)) for sign in arriving):
         return standing, False
     standing = Standing(fixed)
     for sign in sorted(arriving, key=lambda sign: (sign[2], sign[3])):
-        assert standing.hear(scoring, *sign)
+        assert standing.hear(scoring, Told(*sign))
     return standing, True
 
 

@@ -8,7 +8,7 @@ from regportal.buying.scores.crossing import next_change
 from regportal.buying.scores.profile import facts_of, points_of
 from regportal.buying.scores.rollup import Member, rolled_up
 from regportal.buying.scores.scoring import Scoring
-from regportal.buying.scores.standing import Standing
+from regportal.buying.scores.standing import Standing, Told
 from regportal.documents.reading import read_text
 
 TEXT = (Path(__file__).parents[3] / "docs" / "scores.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_ann_is_worth_what_the_page_says_and_cools_down_when_it_says():
     scoring = Scoring(book.documents["score", "engagement"])
     ann = facts_of("ann@initech.example", [("role", "job-title", "Head of Procurement")])
     standing = Standing(points_of(scoring.score.profile, ann))
-    standing.hear(scoring, "download", "price-list", NOON, "a")
+    standing.hear(scoring, Told("download", "price-list", NOON, "a"))
     parts = standing.parts(scoring, NOON)
     cooled = datetime.fromtimestamp(next_change(scoring, standing, NOON), UTC)
 
