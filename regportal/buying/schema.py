@@ -21,7 +21,7 @@ from regportal.buying.vocabulary import (
     named,
     not_for_ever,
 )
-from regportal.store.schema import Document, Key, Text, span
+from regportal.store.schema import Document, Key, Text, refuse_twice, span
 
 __all__ = ["AtLeast", "Buying", "Condition", "Enter", "Group", "Phase", "Prefix", "Where", "named"]
 
@@ -110,10 +110,7 @@ class Buying(Document):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         """Refuse two phases of one name."""
-        names = [phase.id for phase in self.phases]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"there are two phases called {twice[0]!r}")
+        refuse_twice("phases", "phases", "id", [phase.id for phase in self.phases])
         return self
 
     @property

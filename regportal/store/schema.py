@@ -1,11 +1,11 @@
 """What all documents share: keys, texts, lengths of time; and the site itself."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SPAN = re.compile(r"^([1-9][0-9]{0,4})(s|m|h|d|mo)$")
 UNITS = {
@@ -70,6 +70,22 @@ def span(text: str) -> timedelta:
     if match is None:
         raise ValueError(f"{text!r} is not a length of time like 30m, 2h, 540d or 24mo")
     return int(match[1]) * UNITS[match[2]]
+
+
+def refuse_twice(what: str, field: str, key: str, names: Sequence[str]) -> None:
+    """Raise ValidationError where parts have one name, at the place of each but the first."""
+    faults: list[Any] = [
+        {
+            "type": "value_error",
+            "loc": (field, index, key),
+            "input": name,
+            "ctx": {"error": ValueError(f"there are two {what} called {name!r}")},
+        }
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]
+    if faults:
+        raise ValidationError.from_exception_data(what, faults)
 
 
 def said(text: str | Mapping[str, str], locale: str = "en") -> str:

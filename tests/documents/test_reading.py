@@ -241,10 +241,21 @@ REFUSED = {
         "has more than 32 items",
     ),
     "two phases of one name": (
-        "buying: {phases: [{id: a}, {id: a}]}\n",
-        1,
-        "buying",
+        "buying:\n  phases:\n    - id: a\n    - id: b\n    - label: Again\n      id: a\n",
+        6,
+        "buying.phases[2].id",
         "there are two phases called 'a'",
+    ),
+    "two groups of one name": (
+        "scores:\n  - key: s\n    behaviour:\n"
+        + "".join(
+            f"      - group: {name}\n        half_life: 30d\n"
+            "        points: [{event: call, points: 5}]\n"
+            for name in "aba"
+        ),
+        10,
+        "scores[0].behaviour[2].group",
+        "there are two groups called 'a'",
     ),
     "a time zone there is not": (
         "buying: {timezone: Mars, phases: [{id: a}]}\n",

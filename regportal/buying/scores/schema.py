@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from regportal.buying.vocabulary import Event, Share, only_of_films
-from regportal.store.schema import Document, Key, Span, Text, span
+from regportal.store.schema import Document, Key, Span, Text, refuse_twice, span
 
 HIGHEST = 100
 SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=730)
@@ -291,10 +291,7 @@ class Score(Document):
         """Refuse a score of nothing, two groups of one name, and two names of one threshold."""
         if not (self.profile or self.behaviour or self.temporal):
             raise ValueError("needs at least one of profile, behaviour, temporal")
-        names = [group.group for group in self.behaviour]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"there are two groups called {twice[0]!r}")
+        refuse_twice("groups", "behaviour", "group", [group.group for group in self.behaviour])
         at = list(self.thresholds.values())
         same = sorted({one for one in at if at.count(one) > 1})
         if same:
