@@ -33,6 +33,26 @@ def lints(buying: Buying) -> Iterator[tuple[Path, str]]:
     yield from _too_dear(buying)
 
 
+def unreached(buying: Buying) -> Iterator[int]:
+    """
+    Yield the places of phases that no rule leads to: they have no entry, and nothing falls there.
+
+    >>> phases = [{"id": "a"}, {"id": "b"}, {"id": "c", "enter": {"any": [{"event": "call"}]}}]
+    >>> [*unreached(Buying.model_validate({"phases": phases}))]
+    [1]
+    >>> phases[2]["exit"] = {"any": [{"quiet": {"for": "30d"}}]}
+    >>> [*unreached(Buying.model_validate({"phases": phases}))]
+    []
+    """
+    places = {phase.id: place for place, phase in enumerate(buying.phases)}
+    reached = {place for place, phase in enumerate(buying.phases) if place == 0 or phase.enter}
+    for place in reversed(range(len(buying.phases))):  # falls lead down, from phases one is in
+        phase = buying.phases[place]
+        if place in reached and phase.exit:
+            reached.add(places.get(phase.falls_to or "", place - 1))
+    yield from sorted({*places.values()} - reached)
+
+
 def _of_phase(
     buying: Buying, place: int, phase: Phase, places: dict[str, int]
 ) -> Iterator[tuple[Path, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import get_args
 
-from regportal.buying.lint import conditions_in
+from regportal.buying.lint import conditions_in, unreached
 from regportal.buying.schema import Buying, Condition, Prefix, named
 from regportal.buying.scores.rules import check_field
 from regportal.buying.scores.schema import FieldName, Score
@@ -24,6 +24,23 @@ def unknown(buying: Buying, house: House) -> Finds:
             for path, condition in conditions_in(group) if group else ():
                 for below, says in _condition(condition, house):
                     yield ("phases", index, name, *path, *below), says
+
+
+def never_moved(buying: Buying) -> Iterator[str]:
+    """
+    Yield where nothing ever moves: a model of one phase, and phases to which no rule leads.
+
+    >>> [*never_moved(Buying.model_validate({"phases": [{"id": "a"}]}))]
+    ['the buying model has one phase: nothing ever moves']
+    """
+    if len(buying.phases) == 1:
+        yield "the buying model has one phase: nothing ever moves"
+    for place in unreached(buying):
+        name = shown(buying.phases[place].id)
+        yield (
+            f"{buying.kind}.phases[{place}]: no rule leads to {name}: it has no enter, and nothing"
+            " falls there"
+        )
 
 
 def never_told(buying: Buying, roles: Collection[str], stages: Collection[str]) -> Iterator[str]:

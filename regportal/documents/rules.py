@@ -14,7 +14,7 @@ from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
 from regportal.documents.house import Finds, House, Name, Path
 from regportal.documents.pages import unlike_origins
-from regportal.documents.phases import unknown
+from regportal.documents.phases import never_moved, unknown
 from regportal.documents.sentences import shown, there_is_no
 from regportal.forms.schema import Gate, Question
 from regportal.library.schema import Asset
@@ -105,8 +105,7 @@ def remarks(documents: Mapping[Name, Document]) -> list[str]:
             )
     site = documents.get(("site", "site"))
     for buying in _all(documents, Buying):
-        if len(buying.phases) == 1:
-            says.append("the buying model has one phase: nothing ever moves")
+        says += never_moved(buying)
         if isinstance(site, Site):
             says += unlike_origins(buying, site)
     return sorted(says)

@@ -186,7 +186,8 @@ def test_roles_and_stages_no_crm_has_told_of_are_remarked(scene, ann):
     deal = scene.opportunity(stage="Offer")
     scene.role(deal, ann, role="Decision Maker")
     asks = "all: [{event: call}, {role: [decision-maker, decison maker]}, {crm: {stage: Ofer}}]"
-    book = read_text(model(asks, more=", group: {any_role: [Usr]}").encode())
+    later = f", enter: {{{CALL}}}"
+    book = read_text(model(asks, more=", group: {any_role: [Usr]}", later=later).encode())
     with scene.store.read() as session:
         before = [*remarks_on(session, {}, {})]
         found = [*remarks_on(session, {}, book.documents)]
@@ -200,6 +201,7 @@ def test_roles_and_stages_no_crm_has_told_of_are_remarked(scene, ann):
 
 
 def test_before_any_crm_has_told_of_roles_none_is_remarked(scene):
-    book = read_text(model("all: [{event: call}, {role: user}, {crm: {stage: A}}]").encode())
+    asks = "all: [{event: call}, {role: user}, {crm: {stage: A}}]"
+    book = read_text(model(asks, later=f", enter: {{{CALL}}}").encode())
     with scene.store.read() as session:
         assert [*remarks_on(session, {}, book.documents)] == []

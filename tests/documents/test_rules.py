@@ -443,3 +443,28 @@ def test_a_model_of_one_phase_and_pages_of_another_site_are_worth_a_look():
         )
     ]
     assert remarks(own.documents) == []
+
+
+CALLED = "enter: {any: [{event: call}]}"
+SILENT = "exit: {any: [{quiet: {for: 30d}}]}"
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "lost"),
+    [
+        ("id: b", "id: c", [1, 2]),
+        ("id: b", f"id: c, {CALLED}", [1]),
+        ("id: b", f"id: c, {CALLED}, {SILENT}", []),
+        ("id: b", f"id: c, {CALLED}, {SILENT}, falls_to: a", [1]),
+        ("id: b", f"id: c, {SILENT}", [1, 2]),
+        (f"id: b, {CALLED}", f"id: c, {CALLED}", []),
+    ],
+)
+def test_a_phase_to_which_no_rule_leads_is_remarked_with_its_place(second, third, lost):
+    text = f"buying: {{phases: [{{id: a}}, {{{second}}}, {{{third}}}]}}\n"
+
+    assert remarks(read_text(text.encode()).documents) == [
+        f"buying.phases[{place}]: no rule leads to {'abc'[place]!r}: it has no enter, and nothing"
+        " falls there"
+        for place in lost
+    ]
