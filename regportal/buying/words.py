@@ -99,6 +99,11 @@ def ground_of(
     >>> silent = Condition.model_validate({"quiet": {"for": "30d"}})
     >>> ground_of(Met(silent), deed_of=lambda sign: Deed("", "", ""))
     'nobody did anything for 30 days'
+
+    >>> decides = Condition.model_validate({"role": "decision maker"})
+    >>> met = Met(decides, told=(("ann", "decision_maker"),))
+    >>> ground_of(met, deed_of=lambda sign: Deed("", "", ""))
+    'role: ann: decision maker'
     """
     condition = met.condition
     if met.absent:
@@ -111,7 +116,9 @@ def ground_of(
         return voice.says(N_("nobody did anything for %(span)s"), span=long)
     asked = _asked(condition, voice)
     told = (
-        says if who == "" else ": ".join(filter(None, (name_of(who), says)))
+        says
+        if who == ""
+        else ": ".join(filter(None, (name_of(who), voice.role(says) if condition.role else says)))
         for who, says in met.told
     )
     return ": ".join(filter(None, (asked, voice.listed(told))))

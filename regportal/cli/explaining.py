@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from regportal.cli.installation import opened
-from regportal.cli.lines import outside, printable, second
+from regportal.cli.lines import outside, printable, role, second
 from regportal.cli.reading import AS_JSON
 
 Row = dict[str, Any]
@@ -126,7 +126,7 @@ def _behaviour(score: Row) -> Iterator[str]:
 def _account(account: Row) -> str:
     """Return what his company is worth."""
     people = "1 person" if account["people"] == 1 else f"{account['people']} people"
-    roles = f", roles engaged: {', '.join(account['roles'])}" if account["roles"] else ""
+    roles = f", roles engaged: {_roles(account)}" if account["roles"] else ""
     return f"  account {account['key']}: {account['value']:g} ({people}{roles})"
 
 
@@ -170,8 +170,13 @@ def _group(told: Row) -> Iterator[str]:
     share = told["consensus"]
     yield "group:" if share is None else f"group ({share:.0%} have come as far by themselves):"
     for person in told["group"]:
-        roles = f", {', '.join(person['roles'])}" if person["roles"] else ""
+        roles = f", {_roles(person)}" if person["roles"] else ""
         yield f"  {person['email']}{roles}: {person['text']}"
+
+
+def _roles(of: Row) -> str:
+    """Return the parts that somebody has, or that are engaged."""
+    return ", ".join(map(role, of["roles"]))
 
 
 def _back(it: str, back: Row | None, time: Row | None) -> Iterator[str]:

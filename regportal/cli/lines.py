@@ -94,6 +94,18 @@ def outside(row: Row) -> str:
     return f"{row['name']} ({called})" if row["name"] else called
 
 
+def role(name: str) -> str:
+    """
+    Return what people call a part in a purchase, as letters and reasons do.
+
+    >>> role("decision_maker")
+    'decision maker'
+    """
+    from regportal.buying.voice import ENGLISH
+
+    return ENGLISH.role(name)
+
+
 def _way(row: Row) -> str:
     """Return from where to where."""
     return f"{row['from']} -> {row['to']}"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from regportal.cli.installation import opened
-from regportal.cli.lines import pairs, word
+from regportal.cli.lines import pairs, role, word
 from regportal.cli.moments import MOMENT
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
@@ -67,6 +67,6 @@ def _told(told: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, list) and value and isinstance(value[0], dict):
             yield f"{key}:"
             for one in value:
-                yield "  - " + pairs(one)
+                yield "  - " + pairs(one | {"role": role(one["role"])} if one.get("role") else one)
         else:
             yield f"{key}: {word(value)}"

@@ -8,6 +8,7 @@ from regportal.buying.english import moment_in_words
 from regportal.buying.scores.templates import TEMPLATES
 from regportal.store.sessions import Store, make_engine
 from tests.buying.scene import CRM, PRICES, Scene
+from tests.buying.scores.test_explaining import score
 
 SITE = "site: {name: Acme, controller: Acme Ltd, privacy_notice: 'https://acme.example/p'}\n"
 
@@ -118,6 +119,30 @@ def test_an_opportunity_is_told_with_why_it_is_there_and_what_would_move_it(
     own = installed("explain", "contact", "ann@example.com").out.splitlines()[1]
     assert own == f"by what they did themselves: Comparison since {since}"
     assert "phase: comparison" in installed("show", "contact", "ann@example.com").out
+
+
+def test_parts_are_named_as_in_letters_and_programs_read_them_as_they_were_told(
+    installed, database_url
+):
+    then = datetime.now(UTC) - timedelta(hours=1)
+    scene = Scene(Store(make_engine(database_url)))
+    scene.publish(CRM, score())
+    ann = scene.contact("ann@initech.example")
+    deal = scene.opportunity(account={"external_id": "A-1"}, now=then)
+    scene.role(deal, ann, role="decision_maker", now=then)
+    scene.did(ann, now=then)
+    scene.weigh(now=then)
+    scene.store.close()
+    deal, whom = ("opportunity", "crm:006"), ("contact", "ann@initech.example")
+    told = [installed("explain", *deal), installed("explain", *whom), installed("show", *deal)]
+    (shown,) = installed("show", *deal, "--json").json()["contacts"]
+    (group,) = installed("explain", *deal, "--json").json()["group"]
+
+    assert "  ann@initech.example, decision maker: " in told[0].out
+    assert "(1 person, roles engaged: decision maker)" in told[1].out
+    assert "role=decision maker" in told[2].out
+    assert "role=decision maker" in installed("show", *whom).out
+    assert (shown["role"], group["roles"]) == ("decision_maker", ["decision_maker"])
 
 
 def test_an_opportunity_nobody_knows_is_refused_in_one_sentence(installed):

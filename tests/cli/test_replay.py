@@ -145,6 +145,16 @@ def test_a_part_that_goes_on_as_another_one_is_one_part(replay):
     assert replay(parts=parts)[1] == [FIRST, SECOND]
 
 
+def test_a_part_is_named_as_people_say_it(replay, tmp_path):
+    asks = "{all: [{event: download}, {role: [decision maker, user]}]}"
+    rules = f"buying: {{phases: [{{id: unaware}}, {{id: comparison, enter: {asks}}}]}}\n"
+    parts = "opportunity,contact,role\ndeal,ann,Decision_Maker\ndeal,ann,user\n"
+    replay(DONE, parts, rules=rules, out="moves.jsonl")
+    (move,) = map(json.loads, (tmp_path / "moves.jsonl").read_text().splitlines())
+
+    assert move["reason"].endswith("; role: ann: decision maker, user")
+
+
 def test_what_is_closed_stays_and_what_is_open_again_needs_new_signs(replay):
     told = "time,opportunity,stage,is_closed\n2026-03-03,deal,Won,true\n2026-03-10,deal,,false\n"
     more = DONE + "2026-03-11T00:00:00Z,ann,download,quote,Quote,3\n"
