@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.compiled import Model
 from regportal.buying.facts import moment
 from regportal.buying.following import Following
 from regportal.buying.kept import read, written
@@ -142,12 +143,24 @@ def _apart(
     subjects: Following, kept: Standing, replayed: Standing
 ) -> Iterator[tuple[str, tuple[Any, Any]]]:
     """Yield what is not the same in two standings."""
-    digest, names = subjects.model.digest, subjects.model.names
-    one, other = (json.loads(written(each, digest)) for each in (kept, replayed))
+    one, other = (_by_name(subjects.model, each) for each in (kept, replayed))
     for what in one:
         if one[what] != other[what]:
-            both = (one[what], other[what])
-            yield what, (names[both[0]], names[both[1]]) if what == "phase" else both
+            yield what, (one[what], other[what])
+
+
+def _by_name(model: Model, standing: Standing) -> dict[str, Any]:
+    """Return a standing as it is kept, with names for what is counted there."""
+    told: dict[str, Any] = json.loads(written(standing, model.digest))
+    counted = (
+        f"{number} ({each.event} of {each.about})" for number, each in enumerate(model.series)
+    )
+    return told | {
+        "phase": model.names[told["phase"]],
+        "epochs": dict(zip(model.names, told["epochs"], strict=True)),
+        "rings": dict(zip(counted, told["rings"], strict=True)),
+        "people": {who: [*roles, model.names[phase]] for who, roles, phase in told["people"]},
+    }
 
 
 def _told(session: Session, subjects: Subjects, ids: list[uuid.UUID]) -> Iterator[Difference]:

@@ -39,6 +39,13 @@ class Series:
     by: str
     """Of whom, as a condition says; or ``FILMS``: what was watched, whoever must have done it."""
 
+    @property
+    def about(self) -> str:
+        """Return which categories are counted."""
+        if self.begins is not None:
+            return f"{self.begins}…"
+        return ", ".join(sorted(self.categories or ("anything",)))
+
     def takes(self, category: str | None) -> bool:
         """Return whether an interaction about this is counted."""
         if self.begins is not None:

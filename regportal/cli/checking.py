@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from regportal.cli.installation import opened
+from regportal.cli.lines import printable
 
 MOST = 100
 """Differences that are printed."""
@@ -17,28 +18,24 @@ def check_all() -> None:
 
     What is not weighed yet is said, and may be the reason.
     """
-    from regportal.buying.checking import how_many, standing_differences
+    from regportal.buying.checking import Difference, how_many, standing_differences
+    from regportal.buying.models import SubjectKind
     from regportal.buying.place import unread
     from regportal.buying.scores.checking import differences
+    from regportal.cli.differing import told
 
     now = datetime.now(UTC)
     with opened() as here, here.store.read() as session:
         published = here.shelf.published(session)
-        waiting, found = unread(session), list[str]()
+        waiting = unread(session)
         with click.progressbar(
             length=how_many(session, published), label="Replaying", file=sys.stderr
         ) as bar:
-            for one in standing_differences(session, published, now=now, on_step=bar.update):
-                found.append(
-                    f"{one.subject} {one.key}: {one.what} is {one.kept}, not {one.replayed}"
-                )
-        for each in differences(session, published, now=now):
-            found.append(
-                f"score {each.score} of {each.contact}: {each.what} is {each.kept},"
-                f" not {each.replayed}"
-            )
-    for line in found[:MOST]:
-        click.echo(line)
+            found = [*standing_differences(session, published, now=now, on_step=bar.update)]
+        for key, score, what, *both in differences(session, published, now=now):
+            found.append(Difference(SubjectKind.PERSON, key, f"{what} of the score {score}", *both))
+        for line in told(session, published, found[:MOST]):
+            click.echo(printable(line))
     if len(found) > MOST:
         click.echo(f"and {len(found) - MOST} more")
     if waiting:

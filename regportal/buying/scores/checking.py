@@ -87,7 +87,7 @@ def _told(course: Course) -> dict[str, Any]:
     return {
         "fixed": course.standing.fixed,
         "sums": course.standing.kept(),
-        "level": course.level,
+        "level": course.scoring.level_name(course.level),
         "wakes at": int(wake.timestamp()) if wake and exact else None,
     }
 
