@@ -1,12 +1,15 @@
 """
-No test may skip.
+No test may skip, and no group of tests may be spread over workers.
 
 What is missing is installed by ``make test``, or the run fails and says so. Only tests of
 ``../shared/data`` are left out where that folder is not, and the summary says that.
 
 Tests with a browser go to one worker room by room: each worker that has some starts a browser
-and servers of its own, and one worker alone would be the last to finish by far.
+and servers of its own, and one worker alone would be the last to finish by far. Where one of these
+groups, or another, was spread all the same, the run fails: nothing else would say so.
 """
+
+from collections import defaultdict
 
 import pytest
 
@@ -14,16 +17,21 @@ RULE = "no test may skip: `make test` installs what is missing, or the test fail
 
 
 class Guard:
-    """Turns skips into failures, and leaves out the tests of a folder that is not there."""
+    """Fails what skips and what spreads, and leaves out the tests of a folder that is not there."""
 
     def __init__(self, config):
         self.shared = config.rootpath.parent / "shared" / "data"
         self.engines = {}
         """The browsers that ran, and their versions."""
+        self.groups = set()
+        """The groups of which this worker ran tests."""
+        self.workers = defaultdict(set)
+        """Each group's workers."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item, call):
         report = yield
+        self.groups.update(mark.args[0] for mark in item.iter_markers("xdist_group"))
         if report.skipped and not hasattr(report, "wasxfail"):
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid}: {_reason(report.longrepr)}\n{RULE}"
@@ -63,12 +71,26 @@ class Guard:
     def pytest_sessionfinish(self, session):
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["engines"] = self.engines
+            session.config.workeroutput["groups"] = sorted(self.groups)
+        elif self._spread(session.config):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node):
-        self.engines |= getattr(node, "workeroutput", {}).get("engines", {})
+        told = getattr(node, "workeroutput", {})  # a worker that broke down tells nothing
+        self.engines |= told.get("engines", {})
+        for group in told.get("groups", ()):
+            self.workers[group].add(node.gateway.id)
 
-    def pytest_terminal_summary(self, terminalreporter):
+    def _spread(self, config):
+        if config.getoption("dist", "no") != "loadgroup":
+            return {}
+        return {group: on for group, on in sorted(self.workers.items()) if len(on) > 1}
+
+    def pytest_terminal_summary(self, terminalreporter, config):
+        for group, on in self._spread(config).items():
+            ran = ", ".join(sorted(on))
+            terminalreporter.write_line(f"FAILED: the group {group!r} ran on {ran}", red=True)
         if self.engines:
             ran = ", ".join(f"{name} {version}" for name, version in sorted(self.engines.items()))
             terminalreporter.write_line(f"engines: {ran}")

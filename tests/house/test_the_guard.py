@@ -1,5 +1,6 @@
-"""The guard itself: what skips fails, what needs the shared data says so."""
+"""The guard itself: what skips fails, what needs the shared data says so, groups stay together."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,15 @@ ROOT = Path(__file__).parents[2]
 def run(tmp_path):
     """Runs pytest with the guard on one file of tests; returns its exit code and words."""
 
-    def run_with_guard(text):
+    def run_with_guard(text, *how, conftest=""):
         rootdir = tmp_path / "checkout"
         rootdir.mkdir()
         (rootdir / "pytest.ini").write_text("[pytest]\nmarkers =\n  browser\n  shared_data\n")
+        (rootdir / "conftest.py").write_text(conftest)
         (rootdir / "test_it.py").write_text(text)
         told = ["-p", "tests.guard", "-p", "no:cacheprovider", "--rootdir", str(rootdir)]
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *told, "-c", "pytest.ini", "test_it.py"],
+            [sys.executable, "-m", "pytest", *told, "-c", "pytest.ini", *how, "test_it.py"],
             cwd=rootdir,
             env={
                 "PYTHONPATH": str(ROOT),
@@ -101,3 +103,43 @@ def test_tests_of_the_shared_data_are_left_out_where_it_is_not(run, needs):
     assert code == 0
     assert "1 passed, 1 deselected" in said
     assert "The tests of the shared data were left out" in said
+
+
+MANY = "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_it(n):\n    pass\n"
+TWO_WORKERS = "-p", "xdist", "-n", "2", "-v", "--dist"
+MARKED = """
+import pytest
+
+@pytest.hookimpl({when}=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("the wheel"))
+"""
+
+
+def workers(said):
+    return set(re.findall(r"^\[(gw\d)\]", said, re.MULTILINE))
+
+
+def test_a_group_is_run_by_one_worker(run):
+    code, said = run(MANY, *TWO_WORKERS, "loadgroup", conftest=MARKED.format(when="tryfirst"))
+
+    assert code == 0
+    assert "8 passed" in said
+    assert len(workers(said)) == 1
+
+
+def test_a_group_that_was_spread_fails_the_run(run):
+    """Marked where xdist has looked already, or by a pytest that xdist does not understand."""
+    code, said = run(MANY, *TWO_WORKERS, "loadgroup", conftest=MARKED.format(when="trylast"))
+
+    assert workers(said) == {"gw0", "gw1"}
+    assert code == 1
+    assert "FAILED: the group 'the wheel' ran on gw0, gw1" in said
+
+
+def test_who_asks_for_no_groups_may_spread_them(run):
+    code, said = run(MANY, *TWO_WORKERS, "load", conftest=MARKED.format(when="tryfirst"))
+
+    assert workers(said) == {"gw0", "gw1"}
+    assert code == 0
