@@ -7,12 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.compiled import Model, compiled
 from regportal.buying.models import KeptStanding, Opportunity, PhaseOverride
 from regportal.buying.overrides import was_right
-from regportal.buying.reading import model_of
 from regportal.connectors.rules import in_full
-from regportal.store.documents import Shelf
 
 Row = dict[str, Any]
 
@@ -24,7 +21,6 @@ def list_overrides(session: Session) -> Iterator[Row]:
     ``rules_now`` is where the rules are, as long as it holds. ``right`` is null as long as it may
     still be, and where nobody can tell.
     """
-    model = model_now(session)
     rows = session.execute(
         sa.select(PhaseOverride, Opportunity, KeptStanding.phase)
         .join(Opportunity, Opportunity.id == PhaseOverride.opportunity_id)
@@ -32,7 +28,7 @@ def list_overrides(session: Session) -> Iterator[Row]:
         .order_by(PhaseOverride.since, PhaseOverride.id)
     )
     for said, opportunity, by_rules in rows:
-        told = told_of(model, said)
+        told = told_of(said)
         yield {
             "since": told.pop("since"),
             **opportunity.named,
@@ -43,13 +39,7 @@ def list_overrides(session: Session) -> Iterator[Row]:
         }
 
 
-def model_now(session: Session) -> Model:
-    """Return the model that is published."""
-    model, _ = model_of(Shelf().published(session))
-    return compiled(model)
-
-
-def told_of(model: Model, said: PhaseOverride) -> Row:
+def told_of(said: PhaseOverride) -> Row:
     """Return what was said over the rules, and what became of it."""
     return {
         "since": in_full(said.since),
@@ -62,7 +52,7 @@ def told_of(model: Model, said: PhaseOverride) -> Row:
         "ended_at": _in_full(said.ended_at),
         "ended": said.ended.value if said.ended else None,
         "came_at": _in_full(said.came_at),
-        "right": was_right(model, said),
+        "right": was_right(said),
     }
 
 

@@ -178,7 +178,7 @@ class PhaseOverride(Base):
     }
     plain = frozenset(
         {
-            *("id", "opportunity_id", "phase", "rules_phase", "came_at"),
+            *("id", "opportunity_id", "phase", "rules_phase", "is_further", "came_at"),
             *("since", "until", "ended_at", "ended", "through"),
         }
     )
@@ -207,6 +207,8 @@ class PhaseOverride(Base):
     ended: Mapped[Ended | None] = mapped_column(choice(Ended))
     rules_phase: Mapped[str]
     """What the rules said against it: when it began or, if it held what they said, first."""
+    is_further: Mapped[bool | None]
+    """Whether it says that the purchase is further than that; None: it says the same."""
     came_at: Mapped[MaybeMoment]
     """When, while it held, the rules first came as far."""
     through: Mapped[str | None]

@@ -66,33 +66,38 @@ def note(model: Model, said: PhaseOverride, phase: str, at: datetime) -> None:
     """
     if said.rules_phase == said.phase:
         said.rules_phase = phase
-        return
-    began, named, now = map(model.index, (said.rules_phase, said.phase, phase))
-    if said.came_at is None and (now >= named if named > began else now <= named):
+    if said.is_further is None:  # they said the same, or it began before this was kept
+        said.is_further = is_further(model, said.phase, said.rules_phase)
+    apart = is_further(model, said.phase, phase)
+    if said.came_at is None and said.is_further is not None and apart is not said.is_further:
         said.came_at = max(at, said.since)
 
 
-def was_right(model: Model, said: PhaseOverride) -> bool | None:
+def is_further(model: Model, phase: str, rules_phase: str) -> bool | None:
+    """Return whether a phase lies beyond that of the rules; None: it is the same."""
+    if phase == rules_phase:
+        return None
+    return model.index(phase) > model.index(rules_phase)
+
+
+def was_right(said: PhaseOverride) -> bool | None:
     """
     Return whether it was right against the rules; None: not yet, or nobody can tell.
 
     It was, if the rules came as far while it held. If they did not, the end of the purchase tells,
-    or else they were right:
+    or else they were right. Rules that are published afterwards change nothing of it.
 
-    >>> from regportal.buying.compiled import compiled
-    >>> from regportal.buying.schema import Buying
-    >>> model = compiled(Buying(phases=({"id": "cold"}, {"id": "warm"})))
-    >>> def warm(ended, **more):
-    ...     return PhaseOverride(phase="warm", rules_phase="cold", ended=ended, **more)
-    >>> [was_right(model, warm(ended)) for ended in (Ended.TIME, Ended.WON, Ended.LOST)]
+    >>> def warm(ended):
+    ...     return PhaseOverride(phase="warm", rules_phase="cold", is_further=True, ended=ended)
+    >>> [was_right(warm(ended)) for ended in (Ended.TIME, Ended.WON, Ended.LOST)]
     [False, True, False]
-    >>> [was_right(model, warm(ended)) for ended in (None, Ended.REPLACED, Ended.RULES)]
+    >>> [was_right(warm(ended)) for ended in (None, Ended.REPLACED, Ended.RULES)]
     [None, None, None]
     """
     if said.came_at is not None:
         return True
-    both = {said.phase, said.rules_phase}
-    if said.ended is None or said.ended in UNJUDGED or len(both) == 1 or both - {*model.names}:
+    if said.ended is None or said.ended in UNJUDGED or said.phase == said.rules_phase:
         return None
-    is_further = model.index(said.phase) > model.index(said.rules_phase)
-    return is_further if said.ended is Ended.WON else said.ended is Ended.LOST and not is_further
+    if said.ended in {Ended.WON, Ended.LOST}:
+        return None if said.is_further is None else said.is_further is (said.ended is Ended.WON)
+    return False

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.models import Ended, Opportunity, PhaseOverride
 from regportal.buying.naming import opportunity_called
 from regportal.buying.news import tell_moves
+from regportal.buying.overrides import is_further
 from regportal.buying.place import own_every_place
 from regportal.buying.schema import Buying
 from regportal.buying.subjects import Subjects
@@ -60,6 +61,7 @@ def override(
         since=at,
         until=word.until,
         rules_phase=rules_phase,
+        is_further=is_further(subjects.model, word.phase, rules_phase),
         through=word.through,
     )
     session.add(said)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from regportal.buying import overriding
 from regportal.buying.believed import opportunity_on
-from regportal.buying.judging import model_now, told_of
+from regportal.buying.judging import told_of
 from regportal.buying.models import Ended, PhaseOverride
 from regportal.buying.reading import opportunity_shown
 from regportal.errors import BadRequestError
@@ -198,7 +198,7 @@ def _told(work: Callable[[Session], PhaseOverride]) -> OverrideRead:
 
     def write(session: Session) -> OverrideRead:
         said = work(session)
-        told = told_of(model_now(session), said)
+        told = told_of(said)
         return OverrideRead.model_validate(
             {"key": said.id, "opportunity": said.opportunity_id, **told}
         )

@@ -61,7 +61,7 @@ def _lines(told: Row) -> Iterator[str]:
     there, moves = told["opportunities"], told["moves"]
     draft, published = told["draft"], told["published"]
     yield (
-        f"{told['from'][:10]} to {told['to'][:10]}:"
+        f"{_span(told['from'], told['to'])}:"
         f" {there['open']} open, {there['won']} won, {there['lost']} lost opportunities"
     )
     yield from (f"Note: {note}." for note in told["notes"])
@@ -82,6 +82,13 @@ def _lines(told: Row) -> Iterator[str]:
         yield from _phases(name, model)
     yield ""
     yield from _forecasts(told["forecasts"])
+
+
+def _span(since: str, until: str) -> str:
+    """Return from which day to which; within one day, to the minute."""
+    if since[:10] == until[:10]:
+        return f"{since[:16]}Z to {until[:16]}Z"
+    return f"{since[:10]} to {until[:10]}"
 
 
 def _row(what: str, published: object, draft: object) -> str:

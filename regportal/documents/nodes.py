@@ -11,6 +11,9 @@ from regportal.errors import DocumentError, Fault, Place
 
 LARGEST = 1024 * 1024
 DEEPEST = 16
+MOST_FAULTS = 100
+"""Nobody reads more at once: what follows is not looked at."""
+LONGEST_STEP = 64
 LAYOUT = "\n\t"
 QUESTION_MARK = "a text with ? that stands between brackets needs quotes"
 PLAIN_WORDS = {
@@ -85,7 +88,8 @@ def path_text(path: Sequence[Step]) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            text += f".{step}" if text else step
+            short = step if len(step) <= LONGEST_STEP else step[: LONGEST_STEP - 1] + "…"
+            text += f".{short}" if text else short
     return text
 
 
@@ -119,8 +123,8 @@ def parse(content: bytes, file: str) -> tuple[Node, list[Fault]]:
     """
     Return what a file says, and every fault of its notation.
 
-    Raises DocumentError where it cannot be read on: it is too large, not UTF-8, not YAML or
-    too deep.
+    Raises DocumentError where it cannot be read on: it is too large, not UTF-8, not YAML, too
+    deep, or has MOST_FAULTS faults.
     """
     return _Parser(file).parse(_decoded(content, file))
 
@@ -188,10 +192,20 @@ class _Parser:
 
     def _stop(self, line: int, says: str) -> NoReturn:
         """Give up, with everything found so far."""
-        self._fault(line, says)
+        self._note(line, says)
+        self._give_up()
+
+    def _give_up(self) -> NoReturn:
+        """Raise what was found so far."""
         raise DocumentError(*sorted(self.faults, key=lambda fault: fault.place.line)) from None
 
     def _fault(self, line: int, says: str, path: Sequence[Step] | None = None) -> None:
+        """Note a fault at the place we are at; give up where there are too many."""
+        self._note(line, says, path)
+        if len(self.faults) >= MOST_FAULTS:
+            self._give_up()
+
+    def _note(self, line: int, says: str, path: Sequence[Step] | None = None) -> None:
         """Note a fault at the place we are at."""
         if path is None:
             path = self.open[-1].here() if self.open else ()
@@ -219,19 +233,21 @@ class _Parser:
         if tag is not None:
             self._fault(line, f"the tag {tag!r} is not taken here: leave it out")
         if isinstance(event, yaml.ScalarEvent):
-            self._scalar(event, line)
+            self._scalar(event, line, is_tagged=tag is not None)
             return
         if len(self.open) >= DEEPEST:
             self._stop(line, f"is nested deeper than {DEEPEST} levels")
         node = Listing(line) if isinstance(event, yaml.SequenceStartEvent) else Mapping(line)
         self.open.append(_Open(node, self.open[-1].here() if self.open else ()))
 
-    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+    def _scalar(self, event: yaml.ScalarEvent, line: int, *, is_tagged: bool) -> None:
         """Take a key or a text."""
         text: str = event.value
         outer = self.open[-1] if self.open else None
         is_key = outer is not None and outer.awaits_key()
-        if any(
+        if is_tagged:  # what it means, only the tag says
+            self._add(Broken(line))
+        elif any(
             unicodedata.category(char) in {"Cc", "Cs"} and (is_key or char not in LAYOUT)
             for char in text
         ):

@@ -45,13 +45,15 @@ class Book:
         return Place(self.file, nodes.line_of(self.root, path), nodes.path_text(path) or "file")
 
     def fault(self, path: Sequence[Step], says: str) -> None:
-        """Note what is wrong at this path."""
+        """Note what is wrong at this path; raise DocumentError where there is too much."""
         self.faults.append(Fault(self.place(path), says))
+        if len(self.faults) >= nodes.MOST_FAULTS:
+            self.refuse_faults()
 
     def refuse_faults(self) -> None:
         """Raise DocumentError with every fault, in the order of the file, if there is one."""
         if self.faults:
-            in_order = sorted(set(self.faults), key=lambda fault: (fault.place.line, str(fault)))
+            in_order = sorted(dict.fromkeys(self.faults), key=lambda fault: fault.place.line)
             raise DocumentError(*in_order)
 
 
@@ -256,10 +258,12 @@ class _Fitting:
         """Return the items of a list."""
         if len(node.items) < schema.get("minItems", 0):
             self.fault(path, "the list is empty")
-        if len(node.items) > schema.get("maxItems", len(node.items)):
-            self.fault(path, f"has more than {schema['maxItems']} items")
+        most = schema.get("maxItems", len(node.items))
+        if len(node.items) > most:
+            self.fault(path, f"has more than {most} items")
         return [
-            self.fit(item, schema["items"], (*path, index)) for index, item in enumerate(node.items)
+            self.fit(item, schema["items"], (*path, index))
+            for index, item in enumerate(node.items[:most])
         ]
 
     def _scalar(self, node: Scalar, schema: Mapping[str, Any], path: tuple[Step, ...]) -> Any:

@@ -11,7 +11,7 @@ from regportal.buying.believed import opportunity_on
 from regportal.buying.checking import standing_differences
 from regportal.buying.explaining import explained
 from regportal.buying.judging import list_overrides, score
-from regportal.buying.models import KeptStanding
+from regportal.buying.models import KeptStanding, PhaseOverride
 from regportal.buying.reading import opportunity_shown
 from regportal.buying.schema import Buying
 from regportal.errors import BadRequestError, NotHereError, StaleError
@@ -216,6 +216,39 @@ def test_rules_that_do_not_know_the_phase_end_it(scene, paper):
 
     assert moves(scene)[-1] == ("comparison", "cold", NOON + 2 * DAY, "override")
     assert judged(scene) == [("comparison", "rules", None)]
+
+
+@pytest.mark.parametrize(
+    ("ends", "became"),
+    [
+        ({"until": NOON + 2 * DAY}, ("comparison", "time", False)),
+        ({"is_won": True}, ("comparison", "won", True)),
+        ({"is_won": False}, ("comparison", "lost", False)),
+    ],
+)
+def test_what_was_judged_stays_so_when_other_rules_are_published(scene, paper, ends, became):
+    say(scene, until=ends.get("until"))
+    if "is_won" in ends:
+        scene.opportunity("006", now=NOON + 2 * DAY, is_closed=True, **ends)
+    scene.weigh(now=NOON + 3 * DAY)
+    scene.publish(Buying.model_validate({"phases": [{"id": "cold"}, {"id": "warm"}]}))
+    scene.weigh(now=NOON + 4 * DAY)
+
+    assert judged(scene) == [became]
+
+
+def test_what_was_said_before_the_upgrade_is_judged_by_the_rules_that_hold(scene, ann, paper):
+    say(scene)
+    scene.store.write(
+        lambda session: session.execute(sa.update(PhaseOverride).values(is_further=None))
+    )
+    for _ in range(2):
+        scene.did(ann, "paper", now=NOON + 2 * DAY)
+    scene.weigh(now=NOON + 2 * DAY)
+    scene.opportunity("006", now=NOON + 3 * DAY, is_closed=True, is_won=True)
+    scene.weigh(now=NOON + 3 * DAY)
+
+    assert judged(scene) == [("comparison", "won", True)]
 
 
 def test_it_outlives_a_standing_that_was_lost(scene, paper):

@@ -62,6 +62,21 @@ def test_it_is_told_as_people_read_it(history, draft):
     assert lines[-1] == "Too few to say who forecasts better: 1 opportunity was decided."
 
 
+def test_a_part_of_a_day_is_named_by_its_hours(history, draft):
+    day = f"{NOW - 35 * DAY:%Y-%m-%d}"
+    ran = history("backtest", draft, "--from", f"{day}T06:00:00+02:00", "--to", f"{day}T12:00:00Z")
+
+    assert ran.out.splitlines()[0] == (
+        f"{day}T04:00Z to {day}T12:00Z: 1 open, 0 won, 0 lost opportunities"
+    )
+
+
+def test_a_time_in_which_nothing_was_there_yet_is_said_to_be_one(history, draft):
+    ran = history("backtest", draft, "--to", "2020-01-01")
+
+    assert "Note: no opportunity was there in this time." in ran.out.splitlines()
+
+
 def test_a_program_reads_the_same(history, draft):
     told = history("backtest", draft, "--json").json()
 

@@ -1,6 +1,6 @@
 import pytest
 
-from regportal.documents.nodes import DEEPEST, LARGEST
+from regportal.documents.nodes import DEEPEST, LARGEST, MOST_FAULTS
 from regportal.documents.reading import read_text
 from regportal.errors import DocumentError
 
@@ -471,6 +471,37 @@ def test_a_bomb_of_aliases_is_refused_before_anything_is_expanded():
     told = faults("\n".join(rows))
 
     assert "regportal.yaml:2: a1[0]: *a0 refers to another place: write it out" in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "buying: {" + ", ".join(f"k{n}: 1" for n in range(3_000)) + "}\n",
+        "".join(f"k{n}: &a{n} x\n" for n in range(3_000)),
+    ],
+)
+def test_of_faults_without_end_a_hundred_are_told(text):
+    assert len(faults(text).splitlines()) == MOST_FAULTS
+
+
+def test_of_a_list_that_is_too_long_no_more_is_read_than_it_may_have():
+    phases = "".join(f"    - {{id: p{n}, lable: x}}\n" for n in range(50))
+    told = faults(f"buying:\n  phases:\n{phases}").splitlines()
+
+    assert told[0] == "regportal.yaml:2: buying.phases: has more than 32 items"
+    assert len(told) == 33
+
+
+def test_a_tag_is_the_only_fault_of_what_it_is_on():
+    (told,) = faults("buying: !!binary aGVsbG8=\n").splitlines()
+
+    assert "buying: the tag 'tag:yaml.org,2002:binary' is not taken here: leave it out" in told
+
+
+def test_a_key_without_end_is_cut_where_it_is_named():
+    told = faults(f"site:\n  {'k' * 900}: 1\n")
+
+    assert f"regportal.yaml:2: site.{'k' * 63}…: is not a key of this place" in told
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- "])

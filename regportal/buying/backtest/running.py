@@ -146,6 +146,9 @@ def back_test(
         for story in page:
             found.add(story)
         on_page(len(page))
+    notes = [*_notes(published, draft)]
+    if found.first is None:
+        notes.append("no opportunity was there in this time")
     first = moment(until) if found.first is None else max(begin, found.first)
     return {
         "from": in_full(when(first)),
@@ -160,7 +163,7 @@ def back_test(
         "published": {"version": version} | found.published.told(first),
         "draft": found.draft.told(first),
         "forecasts": _forecasts(found.cases),
-        "notes": [*_notes(published, draft)],
+        "notes": notes,
     }
 
 
