@@ -276,6 +276,9 @@ def _is_known(one: Condition, other: Condition) -> bool:
         )
     if one.field and other.field:
         return one.field.name == other.field.name and _says_more(one.field, other.field)
+    if one.crm and other.crm:
+        is_as_late = _is_shorter(one.crm.within, other.crm.within)
+        return is_as_late and _is_part(one.crm.stages, other.crm.stages)
     return one == other or bool(one.role and one.roles <= other.roles)
 
 

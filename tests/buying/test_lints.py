@@ -64,6 +64,9 @@ def said(text):
                 ("{answer: {question: q, at_least: 9}}", "{answer: {question: q, at_least: 3}}"),
                 ("{field: {name: country, in: [DE]}}", "{field: {name: country, known: true}}"),
                 ("{role: user}", "{role: [User, buyer]}"),
+                ("{crm: {stage: A}}", "{crm: {stage: [A, B]}}"),
+                ("{crm: {stage: A, within: 7d}}", "{crm: {stage: A}}"),
+                ("{crm: {stage: A, within: 7d}}", "{crm: {within: 30d}}"),
             )
         ),
         (
@@ -150,6 +153,8 @@ def test_what_could_not_work_is_refused_with_its_place_and_reason(text, place, s
             " none: [{answer: {question: q, at_most: 9}}]"
         ),
         model("all: [{event: call}, {role: [user, buyer]}], none: [{role: user}]"),
+        model("all: [{event: call}, {crm: {stage: A}}], none: [{crm: {stage: A, within: 7d}}]"),
+        model("all: [{event: call}, {crm: {within: 7d}}], none: [{crm: {stage: A}}]"),
         model(),
     ],
 )
