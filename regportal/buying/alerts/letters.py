@@ -11,9 +11,9 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from regportal.buying.alerts.actions import TOPIC, owner_of, still_done
-from regportal.buying.alerts.links import link_token
+from regportal.buying.alerts.links import doubt_token, link_token
 from regportal.buying.alerts.models import Alert, AlertReader, Choice
-from regportal.buying.alerts.words import did, did_marked, object_said, one_line, reason
+from regportal.buying.alerts.words import did, did_marked, object_of, one_line, reason
 from regportal.buying.explaining import next_told
 from regportal.buying.models import ContactRole, Move, Opportunity
 from regportal.buying.people import people_of
@@ -61,6 +61,8 @@ class Story:
     """What would move it next."""
     is_owned: bool
     """Whether the CRM says who looks after it."""
+    wrong_url: str
+    """Where its reader says that it was somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,18 @@ class _Telling:
             why=reason(now, move.at, rests_on, model.zone, self.locale),
             goes_on=self._next(opportunity, move),
             is_owned=owner is not None and owner.email == self.owed.payload["to"],
+            wrong_url=self._wrong(move),
         )
+
+    def _wrong(self, move: Move) -> str:
+        """Return where the reader of the letter says that it was somebody else."""
+        settings, reader = self.owed.settings, uuid.UUID(self.owed.payload["reader"])
+        token = doubt_token(reader, move.id, settings.keys, now=self.now)
+        return f"{settings.base_url}/alerts/wrong/{token}"
 
     def _said(self, name: str) -> str:
         """Return what people call an object."""
-        site = Site.of(self.owed.published)
-        origins = (*site.origins, self.owed.settings.origin)
-        return object_said(self.owed.published, name, origins, self.locale)
+        return object_of(self.owed.published, name, self.owed.settings.origin, self.locale)
 
     def _part(self, opportunity: Opportunity, contact: Contact) -> str | None:
         """Return which part somebody has in a purchase, as the CRM calls it."""
@@ -162,7 +169,7 @@ class LeadLetter:
         return Recipient(address.email, address.match_key, Site.of(owed.published).locale)
 
     def draft(self, session: Session, owed: Owed, recipient: Recipient, *, now: datetime) -> Draft:
-        """Return what moved, and why; its one link of ours says how often, and acts on no GET."""
+        """Return what moved, and why; its links of ours act on no GET."""
         locale, rows = recipient.locale, _left(session, owed)
         stories = _Telling(session, owed, locale, now).stories(rows[:MOST_TOLD])
         token = link_token(uuid.UUID(owed.payload["reader"]), owed.settings.keys)

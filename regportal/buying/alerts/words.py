@@ -12,7 +12,7 @@ from regportal.buying.labels import title
 from regportal.buying.voice import Voice
 from regportal.buying.words import Deed, Ground, sentence
 from regportal.library.schema import Asset
-from regportal.store.documents import Published
+from regportal.store.documents import Published, Site
 from regportal.store.words import N_, translated
 
 DEEDS = {
@@ -130,6 +130,11 @@ def object_said(published: Published, name: str, origins: Collection[str], local
     if f"{parts.scheme}://{parts.netloc}" in origins and PATH.fullmatch(parts.path):
         return parts.path
     return translated(ELSEWHERE, locale)
+
+
+def object_of(published: Published, name: str, own: str, locale: str) -> str:
+    """Return the same for pages of the published site, and of the portal's ``own`` origin."""
+    return object_said(published, name, (*Site.of(published).origins, own), locale)
 
 
 def one_line(text: str) -> str:

@@ -14,7 +14,8 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 ANN = "ann@initech.example"
 BO = {"name": "Bo Lind", "email": "bo@acme.example"}
-LINK = re.compile(rf"{re.escape(ORIGIN)}(/alerts/\S+)")
+LINK = re.compile(rf"{re.escape(ORIGIN)}(/alerts/(?!wrong)\S+)")
+WRONG = re.compile(rf"{re.escape(ORIGIN)}(/alerts/wrong/\S+)")
 
 
 def site(**alerts):
@@ -72,6 +73,10 @@ class Office(Scene):
     def link(self, which=-1):
         """Return the path of the link by which a letter's reader chooses."""
         return LINK.search(plain(self.letters()[which]))[1]
+
+    def wrong(self, which=-1):
+        """Return the paths of the links by which he says of each move that it was not they."""
+        return WRONG.findall(plain(self.letters()[which]))
 
 
 def plain(message):
