@@ -10,7 +10,6 @@ import click
 
 from regportal.cli.installation import Installation, opened
 from regportal.documents.plans import Change, Name, Plan
-from regportal.documents.rule_changes import rule_changes
 from regportal.errors import DocumentError, Fault, NotHereError, Place
 
 SHOWN = 80
@@ -141,6 +140,8 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _differences(changed: Change) -> Iterator[str]:
     """Yield what is different in a document; of rules condition by condition."""
+    from regportal.documents.rule_changes import rule_changes
+
     for one in changed.differences:
         if (changed.name[0], one.key) == ("buying", "phases"):
             yield from rule_changes(one.before, one.after)

@@ -43,21 +43,21 @@ def _alerts(asked: Asked) -> Iterable[Row]:
 
 def _contacts(asked: Asked) -> Iterable[Row]:
     """Yield whom we know."""
-    from regportal.cli.known import contacts
+    from regportal.cli.listed import contacts
 
     return contacts(asked.session)
 
 
 def _claims(asked: Asked) -> Iterable[Row]:
     """Yield who said to be somebody."""
-    from regportal.cli.known import claims
+    from regportal.cli.listed import claims
 
     return claims(asked.session)
 
 
 def _interactions(asked: Asked) -> Iterable[Row]:
     """Yield what was done."""
-    from regportal.cli.known import interactions
+    from regportal.cli.listed import interactions
     from regportal.tracking.models import Judged
 
     return interactions(asked.session, judged=Judged(asked.judged) if asked.judged else None)
