@@ -63,6 +63,11 @@ class Following(ABC):
         """Return whether something good is kept of somebody who was recalled."""
         return subject in self._kept
 
+    def stands_by(self, subject: uuid.UUID, at: datetime) -> bool:
+        """Return whether something good is kept of somebody, worked out no further than this."""
+        kept = self._kept.get(subject)
+        return kept is not None and kept.as_of <= moment(at)
+
     def read_ahead(self, people: Iterable[Person], opportunities: Iterable[uuid.UUID]) -> None:
         """Read at once what those need of whom nothing good is kept: they are worked out anew."""
         self._read_deals(one for one in opportunities if one not in self._kept)

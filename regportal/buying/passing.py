@@ -19,6 +19,7 @@ from regportal.buying.models import (
 )
 from regportal.buying.news import tell_moves
 from regportal.buying.overrides import next_end, over
+from regportal.buying.past import asks
 from regportal.buying.people import Person, people_of
 from regportal.buying.place import next_lines, own_every_place
 from regportal.buying.scores.actions import cool, forget_gone, next_wake, score, unscored
@@ -54,29 +55,28 @@ def pass_time(store: Store, shelf: Shelf, *, now: datetime) -> datetime | None:
     """
     Let every standing and score whose time has come be looked at, some of them a transaction.
 
-    What is still to be unpacked, or to be weighed by another worker, became known before: nothing
-    is looked at past it. What was worked out under other rules is worked out anew. Returns when to
-    come again, or None.
+    Each at its own moment, in their order, however late the worker comes. What is still to be
+    unpacked, or to be weighed by another worker, became known before: nothing is looked at past
+    it. What was worked out under other rules is worked out anew. Returns when to come again, or
+    None.
     """
     while True:
         with store.read() as session:
             until = _horizon(session, now)
             followed = Followed.of(session, shelf.published(session)).all
             stale = any(_stale(each, 1) for each in followed)
-            due = _next(followed)
-            fades, ends = next_wake(session), next_end(session)
+            waits = {_wake: _next(followed), _lift: next_end(session), _cool: next_wake(session)}
         if stale:
-            work = _renew
-        elif due is not None and due <= until:
-            work = _wake
-        elif ends is not None and ends <= until:
-            work = _lift
-        elif fades is not None and fades <= until:
-            work = _cool
-        else:
-            found = min((at for at in (due, fades, ends) if at is not None), default=None)
-            return None if found is None else max(found, now + SOON)
-        _do(store, shelf, work, until, now)
+            _do(store, shelf, _renew, until, now)
+            continue
+        coming = {work: at for work, at in waits.items() if at is not None}
+        if not coming or min(coming.values()) > until:
+            return max(min(coming.values()), now + SOON) if coming else None
+        work = min(coming, key=lambda each: coming[each])
+        # where no rule asks for a score, many may be looked at together
+        in_turn = any("score" in asks(each.model.buying) for each in followed)
+        others = [at for each, at in coming.items() if in_turn and each is not work]
+        _do(store, shelf, work, min([until, *others]), now)
 
 
 def score_everybody(store: Store, shelf: Shelf, *, now: datetime) -> None:
@@ -281,20 +281,35 @@ def look_at_scores(followed: Followed, crossings: Sequence[ScoreCrossing], at: d
 
 
 def _look_at_scores(subjects: Following, crossings: Sequence[ScoreCrossing], at: datetime) -> None:
-    """Look again at everybody whose score passed a threshold that these rules ask for."""
+    """
+    Look again at everybody whose score passed a threshold that these rules ask for.
+
+    At ``at``; but where time alone passed it, when it did, unless more was heard since then.
+    """
     asked = {one.score.name for one in subjects.model.buying.conditions() if one.score}
-    whose = {one.contact_id for one in crossings if one.score in asked}
-    if not whose:
+    passed = [one for one in crossings if one.score in asked]
+    if not passed:
         return
     subjects.forget_lives()
-    people = people_of(subjects.session, whose)
-    everybody = {one.id: one for one in people.values()}
+    people = people_of(subjects.session, {one.contact_id for one in passed})
     theirs = parts_now(subjects.session, people)
     opportunities = opportunities_of(
         subjects.session, {one for some in theirs.values() for one in some}
     )
-    subjects.recall((), opportunities)
-    subjects.look_again([*everybody.values()], in_order(opportunities.values()), at, "event")
+    subjects.recall({one.id for one in people.values()}, opportunities)
+    late = set[uuid.UUID]()
+    for one in sorted(passed, key=lambda each: each.at):
+        whose = people[one.contact_id]
+        mine = in_order(opportunities[each] for each in theirs.get(whose.id, ()))
+        keys = (whose.id, *(each.id for each in mine))
+        there = all(subjects.stands_by(each, one.at) for each in keys)
+        if one.cause == "timer" and there and whose.id not in late:
+            subjects.look_again([whose], mine, one.at, "timer")
+        else:
+            late.add(whose.id)
+    deals = {one for whose in late for one in theirs.get(whose, ())}
+    mine = in_order(opportunities[one] for one in deals)
+    subjects.look_again([people[whose] for whose in sorted(late)], mine, at, "event")
 
 
 def parts_now(

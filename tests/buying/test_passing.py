@@ -147,7 +147,9 @@ def test_a_threshold_moves_a_phase_upwards_and_cooling_down_takes_it_back(scene,
     assert differences(scene, NOON + 2 * DAY) == []
 
 
-def test_a_score_that_cools_is_looked_at_as_of_all_that_was_weighed(scene, ann, deal):
+def test_a_score_that_cools_moves_at_its_own_moment_whatever_of_others_was_weighed(
+    scene, ann, deal
+):
     warm = {"score": {"name": "warmth", "at_least": 30}}
     scene.publish(warmth(), model(warm, exit={"all": [{"none": [warm]}]}))
     bob = scene.contact("bob@example.com")
@@ -162,8 +164,56 @@ def test_a_score_that_cools_is_looked_at_as_of_all_that_was_weighed(scene, ann, 
     let_wait(scene, cools + 2 * SECOND)
     pass_time(scene.store, scene.shelf, now=cools + 6 * SECOND)
 
-    assert moves(scene)[1:] == [("interest", "unaware", cools + 5 * SECOND, "correction")]
+    assert moves(scene)[1:] == [("interest", "unaware", cools, "timer")]
     assert differences(scene, cools + 5 * SECOND) == []
+
+
+@pytest.mark.parametrize("late", [SECOND, 40 * DAY])
+def test_a_score_that_cools_while_the_worker_is_down_moves_as_if_it_were_there(
+    scene, ann, deal, late
+):
+    warm = {"score": {"name": "warmth", "at_least": 30}}
+    scene.publish(warmth(), model(warm, exit={"all": [{"none": [warm]}]}))
+    for seconds in (1, 2):
+        scene.did(ann, now=NOON + seconds * SECOND)
+    scene.weigh()
+    with scene.store.read() as session:
+        cools = next_wake(session)
+    scene.weigh(now=cools + late)
+
+    assert moves(scene)[1:] == [("interest", "unaware", cools, "timer")]
+    assert differences(scene, cools + late) == []
+
+
+def test_silence_and_scores_that_cool_move_in_their_order_however_late(scene, ann, deal):
+    warm = {"score": {"name": "warmth", "at_least": 30}}
+    called = {"event": "call", "within": "9d"}
+    phases = [
+        {"id": "unaware"},
+        {
+            "id": "interest",
+            "enter": {"any": [called]},
+            "exit": {"any": [{"quiet": {"for": "2d"}}]},
+        },
+        {
+            "id": "hot",
+            "enter": {"all": [called, warm]},
+            "exit": {"all": [{"none": [warm]}]},
+        },
+    ]
+    scene.publish(warmth(), Buying.model_validate({"phases": phases}))
+    for kind in ("call", "download", "download"):
+        scene.did(ann, type=kind, now=NOON + SECOND)
+    scene.weigh(now=NOON + SECOND)
+    with scene.store.read() as session:
+        cools = next_wake(session)
+    scene.weigh(now=NOON + 60 * DAY)
+
+    assert moves(scene)[-2:] == [
+        ("hot", "interest", cools, "timer"),
+        ("interest", "unaware", NOON + SECOND + 2 * DAY, "timer"),
+    ]
+    assert differences(scene, NOON + 60 * DAY) == []
 
 
 def test_other_rules_look_at_every_open_opportunity_anew(scene, ann, deal):

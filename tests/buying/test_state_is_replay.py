@@ -12,6 +12,7 @@ from regportal.buying.models import KeptStanding, Opportunity
 from regportal.buying.overriding import Word, end_override, override
 from regportal.buying.passing import find_lost
 from regportal.buying.schema import Buying
+from regportal.buying.scores.schema import Score
 from regportal.errors import StaleError
 from regportal.identity.actions import contact_of_claim, decide
 from regportal.identity.models import Claim, ClaimState, Contact
@@ -24,6 +25,16 @@ from tests.buying.scene import NOON
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SILENT = {"any": [{"quiet": {"for": "3d"}}]}
+WARM = {"score": {"name": "warmth", "at_least": 30}}
+WARMTH = Score.model_validate(
+    {
+        "key": "warmth",
+        "behaviour": [
+            {"group": "all", "half_life": "1d", "points": [{"event": "download", "points": 20}]}
+        ],
+        "thresholds": {"warm": 30},
+    }
+)
 MODEL = Buying.model_validate(
     {
         "phases": [
@@ -49,6 +60,7 @@ MODEL = Buying.model_validate(
                 "enter": {
                     "any": [
                         {"event": "download", "where": {"category": "price-list"}, "within": "5d"},
+                        {"all": [{"event": "ticket", "within": "5d"}, WARM]},
                         {
                             "event": "page_view",
                             "count": {"at_least": 2},
@@ -57,7 +69,7 @@ MODEL = Buying.model_validate(
                         },
                     ]
                 },
-                "exit": SILENT,
+                "exit": {"any": [*SILENT["any"], {"all": [{"none": [WARM]}, {"event": "form"}]}]},
                 "falls_to": "interest",
                 "group": {"quorum": 2},
             },
@@ -85,7 +97,7 @@ class Life:
     def __init__(self, scene, seed, companies=("example.com",)):
         self.scene, self.chance, self.now = scene, random.Random(seed), NOON
         least = self.chance.choice(["verified", "imported", "claimed"])
-        scene.publish(MODEL.model_copy(update={"min_attribution": least}))
+        scene.publish(WARMTH, MODEL.model_copy(update={"min_attribution": least}))
         self.companies = companies
         self.people = [scene.contact(self.address(number)) for number in range(3)]
         account = {"name": "Initech", "domain": "initech.example"}
