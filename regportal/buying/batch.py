@@ -11,18 +11,18 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.models import ContactRole, KnownInteraction, Opportunity
 from regportal.buying.people import Person, people_of
-from regportal.buying.signs import AT_ONCE, Owned, owned
+from regportal.buying.signs import Owned, owned
 from regportal.identity.kin import Kin, kin_of
-from regportal.store.facts import among
+from regportal.store.among import among
+from regportal.tracking.actions import LogLine
 from regportal.tracking.models import (
     OF_CONTACTS,
     Attributed,
     Attribution,
     EntryKind,
-    LogEntry,
 )
 
-Line = tuple[LogEntry, datetime]
+Line = tuple[LogLine, datetime]
 """A line of the log, and its time in the log's own order."""
 Later = Mapping[uuid.UUID | None, Mapping[uuid.UUID, datetime]]
 """By contact the interactions that became his, and when that was first said."""
@@ -71,7 +71,7 @@ class Batch:
     kin: Kin
     """Who ever was one person with those whom lines are about."""
 
-    def became_known(self, line: LogEntry, at: datetime) -> tuple[uuid.UUID | None, list[Owned]]:
+    def became_known(self, line: LogLine, at: datetime) -> tuple[uuid.UUID | None, list[Owned]]:
         """Return whom a line is about, if anybody, and what became known to be his own."""
         if line.kind in ONE:
             found = self.interactions.get(line.ref)
@@ -82,7 +82,7 @@ class Batch:
         mine = [one for one in theirs if one and one.owner(at) == line.ref]
         return line.ref, sorted(mine, key=lambda one: (one.taken.received_at, one.taken.id))
 
-    def ever_of(self, line: LogEntry) -> list[Person]:
+    def ever_of(self, line: LogLine) -> list[Person]:
         """Return everybody whose past a line may change, once each."""
         contacts = {line.ref}
         if line.kind in ONE:
@@ -91,7 +91,7 @@ class Batch:
         people = {self.people[one].id: self.people[one] for one in contacts if one in self.people}
         return [people[one] for one in sorted(people)]
 
-    def concerned(self, line: LogEntry) -> set[uuid.UUID]:
+    def concerned(self, line: LogLine) -> set[uuid.UUID]:
         """Return all whose standing must not be older than what a line lets be worked out anew."""
         if line.kind in OF_CONTACTS:
             return self.kin.ever(line.ref)
@@ -121,7 +121,7 @@ def in_order(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
     return sorted(opportunities, key=lambda each: (each.connector, each.external_id))
 
 
-def look_up(session: Session, lines: Sequence[LogEntry], least: Attributed) -> Batch:
+def look_up(session: Session, lines: Sequence[LogLine], least: Attributed) -> Batch:
     """
     Return what these lines are about; of what nobody known did it reads nothing but that.
 
@@ -149,7 +149,7 @@ def look_up(session: Session, lines: Sequence[LogEntry], least: Attributed) -> B
     return Batch(
         interactions=interactions,
         later=later,
-        told=_told(session, interactions),
+        told=told_of(session, interactions),
         people=people,
         opportunities=opportunities,
         parts=parts,
@@ -159,14 +159,14 @@ def look_up(session: Session, lines: Sequence[LogEntry], least: Attributed) -> B
 
 def everybody_in(session: Session, opportunities: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Return the contacts who ever had a part in one of these opportunities."""
-    return {*session.scalars(IN_THEM, {"ids": [*opportunities]})} if opportunities else set()
+    return {*session.scalars(IN_THEM, {"ids": opportunities})} if opportunities else set()
 
 
 def _parts(session: Session, people: Mapping[uuid.UUID, Person]) -> dict[uuid.UUID, list[Held]]:
     """Return every part these people ever had, by person."""
     found: defaultdict[uuid.UUID, list[Held]] = defaultdict(list)
     if people:
-        for row in session.execute(PARTS, {"ids": [*people]}):
+        for row in session.execute(PARTS, {"ids": people}):
             part = Held(*row)
             found[people[part.contact].id].append(part)
     return dict(found)
@@ -176,7 +176,7 @@ def opportunities_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.
     """Return these opportunities, held until the transaction ends."""
     if not ids:
         return {}
-    rows = session.scalars(HELD, {"ids": [*ids]})
+    rows = session.scalars(HELD, {"ids": ids})
     return {opportunity.id: opportunity for opportunity in rows}
 
 
@@ -200,10 +200,6 @@ def _attributed(session: Session, contacts: Collection[uuid.UUID]) -> Later:
     return dict(found)
 
 
-def _told(session: Session, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+def told_of(session: Session, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Return which of these interactions the CRMs have been told of."""
-    every = sorted(ids)
-    found: set[uuid.UUID] = set()
-    for start in range(0, len(every), AT_ONCE):
-        found.update(session.scalars(TOLD, {"ids": every[start : start + AT_ONCE]}))
-    return found
+    return {*session.scalars(TOLD, {"ids": ids})} if ids else set()

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.batch import ONE, Batch, everybody_in, look_up
 from regportal.identity.models import Contact
-from regportal.store.facts import among
-from regportal.tracking.models import OF_CONTACTS, Attributed, EntryKind, Interaction, LogEntry
+from regportal.store.among import among
+from regportal.tracking.actions import LogLine
+from regportal.tracking.models import OF_CONTACTS, Attributed, EntryKind, Interaction
 from regportal.tracking.shards import shards_in
 
 DID = sa.select(Interaction.contact_id).where(among(Interaction.id, "interactions"))
@@ -33,7 +34,7 @@ HELD = (
 
 
 def look_up_held(
-    session: Session, lines: Sequence[LogEntry], leasts: Iterable[Attributed]
+    session: Session, lines: Sequence[LogLine], leasts: Iterable[Attributed]
 ) -> Mapping[Attributed, Batch]:
     """
     Return what lines are about, for rules that must be so sure; held until the transaction ends.
@@ -61,4 +62,4 @@ def _hold(
     session: Session, contacts: Iterable[uuid.UUID], did: Iterable[uuid.UUID] = ()
 ) -> set[uuid.UUID]:
     """Hold these contacts and who did these interactions; return who is held, by every address."""
-    return set(session.scalars(HELD, {"contacts": [*contacts], "interactions": [*did]}))
+    return set(session.scalars(HELD, {"contacts": contacts, "interactions": did}))

@@ -14,9 +14,10 @@ from regportal.buying.facts import Watched, moment, when
 from regportal.buying.films import Films
 from regportal.buying.models import SubjectKind
 from regportal.buying.standing import NEVER, Faces, Person, Ring, Standing
+from regportal.store.among import among
 from regportal.store.bulk import Row, write_all
 from regportal.store.compact import read_json, write_json
-from regportal.store.facts import among
+from regportal.store.ids import read_key
 
 COLUMNS = ("subject_id", "subject", "rules", "state", "phase", "since", "as_of", "wake_at")
 
@@ -42,9 +43,9 @@ def read_kept(
     found: dict[uuid.UUID, Kept] = {}
     stale: dict[uuid.UUID, int] = {}
     if subjects:
-        for subject, rules, state, as_of in session.execute(_all(table), {"ids": [*subjects]}):
+        for subject, rules, state, as_of in session.execute(_all(table), {"ids": subjects}):
             good = rules == model.digest
-            standing = read(state, model.digest, uuid.UUID) if good else None
+            standing = read(state, model.digest, read_key) if good else None
             if standing is None:
                 stale[subject] = moment(as_of)
             else:
@@ -123,7 +124,7 @@ def read(text: str, digest: str, key: Callable[[str], Hashable] = str) -> Standi
     """
     Return a standing as it was written; None where it belongs to another model.
 
-    ``key`` makes the ids of signs and contacts of their texts, as ``uuid.UUID``.
+    ``key`` makes the ids of signs and contacts of their texts, as ``read_key``.
     """
     told = read_json(text)
     if told["rules"] != digest:

@@ -15,7 +15,7 @@ from regportal.identity.models import Contact
 from regportal.outbox.actions import News, owe_all
 from regportal.store.documents import Published
 from regportal.tracking.actions import Seen
-from regportal.tracking.series import as_told
+from regportal.tracking.series import own_as_told
 
 
 def tell_moves(
@@ -40,18 +40,18 @@ def tell_moves(
     note(session, published, moves, now=now)
 
 
-def interaction_news(seen: Seen, contact: Contact, opportunities: list[str]) -> News:
-    """Return what a CRM is told of one interaction (design.md 7)."""
+def interaction_news(taken: Seen, contact: Contact, opportunities: list[str]) -> News:
+    """Return what a CRM is told of an interaction that is a contact's own (design.md 7)."""
     return News(
         topic="interaction.recorded",
         subject=f"contact:{contact.key}",
         payload={
-            "id": str(seen.id),
+            "id": str(taken.id),
             "contact": told(contact),
-            "interaction": as_told(seen).model_dump(mode="json"),
+            "interaction": own_as_told(taken),
             "opportunities": opportunities,
         },
-        occurred_at=seen.occurred_at,
+        occurred_at=taken.occurred_at,
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.compiled import Model
 from regportal.buying.models import Ended, PhaseOverride
-from regportal.store.facts import among
+from regportal.store.among import among
 
 UNJUDGED = frozenset({Ended.REPLACED, Ended.RULES})
 """Ends that settle nothing: what had not come true by then might have."""
@@ -23,7 +23,7 @@ def holding(
     session: Session, opportunities: Collection[uuid.UUID]
 ) -> dict[uuid.UUID, PhaseOverride]:
     """Return what holds over the rules, by opportunity."""
-    rows = session.scalars(HOLDING, {"ids": [*opportunities]})
+    rows = session.scalars(HOLDING, {"ids": opportunities})
     return {said.opportunity_id: said for said in rows}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.kin import kin_of
 from regportal.identity.models import Contact
-from regportal.store.facts import among
+from regportal.store.among import among
 
 TOGETHER = (
     sa.select(Contact)
@@ -37,7 +37,7 @@ def people_of(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, P
     if not ids:
         return {}
     together: defaultdict[uuid.UUID, list[Contact]] = defaultdict(list)
-    for contact in session.scalars(TOGETHER, {"ids": [*ids]}):
+    for contact in session.scalars(TOGETHER, {"ids": ids}):
         together[contact.person_id].append(contact)
     people: dict[uuid.UUID, Person] = {}
     for key, contacts in together.items():

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.models import LogPlace
 from regportal.store.facts import insert_in, table_of
-from regportal.tracking.actions import Place, comes_after
+from regportal.tracking.actions import LogLine, Place, comes_after
 from regportal.tracking.models import LogEntry
 from regportal.tracking.shards import shards_in
 
@@ -80,7 +80,7 @@ def own_place(session: Session, shard: int) -> Mark | None:
     return None if found is None else Mark(Place(found.transaction, found.number), found.at)
 
 
-def move_on(session: Session, shard: int, last: LogEntry, at: datetime) -> None:
+def move_on(session: Session, shard: int, last: LogLine, at: datetime) -> None:
     """Keep that a shard was weighed up to a line, and the time of that line."""
     place = {"transaction": last.transaction, "number": last.number, "at": at}
     session.execute(sa.update(PLACE).where(PLACE.c.shard == shard).values(place))

@@ -8,12 +8,11 @@ or again, finds the same.
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -22,7 +21,7 @@ from regportal.buying.facts import Sign
 from regportal.buying.films import watched_in
 from regportal.buying.schema import Buying, Condition
 from regportal.identity.models import Claim, ClaimState, Contact
-from regportal.store.facts import among
+from regportal.store.among import among
 from regportal.tracking.actions import Seen, columns_of
 from regportal.tracking.later import TAKEN
 from regportal.tracking.models import (
@@ -50,12 +49,9 @@ CLAIM = (
 Proof, Acquittal = aliased(Attribution), aliased(Verdict)
 LADDER = (Attributed.CLAIMED, Attributed.IMPORTED, Attributed.VERIFIED)
 """How sure we are whose an interaction is: the surest last."""
-AT_ONCE = 500
-"""Interactions asked for in one query: databases take only so many parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spell:
+class Spell(NamedTuple):
     """A sign that was a contact's own, as far as was known in [since, until)."""
 
     sign: Sign
@@ -67,8 +63,7 @@ class Spell:
         return self.since <= at and (self.until is None or at < self.until)
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """
     An interaction as it was taken, and whose own it was when.
 
@@ -85,16 +80,6 @@ class Owned:
         """Return the contact who did this himself, as it was known at a moment; else None."""
         return next((spell.sign.contact for spell in self.spells if spell.holds(at)), None)
 
-    def as_done_by(self, contact: uuid.UUID) -> Seen:
-        """Return it as it is known while it is this contact's own."""
-        return replace(
-            self.taken,
-            attribution=Attributed.VERIFIED,
-            contact_id=contact,
-            judged=Judged.PERSON,
-            judged_because=None,
-        )
-
 
 def least_of(buying: Buying) -> Attributed:
     """Return how sure we must be whose an interaction is, so that a model counts it."""
@@ -105,9 +90,8 @@ def owned(
     session: Session, ids: Collection[uuid.UUID], least: Attributed = Attributed.VERIFIED
 ) -> Iterator[Owned]:
     """Yield those of these interactions that ever were somebody's own, as sure as that."""
-    every = sorted(ids)
-    for start in range(0, len(every), AT_ONCE):
-        yield from _read(session, _these(least), every[start : start + AT_ONCE], least)
+    if ids:
+        yield from _read(session, _these(least), ids, least)
 
 
 def done_by(
@@ -217,19 +201,29 @@ def _read(
 ) -> Iterator[Owned]:
     """Read interactions, or those of contacts, with from when until when each was whose."""
     enough = _enough(least)
-    rows = session.execute(query, {"ids": [*ids]})
+    rows = session.execute(query, {"ids": ids})
     for _, some in groupby(rows, key=itemgetter(0)):
         together: list[Any] = list(some)
-        taken = Seen(*together[0][: len(COLUMNS)])
-        claim = together[0][len(COLUMNS) + len(LATER) :]
-        whose, judged = _later(taken, together, *claim)
-        spells = tuple(_spells(taken, whose, judged, LADDER[-1:]))
-        counts = spells if least is LADDER[-1] else tuple(_spells(taken, whose, judged, enough))
+        row = together[0]
+        taken = Seen(*row[: len(COLUMNS)])
+        if len(together) == 1 and not any(row[len(COLUMNS) :]):
+            spells, counts = _at_first(taken, LADDER[-1:]), _at_first(taken, enough)
+        else:
+            whose, judged = _later(taken, together, *row[len(COLUMNS) + len(LATER) :])
+            spells = tuple(_spells(taken, whose, judged, LADDER[-1:]))
+            counts = tuple(_spells(taken, whose, judged, enough))
         yield Owned(taken, spells, counts)
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+def _at_first(taken: Seen, enough: Sequence[Attributed]) -> tuple[Spell, ...]:
+    """Return what `_spells` does where nothing became known later, as of nearly all there is."""
+    owner, judged = taken.contact_id, taken.judged
+    if owner is None or taken.attribution not in enough or judged is not Judged.PERSON:
+        return ()
+    return (Spell(_sign(taken, owner), taken.received_at, None),)
+
+
+class Word(NamedTuple):
     """Whose it is, or who did it, from a moment on."""
 
     at: datetime
@@ -276,17 +270,21 @@ def _spells(
     for owner, some in groupby(zip(owners, moments, ends, strict=True), key=itemgetter(0)):
         if owner is not None:
             together = [*some]
-            sign = Sign(
-                taken.id,
-                owner,
-                taken.type,
-                taken.category,
-                taken.occurred_at,
-                taken.received_at,
-                taken.object,
-                watched_in(taken.type, taken.properties),
-            )
-            yield Spell(sign, together[0][1], together[-1][2])
+            yield Spell(_sign(taken, owner), together[0][1], together[-1][2])
+
+
+def _sign(taken: Seen, owner: uuid.UUID) -> Sign:
+    """Return an interaction of a contact as the rules see it."""
+    return Sign(
+        taken.id,
+        owner,
+        taken.type,
+        taken.category,
+        taken.occurred_at,
+        taken.received_at,
+        taken.object,
+        watched_in(taken.type, taken.properties),
+    )
 
 
 def _owner(

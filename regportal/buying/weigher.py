@@ -34,14 +34,18 @@ from regportal.outbox.actions import News, owe_all
 from regportal.store.bulk import insert_all
 from regportal.store.documents import Published, Shelf
 from regportal.store.sessions import Store
-from regportal.tracking.actions import Place, read_log
-from regportal.tracking.models import EntryKind, LogEntry
+from regportal.tracking.actions import LogLine, Place, read_log
+from regportal.tracking.models import EntryKind
 from regportal.tracking.shards import shards_in
 
-BATCH, MOST = 100, 1_000
+BATCH, MOST = 100, 5_000
 """Lines weighed in one transaction: at least, and at most."""
-BRIEF = 0.06
-"""Seconds such a transaction may take where more lines would do: other writers wait for it."""
+BRIEF = {"sqlite": 0.1, "postgresql": 0.25}
+"""
+Seconds such a transaction may take where more lines would do: the longer it is, the fewer times the
+same people are looked up. On SQLite all other writers wait for it, on PostgreSQL only those who
+write of the same people.
+"""
 HELD = timedelta(milliseconds=200)
 """When to look again at lines that wait for a transaction still running, or for their worker."""
 
@@ -57,7 +61,7 @@ def weigh(
     middle it is free again. Returns when to come again where lines must wait for another
     transaction, else None.
     """
-    size = limit or BATCH
+    size, brief = limit or BATCH, BRIEF[store.engine.dialect.name]
 
     def some(session: Session, shard: int) -> tuple[int, float]:
         begun = perf_counter()
@@ -73,18 +77,18 @@ def weigh(
         else:
             return now + HELD
         if limit is None:
-            size = fitting(read, seconds)
+            size = fitting(read, seconds, brief)
     return None
 
 
-def fitting(lines: int, seconds: float) -> int:
+def fitting(lines: int, seconds: float, brief: float) -> int:
     """
-    Return how many lines to weigh in a transaction where so many took so long.
+    Return how many lines to weigh in a transaction that may take ``brief``, where so many took so.
 
-    >>> fitting(100, 0.02), fitting(300, 0.12), fitting(100, 0.001), fitting(100, 2.5)
-    (300, 150, 1000, 100)
+    >>> [fitting(100, seconds, 0.1) for seconds in (0.05, 0.2, 0.001, 2.5)]
+    [200, 100, 5000, 100]
     """
-    return max(BATCH, min(MOST, round(lines * BRIEF / seconds)))
+    return max(BATCH, min(MOST, round(lines * brief / seconds)))
 
 
 def _waiting(store: Store) -> Sequence[int]:
@@ -123,16 +127,14 @@ def _weigh_some(
     return len(lines)
 
 
-def _read_on(
-    session: Session, shard: int, place: Place, sizes: Sequence[int]
-) -> Sequence[LogEntry]:
+def _read_on(session: Session, shard: int, place: Place, sizes: Sequence[int]) -> Sequence[LogLine]:
     """
     Return the next lines of a shard: so many, or more where that is not a moment as a whole.
 
     In the middle of a moment they end only where more became known at once than any of ``sizes``:
     the rest of it would have everybody worked out anew who was in its beginning.
     """
-    read: Sequence[LogEntry] = ()
+    read: Sequence[LogLine] = ()
     for size in sizes:
         read = read_log(session, shard, place, size)
         if len(read) < size:
@@ -145,7 +147,7 @@ def _read_on(
     return read
 
 
-def _moment(line: LogEntry) -> datetime | int:
+def _moment(line: LogLine) -> datetime | int:
     """Return by what lines are one: what became known at one moment is weighed at once."""
     return line.at if line.kind is EntryKind.INTERACTION else line.number
 
@@ -156,7 +158,7 @@ def _together(line: Line) -> tuple[datetime, datetime | int]:
     return at, _moment(entry)
 
 
-def _timed(last: datetime | None, read: Iterable[LogEntry]) -> Iterator[Line]:
+def _timed(last: datetime | None, read: Iterable[LogLine]) -> Iterator[Line]:
     """Yield each line with its time in the log's own order."""
     for line in read:
         last = log_time(last, line.at)
@@ -229,7 +231,7 @@ class Weighing:
         if at is not None:
             look_at_scores(self.followed, found.crossings, at)
 
-    def _note(self, line: LogEntry, at: datetime) -> None:
+    def _note(self, line: LogLine, at: datetime) -> None:
         """Find out what each connector must be told of a contact's own interactions, once."""
         if line.kind is EntryKind.OPPORTUNITY:
             return
@@ -240,17 +242,17 @@ class Weighing:
             self.batch.told.add(one.taken.id)
             self.fresh.append(one.taken.id)
             self.heard.fresh(one, at)
-            person, seen = self.batch.people[whose], one.as_done_by(whose)
+            person = self.batch.people[whose]
             contact = person.contacts[whose]
             opportunities = self.batch.open_opportunities(person, at)
             for connector in self.published.all(Connector):
                 there = [
                     each.external_id for each in opportunities if each.connector == connector.key
                 ]
-                self.known.append((connector, interaction_news(seen, contact, there)))
+                self.known.append((connector, interaction_news(one.taken, contact, there)))
 
 
-def _hear(subjects: Following, batch: Batch, lines: Sequence[LogEntry], at: datetime) -> None:
+def _hear(subjects: Following, batch: Batch, lines: Sequence[LogLine], at: datetime) -> None:
     """Let everybody know what somebody did."""
     signs: defaultdict[tuple[uuid.UUID, datetime], list[Sign]] = defaultdict(list)
     for line in lines:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from regportal.identity.models import Assurance
-from regportal.store.base import Base, Flag, Id, Json, MaybeMoment, Moment, choice
+from regportal.store.base import Base, Flag, Id, Json, Key, MaybeMoment, Moment, choice
 from regportal.tracking.models import Judged
 
 
@@ -103,7 +103,7 @@ class Submission(Base):
     clock = "anonymous"
     aged_by = "id"
 
-    id: Mapped[uuid.UUID] = mapped_column(sa.Uuid(), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(Key(), primary_key=True)
     gate: Mapped[str]
     content: Mapped[bytes]
     """SHA-256 of what was sent: the same again is the same answer, other content is refused."""

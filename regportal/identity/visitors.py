@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from regportal.errors import StaleError
@@ -26,7 +25,8 @@ from regportal.identity.people import own_contacts
 from regportal.identity.rules import Standing, holds_proof, is_alive, is_good
 from regportal.identity.tokens import hash_of
 from regportal.outbox.actions import News, put
-from regportal.store.facts import add, add_once, among, table_of, watch
+from regportal.store.among import among
+from regportal.store.facts import add, add_once, table_of, watch
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
 
@@ -144,11 +144,10 @@ def recognise_all(
 
 @cache
 def _owners(dialect: str) -> sa.Select[Any]:
-    """Return the statement that reads whose some tokens are; on PostgreSQL always the same one."""
+    """Return the statement that reads whose some tokens are; JSON, SQLite's list, has no bytes."""
     column = table_of(VisitorToken).c.hash
-    if dialect == "postgresql":
-        hashes = sa.bindparam("hashes", type_=postgresql.ARRAY(column.type))
-        return OWNERS.where(column == sa.any_(hashes))
+    if dialect == "sqlite":
+        return OWNERS.where(column.in_(sa.bindparam("hashes", expanding=True)))
     return OWNERS.where(among(column, "hashes"))
 
 

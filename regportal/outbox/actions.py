@@ -17,8 +17,9 @@ from regportal.connectors.schema import Connector
 from regportal.outbox.drain import drain
 from regportal.outbox.models import Message, MessageState, Subject
 from regportal.outbox.rules import is_told
+from regportal.store.among import among
 from regportal.store.bulk import Row, insert_all, update_all
-from regportal.store.facts import among, insert_in, table_of
+from regportal.store.facts import insert_in, table_of
 from regportal.store.ids import uuid7
 
 __all__ = ["FieldNews", "News", "drain", "owe", "owe_all", "put", "put_all"]

@@ -15,8 +15,8 @@ from regportal.connectors.base import Change, Deliver, Outcome, Result
 from regportal.errors import UnreachableError
 from regportal.outbox.models import Message, MessageState, Pause
 from regportal.outbox.rules import LONGEST, TAKEN, AfterAttempt, after_attempt, is_paused, longer
+from regportal.store.among import among
 from regportal.store.base import UtcMoment
-from regportal.store.facts import among
 from regportal.store.sessions import Store
 
 log = logging.getLogger(__name__)

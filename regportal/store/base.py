@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from regportal.store.ids import uuid7
+from regportal.store.ids import read_key, uuid7
 
 
 class UtcMoment(sa.types.TypeDecorator[datetime]):
@@ -44,6 +44,24 @@ def _in_utc(at: datetime | None) -> datetime | None:
     return None if at is None else at.astimezone(UTC)
 
 
+class Key(sa.Uuid[uuid.UUID]):
+    """A key; SQLite keeps its hexadecimal digits."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Read it; nothing is read more often."""
+        if dialect.name == "sqlite":
+            return _from_hex
+        given: Callable[[Any], Any] | None = super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call] # SQLAlchemy's own
+        return given
+
+
+def _from_hex(text: str | None) -> uuid.UUID | None:
+    """Return a key that SQLite kept."""
+    return None if text is None else read_key(text)
+
+
 def choice(values: type[enum.StrEnum]) -> sa.Enum:
     """Return the column type for an enum that is stored by value, as text."""
     return sa.Enum(
@@ -58,7 +76,7 @@ def choice(values: type[enum.StrEnum]) -> sa.Enum:
 Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 Sequence = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-Id = Annotated[uuid.UUID, mapped_column(sa.Uuid(), primary_key=True, default=uuid7)]
+Id = Annotated[uuid.UUID, mapped_column(Key(), primary_key=True, default=uuid7)]
 Moment = Annotated[datetime, mapped_column(UtcMoment())]
 MaybeMoment = Annotated[datetime | None, mapped_column(UtcMoment(), nullable=True)]
 Count = Annotated[int, mapped_column(sa.Integer(), default=0, server_default="0")]
@@ -133,7 +151,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcMoment(),
-        uuid.UUID: sa.Uuid(),
+        uuid.UUID: Key(),
         dict[str, Any]: Json,
         list[Any]: Json,
         bytes: sa.LargeBinary(),

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.store.among import AMONG
 from regportal.store.base import Base, UtcMoment
 from regportal.store.compact import write_json
 from regportal.store.facts import table_of
@@ -23,13 +24,8 @@ from regportal.store.facts import table_of
 Row = tuple[Any, ...]
 Coder = Callable[[Any], Any]
 
-AMONG = {
-    "sqlite": "{} IN (SELECT value FROM json_each({}))",
-    "postgresql": "{} = ANY(CAST({} AS uuid[]))",
-}
-"""That a key is in a list: one parameter, so that the statement is always the same."""
-MARK = {"sqlite": "?", "postgresql": "%s"}
-"""Where the driver puts a parameter."""
+LIST = {"sqlite": "?", "postgresql": "CAST(%s AS uuid[])"}
+"""Where the driver puts keys that are one parameter, as text."""
 NOTHING = " ON CONFLICT DO NOTHING"
 WRITTEN = len("2026-03-04T09:00:00.000000+00:00")
 """Letters of a moment in UTC, as ``isoformat`` writes one that falls between two seconds."""
@@ -146,20 +142,10 @@ def keys_there(session: Session, model: type[Base], keys: Iterable[str]) -> set[
     """Return which of these keys a table has; keys are as ``str`` writes them."""
     connection = session.connection()
     dialect = connection.dialect.name
-    among = AMONG[dialect].format("id", MARK[dialect])
-    statement = f"SELECT id FROM {table_of(model).name} WHERE {among}"  # noqa: S608 - ours
+    asked = AMONG[dialect].format("id", LIST[dialect])
+    statement = f"SELECT id FROM {table_of(model).name} WHERE {asked}"  # noqa: S608 - ours
     found = connection.exec_driver_sql(statement, (_listed(keys, dialect),))
     return {str(_key(one)) for (one,) in found}
-
-
-def one_of(column: sa.ColumnElement[uuid.UUID], dialect: str) -> sa.TextClause:
-    """Return that a column is one of the keys given by :func:`listed`, however many they are."""
-    return sa.text(AMONG[dialect].format(column, ":keys"))
-
-
-def listed(keys: Iterable[uuid.UUID], dialect: str) -> dict[str, str]:
-    """Return the parameter of a statement that asks with :func:`one_of`."""
-    return {"keys": _listed(keys, dialect)}
 
 
 def key_text(key: uuid.UUID | str, dialect: str) -> str:

@@ -6,7 +6,7 @@ once and in the order in which they are given: that costs a fifth (performance.m
 """
 
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -44,15 +44,6 @@ def watch(session: Session, row: Base) -> None:
 def table_of(kind: type[Base]) -> sa.Table:
     """Return the table of a model, for statements that go past the session."""
     return kind.metadata.tables[kind.__tablename__]
-
-
-def among(column: Any, given: str = "ids") -> sa.ColumnElement[bool]:
-    """
-    Return that a column is one of the values that a statement is executed with, called ``given``.
-
-    So the statement is made once, and not anew with the keys of each question.
-    """
-    return cast("sa.ColumnElement[bool]", column.in_(sa.bindparam(given, expanding=True)))
 
 
 def insert_in(dialect: str) -> Any:

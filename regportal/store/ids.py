@@ -49,6 +49,19 @@ def uuid7_of(at: datetime, digest: bytes) -> uuid.UUID:
     return uuid.UUID(int=bits & ~fixed | 0x7 << 76 | 0x2 << 62)
 
 
+def read_key(text: str) -> uuid.UUID:
+    """
+    Return a UUID that we wrote, as text or as hexadecimal digits: in half of its own time.
+
+    >>> read_key("014d615580987af080cdec66bb5d0b3c")
+    UUID('014d6155-8098-7af0-80cd-ec66bb5d0b3c')
+    """
+    key = object.__new__(uuid.UUID)
+    object.__setattr__(key, "int", int(text.replace("-", ""), 16))
+    object.__setattr__(key, "is_safe", uuid.SafeUUID.unknown)
+    return key
+
+
 def first_of(at: datetime) -> uuid.UUID:
     """
     Return what no key of version 7 from a moment on comes before.

@@ -2,18 +2,20 @@
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.identity.actions import find_contact
 from regportal.identity.models import Claim, Contact
+from regportal.store.among import among
 from regportal.store.bulk import insert_all
-from regportal.store.facts import add, among, table_of
+from regportal.store.facts import add, table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.later import ATTRIBUTION, CONTACT, VERDICT, known_now
 from regportal.tracking.models import (
@@ -39,8 +41,7 @@ class Place:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """An interaction as it is understood now: whose it is, and whether a person did it."""
 
     id: uuid.UUID
@@ -53,10 +54,20 @@ class Seen:
     judged: Judged
     contact_id: uuid.UUID | None
     claim_id: uuid.UUID | None
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = MappingProxyType({})
     judged_because: str | None = None
     judged_by: str | None = None
     visit_id: uuid.UUID | None = None
+
+
+class LogLine(NamedTuple):
+    """A line of the log, as it is read."""
+
+    number: int
+    transaction: int
+    kind: EntryKind
+    ref: uuid.UUID
+    at: datetime
 
 
 TRANSACTION = "CAST(CAST(pg_current_xact_id() AS text) AS bigint)"
@@ -103,7 +114,7 @@ def log_all(
     insert_all(session, LogEntry, ("shard", "transaction", "kind", "ref", "at"), rows)
 
 
-def read_log(session: Session, shard: int, after: Place, limit: int) -> Sequence[LogEntry]:
+def read_log(session: Session, shard: int, after: Place, limit: int) -> Sequence[LogLine]:
     """
     Return up to ``limit`` lines of a shard after a place, in order.
 
@@ -111,7 +122,8 @@ def read_log(session: Session, shard: int, after: Place, limit: int) -> Sequence
     commits late comes in its turn instead of being passed over.
     """
     lines = _lines(session.get_bind().dialect.name)
-    return session.scalars(lines, {"shard": shard, **asdict(after), "limit": limit}).all()
+    rows = session.execute(lines, {"shard": shard, **asdict(after), "limit": limit})
+    return [LogLine(*row) for row in rows]
 
 
 def comes_after(
@@ -129,12 +141,13 @@ def comes_after(
 
 
 @cache
-def _lines(dialect: str) -> sa.Select[LogEntry]:
+def _lines(dialect: str) -> sa.Select[Any]:
     """Return the statement that reads on in a shard of the log, after a :class:`Place`."""
-    here = LogEntry.shard == sa.bindparam("shard")
+    here = ENTRY.c.shard == sa.bindparam("shard")
     after = (sa.bindparam(each.name, type_=sa.BigInteger()) for each in fields(Place))
-    order = LogEntry.transaction, LogEntry.number
-    lines = sa.select(LogEntry).where(here, comes_after(dialect, *after))
+    order = ENTRY.c.transaction, ENTRY.c.number
+    lines = sa.select(*(ENTRY.c[name] for name in LogLine._fields))
+    lines = lines.where(here, comes_after(dialect, *after))
     lines = lines.order_by(*order).limit(sa.bindparam("limit"))
     if dialect != "postgresql":
         return lines
@@ -243,7 +256,7 @@ def seen(session: Session, interaction_id: uuid.UUID) -> Seen:
 
 def owners(session: Session, interactions: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Return whose these interactions are, or whose they would be if their claims were true."""
-    rows = session.execute(OWNERS, {"ids": [*interactions]}).all() if interactions else ()
+    rows = session.execute(OWNERS, {"ids": interactions}).all() if interactions else ()
     claims = {claim for contact, claim in rows if contact is None and claim is not None}
     emails = session.scalars(sa.select(Claim.email).where(Claim.id.in_(claims))).all()
     claimed = (find_contact(session, email) for email in dict.fromkeys(emails))

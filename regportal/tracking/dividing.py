@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.errors import RegportalError
+from regportal.store.base import Key
 from regportal.store.facts import table_of
 from regportal.store.ids import EPOCH, first_of
 from regportal.tracking.actions import log_all
@@ -188,7 +189,7 @@ def drop(session: Session, part: Part, *, now: datetime) -> None:
         f"WITH given AS (DELETE FROM attribution WHERE {_lies_in(part, 'interaction_id')}"  # noqa: S608 - ours
         f" RETURNING contact_id) SELECT contact_id FROM given UNION SELECT contact_id"
         f" FROM {part.name}"
-    ).columns(contact_id=sa.Uuid())
+    ).columns(contact_id=Key())
     contacts = [one for one in connection.scalars(given) if one is not None]
     do(f"ALTER TABLE {WHOLE.name} DETACH PARTITION {part.name}")
     do(f"DROP TABLE {part.name}")

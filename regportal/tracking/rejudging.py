@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from regportal.errors import NotHereError
 from regportal.identity.models import Claim
 from regportal.identity.wire import is_ignored, is_ignored_network
+from regportal.store.among import among
 from regportal.store.documents import Site
-from regportal.store.facts import among
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
 from regportal.tracking import judging

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from regportal.connectors.rules import in_full
 from regportal.identity.api import Moment
 from regportal.tracking.actions import Seen, columns_of
 from regportal.tracking.later import JUDGED, VERDICT, judged_now, overruled
@@ -120,9 +121,28 @@ def done_by(wanted: Wanted) -> sa.CompoundSelect[Any]:
     return sa.union_all(_first_hand(wanted, None), _later(wanted, None))
 
 
-def as_told(seen: Seen) -> InteractionTold:
-    """Return an interaction as every program is told of it (design.md 5)."""
-    return InteractionTold(
+def own_as_told(taken: Seen) -> dict[str, Any]:
+    """
+    Return an interaction that is somebody's own as every program is told of it (design.md 5).
+
+    It is what :class:`InteractionTold` writes as JSON, without being read first.
+    """
+    return {
+        "id": str(taken.id),
+        "type": taken.type,
+        "object": taken.object,
+        "category": taken.category,
+        "properties": taken.properties,
+        "occurred_at": in_full(taken.occurred_at),
+        "received_at": in_full(taken.received_at),
+        "attribution": Attributed.VERIFIED.value,
+        "judged": Judged.PERSON.value,
+    }
+
+
+def as_read(seen: Seen) -> InteractionRead:
+    """Return an interaction as the time series tells of it: also what no CRM is told."""
+    return InteractionRead(
         id=seen.id,
         type=seen.type,
         object=seen.object,
@@ -132,13 +152,6 @@ def as_told(seen: Seen) -> InteractionTold:
         received_at=seen.received_at,
         attribution=seen.attribution,
         judged=seen.judged,
-    )
-
-
-def as_read(seen: Seen) -> InteractionRead:
-    """Return an interaction as the time series tells of it: also what no CRM is told."""
-    return InteractionRead(
-        **as_told(seen).model_dump(),
         judged_because=seen.judged_because,
         judged_by=seen.judged_by,
         visit=seen.visit_id,

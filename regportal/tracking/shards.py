@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.addresses import Address
 from regportal.identity.models import Contact
-from regportal.store.facts import among
+from regportal.store.among import among
 
 SHARDS: Mapping[str, int] = {"sqlite": 1, "postgresql": 4}
 """Into how many shards the log of a database is divided: so many workers can weigh at once."""
@@ -35,7 +35,7 @@ def shard_of(session: Session, contact: uuid.UUID | None) -> int:
 def shards_of(session: Session, contacts: Collection[uuid.UUID]) -> dict[uuid.UUID | None, int]:
     """Return the shard of lines that concern contacts, by contact; None is in it, too."""
     shards = shards_in(session)
-    rows = session.execute(ADDRESSES, {"ids": [*contacts]}) if contacts and shards > 1 else ()
+    rows = session.execute(ADDRESSES, {"ids": contacts}) if contacts and shards > 1 else ()
     return {None: 0} | dict.fromkeys(contacts, 0) | {one: shard(key, shards) for one, key in rows}
 
 

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.models import Claim, Contact
 from regportal.library.schema import Asset
-from regportal.store.bulk import Row, insert_groups, listed, one_of
+from regportal.store.among import among
+from regportal.store.bulk import Row, insert_groups
 from regportal.store.compact import read_json
 from regportal.store.documents import Published, Shelf
 from regportal.store.facts import table_of
@@ -59,6 +60,15 @@ NEXT = (
     .with_for_update(skip_locked=True)
 )
 """The next ones, with their events as text: not all of them may be opened."""
+DONE_WITH = sa.update(table_of(Parcel)).where(among(PARCEL.id))
+"""What says of parcels that they are unpacked."""
+MADE, KNOWN = table_of(Claim), table_of(Contact)
+CLAIMS = (
+    sa.select(MADE.c.id, MADE.c.contact_id, MADE.c.own_staff, KNOWN.c.id.label("is_about"))
+    .select_from(MADE.outerjoin(KNOWN, KNOWN.c.match_key == MADE.c.match_key))
+    .where(among(MADE.c.id))
+)
+"""Claims: whose each is, who made it, and whom we know by its address."""
 
 
 def unpack(
@@ -139,36 +149,17 @@ def _unpack_some(session: Session, *, shelf: Shelf, now: datetime) -> _Done:
     visits.keep(session)
     insert_groups(session, Interaction, OWN, SHARED, groups, once=True)
     log_all(session, EntryKind.INTERACTION, heard)
-    dialect = session.connection().dialect.name
-    done_with = listed((one.parcel.id for one in opened), dialect)
-    session.connection().execute(_done_with(dialect), {"unpacked_at": now, **done_with})
+    done_with = {"unpacked_at": now, "ids": [one.parcel.id for one in opened]}
+    session.connection().execute(DONE_WITH, done_with)
     return _Done(len(heard), is_all=len(waiting) < AT_ONCE)
-
-
-@cache
-def _done_with(dialect: str) -> sa.Update:
-    """Return the statement that says of parcels that they are unpacked."""
-    return sa.update(table_of(Parcel)).where(one_of(PARCEL.id, dialect))
 
 
 def _claims(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID | None, Any]:
     """Return of these claims whose each is, whom we know by its address, and who made it."""
     if not ids:
         return {}
-    connection = session.connection()
-    dialect = connection.dialect.name
-    rows = connection.execute(_claims_of(dialect), listed(ids, dialect))
+    rows = session.connection().execute(CLAIMS, {"ids": ids})
     return {row.id: row for row in rows}
-
-
-@cache
-def _claims_of(dialect: str) -> sa.Select[Any]:
-    """Return the statement that reads claims."""
-    claim, contact = table_of(Claim), table_of(Contact)
-    known = claim.outerjoin(contact, contact.c.match_key == claim.c.match_key)
-    about = contact.c.id.label("is_about")
-    query = sa.select(claim.c.id, claim.c.contact_id, claim.c.own_staff, about).select_from(known)
-    return query.where(one_of(claim.c.id, dialect))
 
 
 def _interactions(

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.store.base import UtcMoment
+from regportal.store.base import Key, UtcMoment
 from regportal.store.bulk import key_text, moment_text
 from regportal.tracking.judging import (
     BURST,
@@ -51,7 +51,7 @@ BETWEEN = {
 WHAT, WHEN = (
     {
         dialect: sa.text(f"SELECT {columns} {between}").columns(
-            visitor_id=sa.Uuid(), object=sa.Text(), **more
+            visitor_id=Key(), object=sa.Text(), **more
         )
         for dialect, between in BETWEEN.items()
     }

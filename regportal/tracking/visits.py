@@ -4,29 +4,26 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.store.bulk import insert_all, listed, one_of, update_all
+from regportal.store.among import among
+from regportal.store.bulk import insert_all, update_all
 from regportal.store.documents import Published, Site, span
 from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
 from regportal.tracking.models import Source, Touch, Visit
 from regportal.tracking.rules import goes_on
 
-
-@cache
-def _lately(dialect: str) -> sa.Select[Any]:
-    """Return the statement that reads the visits of some visitors that went on until lately."""
-    columns = table_of(Visit).c
-    return (
-        sa.select(columns.id, columns.visitor_id, columns.started_at, columns.last_at)
-        .where(one_of(columns.visitor_id, dialect), columns.last_at > sa.bindparam("since"))
-        .order_by(columns.last_at)
-    )
+VISIT = table_of(Visit).c
+LATELY = (
+    sa.select(VISIT.id, VISIT.visitor_id, VISIT.started_at, VISIT.last_at)
+    .where(among(VISIT.visitor_id), VISIT.last_at > sa.bindparam("since"))
+    .order_by(VISIT.last_at)
+)
+"""The visits of some visitors that went on until lately."""
 
 
 @dataclass(slots=True)
@@ -58,10 +55,7 @@ class Visits:
         if not whose:
             return cls(idle, {})
         since = min(one.received_at for one in parcels) - idle
-        connection = session.connection()
-        dialect = connection.dialect.name
-        asked = {"since": since, **listed(whose, dialect)}
-        rows = connection.execute(_lately(dialect), asked)
+        rows = session.connection().execute(LATELY, {"since": since, "ids": whose})
         return cls(idle, {row.visitor_id: Sitting(*row) for row in rows})
 
     def of(self, parcel: Any) -> Sitting | None:

@@ -10,8 +10,9 @@ from regportal.identity.addresses import read_address
 from regportal.identity.keys import add_key
 from regportal.identity.models import Assurance
 from regportal.store.ids import uuid7
-from regportal.tracking.actions import attribute, record
+from regportal.tracking.actions import attribute, record, seen_of_contacts
 from regportal.tracking.models import Attributed, Interaction, Judged
+from regportal.tracking.series import InteractionTold, own_as_told
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -70,6 +71,15 @@ def read(portal, key, contact_id, query=""):
 
 def objects(portal, key, contact_id, query=""):
     return [one["object"] for one in read(portal, key, contact_id, query)["interactions"]]
+
+
+def test_what_is_somebodys_own_is_told_as_the_page_would_tell_it(portal, people):
+    ann, _ = people
+    did(portal, ann, 1, properties={"title": "Widgets", "seconds": 1.5})
+    with portal.store.read() as session:
+        (taken,) = seen_of_contacts(session, [ann])
+        told = own_as_told(taken)
+    assert told == InteractionTold(**told).model_dump(mode="json")
 
 
 def test_the_newest_comes_first_with_everything_a_webhook_tells(portal, key, people):

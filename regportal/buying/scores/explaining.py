@@ -30,12 +30,13 @@ from regportal.buying.scores.standing import Standing, heard_of
 from regportal.connectors.rules import in_full
 from regportal.errors import NotHereError
 from regportal.identity.actions import find_contact
+from regportal.store.among import among
 from regportal.store.documents import Published, Site
 from regportal.store.schema import said
 from regportal.tracking.models import Interaction
 
 Row = dict[str, Any]
-AT_ONCE = 500
+NAMES = sa.select(Interaction.id, Interaction.object).where(among(Interaction.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +197,5 @@ def _account(session: Session, scoring: Scoring, person: Person, now: datetime) 
 
 def _titles(session: Session, published: Published, signs: Sequence[Sign]) -> dict[uuid.UUID, str]:
     """Return what each sign was about, as people call it."""
-    ids = [sign.id for sign in signs]
-    found = {}
-    for start in range(0, len(ids), AT_ONCE):
-        some = Interaction.id.in_(ids[start : start + AT_ONCE])
-        for one, name in session.execute(sa.select(Interaction.id, Interaction.object).where(some)):
-            found[one] = title(published, name)
-    return found
+    rows = session.execute(NAMES, {"ids": [sign.id for sign in signs]})
+    return {one: title(published, name) for one, name in rows}

@@ -8,7 +8,8 @@ from datetime import datetime
 from regportal.buying.batch import Batch
 from regportal.buying.facts import Sign
 from regportal.buying.signs import Owned
-from regportal.tracking.models import EntryKind, LogEntry
+from regportal.tracking.actions import LogLine
+from regportal.tracking.models import EntryKind
 
 
 @dataclass(slots=True)
@@ -24,7 +25,7 @@ class Heard:
     at: datetime | None = None
     """The moment of the last line."""
 
-    def line(self, line: LogEntry, at: datetime, batch: Batch) -> None:
+    def line(self, line: LogLine, at: datetime, batch: Batch) -> None:
         """Note whose past a line changes: whose deeds became another's, or a machine's."""
         self.at = at
         if line.kind is EntryKind.ATTRIBUTION:

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.batch import told_of
 from regportal.buying.facts import Sign
-from regportal.buying.models import KnownInteraction
 from regportal.buying.people import Person
 from regportal.buying.scores.profile import Facts, facts_of
 from regportal.buying.signs import all_done_by
@@ -18,9 +18,6 @@ from regportal.forms.models import Answer
 from regportal.forms.schema import Question
 from regportal.identity.models import Assurance
 from regportal.store.documents import Published
-
-AT_ONCE = 500
-"""Keys asked for in one query: databases take only so many parameters."""
 
 
 def facts_known(
@@ -74,8 +71,4 @@ def _signs(session: Session, contacts: Collection[uuid.UUID], at: datetime) -> I
         for spell in one.spells
         if spell.holds(at) and spell.sign.contact in contacts
     }
-    ids = sorted(held)
-    for start in range(0, len(ids), AT_ONCE):
-        some = KnownInteraction.interaction_id.in_(ids[start : start + AT_ONCE])
-        for known in session.scalars(sa.select(KnownInteraction.interaction_id).where(some)):
-            yield held[known]
+    yield from map(held.__getitem__, sorted(told_of(session, held)))
