@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -70,6 +70,8 @@ class Batch:
     """By person every part he ever had, in the order in which opportunities are looked at."""
     kin: Kin
     """Who ever was one person with those whom lines are about."""
+    _asked: dict[tuple[uuid.UUID, datetime], list[Opportunity]] = field(default_factory=dict)
+    """What was said of open opportunities: it is asked for more than once a line."""
 
     def became_known(self, line: LogLine, at: datetime) -> tuple[uuid.UUID | None, list[Owned]]:
         """Return whom a line is about, if anybody, and what became known to be his own."""
@@ -103,7 +105,11 @@ class Batch:
 
     def open_opportunities(self, whose: Person, at: datetime) -> list[Opportunity]:
         """Return the open opportunities in which a person has a part at a moment."""
-        return self._open(part for part in self.parts.get(whose.id, ()) if part.holds(at))
+        found = self._asked.get((whose.id, at))
+        if found is None:
+            parts = (part for part in self.parts.get(whose.id, ()) if part.holds(at))
+            found = self._asked[whose.id, at] = self._open(parts)
+        return found
 
     def every_opportunity(self, people: Iterable[Person]) -> list[Opportunity]:
         """Return the open opportunities in which any of these people ever had a part."""

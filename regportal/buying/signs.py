@@ -200,19 +200,18 @@ def _read(
     session: Session, query: sa.Select[Any], ids: Collection[uuid.UUID], least: Attributed
 ) -> Iterator[Owned]:
     """Read interactions, or those of contacts, with from when until when each was whose."""
-    enough = _enough(least)
+    asked = [_enough(sure) for sure in dict.fromkeys((LADDER[-1], least))]
     rows = session.execute(query, {"ids": ids})
     for _, some in groupby(rows, key=itemgetter(0)):
         together: list[Any] = list(some)
         row = together[0]
         taken = Seen(*row[: len(COLUMNS)])
         if len(together) == 1 and not any(row[len(COLUMNS) :]):
-            spells, counts = _at_first(taken, LADDER[-1:]), _at_first(taken, enough)
+            found = [_at_first(taken, sure) for sure in asked]
         else:
             whose, judged = _later(taken, together, *row[len(COLUMNS) + len(LATER) :])
-            spells = tuple(_spells(taken, whose, judged, LADDER[-1:]))
-            counts = tuple(_spells(taken, whose, judged, enough))
-        yield Owned(taken, spells, counts)
+            found = [tuple(_spells(taken, whose, judged, sure)) for sure in asked]
+        yield Owned(taken, found[0], found[-1])
 
 
 def _at_first(taken: Seen, enough: Sequence[Attributed]) -> tuple[Spell, ...]:

@@ -32,6 +32,7 @@ NEW = (
     *("payload", "occurred_at", "state", "attempts", "due"),
 )
 """Columns of a message that begins to be due."""
+DUE = MessageState.DUE.value
 TAKES_IN = ("topic", "creates", "payload", "occurred_at")
 """Columns of a message that still waits, which it takes from the news it tells instead."""
 WAITING = (
@@ -201,7 +202,7 @@ def _row(message_id: uuid.UUID, connector: str, news: News, number: int, now: da
     return (
         *(message_id, connector, news.topic, news.subject, number),
         *(news.lane, news.merges, news.creates),
-        *(dict(news.payload), news.occurred_at, MessageState.DUE.value, 0, now),
+        *(dict(news.payload), news.occurred_at, DUE, 0, now),
     )
 
 

@@ -48,6 +48,8 @@ class InteractionRead(InteractionTold):
     contact: Annotated[uuid.UUID | None, Field(description="Whose it is: the contact's key.")]
 
 
+PROVEN, PERSON = Attributed.VERIFIED.value, Judged.PERSON.value
+"""As what somebody's own is told."""
 MANY = frozenset({"contacts", "types", "visits"})
 """What may be asked for by several values."""
 
@@ -135,8 +137,8 @@ def own_as_told(taken: Seen) -> dict[str, Any]:
         "properties": taken.properties,
         "occurred_at": in_full(taken.occurred_at),
         "received_at": in_full(taken.received_at),
-        "attribution": Attributed.VERIFIED.value,
-        "judged": Judged.PERSON.value,
+        "attribution": PROVEN,
+        "judged": PERSON,
     }
 
 
