@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.buying.glossary import vocabulary_of
 from regportal.config import Settings
-from regportal.connectors.base import connector_for, secrets_of
+from regportal.connectors.base import Vocabulary, connector_for, secrets_of
 from regportal.connectors.schema import Connector
 from regportal.errors import RegportalError
 from regportal.library.storage import open_storage
@@ -62,7 +63,8 @@ def checks(settings: Settings, *, now: datetime) -> Iterator[Check]:
             yield _documents(published)
             yield retention
             for connector in published.all(Connector):
-                yield from _connector(connector, settings, Vault(settings, Store(engine)))
+                vault = Vault(settings, Store(engine))
+                yield from _connector(connector, vocabulary_of(published), settings, vault)
     finally:
         engine.dispose()
 
@@ -168,7 +170,9 @@ def _retention(session: Session, now: datetime) -> Check:
     return Check("retention", fine=now - last.at < LATE, says=says)
 
 
-def _connector(document: Connector, settings: Settings, vault: Vault) -> Iterator[Check]:
+def _connector(
+    document: Connector, vocabulary: Vocabulary, settings: Settings, vault: Vault
+) -> Iterator[Check]:
     """Look at a connector's secrets, and let it look at its CRM."""
     name = f"connector {document.key}"
     try:
@@ -176,7 +180,7 @@ def _connector(document: Connector, settings: Settings, vault: Vault) -> Iterato
         yield Check(name, fine=True, says="its secrets are set")
         connector = connector_for(document, settings, vault.secret)
         try:
-            for found in connector.check():
+            for found in connector.check(vocabulary):
                 yield Check(f"{name}: {found.subject}", fine=found.fine, says=found.says)
         finally:
             connector.close()

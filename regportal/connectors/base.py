@@ -20,13 +20,15 @@ __all__ = [
     "Finding",
     "InboundReply",
     "InboundRequest",
+    "Kind",
+    "Link",
     "Notice",
-    "Opportunity",
     "Outcome",
-    "Ref",
+    "Record",
     "Result",
     "Secrets",
     "Unsupported",
+    "Vocabulary",
     "connector_for",
     "secrets_of",
 ]
@@ -38,12 +40,30 @@ Unsupported = Literal[Outcome.UNSUPPORTED]
 """The honest answer of a system that cannot do what it was asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A record over there."""
+Kind = Literal["contact", "opportunity"]
+"""Of what kind a record over there is, in our words."""
 
-    kind: Literal["contact", "account", "opportunity", "activity"]
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record over there, as far as we asked for it: by the CRM's own names of its fields."""
+
     id: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    is_closed: bool = False
+    """Of an opportunity: whether it is won, lost or given up."""
+    etag: str | None = None
+    """Which state of it was read, where the CRM can be told to change no other one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What we know of a subject in a CRM: which record it is, and what of ours that holds."""
+
+    ref: str | None = None
+    """The record's id; None: none that we know, or none any more."""
+    wrote: Mapping[str, Any] = field(default_factory=dict)
+    """What the CRM took last: ``phase``, ``consent:<newsletter>``…"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,8 @@ class Change:
     occurred_at: datetime
     payload: Mapping[str, Any]
     attempt: int = 1
+    link: Link | None = None
+    """What is known of its subject over there; None: nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +89,11 @@ class Result:
     outcome: Outcome
     says: str = ""
     retry_at: datetime | None = None
-    ref: Ref | None = None
     created: bool | None = None
-    candidates: tuple[Ref, ...] = ()
-    """The records that fit, where more than one does."""
+    link: Link | None = None
+    """What is known of its subject now; what it ``wrote`` is beside what was known before."""
+    candidates: tuple[str, ...] = ()
+    """The ids of the records that fit, where more than one does."""
     current: str | None = None
     """What the CRM holds, where that is a conflict."""
 
@@ -91,6 +114,15 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What can be told by name: key → what people read."""
+
+    phases: Mapping[str, str] = field(default_factory=dict)
+    scores: Mapping[str, str] = field(default_factory=dict)
+    newsletters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing looked at by ``check`` or planned by ``provision``."""
 
@@ -100,29 +132,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Opportunity:
-    """An opportunity as the CRM has it."""
-
-    ref: Ref
-    name: str
-    stage: str
-    is_open: bool
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Notice:
-    """What a CRM tells us when it is asked for news."""
+    """
+    What a CRM tells us when it is asked for news, in the words in which we are told such things.
+
+    ``body`` is what a call of `docs/inbound.md` has as JSON. The same news has the same ``id``,
+    however often it is asked for.
+    """
 
     id: str
-    topic: str
-    ref: Ref
-    at: datetime
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    into: Ref | None = None
-    by_us: bool = False
-    hint_only: bool = False
-    """Whether the record must be read to know what happened."""
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +165,8 @@ class InboundReply:
     says: str
     message_id: str = ""
     digest: str = ""
+    is_hint: bool = False
+    """Whether it says only that something happened: the CRM is to be asked what."""
 
 
 class Deliver(Protocol):
@@ -160,10 +181,12 @@ class Connector(Protocol):
 
     capabilities: Capabilities
 
-    def check(self) -> list[Finding]:
-        """Look whether we could deliver; never writes."""
+    def check(self, vocabulary: Vocabulary) -> list[Finding]:
+        """Look whether we could deliver all there is to tell; never writes."""
 
-    def provision(self, *, dry_run: bool = True) -> list[Finding] | Unsupported:
+    def provision(
+        self, vocabulary: Vocabulary, *, dry_run: bool = True
+    ) -> list[Finding] | Unsupported:
         """Make the fields we write there; with ``dry_run`` only say which."""
 
     def deliver(self, changes: Sequence[Change], *, now: datetime) -> list[Result]:
@@ -174,12 +197,14 @@ class Connector(Protocol):
         """
 
     def open_opportunities(
-        self, contacts: Sequence[Ref]
-    ) -> Mapping[Ref, Sequence[Opportunity]] | Unsupported:
-        """Return the open opportunities of each contact."""
+        self, contacts: Sequence[str]
+    ) -> Mapping[str, Sequence[Record]] | Unsupported:
+        """Return the open opportunities of each contact, by the ids of the CRM."""
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Any] | None] | Unsupported:
-        """Return the records as they are now; None for one that is not there."""
+    def read(
+        self, kind: Kind, ids: Sequence[str], fields: Sequence[str]
+    ) -> Mapping[str, Record] | Unsupported:
+        """Return records as they are now, by id; one that is not there any more is left out."""
 
     def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str] | Unsupported:
         """Return what happened after a cursor, and the cursor to ask with next."""

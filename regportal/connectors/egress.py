@@ -26,7 +26,7 @@ from regportal.errors import UnreachableError
 CONNECT = 5.0
 READ = 15.0
 TOTAL = 30.0
-MOST_BYTES = 64 * 1024  # of an answer; the rest is not read
+MOST_BYTES = 64 * 1024  # of an answer that nobody reads for its records; the rest is not read
 AT_ONCE = 8  # connections kept open to one system
 
 Resolve = Callable[[str, int], Collection[str]]
@@ -89,10 +89,16 @@ class Egress(requests.Session):
             self.mount(scheme, _Adapter(self._dialler))
 
     def ask(
-        self, method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        most: int = MOST_BYTES,
     ) -> Answer:
         """
-        Return the answer to one call.
+        Return the answer to one call, and of its body ``most`` bytes.
 
         Raises UnreachableError, with a sentence that names the host, where there is none.
         """
@@ -122,7 +128,7 @@ class Egress(requests.Session):
             with contextlib.closing(response):
                 if limit.is_over:  # then we cut it off, perhaps in the middle of its head
                     raise UnreachableError(f"{host} did not answer in time")
-                return Answer(response.status_code, response.headers, _read(response))
+                return Answer(response.status_code, response.headers, _read(response, most))
 
     def close(self) -> None:
         """Hang up everywhere; calls that still wait fail at once."""
@@ -167,20 +173,20 @@ def _host(url: str) -> str:
         return "the address"
 
 
-def _read(response: requests.Response) -> bytes:
+def _read(response: requests.Response, most: int) -> bytes:
     """Read what an answer brings, until we have enough; the connection lives on if that is all."""
-    read = b""
+    read = bytearray()
     try:
-        while len(read) <= MOST_BYTES:
-            more = response.raw.read1(MOST_BYTES + 1 - len(read))
+        while len(read) <= most:
+            more = response.raw.read1(most + 1 - len(read))
             if not more:
                 response.raw.release_conn()
-                return read
+                return bytes(read)
             read += more
     except (HTTPError, http.client.HTTPException, OSError, ValueError):
         pass  # the status is known, and it is what counts
     response.raw.close()
-    return read[:MOST_BYTES]
+    return bytes(read[:most])
 
 
 class _Limit:

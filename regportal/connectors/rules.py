@@ -71,6 +71,10 @@ class Outcome(enum.StrEnum):
     """This CRM has no place for it."""
 
 
+TAKEN = frozenset({Outcome.DONE, Outcome.NOOP})
+"""What leaves nothing to be done."""
+
+
 def outcome_of(status: int) -> Outcome:
     """
     Return what a receiver's status means for the one change it was given.
@@ -128,6 +132,16 @@ def retry_at(header: str | None, now: datetime) -> datetime | None:
 def _seconds(text: str) -> timedelta:
     """Read a number of seconds."""
     return timedelta(seconds=int(text))
+
+
+def read_moment(text: str) -> datetime:
+    """
+    Return the moment that :func:`in_full` wrote.
+
+    >>> read_moment("2026-03-04T12:00:00Z")
+    datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def in_full(at: datetime) -> str:

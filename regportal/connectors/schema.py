@@ -4,8 +4,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from regportal.connectors.judging import Policy
 from regportal.store.schema import Document, Key
 
+Type = Literal[
+    "webhook", "salesforce", "hubspot", "dynamics", "odoo", "espocrm", "suitecrm", "tryton"
+]
+FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")]
 Topic = Literal["contact", "consent", "interaction", "phase", "score"]
 SecretName = Annotated[
     str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|vault:[a-z0-9][a-z0-9_-]{0,63})$")
@@ -16,16 +21,23 @@ class Connector(Document):
     """One CRM: where it is, how we prove who we are, and what it is told."""
 
     kind: ClassVar[str] = "connector"
-    type: Literal["webhook"]
+    type: Type
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
     secret: SecretName
     inbound_secret: SecretName | None = None
-    fields: dict[Key, Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")]] = Field(
-        default_factory=dict
-    )
+    fields: dict[Key, FieldName] = Field(default_factory=dict)
     sends: tuple[Topic, ...] = ("contact", "consent", "interaction", "phase", "score")
     claimed: Literal["lead", "off"] = "lead"
     phase_field: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")] = "buying_phase"
+    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,20}$")] | None = None
+    client: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")] | None = None
+    scores: dict[Key, FieldName] = Field(default_factory=dict)
+    newsletters: dict[Key, Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default_factory=dict
+    )
+    policies: dict[FieldName, Policy] = Field(default_factory=dict)
+    activities: Literal["each", "daily"] = "each"
 
     @property
     def secrets(self) -> tuple[str, ...]:

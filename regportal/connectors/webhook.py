@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from regportal.config import Settings
 from regportal.connectors.base import (
@@ -15,12 +14,13 @@ from regportal.connectors.base import (
     Finding,
     InboundReply,
     InboundRequest,
+    Kind,
     Notice,
-    Opportunity,
-    Ref,
+    Record,
     Result,
     Secrets,
     Unsupported,
+    Vocabulary,
     secrets_of,
 )
 from regportal.connectors.egress import AT_ONCE, Egress
@@ -52,17 +52,20 @@ class Webhook:
         self._egress = egress or Egress(settings.allow_private_targets)
         self._hands = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"to-{document.key}")
 
-    def check(self) -> list[Finding]:
+    def check(self, vocabulary: Vocabulary) -> list[Finding]:
         """Look whether the receiver's address may be called and answers the telephone."""
+        del vocabulary
         try:
             address = self._egress.reach(self.url)
         except UnreachableError as error:
             return [Finding("address", fine=False, says=str(error))]
         return [Finding("address", fine=True, says=f"reached at {address}")]
 
-    def provision(self, *, dry_run: bool = True) -> list[Finding] | Unsupported:
+    def provision(
+        self, vocabulary: Vocabulary, *, dry_run: bool = True
+    ) -> list[Finding] | Unsupported:
         """Answer that a receiver makes its own fields."""
-        del dry_run
+        del vocabulary, dry_run
         return Outcome.UNSUPPORTED
 
     def deliver(self, changes: Sequence[Change], *, now: datetime) -> list[Result]:
@@ -73,15 +76,17 @@ class Webhook:
         return list(self._hands.map(post, changes))
 
     def open_opportunities(
-        self, contacts: Sequence[Ref]
-    ) -> Mapping[Ref, Sequence[Opportunity]] | Unsupported:
+        self, contacts: Sequence[str]
+    ) -> Mapping[str, Sequence[Record]] | Unsupported:
         """Answer that opportunities come in by themselves."""
         del contacts
         return Outcome.UNSUPPORTED
 
-    def read(self, refs: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Any] | None] | Unsupported:
+    def read(
+        self, kind: Kind, ids: Sequence[str], fields: Sequence[str]
+    ) -> Mapping[str, Record] | Unsupported:
         """Answer that a receiver cannot be asked."""
-        del refs
+        del kind, ids, fields
         return Outcome.UNSUPPORTED
 
     def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str] | Unsupported:

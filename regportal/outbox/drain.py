@@ -11,10 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from regportal.connectors.base import Change, Deliver, Outcome, Result
+from regportal.connectors.base import Change, Deliver, Link, Outcome, Result
+from regportal.connectors.rules import TAKEN
 from regportal.errors import UnreachableError
+from regportal.outbox.links import keep_links, links_of
 from regportal.outbox.models import Message, MessageState, Pause
-from regportal.outbox.rules import LONGEST, TAKEN, AfterAttempt, after_attempt, is_paused, longer
+from regportal.outbox.rules import LONGEST, AfterAttempt, after_attempt, is_paused, longer
 from regportal.store.among import among
 from regportal.store.base import UtcMoment
 from regportal.store.sessions import Store
@@ -149,7 +151,8 @@ class Drain:
         until = now + self.lease
         ids = [message.id for message in leased]
         session.connection().execute(LET, {"ids": ids, "token": token, "until": until})
-        return Batch(token, [_change(message) for message in leased])
+        links = links_of(session, self.connector, {message.subject for message in leased})
+        return Batch(token, [_change(one, links.get(one.subject)) for one in leased])
 
     def settle(
         self, session: Session, batch: Batch, results: Sequence[Result], *, now: datetime
@@ -158,6 +161,10 @@ class Drain:
         taken = [result.id for result in results if result.outcome in TAKEN]
         if taken:
             session.connection().execute(SENT, {"ids": taken, "token": batch.token, "now": now})
+        told = {change.id: change for change in batch.changes}
+        before = {one.subject: one.link for one in batch.changes if one.link}
+        learned = {told[one.id].subject: one.link for one in results if one.link}
+        keep_links(session, self.connector, before, learned)
         attempts = {change.id: change.attempt - 1 for change in batch.changes}
         for result in results:
             if result.outcome not in TAKEN:
@@ -290,8 +297,8 @@ def take_back(session: Session, connector: str, *, now: datetime) -> None:
     )
 
 
-def _change(message: sa.Row[Any]) -> Change:
-    """Return what a connector is given of a message."""
+def _change(message: sa.Row[Any], link: Link | None) -> Change:
+    """Return what a connector is given of a message, with what is known of its subject there."""
     return Change(
         id=message.id,
         topic=message.topic,
@@ -300,6 +307,7 @@ def _change(message: sa.Row[Any]) -> Change:
         occurred_at=message.occurred_at,
         payload=message.payload,
         attempt=message.attempts + 1,
+        link=link,
     )
 
 

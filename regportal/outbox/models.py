@@ -7,7 +7,18 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from regportal.store.base import Base, Count, Flag, Id, Json, MaybeMoment, Moment, Sequence, choice
+from regportal.store.base import (
+    Base,
+    Count,
+    Flag,
+    Id,
+    Json,
+    JsonObject,
+    MaybeMoment,
+    Moment,
+    Sequence,
+    choice,
+)
 
 
 class MessageState(enum.StrEnum):
@@ -115,6 +126,26 @@ class Subject(Base):
     connector: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str] = mapped_column(primary_key=True)
     last: Mapped[int] = mapped_column(Sequence)
+
+
+class Linked(Base):
+    """Which record of a CRM a subject is, and what of ours that record holds."""
+
+    __tablename__ = "linked"
+    plain = frozenset({"connector", "subject", "ref", "wrote"})
+    person: ClassVar = {"subject": "subject"}
+    outlives = (
+        "Which record of the company's own system is to be erased, too: it goes as soon as that "
+        "system said it is done."
+    )
+    __table_args__ = (sa.Index("ix_linked_ref", "connector", "ref"),)
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    ref: Mapped[str]
+    """The id of the record over there."""
+    wrote: Mapped[JsonObject]
+    """What the CRM took last, by name: ``phase``, ``consent:<newsletter>``."""
 
 
 class Pause(Base):

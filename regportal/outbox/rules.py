@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from regportal.connectors.rules import Outcome
+from regportal.connectors.rules import TAKEN, Outcome
 
 WAITS = (
     timedelta(0),
@@ -25,7 +25,6 @@ SPREAD = 0.2  # of a wait, to either side, so that failed messages do not all co
 LONGEST = max(WAITS) * (1 + SPREAD)  # no time of ours is further ahead, unless a clock was wrong
 BREATH = timedelta(minutes=1)  # for a receiver that says "too many" and not until when
 
-TAKEN = frozenset({Outcome.DONE, Outcome.NOOP})
 PAUSING = frozenset({Outcome.THROTTLED, Outcome.AUTH, Outcome.GONE})
 CLAIMS = frozenset({"contact.claimed", "contact.claim_ended"})
 ERASURE = "contact.erased"

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 from standardwebhooks.webhooks import Webhook as Library
 
-from regportal.connectors.base import InboundRequest, Outcome, Ref, connector_for
+from regportal.connectors.base import InboundRequest, Outcome, Vocabulary, connector_for
 from regportal.connectors.egress import Limits
 from regportal.connectors.schema import Connector
 from regportal.connectors.signatures import keys_of, signed
@@ -194,17 +194,15 @@ def test_who_closes_the_connector_does_not_wait_for_the_receiver(
 
 def test_what_a_receiver_cannot_do_it_says(webhook_to, receiver):
     webhook = webhook_to(receiver.url)
-    contact = Ref("contact", "1")
-
-    assert webhook.provision() is Outcome.UNSUPPORTED
-    assert webhook.open_opportunities([contact]) is Outcome.UNSUPPORTED
-    assert webhook.read([contact]) is Outcome.UNSUPPORTED
+    assert webhook.provision(Vocabulary()) is Outcome.UNSUPPORTED
+    assert webhook.open_opportunities(["1"]) is Outcome.UNSUPPORTED
+    assert webhook.read("contact", ["1"], []) is Outcome.UNSUPPORTED
     assert webhook.changes(None, 10) is Outcome.UNSUPPORTED
     assert receiver.calls == []
 
 
 def test_the_check_dials_and_says_nothing(webhook_to, receiver):
-    found = webhook_to(receiver.url).check()
+    found = webhook_to(receiver.url).check(Vocabulary())
 
     assert [(one.fine, one.says) for one in found] == [(True, "reached at 127.0.0.1")]
     assert receiver.calls == []
@@ -214,10 +212,10 @@ def test_the_check_says_what_is_wrong(webhook_to):
     with receiving() as gone:
         pass
 
-    assert [(one.fine, one.says) for one in webhook_to(gone.url).check()] == [
+    assert [(one.fine, one.says) for one in webhook_to(gone.url).check(Vocabulary())] == [
         (False, "127.0.0.1 could not be reached")
     ]
-    assert webhook_to("http://127.0.0.1:99999/").check()[0].fine is False
+    assert webhook_to("http://127.0.0.1:99999/").check(Vocabulary())[0].fine is False
 
 
 def test_the_type_in_the_document_finds_the_connector(settings):

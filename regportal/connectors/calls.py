@@ -1,0 +1,94 @@
+"""Calling a CRM: JSON there and back, and what a refusal means."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from regportal.connectors.desk import NotTakenError
+from regportal.connectors.egress import Answer, Egress
+from regportal.connectors.rules import Outcome, outcome_of, retry_at
+from regportal.errors import JsonError
+from regportal.store.compact import write_json
+from regportal.store.strict_json import read_json
+
+MOST = 8 * 1024 * 1024
+"""Bytes of an answer that are read: hundreds of records fit, and no memory is filled."""
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+FINE, UNAUTHORIZED = range(200, 300), 401
+Judge = Callable[[Answer], NotTakenError]
+"""Says what an answer means that is no success: by its body, where the CRM has words for it."""
+
+
+def by_status(answer: Answer) -> NotTakenError:
+    """Return what an answer means by its status alone."""
+    asked = retry_at(answer.headers.get("Retry-After"), datetime.now(UTC))
+    outcome, says = outcome_of(answer.status), f"the CRM answered {answer.status}"
+    return NotTakenError(outcome, says, retry_at=asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """
+    The calls of one connection: where to, as whom, and how its refusals are read.
+
+    ``headers`` is asked before every call; a call that is answered 401 is made once more after
+    ``renew``, where there is something to renew.
+    """
+
+    base: str
+    egress: Egress
+    headers: Callable[[], Mapping[str, str]]
+    judge: Judge = by_status
+    renew: Callable[[], None] | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        told: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """
+        Return the JSON a CRM answers; None where it answers nothing.
+
+        Raises UnreachableError where there is no answer, NotTakenError where it is a refusal, or
+        is no JSON.
+        """
+        answer = self.answer(method, path, query=query, told=told, headers=headers)
+        if not answer.body.strip():
+            return None
+        try:
+            return read_json(answer.body, most=MOST)
+        except JsonError:
+            raise NotTakenError(Outcome.RETRY, "the CRM answered no JSON") from None
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        told: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Return the whole answer of a CRM; raise as :meth:`ask` does."""
+        url = f"{self.base}{path}" + (f"?{urlencode(query)}" if query else "")
+        body = b"" if told is None else write_json(told).encode()
+        with_body = JSON if told is not None else {"Accept": JSON["Accept"]}
+
+        def once() -> Answer:
+            sent = {**with_body, **self.more, **self.headers(), **(headers or {})}
+            return self.egress.ask(method, url, body=body, headers=sent, most=MOST)
+
+        answer = once()
+        if answer.status == UNAUTHORIZED and self.renew is not None:
+            self.renew()
+            answer = once()
+        if answer.status not in FINE:
+            raise self.judge(answer)
+        return answer

@@ -1,0 +1,93 @@
+"""The contacts that some tasks are about: found in the CRM, or made there."""
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from regportal.connectors.base import Link, Record, Result
+from regportal.connectors.desk import Desk
+from regportal.connectors.orders import Allows, Did, Known, Scored
+from regportal.connectors.rules import Outcome
+from regportal.connectors.tasks import Task
+
+KEY = "regportal_id"
+"""What we call the field with our key; each CRM spells it its own way."""
+OfContact = Task[Known] | Task[Did] | Task[Allows] | Task[Scored]
+NONE: Mapping[str, Any] = {}
+
+
+class Contacts:
+    """
+    The records of the contacts of one batch.
+
+    A contact is the record we know it by; else the one with our key; else the only one with its
+    address. Where several have the address, a person must say which. Where none has, it is made.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        tasks: Sequence[OfContact],
+        fields: Collection[str] = (),
+        told: Mapping[uuid.UUID, Mapping[str, Any]] = NONE,  # type: ignore[assignment]
+    ) -> None:
+        """
+        Find the contacts of tasks, with these fields of each, and make those that are nowhere.
+
+        A new one begins with what is ``told`` of it, by change. Raises what the desk raises.
+        """
+        self._desk, self._key = desk, desk.spell(KEY)
+        self.known: list[tuple[Any, Record]] = []
+        """Those that were there before."""
+        self.made: list[tuple[Any, Record]] = []
+        self.results: list[Result] = []
+        """Of tasks whose contact is not there, and of each ``Known`` that made one."""
+        new = self._find(tasks, [self._key, *fields])
+        people = [(task.order.whose, told.get(task.change.id, NONE)) for task in new]
+        made = desk.create(people) if people else ()
+        for task, written in zip(new, made, strict=True):
+            if written.id is not None and not isinstance(task.order, Known):
+                self.made.append((task, Record(written.id)))
+            else:
+                self.results.append(task.written(written, Link(written.id)))
+
+    @property
+    def there(self) -> Sequence[tuple[Any, Record]]:
+        """Return all that are there now."""
+        return [*self.known, *self.made]
+
+    def key_of(self, task: OfContact, record: Record) -> dict[str, Any]:
+        """Return our key as a field, where a record was found by its address and has none."""
+        return {} if record.values.get(self._key) else {self._key: task.order.whose.key}
+
+    def _find(self, tasks: Sequence[OfContact], fields: Sequence[str]) -> list[Any]:
+        """Find whom we can, and return the tasks whose contact is nowhere."""
+        refs = [task.link.ref for task in tasks if task.link.ref]
+        there = self._desk.read("contact", refs, fields) if refs else {}
+        lost = []
+        for task in tasks:
+            record = there.get(task.link.ref or "")
+            if record is None:
+                lost.append(task)
+            else:
+                self.known.append((task, record))
+        return [*self._searched(lost, fields)] if lost else []
+
+    def _searched(self, tasks: Sequence[OfContact], fields: Sequence[str]) -> Iterator[Any]:
+        """Search for contacts by key and address; yield the tasks whose contact is nowhere."""
+        found = self._desk.find([task.order.whose for task in tasks], fields)
+        addresses: set[str] = set()
+        for task, fit in zip(tasks, found, strict=True):
+            address = task.order.whose.email.casefold()
+            if len(fit) > 1:
+                says = f"{len(fit)} contacts of the CRM have this address"
+                ids = tuple(one.id for one in fit)
+                self.results.append(task.result(Outcome.AMBIGUOUS, says, candidates=ids))
+            elif fit:
+                self.known.append((task, fit[0]))
+            elif address in addresses:  # the first of them is made now, and found the next time
+                says = "another contact with this address is being made"
+                self.results.append(task.result(Outcome.LATER, says, retry_at=task.now))
+            else:
+                addresses.add(address)
+                yield task

@@ -1,0 +1,130 @@
+"""
+What may be written into a CRM: its people's own work is not overwritten.
+
+Pure decisions: of a field, of a buying phase, of a newsletter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from regportal.connectors.rules import Outcome
+
+Policy = Literal["overwrite", "if_empty", "never", "append"]
+EMPTY: tuple[Any, ...] = (None, "", (), [], False)
+APART = "; "
+"""What stands between texts that are added to a field one after the other."""
+
+
+def filled(
+    there: Mapping[str, Any], wanted: Mapping[str, Any], policies: Mapping[str, Policy]
+) -> dict[str, Any]:
+    """
+    Return what is to be written into a record, so that each field follows its policy.
+
+    ``there`` is what the record says now; empty for a new one. A field without a policy is
+    overwritten.
+
+    >>> there = {"country": "DE", "phone": "", "tags": "widgets"}
+    >>> wanted = {"country": "FR", "phone": "+33 1", "tags": "prices", "name": "Ann"}
+    >>> filled(
+    ...     there,
+    ...     wanted,
+    ...     {"country": "if_empty", "phone": "if_empty", "tags": "append", "name": "never"},
+    ... )
+    {'phone': '+33 1', 'tags': 'widgets; prices'}
+
+    What is there already is not written again:
+
+    >>> filled(
+    ...     {"country": "FR", "tags": "widgets; prices"},
+    ...     {"country": "FR", "tags": "prices"},
+    ...     {"tags": "append"},
+    ... )
+    {}
+    """
+    written = {}
+    for name, value in wanted.items():
+        now, policy = there.get(name), policies.get(name, "overwrite")
+        if policy == "never" or value in EMPTY or value == now:
+            continue
+        if now in EMPTY or policy == "overwrite":
+            written[name] = value
+        elif policy == "append" and str(value) not in str(now).split(APART):
+            written[name] = f"{now}{APART}{value}"
+    return written
+
+
+class Guard(StrEnum):
+    """What is to be done about a value of ours in a CRM."""
+
+    WRITE = "write"
+    LEAVE = "leave"
+    """It is so already, or it does not matter any more."""
+    CONFLICT = "conflict"
+    """Somebody there has said otherwise: a person must look."""
+
+
+def phase_guard(there: str | None, ours: str | None, wanted: str, *, is_closed: bool) -> Guard:
+    """
+    Return whether a phase may be written: the field shows ``there``, and we last wrote ``ours``.
+
+    In either direction, but only over what we wrote, or over nothing (design.md 7).
+
+    >>> phase_guard("interest", "interest", "comparison", is_closed=False)
+    <Guard.WRITE: 'write'>
+    >>> phase_guard(None, None, "comparison", is_closed=False)
+    <Guard.WRITE: 'write'>
+    >>> phase_guard("decision", "interest", "comparison", is_closed=False)
+    <Guard.CONFLICT: 'conflict'>
+    >>> phase_guard("comparison", "interest", "comparison", is_closed=False)
+    <Guard.LEAVE: 'leave'>
+    >>> phase_guard("interest", "interest", "comparison", is_closed=True)
+    <Guard.LEAVE: 'leave'>
+    """
+    if is_closed or there == wanted:
+        return Guard.LEAVE
+    return Guard.WRITE if there in EMPTY or there == ours else Guard.CONFLICT
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Whether a newsletter may be sent to somebody, as a CRM has it; since when, where it says."""
+
+    is_allowed: bool | None
+    """None: it knows nothing of it."""
+    since: datetime | None = None
+
+
+def consent_guard(
+    there: Subscription, *, ours: bool | None, is_allowed: bool, at: datetime
+) -> Guard:
+    """
+    Return whether a permission, or its end, may be written; ``ours`` is what we last wrote.
+
+    A "no" always may. A "yes" may not overrule a "no" that is not ours and is newer, or of which
+    the CRM does not say how old it is: opt-outs win ties (crm.md 10).
+
+    >>> from datetime import UTC, timedelta
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> consent_guard(Subscription(False, noon), ours=None, is_allowed=True, at=noon)
+    <Guard.CONFLICT: 'conflict'>
+    >>> consent_guard(Subscription(False, noon), ours=None, is_allowed=True, at=noon + timedelta(1))
+    <Guard.WRITE: 'write'>
+    >>> consent_guard(Subscription(False), ours=False, is_allowed=True, at=noon)
+    <Guard.WRITE: 'write'>
+    >>> consent_guard(Subscription(True), ours=True, is_allowed=False, at=noon)
+    <Guard.WRITE: 'write'>
+    """
+    if there.is_allowed is is_allowed:
+        return Guard.LEAVE
+    if not is_allowed or there.is_allowed is None or ours is False:
+        return Guard.WRITE
+    is_older = there.since is not None and there.since < at
+    return Guard.WRITE if is_older else Guard.CONFLICT
+
+
+OUTCOMES = {Guard.LEAVE: Outcome.NOOP, Guard.CONFLICT: Outcome.CONFLICT}
+"""What becomes of a change that is not written."""

@@ -1,0 +1,309 @@
+"""The connector to a CRM with records: what news asks for, done with the verbs of its desk."""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from regportal.connectors import wording
+from regportal.connectors.base import (
+    Change,
+    Finding,
+    InboundReply,
+    InboundRequest,
+    Kind,
+    Link,
+    Notice,
+    Record,
+    Result,
+    Unsupported,
+    Vocabulary,
+)
+from regportal.connectors.contacts import Contacts
+from regportal.connectors.desk import Activity, Allowing, Desk, NotTakenError
+from regportal.connectors.judging import (
+    OUTCOMES,
+    Guard,
+    Subscription,
+    consent_guard,
+    filled,
+    phase_guard,
+)
+from regportal.connectors.orders import (
+    Allows,
+    Claimed,
+    Did,
+    Forget,
+    InPhase,
+    Known,
+    Scored,
+    Unclaimed,
+)
+from regportal.connectors.rules import Outcome
+from regportal.connectors.schema import Connector as Document
+from regportal.connectors.tasks import Task, task_of
+from regportal.connectors.wanted import compared, phase_field, planned, score_field
+from regportal.errors import UnreachableError
+
+UNKNOWN = Subscription(None)
+
+
+class Records:
+    """
+    A CRM, by its desk: every piece of news becomes what is to be so in its records.
+
+    It decides nothing of its own and remembers nothing: what is known of a subject comes with the
+    change (``Change.link``), and what became known goes back with the result.
+    """
+
+    def __init__(self, document: Document, desk: Desk) -> None:
+        """Take how it is configured, and its desk."""
+        self.capabilities = desk.capabilities
+        self._document, self._desk = document, desk
+        self._handlers: Mapping[type, Callable[[Any], Iterable[Result]]] = {
+            Known: self._know,
+            Did: self._log,
+            Allows: self._allow,
+            Scored: self._score,
+            InPhase: self._move,
+            Forget: self._forget,
+            Claimed: self._claim,
+            Unclaimed: self._unclaim,
+        }
+
+    # --- what is told ---
+
+    def deliver(self, changes: Sequence[Change], *, now: datetime) -> list[Result]:
+        """
+        Do what changes of different subjects ask for; one result a change, in the same order.
+
+        What is refused, or not known, of one kind of them says nothing of the others.
+        """
+        results: dict[uuid.UUID, Result] = {}
+        tasks = sorted((task_of(change, now) for change in changes), key=_kind)
+        for _, some in groupby(tasks, key=_kind):
+            results |= {one.id: one for one in self._done([*some])}
+        return [results[change.id] for change in changes]
+
+    def _done(self, tasks: Sequence[Task[Any]]) -> Sequence[Result]:
+        """Do tasks of one kind."""
+        try:
+            return [*self._handlers[type(tasks[0].order)](tasks)]
+        except NotTakenError as error:
+            return [
+                task.result(error.outcome, str(error), retry_at=error.retry_at) for task in tasks
+            ]
+        except UnreachableError as error:
+            return [task.result(Outcome.RETRY, str(error)) for task in tasks]
+
+    def _know(self, tasks: Sequence[Task[Known]]) -> Iterator[Result]:
+        """Let contacts be there, each field by its policy."""
+        told = {
+            task.change.id: {name: value.value for name, value in task.order.fields.items()}
+            for task in tasks
+        }
+        fields = sorted({name for values in told.values() for name in values})
+        contacts = Contacts(self._desk, tasks, fields, told)
+        yield from contacts.results
+        changes = []
+        for task, record in contacts.known:
+            policies = self._document.policies
+            values = filled(record.values, told[task.change.id], policies)
+            values |= contacts.key_of(task, record)
+            if values:
+                changes.append((task, record, values))
+            else:
+                yield task.result(Outcome.NOOP, link=Link(record.id))
+        yield from self._update("contact", changes)
+
+    def _score(self, tasks: Sequence[Task[Scored]]) -> Iterator[Result]:
+        """Let scores of contacts be what they are."""
+        names = {
+            task.change.id: score_field(self._document, self._desk, task.order.score)
+            for task in tasks
+        }
+        contacts = Contacts(self._desk, tasks, sorted(set(names.values())))
+        yield from contacts.results
+        changes = []
+        for task, record in contacts.there:
+            name = names[task.change.id]
+            if record.values.get(name) == task.order.value:
+                yield task.result(Outcome.NOOP, link=Link(record.id))
+            else:
+                changes.append((task, record, {name: task.order.value}))
+        yield from self._update("contact", changes)
+
+    def _log(self, tasks: Sequence[Task[Did]]) -> Iterator[Result]:
+        """Let it be seen what contacts did."""
+        contacts = Contacts(self._desk, tasks)
+        yield from contacts.results
+        activities = [
+            Activity(
+                task.order.id,
+                record.id,
+                task.order.opportunities,
+                wording.subject(task.order),
+                wording.body(task.order),
+                task.order.at,
+            )
+            for task, record in contacts.there
+        ]
+        logged = self._desk.log(activities) if activities else ()
+        for (task, record), written in zip(contacts.there, logged, strict=True):
+            yield task.written(written, Link(record.id))
+
+    def _allow(self, tasks: Sequence[Task[Allows]]) -> Iterator[Result]:
+        """Let newsletters be allowed, or no longer: never against a newer "no" of the CRM."""
+        contacts = Contacts(self._desk, tasks)
+        yield from contacts.results
+        whose = {record.id: task.order.whose.email for task, record in contacts.there}
+        there = self._desk.lists_of(whose) if whose else {}
+        wanted = []
+        for task, record in contacts.there:
+            order = task.order
+            name = self._document.newsletters.get(order.newsletter, order.newsletter)
+            stands = there.get(record.id, {}).get(name, UNKNOWN)
+            ours = task.link.wrote.get(f"consent:{order.newsletter}")
+            guard = consent_guard(stands, ours=ours, is_allowed=order.is_allowed, at=order.at)
+            link = Link(record.id, {f"consent:{order.newsletter}": order.is_allowed})
+            if guard is Guard.WRITE:
+                email, because = order.whose.email, order.wording
+                one = Allowing(record.id, email, name, order.is_allowed, order.at, because)
+                wanted.append((task, one, link))
+            elif guard is Guard.LEAVE:
+                yield task.result(Outcome.NOOP, link=link)
+            else:
+                says = f'the CRM has a newer "no" to the list {name!r}'
+                yield task.result(OUTCOMES[guard], says, current="no", link=Link(record.id))
+        done = self._desk.allow([one for _, one, _ in wanted]) if wanted else ()
+        for (task, _, link), written in zip(wanted, done, strict=True):
+            yield task.written(written, link)
+
+    def _move(self, tasks: Sequence[Task[InPhase]]) -> Iterator[Result]:
+        """Let opportunities be in their buying phase: only over what we wrote ourselves."""
+        phase, since, reason = (
+            phase_field(self._document, self._desk, name) for name in ("phase", "since", "reason")
+        )
+        options = self._options(phase)
+        asked = [task.order.opportunity for task in tasks]
+        there = self._desk.read("opportunity", asked, [phase])
+        changes = []
+        for task in tasks:
+            order = task.order
+            record = there.get(order.opportunity)
+            if record is None:
+                yield task.result(Outcome.REJECTED, "the CRM has no such opportunity")
+                continue
+            now, ours = record.values.get(phase), task.link.wrote.get("phase")
+            guard = phase_guard(now, ours, order.phase, is_closed=record.is_closed)
+            link = Link(record.id, {"phase": order.phase})
+            if guard is Guard.WRITE and options is not None and order.phase not in options:
+                says = f"the field {phase} has no option {order.phase!r}"
+                yield task.result(Outcome.REJECTED, says)
+            elif guard is Guard.WRITE:
+                values = {phase: order.phase, since: order.since, reason: order.reason}
+                changes.append((task, record, values, link))
+            elif guard is Guard.LEAVE:
+                yield task.result(Outcome.NOOP, link=None if record.is_closed else link)
+            else:
+                says = f"somebody set {phase} to {now!r}, which we had left at {ours!r}"
+                yield task.result(OUTCOMES[guard], says, current=str(now))
+        pairs = [(record, values) for _, record, values, _ in changes]
+        done = self._desk.update("opportunity", pairs) if pairs else ()
+        for (task, _, _, link), written in zip(changes, done, strict=True):
+            yield task.written(written, link)
+
+    def _options(self, phase: str) -> Sequence[str] | None:
+        """Return which phases the CRM's field may hold; None where it is not for it to say."""
+        fields = self._desk.fields("opportunity")
+        if fields is Outcome.UNSUPPORTED or phase not in fields:
+            return None
+        return fields[phase].options
+
+    def _forget(self, tasks: Sequence[Task[Forget]]) -> Iterator[Result]:
+        """Let nothing of ours be left of people; of whom the CRM knows nothing, nothing is."""
+        known = [task for task in tasks if task.link.ref]
+        done = self._desk.forget([str(task.link.ref) for task in known]) if known else ()
+        for task, written in zip(known, done, strict=True):
+            yield task.written(written, Link(None))
+        yield from (task.result(Outcome.NOOP) for task in tasks if not task.link.ref)
+
+    def _claim(self, tasks: Sequence[Task[Claimed]]) -> Iterator[Result]:
+        """Let leads be there for addresses that nobody in the CRM has."""
+        found = self._desk.find([task.order.whose for task in tasks], ())
+        new = []
+        for task, there in zip(tasks, found, strict=True):
+            if there:
+                yield task.result(Outcome.NOOP, "a contact of the CRM has this address")
+            else:
+                new.append(task)
+        values = [
+            (task.order.whose, {name: one.value for name, one in task.order.fields.items()})
+            for task in new
+        ]
+        made = self._desk.lead(values) if new else ()
+        for task, written in zip(new, made, strict=True):
+            yield task.written(written, Link(written.id))
+
+    def _unclaim(self, tasks: Sequence[Task[Unclaimed]]) -> Iterator[Result]:
+        """Let leads of claims be over: who confirmed is a contact, who did not is nobody."""
+        known = [task for task in tasks if task.link.ref]
+        done = self._desk.unlead([str(task.link.ref) for task in known]) if known else ()
+        for task, written in zip(known, done, strict=True):
+            yield task.written(written, Link(None))
+        yield from (task.result(Outcome.NOOP) for task in tasks if not task.link.ref)
+
+    def _update(
+        self, kind: Kind, changes: Sequence[tuple[Task[Any], Record, Mapping[str, Any]]]
+    ) -> Iterator[Result]:
+        """Set fields of records; then it is known which these are."""
+        pairs = [(record, values) for _, record, values in changes]
+        done = self._desk.update(kind, pairs) if pairs else ()
+        for (task, record, _), written in zip(changes, done, strict=True):
+            yield task.written(written, Link(record.id))
+
+    # --- what is asked ---
+
+    def open_opportunities(self, contacts: Sequence[str]) -> Mapping[str, Sequence[Record]]:
+        """Return the open opportunities of each contact, by the ids of the CRM."""
+        return self._desk.opportunities_of(contacts)
+
+    def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
+        """Return records as they are now, by id; one that is not there any more is left out."""
+        return self._desk.read(kind, ids, fields)
+
+    def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str] | Unsupported:
+        """Return what happened after a cursor, and the cursor to ask with next."""
+        return self._desk.changes(cursor, limit)
+
+    def accept(self, request: InboundRequest, *, now: datetime) -> InboundReply:
+        """Verify a call of the CRM and decide what it is answered; does nothing else."""
+        return self._desk.accept(request, now=now)
+
+    def check(self, vocabulary: Vocabulary) -> list[Finding]:
+        """Look whether we are let in, and whether everything is there that we write."""
+        found = self._desk.check()
+        if all(one.fine for one in found):
+            plan = planned(self._document, self._desk, vocabulary)
+            found += [finding for _, finding in compared(self._desk, plan)]
+        return found
+
+    def provision(
+        self, vocabulary: Vocabulary, *, dry_run: bool = True
+    ) -> list[Finding] | Unsupported:
+        """Make the fields we write there; with ``dry_run`` only say which."""
+        found = compared(self._desk, planned(self._document, self._desk, vocabulary))
+        amiss = [field for field, finding in found if not finding.fine]
+        if not dry_run and amiss:
+            return self._desk.make(amiss)
+        return [finding for _, finding in found]
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._desk.close()
+
+
+def _kind(task: Task[Any]) -> str:
+    """Return by what tasks are done together: they are of different subjects, in any order."""
+    return type(task.order).__name__

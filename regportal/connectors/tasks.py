@@ -1,0 +1,46 @@
+"""A change, what it asks of a CRM, and what became of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from regportal.connectors.base import Change, Link, Result
+from regportal.connectors.desk import Written
+from regportal.connectors.orders import Order, order_of
+from regportal.connectors.rules import TAKEN, Outcome
+
+Asked_co = TypeVar("Asked_co", bound=Order, covariant=True)
+NOTHING = Link()
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[Asked_co]):
+    """A change, and what it asks for."""
+
+    change: Change
+    order: Asked_co
+    now: datetime
+
+    @property
+    def link(self) -> Link:
+        """Return what is known of its subject over there."""
+        return self.change.link or NOTHING
+
+    def result(self, outcome: Outcome, says: str = "", **more: Any) -> Result:
+        """Return what became of it."""
+        return Result(self.change.id, outcome, says, **more)
+
+    def written(self, written: Written, link: Link | None) -> Result:
+        """Return what became of it where something was written; ``link`` is known then."""
+        return self.result(
+            written.outcome,
+            written.says,
+            retry_at=written.retry_at,
+            created=written.created,
+            link=link if written.outcome in TAKEN else None,
+        )
+
+
+def task_of(change: Change, now: datetime) -> Task[Order]:
+    """Return what a change asks for; raise ValueError for a topic no CRM is told."""
+    return Task(change, order_of(change), now)

@@ -1,0 +1,50 @@
+"""What is known of the records over there: kept from what a connector says became of changes."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.connectors.base import Link
+from regportal.outbox.models import Linked
+from regportal.store.among import among
+from regportal.store.facts import insert_in, table_of
+
+TABLE = table_of(Linked)
+KNOWN = sa.select(TABLE.c.subject, TABLE.c.ref, TABLE.c.wrote).where(
+    TABLE.c.connector == sa.bindparam("connector"), among(TABLE.c.subject, "subjects")
+)
+
+
+def links_of(session: Session, connector: str, subjects: Collection[str]) -> dict[str, Link]:
+    """Return what is known of these subjects over there; of most webhooks that is nothing."""
+    rows = session.execute(KNOWN, {"connector": connector, "subjects": list(subjects)})
+    return {subject: Link(ref, wrote) for subject, ref, wrote in rows}
+
+
+def keep_links(
+    session: Session, connector: str, before: Mapping[str, Link], learned: Mapping[str, Link]
+) -> None:
+    """Keep what became known of subjects, beside what was known ``before``; forget what is gone."""
+    gone = [subject for subject, link in learned.items() if link.ref is None]
+    rows = [
+        {"connector": connector, "subject": subject, "ref": link.ref, "wrote": dict(link.wrote)}
+        for subject, one in learned.items()
+        if (link := _beside(before.get(subject), one)).ref and link != before.get(subject)
+    ]
+    if gone:
+        theirs = TABLE.c.connector == connector, TABLE.c.subject.in_(gone)
+        session.execute(sa.delete(TABLE).where(*theirs))
+    if rows:
+        insert = insert_in(session.get_bind().dialect.name)(TABLE)
+        over = {"ref": insert.excluded.ref, "wrote": insert.excluded.wrote}
+        keys = ["connector", "subject"]
+        session.execute(insert.on_conflict_do_update(index_elements=keys, set_=over), rows)
+
+
+def _beside(before: Link | None, learned: Link) -> Link:
+    """Return what is known now: of another record nothing that was known of the one before."""
+    if before is None or before.ref != learned.ref:
+        return learned
+    return replace(learned, wrote={**before.wrote, **learned.wrote})

@@ -1,0 +1,111 @@
+"""A line between a connector and a CRM, on which things go wrong when a test wants it."""
+
+import contextlib
+import http.client
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+PATIENCE = 30
+HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
+Refusal = tuple[int, Mapping[str, str], bytes]
+"""Status, headers and body with which a CRM refuses."""
+
+
+class Line(ThreadingHTTPServer):
+    """
+    Hands every call on to a server, and its answer back.
+
+    ``writes(method, path, body)`` says which calls change something there.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, server: str, writes: Callable[[str, str, bytes], bool]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.to, self.writes = urlsplit(server), writes
+        self.refusals: list[Refusal] = []
+        self.lost, self.count = 0, 0
+        self.meanwhile: Callable[[], None] | None = None
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """Return where to call instead of the server."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A connection that we broke is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of the connector."""
+
+    server: Line
+    protocol_version = "HTTP/1.1"
+
+    def _hand_on(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        line = self.server
+        with line.lock:
+            line.count += 1
+            refusal = line.refusals.pop(0) if line.refusals else None
+        if refusal is not None:
+            self._answer(*refusal)
+            return
+        is_write = line.writes(self.command, self.path, body)
+        status, headers, answer = self._asked(body)
+        with line.lock:
+            is_lost = is_write and line.lost > 0
+            line.lost -= is_lost
+            meanwhile = None if is_write else line.meanwhile
+            line.meanwhile = line.meanwhile if is_write else None
+        if meanwhile is not None:
+            meanwhile()
+        if is_lost:
+            self.close_connection = True
+            self.connection.close()
+            return
+        self._answer(status, headers, answer)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _hand_on  # noqa: N815 - http.server's names
+
+    def _asked(self, body: bytes) -> Refusal:
+        """Ask the server."""
+        there = http.client.HTTPConnection(
+            self.server.to.hostname or "", self.server.to.port, timeout=PATIENCE
+        )
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
+        with contextlib.closing(there):
+            there.request(self.command, self.path, body or None, kept)
+            answer = there.getresponse()
+            given = {name: value for name, value in answer.getheaders() if name.lower() not in HOP}
+            return answer.status, given, answer.read()
+
+    def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Answer the connector."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def between(server: str, writes: Callable[[str, str, bytes], bool]) -> Iterator[Line]:
+    """Give a line to a server on loopback."""
+    line = Line(server, writes)
+    thread = threading.Thread(target=line.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield line
+    finally:
+        line.shutdown()
+        line.server_close()
+        thread.join()

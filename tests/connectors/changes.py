@@ -1,0 +1,104 @@
+"""News, as the outbox gives it to connectors; and what the outbox remembers of a CRM."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from regportal.connectors.base import Change, Link
+from regportal.connectors.rules import TAKEN, in_full
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def told(key, email):
+    return {"key": key, "email": email, "assurance": "verified"}
+
+
+class Outbox:
+    """Numbers what is told of each subject, and remembers what is known of it over there."""
+
+    def __init__(self, connector, now=NOON):
+        self.connector, self.now = connector, now
+        self.links, self._last = {}, {}
+
+    def deliver(self, *changes):
+        """Deliver changes of different subjects; keep what became known; return the results."""
+        given = [replace(one, link=self.links.get(one.subject)) for one in changes]
+        results = self.connector.deliver(given, now=self.now)
+        assert [one.id for one in results] == [one.id for one in given]
+        for change, result in zip(given, results, strict=True):
+            if result.link is not None:
+                assert result.outcome in TAKEN or result.link.wrote == {}
+                self._learn(change.subject, result.link)
+        return results
+
+    def _learn(self, subject, link):
+        if link.ref is None:
+            self.links.pop(subject, None)
+            return
+        before = self.links.get(subject, Link())
+        wrote = {**before.wrote, **link.wrote} if before.ref == link.ref else link.wrote
+        self.links[subject] = Link(link.ref, wrote)
+
+    def _change(self, topic, subject, payload, at=None):
+        number = self._last[subject] = self._last.get(subject, 0) + 1
+        return Change(uuid.uuid4(), topic, subject, number, at or self.now, payload)
+
+    def knows(self, key, email, topic="contact.identified", **fields):
+        values = {
+            name: {"value": value, "source": "verified", "at": in_full(self.now)}
+            for name, value in fields.items()
+        }
+        payload = {"contact": told(key, email), "fields": values, "claims": [], "account": None}
+        return self._change(topic, f"contact:{key}", payload)
+
+    def did(self, key, email, *opportunities, **more):
+        one = {
+            "id": str(uuid.uuid4()),
+            "type": "download",
+            "object": "prices",
+            "category": "price-list",
+            "properties": {},
+            "occurred_at": in_full(self.now),
+        }
+        payload = {
+            "contact": told(key, email),
+            "interaction": one | more,
+            "opportunities": list(opportunities),
+            "title": more.get("title", "Price list 2026"),
+        }
+        return self._change("interaction.recorded", f"contact:{key}", payload)
+
+    def allows(self, key, email, newsletter, state, at=None):
+        payload = {
+            "contact": told(key, email),
+            "newsletter": newsletter,
+            "state": state,
+            "wording": "Prices, once a month",
+            "evidence_id": str(uuid.uuid4()),
+        }
+        return self._change("consent.changed", f"contact:{key}", payload, at)
+
+    def scores(self, key, email, score, value):
+        payload = {"contact": told(key, email), "score": score, "value": value, "parts": {}}
+        return self._change("score.changed", f"contact:{key}", payload)
+
+    def moves(self, opportunity, to, reason="Comparison: Ann downloaded “Price list” <2026>"):
+        payload = {
+            "opportunity": {"key": str(uuid.uuid4()), "external_id": opportunity, "name": "…"},
+            "from": "unaware",
+            "to": to,
+            "since": in_full(self.now),
+            "reason": reason,
+            "evidence": [],
+        }
+        return self._change("phase.changed", f"opportunity:{opportunity}", payload)
+
+    def forgets(self, key):
+        payload = {"contact": {"key": key}}
+        return self._change("contact.erased", f"contact:{key}", payload)
+
+    def again(self, change):
+        """Return the same message once more, as after an answer that never came."""
+        return replace(change, attempt=change.attempt + 1)

@@ -1,0 +1,342 @@
+"""What every connector to a CRM keeps to (crm.md 10), tried on each of them."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from regportal.connectors.base import Link, Vocabulary
+from regportal.connectors.rules import Outcome
+from tests.connectors.changes import MINUTE, NOON, Outbox
+from tests.connectors.worlds.made import MadeCrm
+
+WORLDS = {"made": MadeCrm}
+ANN, BOB = "ann@acme.example", "bob@acme.example"
+STRANGE = "\"><script>alert(1)</script> 'Ann' & \\ {{7*7}} 🙂 łódź"
+DONE, NOOP, LATER = Outcome.DONE, Outcome.NOOP, Outcome.LATER
+
+
+@pytest.fixture(params=WORLDS)
+def world(request):
+    """A CRM with nobody in it yet."""
+    return WORLDS[request.param]()
+
+
+@pytest.fixture
+def key():
+    """Our key of a contact."""
+    return str(uuid.uuid4())
+
+
+@pytest.fixture
+def outbox(world):
+    """What we owe that CRM."""
+    return Outbox(world.connector())
+
+
+def outcomes(results):
+    return [one.outcome for one in results]
+
+
+# --- contacts ---
+
+
+def test_a_contact_told_twice_is_there_once(world, outbox, key):
+    assert outcomes(outbox.deliver(outbox.knows(key, ANN, country="DE"))) == [DONE]
+    again = outbox.knows(key, ANN, "contact.updated", country="FR")
+    assert outcomes(outbox.deliver(again)) == [DONE]
+    (there,) = world.people(ANN)
+    assert world.field(there, "country") == "FR"
+    assert outcomes(outbox.deliver(outbox.knows(key, ANN, "contact.updated", country="FR"))) == [
+        NOOP
+    ]
+
+
+def test_whom_the_crm_knows_by_the_address_is_that_contact(world, outbox, key):
+    there = world.person(ANN.upper(), phone="+49 30 1")
+    (result,) = outbox.deliver(outbox.knows(key, ANN, country="DE"))
+    assert (result.outcome, result.link.ref) == (DONE, there)
+    assert world.people(ANN) == [there]
+    assert (world.field(there, "country"), world.field(there, "phone")) == ("DE", "+49 30 1")
+
+
+def test_two_contacts_with_one_address_are_for_a_person_to_tell_apart(world, outbox, key):
+    both = {world.person(ANN), world.person(ANN)}
+    (result,) = outbox.deliver(outbox.knows(key, ANN, country="DE"))
+    assert (result.outcome, {*result.candidates}) == (Outcome.AMBIGUOUS, both)
+    assert ANN not in result.says
+    assert not any(world.field(one, "country") for one in both)
+
+
+def test_a_contact_whose_address_is_changed_there_stays_the_same(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN, country="DE"))
+    (there,) = world.people(ANN)
+    world.set_field(there, "email", "ann.smith@acme.example")
+    outbox.deliver(outbox.knows(key, ANN, "contact.updated", country="FR"))
+    outbox.links.clear()  # and also where we forgot which one it is
+    outbox.deliver(outbox.knows(key, ANN, "contact.updated", country="IT"))
+    assert world.people(ANN) == []
+    assert world.field(there, "country") == "IT"
+
+
+def test_two_subjects_with_one_address_make_one_contact(world, outbox):
+    both = [outbox.knows(str(uuid.uuid4()), address) for address in (ANN, ANN.upper())]
+    assert sorted(outcomes(outbox.deliver(*both))) == sorted([DONE, LATER])
+    assert len(world.people(ANN)) == 1
+
+
+def test_a_contact_deleted_there_is_made_again(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN, country="DE"))
+    world.delete(world.people(ANN)[0])
+    assert outcomes(outbox.deliver(outbox.knows(key, ANN, "contact.updated", country="FR"))) == [
+        DONE
+    ]
+    (there,) = world.people(ANN)
+    assert outbox.links[f"contact:{key}"].ref == there
+
+
+def test_one_that_went_away_after_it_was_read_is_looked_for_again(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN, country="DE"))
+    world.meanwhile(lambda: world.delete(world.people(ANN)[0]))
+    change = outbox.knows(key, ANN, "contact.updated", country="FR")
+    (result,) = outbox.deliver(change)
+    assert result.outcome in {LATER, Outcome.RETRY, DONE}
+    if result.outcome is not DONE:
+        assert outcomes(outbox.deliver(outbox.again(change))) == [DONE]
+    assert len(world.people(ANN)) == 1
+
+
+def test_each_field_follows_its_policy(world, key):
+    policies = {"country": "if_empty", "phone": "never"}
+    outbox = Outbox(world.connector(policies=policies))
+    there = world.person(ANN, country="DE")
+    outbox.deliver(outbox.knows(key, ANN, country="FR", phone="+33 1"))
+    assert world.field(there, "country") == "DE"
+    assert not world.field(there, "phone")
+
+
+def test_strange_texts_are_texts(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN, country=STRANGE))
+    assert world.field(world.people(ANN)[0], "country") == STRANGE
+
+
+def test_one_bad_record_among_many_harms_no_other(world, outbox):
+    many = [(str(uuid.uuid4()), f"visitor-{number}@acme.example") for number in range(9)]
+    changes = [
+        outbox.knows(key, email, country="refused" if number == 4 else "DE")
+        for number, (key, email) in enumerate(many)
+    ]
+    found = outcomes(outbox.deliver(*changes))
+    assert found.pop(4) is Outcome.REJECTED
+    assert set(found) == {DONE}
+    assert [len(world.people(email)) for _, email in many] == [1] * 4 + [0] + [1] * 4
+
+
+# --- what they did ---
+
+
+def test_what_was_done_is_seen_once_however_often_it_is_told(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    change = outbox.did(key, ANN, title=f"Price list {STRANGE}")
+    assert outcomes(outbox.deliver(change)) == [DONE]
+    assert set(outcomes(outbox.deliver(outbox.again(change)))) <= {DONE, NOOP}
+    (note,) = world.notes(world.people(ANN)[0])
+    assert STRANGE in note
+    assert "price-list" in note
+
+
+def test_of_somebody_never_told_of_the_contact_is_made_first(world, outbox, key):
+    assert outcomes(outbox.deliver(outbox.did(key, ANN))) == [DONE]
+    (there,) = world.people(ANN)
+    assert len(world.notes(there)) == 1
+    assert outbox.links[f"contact:{key}"] == Link(there)
+
+
+def test_what_is_seen_beside_opportunities(world, outbox, key):
+    there = world.person(ANN)
+    deals = [world.opportunity(there, name=name) for name in ("one", "two", "three")]
+    assert outcomes(outbox.deliver(outbox.did(key, ANN, *deals))) == [DONE]
+    assert len(world.notes(there)) == 1
+    found = world.connector().open_opportunities([there])
+    assert {one.id for one in found[there]} == {*deals}
+    world.win(deals[0])
+    found = world.connector().open_opportunities([there])
+    assert {one.id for one in found[there]} == {*deals[1:]}
+
+
+def test_somebody_without_an_opportunity_has_none(world):
+    there = world.person(ANN)
+    assert [*world.connector().open_opportunities([there]).get(there, ())] == []
+
+
+# --- scores and newsletters ---
+
+
+def test_a_score_is_a_number_beside_the_contact(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    assert outcomes(outbox.deliver(outbox.scores(key, ANN, "fit", 72.5))) == [DONE]
+    (there,) = world.people(ANN)
+    assert float(world.field(there, "regportal_fit")) == 72.5
+    assert outcomes(outbox.deliver(outbox.scores(key, ANN, "fit", 72.5))) == [NOOP]
+
+
+def test_a_newsletter_is_allowed_and_taken_back_and_allowed_again(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    (there,) = world.people(ANN)
+    seen = []
+    for state in ("confirmed", "withdrawn", "confirmed"):
+        outbox.now += MINUTE
+        assert outcomes(outbox.deliver(outbox.allows(key, ANN, "prices", state))) == [DONE]
+        seen.append(world.wants(there, ANN, "prices"))
+    assert seen == [True, False, True]
+
+
+def test_a_no_of_the_crm_that_is_newer_is_not_overruled(world, outbox, key):
+    there = world.person(ANN)
+    world.opt_out(there, ANN, "prices")
+    (result,) = outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed", at=NOON))
+    assert result.outcome is Outcome.CONFLICT
+    assert world.wants(there, ANN, "prices") is False
+
+
+def test_a_withdrawal_is_written_even_if_nothing_was_known(world, outbox, key):
+    there = world.person(ANN)
+    (result,) = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
+    assert result.outcome in {DONE, NOOP}
+    assert world.wants(there, ANN, "prices") is not True
+
+
+# --- the buying phase ---
+
+
+def test_an_opportunity_moves_in_either_direction(world, outbox):
+    deal = world.opportunity(world.person(ANN))
+    for phase in ("interest", "comparison", "interest"):
+        assert outcomes(outbox.deliver(outbox.moves(deal, phase))) == [DONE]
+        assert world.phase(deal) == phase
+    assert world.why(deal) == "Comparison: Ann downloaded “Price list” <2026>"
+    assert outcomes(outbox.deliver(outbox.moves(deal, "interest"))) == [NOOP]
+
+
+def test_a_phase_set_by_hand_is_not_overwritten(world, outbox):
+    deal = world.opportunity(world.person(ANN))
+    outbox.deliver(outbox.moves(deal, "interest"))
+    world.set_phase(deal, "decision")
+    (result,) = outbox.deliver(outbox.moves(deal, "comparison"))
+    assert (result.outcome, result.current) == (Outcome.CONFLICT, "decision")
+    assert world.phase(deal) == "decision"
+    assert outcomes(outbox.deliver(outbox.moves(deal, "decision"))) == [NOOP]
+    assert outcomes(outbox.deliver(outbox.moves(deal, "comparison"))) == [DONE]
+
+
+def test_a_phase_set_by_hand_while_we_write_is_not_overwritten(world, outbox):
+    deal = world.opportunity(world.person(ANN))
+    if not outbox.connector.capabilities.compare_and_set:
+        return
+    world.meanwhile(lambda: world.set_phase(deal, "decision"))
+    change = outbox.moves(deal, "comparison")
+    assert outcomes(outbox.deliver(change)) == [LATER]
+    assert outcomes(outbox.deliver(outbox.again(change))) == [Outcome.CONFLICT]
+    assert world.phase(deal) == "decision"
+
+
+def test_a_closed_opportunity_stays_as_it_is(world, outbox):
+    deal = world.opportunity(world.person(ANN))
+    outbox.deliver(outbox.moves(deal, "interest"))
+    world.win(deal)
+    assert outcomes(outbox.deliver(outbox.moves(deal, "comparison"))) == [NOOP]
+    assert world.phase(deal) == "interest"
+
+
+def test_a_phase_the_field_does_not_have_is_refused_before_it_is_sent(world, outbox):
+    deal = world.opportunity(world.person(ANN))
+    (result,) = outbox.deliver(outbox.moves(deal, "nonsense"))
+    assert result.outcome is Outcome.REJECTED
+    assert "nonsense" in result.says
+    assert not world.phase(deal)
+
+
+def test_an_opportunity_nobody_has_is_refused(outbox):
+    assert outcomes(outbox.deliver(outbox.moves("999999999", "comparison"))) == [Outcome.REJECTED]
+
+
+# --- what happens on the way ---
+
+
+@pytest.mark.parametrize("what", ["knows", "did", "allows", "scores", "moves"])
+def test_an_answer_that_is_lost_has_no_second_effect(world, outbox, key, what):
+    there = world.person(BOB)
+    deal = world.opportunity(there)
+    if what not in {"knows", "moves"}:
+        outbox.deliver(outbox.knows(key, ANN))
+    change = {
+        "knows": lambda: outbox.knows(key, ANN, country="DE"),
+        "did": lambda: outbox.did(key, ANN),
+        "allows": lambda: outbox.allows(key, ANN, "prices", "confirmed"),
+        "scores": lambda: outbox.scores(key, ANN, "fit", 50),
+        "moves": lambda: outbox.moves(deal, "comparison"),
+    }[what]()
+    world.lose_answers()
+    assert outcomes(outbox.deliver(change)) == [Outcome.RETRY]
+    assert set(outcomes(outbox.deliver(outbox.again(change)))) <= {DONE, NOOP}
+    if what == "moves":
+        assert world.phase(deal) == "comparison"
+        return
+    (ann,) = world.people(ANN)
+    assert len(world.notes(ann)) == (1 if what == "did" else 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [("auth", Outcome.AUTH), ("throttled", Outcome.THROTTLED), ("down", Outcome.RETRY)],
+)
+def test_trouble_is_told_for_what_it_is(world, outbox, key, kind, outcome):
+    outbox.deliver(outbox.knows(key, ANN))
+    world.trouble(kind, times=10)
+    (result,) = outbox.deliver(outbox.knows(key, ANN, "contact.updated", country="DE"))
+    assert result.outcome is outcome
+    assert ANN not in result.says
+    if result.retry_at is not None:
+        assert outbox.now <= result.retry_at <= outbox.now + timedelta(days=1)
+
+
+def test_nothing_is_said_of_a_person_in_a_reason(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    (result,) = outbox.deliver(outbox.knows(key, ANN, "contact.updated", country="refused"))
+    assert result.outcome is Outcome.REJECTED
+    assert "ann" not in result.says.casefold()
+
+
+# --- forgetting, asking, looking ---
+
+
+def test_whoever_is_forgotten_keeps_nothing_of_ours(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    outbox.deliver(outbox.did(key, ANN))
+    outbox.deliver(outbox.scores(key, ANN, "fit", 50))
+    (there,) = world.people(ANN)
+    assert outcomes(outbox.deliver(outbox.forgets(key))) == [DONE]
+    assert (world.notes(there), world.field(there, "regportal_fit") or None) == ([], None)
+    assert f"contact:{key}" not in outbox.links
+    assert outcomes(outbox.deliver(outbox.forgets(str(uuid.uuid4())))) == [NOOP]
+
+
+def test_what_changed_is_told_once_after_a_cursor(world):
+    connector = world.connector()
+    _, cursor = connector.changes(None, 50)
+    deal = world.opportunity(world.person(ANN))
+    news, after = connector.changes(cursor, 50)
+    assert any(one.body["type"] == "opportunity.upserted" for one in news)
+    again, _ = connector.changes(cursor, 50)
+    assert {one.id for one in again} >= {one.id for one in news}
+    world.win(deal)
+    later, _ = connector.changes(after, 50)
+    assert {one.id for one in later} - {one.id for one in news}
+
+
+def test_the_check_says_what_is_missing(world):
+    fine = Vocabulary({"interest": "Interest", "comparison": "Comparison"}, {"fit": "Fit"})
+    assert all(one.fine for one in world.connector().check(fine))
+    more = Vocabulary({**fine.phases, "flying": "Flying"}, fine.scores)
+    (amiss,) = [one for one in world.connector().check(more) if not one.fine]
+    assert "flying" in amiss.says

@@ -1,0 +1,1 @@
+"""The CRMs that the contract is tried on."""

@@ -1,0 +1,77 @@
+"""What the contract (`test_the_contract.py`) needs of a CRM: its people's hands, and bad luck."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from regportal.connectors.records import Records
+
+Trouble = Literal["auth", "throttled", "down"]
+
+
+class World(Protocol):
+    """A CRM with people in it, who know nothing of us; it begins empty."""
+
+    name: str
+
+    def connector(self, **document: Any) -> Records:
+        """Return a connector to it, with these words of its document beside those it needs."""
+
+    # --- what its people do ---
+
+    def person(self, email: str, **fields: Any) -> str:
+        """Write down a contact by hand; return its id."""
+
+    def opportunity(self, *contacts: str, name: str = "500 widgets") -> str:
+        """Begin an opportunity with these contacts; return its id."""
+
+    def set_phase(self, opportunity: str, phase: str) -> None:
+        """Set the buying phase by hand, as nobody should."""
+
+    def set_field(self, contact: str, name: str, value: Any) -> None:
+        """Set a field of a contact by hand, ``email`` among them."""
+
+    def opt_out(self, contact: str, email: str, newsletter: str) -> None:
+        """Write down that a contact no longer wants what is sent to a list."""
+
+    def win(self, opportunity: str) -> None:
+        """Close an opportunity as won."""
+
+    def delete(self, contact: str) -> None:
+        """Delete a contact."""
+
+    # --- what its people see ---
+
+    def people(self, email: str) -> Sequence[str]:
+        """Return the ids of all contacts with an address."""
+
+    def field(self, contact: str, name: str) -> Any:
+        """Return what a field of a contact says, ``email`` among them."""
+
+    def phase(self, opportunity: str) -> str | None:
+        """Return the buying phase of an opportunity, as its field shows it."""
+
+    def why(self, opportunity: str) -> str | None:
+        """Return the reason beside the buying phase."""
+
+    def notes(self, contact: str) -> Sequence[str]:
+        """Return the texts that stand beside a contact, oldest first."""
+
+    def wants(self, contact: str, email: str, newsletter: str) -> bool | None:
+        """Return whether a contact is on a list; None: nothing is known of it."""
+
+    # --- what happens on the way ---
+
+    def trouble(self, kind: Trouble, times: int = 1) -> None:
+        """Let the next calls be refused in this way, as the CRM itself would."""
+
+    def lose_answers(self, times: int = 1) -> None:
+        """Let the next calls that write be done, and their answers never arrive."""
+
+    def meanwhile(self, event: Any) -> None:
+        """Call something between the next reading of records and the writing after it."""
+
+    def calls(self) -> int:
+        """Return how many calls there were."""
+
+
+Fields = Mapping[str, Any]

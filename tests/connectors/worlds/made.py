@@ -1,0 +1,261 @@
+"""A made CRM: records in memory, with everything a CRM can do. It tries the kit, no connector."""
+
+import itertools
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from regportal.connectors.base import Capabilities, Finding, InboundReply, Notice, Record
+from regportal.connectors.desk import Field, NotTakenError, Written
+from regportal.connectors.judging import Subscription
+from regportal.connectors.records import Records
+from regportal.connectors.rules import Outcome
+from regportal.connectors.schema import Connector
+from regportal.errors import UnreachableError
+
+PHASES = ("unaware", "interest", "comparison", "decision", "purchase", "stalled")
+TROUBLE = {
+    "auth": lambda: NotTakenError(Outcome.AUTH, "we are not let in"),
+    "throttled": lambda: NotTakenError(Outcome.THROTTLED, "too many calls"),
+    "down": lambda: UnreachableError("made could not be reached"),
+}
+
+
+class MadeCrm:
+    """The CRM, its desk and its people in one."""
+
+    name = "made"
+    capabilities = Capabilities(batch=50, idempotent=True, compare_and_set=True, roles=True)
+
+    def __init__(self):
+        self.contacts, self.deals, self.leads = {}, {}, {}
+        self.logged = {}
+        self.lists = defaultdict(dict)
+        self.options = PHASES
+        self._number = itertools.count(1)
+        self._trouble, self._lost, self._meanwhile, self._calls = [], 0, None, 0
+
+    # --- the world ---
+
+    def connector(self, **document):
+        words = {"key": "crm", "type": "tryton", "url": "http://127.0.0.1:1", "secret": "env:X"}
+        return Records(Connector(**words | document), self)
+
+    def person(self, email, **fields):
+        return self._add(self.contacts, {"email": email, **fields})
+
+    def opportunity(self, *contacts, name="500 widgets"):
+        return self._add(self.deals, {"name": name, "contacts": contacts, "closed": False})
+
+    def set_phase(self, opportunity, phase):
+        self._set(self.deals[opportunity], {"buying_phase": phase})
+
+    def set_field(self, contact, name, value):
+        self._set(self.contacts[contact], {name: value})
+
+    def opt_out(self, contact, email, newsletter):
+        del email
+        self.lists[contact][newsletter] = Subscription(False, datetime.now(UTC))
+
+    def win(self, opportunity):
+        self._set(self.deals[opportunity], {"closed": True, "won": True})
+
+    def delete(self, contact):
+        del self.contacts[contact]
+
+    def people(self, email):
+        return [
+            id for id, one in self.contacts.items() if one["email"].casefold() == email.casefold()
+        ]
+
+    def field(self, contact, name):
+        return self.contacts[contact].get(name)
+
+    def phase(self, opportunity):
+        return self.deals[opportunity].get("buying_phase")
+
+    def why(self, opportunity):
+        return self.deals[opportunity].get("buying_phase_reason")
+
+    def notes(self, contact):
+        return [one.body for one in self.logged.values() if one.contact == contact]
+
+    def wants(self, contact, email, newsletter):
+        del email
+        known = self.lists[contact].get(newsletter)
+        return known and known.is_allowed
+
+    def trouble(self, kind, times=1):
+        self._trouble += [kind] * times
+
+    def lose_answers(self, times=1):
+        self._lost += times
+
+    def meanwhile(self, event):
+        self._meanwhile = event
+
+    def calls(self):
+        return self._calls
+
+    # --- the desk ---
+
+    def spell(self, name):
+        return name
+
+    def fields(self, kind):
+        self._called()
+        names = {
+            "contact": ("email", "country", "phone", "regportal_id", "regportal_fit"),
+            "opportunity": ("buying_phase", "buying_phase_since", "buying_phase_reason"),
+        }[kind]
+        options = {"buying_phase": self.options}
+        return {name: Field(name, is_writable=True, options=options.get(name)) for name in names}
+
+    def make(self, fields):
+        return [Finding(one.name, fine=True, says="made") for one in fields]
+
+    def find(self, whose, fields):
+        self._called()
+        del fields
+        return [
+            self._records(
+                self.contacts,
+                [id for id, one in self.contacts.items() if one.get("regportal_id") == who.key]
+                or self.people(who.email),
+            )
+            for who in whose
+        ]
+
+    def read(self, kind, ids, fields):
+        self._called()
+        del fields
+        there = self.contacts if kind == "contact" else self.deals
+        found = {one.id: one for one in self._records(there, [id for id in ids if id in there])}
+        if self._meanwhile is not None:
+            event, self._meanwhile = self._meanwhile, None
+            event()
+        return found
+
+    def create(self, people):
+        self._called()
+        made = []
+        for who, values in people:
+            known = [id for id, one in self.contacts.items() if one.get("regportal_id") == who.key]
+            if any(value == "refused" for value in values.values()):
+                made.append(Written(None, Outcome.REJECTED, "a value is refused"))
+                continue
+            new = {"email": who.email, "regportal_id": who.key, **values}
+            id = known[0] if known else self._add(self.contacts, new)
+            made.append(Written(id, created=not known))
+        self._answer()
+        return made
+
+    def update(self, kind, changes):
+        self._called()
+        there = self.contacts if kind == "contact" else self.deals
+        done = [self._updated(there, record, values) for record, values in changes]
+        self._answer()
+        return done
+
+    def log(self, activities):
+        self._called()
+        for one in activities:
+            self.logged[one.id] = one
+        self._answer()
+        return [Written(str(one.id)) for one in activities]
+
+    def lists_of(self, contacts):
+        self._called()
+        return {id: dict(self.lists[id]) for id in contacts}
+
+    def allow(self, wanted):
+        self._called()
+        for one in wanted:
+            self.lists[one.contact][one.list] = Subscription(one.is_allowed, one.at)
+        self._answer()
+        return [Written(one.contact) for one in wanted]
+
+    def lead(self, people):
+        self._called()
+        return [Written(self._add(self.leads, {"email": who.email})) for who, _ in people]
+
+    def unlead(self, ids):
+        self._called()
+        return [Written(self.leads.pop(id, None) and id) for id in ids]
+
+    def forget(self, ids):
+        self._called()
+        for id in ids:
+            self.logged = {key: one for key, one in self.logged.items() if one.contact != id}
+            if id in self.contacts:
+                self._set(self.contacts[id], {"regportal_id": None, "regportal_fit": None})
+        self._answer()
+        return [Written(id) for id in ids]
+
+    def opportunities_of(self, contacts):
+        self._called()
+        return {
+            id: self._records(
+                self.deals,
+                [d for d, one in self.deals.items() if id in one["contacts"] and not one["closed"]],
+            )
+            for id in contacts
+        }
+
+    def changes(self, cursor, limit):
+        self._called()
+        done = int(cursor or 0)
+        news = [
+            Notice(f"{id}:{one['version']}", {"type": "opportunity.upserted", "data": dict(one)})
+            for id, one in sorted(self.deals.items(), key=lambda pair: pair[1]["version"])
+            if one["version"] > done
+        ][:limit]
+        return news, str(max([done, *(int(one.id.partition(":")[2]) for one in news)]))
+
+    def accept(self, request, *, now):
+        del request, now
+        return InboundReply(401, "it does not call")
+
+    def check(self):
+        self._called()
+        return [Finding("made", fine=True, says="answers")]
+
+    def close(self):
+        pass
+
+    # --- inside ---
+
+    def _add(self, there, values):
+        id = str(next(self._number))
+        there[id] = {"version": next(self._number), **values}
+        return id
+
+    def _set(self, record, values):
+        record |= values
+        record["version"] = next(self._number)
+
+    def _records(self, there, ids):
+        return [
+            Record(id, dict(there[id]), bool(there[id].get("closed")), str(there[id]["version"]))
+            for id in ids
+        ]
+
+    def _updated(self, there, record, values):
+        if record.id not in there:
+            return Written(None, Outcome.LATER, "the record went away")
+        if record.etag != str(there[record.id]["version"]):
+            return Written(None, Outcome.LATER, "the record changed meanwhile")
+        if any(value == "refused" for value in values.values()):
+            return Written(None, Outcome.REJECTED, "a value is refused")
+        self._set(there[record.id], values)
+        return Written(record.id)
+
+    def _called(self):
+        self._calls += 1
+        if self._trouble:
+            trouble = TROUBLE[self._trouble.pop(0)]
+            raise trouble()
+
+    def _answer(self):
+        if self._lost:
+            self._lost -= 1
+            raise UnreachableError("made did not answer in time")
