@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
 from flask import Flask
 
@@ -21,6 +20,7 @@ from regportal.forms.letters import LETTERS
 from regportal.forms.settling import expire, settle
 from regportal.identity import letters as identity_letters
 from regportal.inbox.actions import understand
+from regportal.inbox.polling import poll
 from regportal.mail.post import Post
 from regportal.outbox.actions import drain
 from regportal.outbox.drain import LEASE, take_back
@@ -63,7 +63,8 @@ class Worker:
         self._shelf: Shelf = app.extensions["regportal.shelf"]
         url = self._settings.database_url.get_secret_value()
         self._engine = Engine(url, self._settings.instance, clock=clock)
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, tuple[_Line, _Line]] = {}
+        """To each CRM one to tell it, and one to ask it."""
         self._scored: int | None = None
         """Under which publication everybody was last looked for who has no score."""
         app.extensions["regportal.wake"] = self.wake
@@ -97,7 +98,7 @@ class Worker:
 
     def _hang_up(self) -> None:
         """Let go of every CRM, in the middle of a sentence if need be."""
-        for line in list(self._lines.values()):
+        for line in [line for both in list(self._lines.values()) for line in both]:
             line.close()
 
     def wake(self, name: str) -> None:
@@ -184,6 +185,21 @@ class Worker:
         post = Post(self._settings, self._store, self._shelf, self._app.jinja_env, kinds)
         return self._drain(MAIL, post.deliver, 1, SMTP_LEASE)
 
+    def _deliver(self, key: str, line: "_Line", now: datetime) -> datetime | None:
+        """Send what a CRM is owed; nothing to one that was archived."""
+        del now  # a delivery takes its time: each is judged by the clock
+        connector = line.current()
+        if connector is None:
+            return None
+        return self._drain(key, connector.deliver, connector.capabilities.batch, LEASE)
+
+    def _ask(self, key: str, line: "_Line", now: datetime) -> datetime | None:
+        """Ask a CRM what happened there, where it can be asked."""
+        connector = line.current()
+        if connector is None or not connector.capabilities.polled:
+            return None
+        return poll(self._store, key, connector, now=now)
+
     def _drain(self, key: str, deliver: Deliver, size: int, lease: timedelta) -> datetime | None:
         """Send what one is owed, so many at a time, as long as we may."""
         going = self._engine.is_running
@@ -195,9 +211,14 @@ class Worker:
         """Begin a task for every newly published connector."""
         for document in self._connectors():
             if document.key not in self._lines:
-                line = _Line(document.key, self._settings, self._store, self._shelf, self._drain)
-                self._lines[document.key] = line
-                self._engine.add(f"deliver:{document.key}", line)
+                key = document.key
+                here = self._settings, self._store, self._shelf
+                self._lines[key] = (_Line(key, *here), _Line(key, *here))
+                sender, asker = self._lines[key]
+                self._engine.add(f"deliver:{key}", partial(self._deliver, key, sender))
+                self._engine.add(
+                    f"poll:{key}", self._before(partial(self._ask, key, asker), "understand")
+                )
 
     def _take_back(self) -> None:
         """Free what the process before us was delivering: on SQLite there is only one."""
@@ -211,42 +232,24 @@ class Worker:
             return self._shelf.published(session).all(ConnectorDocument)
 
 
-class _Drain(Protocol):
-    """Sends what one is owed, so many at a time."""
-
-    def __call__(self, key: str, deliver: Deliver, size: int, lease: timedelta) -> datetime | None:
-        """Return when to come back; None: when woken."""
-
-
 class _Line:
-    """The delivery to one CRM; keeps its connections from one time to the next."""
+    """A line to one CRM; keeps its connections from one time to the next."""
 
-    def __init__(
-        self, key: str, settings: Settings, store: Store, shelf: Shelf, drain: _Drain
-    ) -> None:
+    def __init__(self, key: str, settings: Settings, store: Store, shelf: Shelf) -> None:
         """Take which CRM it is; what it is like is read every time."""
-        self._key, self._settings, self._store = key, settings, store
-        self._shelf, self._drain = shelf, drain
+        self._key, self._settings, self._store, self._shelf = key, settings, store, shelf
         self._vault = Vault(settings, store)
         self._document: ConnectorDocument | None = None
         self._secrets: tuple[str, ...] = ()
         self._connector: Connector | None = None
-
-    def __call__(self, now: datetime) -> datetime | None:
-        """Send what is due; nothing to a connector that was archived."""
-        del now  # a delivery takes its time: each is judged by the clock
-        connector = self._current()
-        if connector is None:
-            return None
-        return self._drain(self._key, connector.deliver, connector.capabilities.batch, LEASE)
 
     def close(self) -> None:
         """Hang up; whoever waits for an answer stops waiting."""
         if self._connector is not None:
             self._connector.close()
 
-    def _current(self) -> Connector | None:
-        """Return the connector as it is published now."""
+    def current(self) -> Connector | None:
+        """Return the connector as it is published now; None where it was archived."""
         with self._store.read() as session:
             document = self._shelf.published(session).find(ConnectorDocument, self._key)
         secrets = secrets_of(document, self._vault.secret) if document else ()

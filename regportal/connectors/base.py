@@ -111,6 +111,8 @@ class Capabilities:
     reports_merges: bool = False
     reports_deletes: bool = False
     inbound: Literal["signed", "shared secret", "none"] = "none"
+    polled: bool = False
+    """Whether it can be asked what changed."""
 
 
 @dataclass(frozen=True, slots=True)

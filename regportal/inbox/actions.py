@@ -43,6 +43,7 @@ from regportal.tracking.actions import met
 
 LARGEST = 256 * KIB
 OLDER = "older than what we were told before"
+HINT = "says that something happened: the CRM is asked what"
 FORGOTTEN = "names somebody who was erased: only they themselves can come back"
 TURN = 7_469_000_001
 """The number under which workers on PostgreSQL take turns to understand."""
@@ -58,11 +59,27 @@ class WaitingError(Exception):
     """A notice speaks of an opportunity we have not heard of yet."""
 
 
-def take(session: Session, connector: str, message_id: str, body: bytes, *, now: datetime) -> bool:
+def take_hint(
+    session: Session, connector: str, message_id: str, body: bytes, *, now: datetime
+) -> bool:
+    """Keep a call that only says that something happened: the CRM is asked what."""
+    return take(session, connector, message_id, body, because=HINT, now=now)
+
+
+def take(
+    session: Session,
+    connector: str,
+    message_id: str,
+    body: bytes,
+    *,
+    because: str | None = None,
+    now: datetime,
+) -> bool:
     """
     Keep a verified call as it came; return False where we had it already.
 
-    Raises StaleError where the same id came with another body.
+    ``because``: why nothing is to be understood of it. Raises StaleError where the same id came
+    with another body.
     """
     digest = hashlib.sha256(body).hexdigest()
     insert = insert_in(session.get_bind().dialect.name)
@@ -74,7 +91,9 @@ def take(session: Session, connector: str, message_id: str, body: bytes, *, now:
             digest=digest,
             body=body,
             received_at=now,
-            state=NoticeState.TAKEN,
+            state=NoticeState.TAKEN if because is None else NoticeState.DONE,
+            because=because,
+            settled_at=None if because is None else now,
         )
         .on_conflict_do_nothing(index_elements=["connector", "message_id"])
         .returning(Notice.number)

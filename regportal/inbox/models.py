@@ -62,3 +62,17 @@ class Notice(Base):
     waits_for: Mapped[str | None]
     """The external id of the opportunity it waits for."""
     settled_at: Mapped[MaybeMoment]
+
+
+class Poll(Base):
+    """How far a CRM was asked what happened there, and when it is asked again."""
+
+    __tablename__ = "poll"
+    plain = frozenset({"connector", "cursor", "due", "trouble"})
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    cursor: Mapped[str | None]
+    """Where to ask on: the connector's own words. None: it was never asked."""
+    due: Mapped[Moment]
+    trouble: Mapped[str | None]
+    """Why it could not be asked the last time."""

@@ -7,13 +7,21 @@ from http import HTTPStatus
 import sqlalchemy as sa
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
-from regportal.connectors.base import Connector, InboundRequest, connector_for, secrets_of
+from regportal.connectors.base import (
+    Connector,
+    InboundReply,
+    InboundRequest,
+    connector_for,
+    secrets_of,
+)
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import ConfigError, RequestError, TooManyError, UnsignedError
 from regportal.identity import limits
-from regportal.inbox.actions import LARGEST, take
+from regportal.inbox.actions import LARGEST, take, take_hint
+from regportal.inbox.polling import hint
 from regportal.store.current import published, settings, store, vault, wake
 from regportal.store.problem import problem
 
@@ -37,7 +45,7 @@ def hook(key: str) -> ResponseReturnValue:
         if reply.status != HTTPStatus.ACCEPTED.value:
             limits.check("hooks", now=now)
             return problem(reply.status, reply.says)
-        store().write(lambda session: take(session, key, reply.message_id, body, now=now))
+        store().write(lambda session: _keep(session, key, reply, body, now=now))
     except TooManyError as error:
         return problem(error.status, str(error), after=error.after)
     except RequestError as error:
@@ -48,8 +56,17 @@ def hook(key: str) -> ResponseReturnValue:
         logger.exception("a call of %s could not be stored", key)
         says = "We cannot store anything just now."
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, says, after=AGAIN)
-    wake("understand")
+    wake(f"poll:{key}" if reply.is_hint else "understand")
     return Response(status=HTTPStatus.ACCEPTED)
+
+
+def _keep(session: Session, key: str, reply: InboundReply, body: bytes, *, now: datetime) -> None:
+    """Keep a call as it came; after a hint the CRM is asked what happened."""
+    if reply.is_hint:
+        take_hint(session, key, reply.message_id, body, now=now)
+        hint(session, key, now=now)
+    else:
+        take(session, key, reply.message_id, body, now=now)
 
 
 def _door(document: Document) -> Connector:

@@ -24,7 +24,7 @@ class MadeCrm:
     """The CRM, its desk and its people in one."""
 
     name = "made"
-    capabilities = Capabilities(batch=50, idempotent=True, compare_and_set=True, roles=True)
+    capabilities = Capabilities(batch=50, idempotent=True, compare_and_set=True, polled=True)
 
     def __init__(self):
         self.contacts, self.deals, self.leads = {}, {}, {}

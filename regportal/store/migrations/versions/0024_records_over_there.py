@@ -1,7 +1,7 @@
 """
-Which record of a CRM a subject is, and what of ours it holds.
+Which record of a CRM a subject is, what of ours it holds, and how far the CRM was asked.
 
-Expand: a new table, of which the previous release knows nothing. What that one delivers meanwhile
+Expand: new tables, of which the previous release knows nothing. What that one delivers meanwhile
 is found again by the key or the address of the contact.
 """
 
@@ -16,7 +16,7 @@ JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tru
 
 
 def upgrade() -> None:
-    """Add the table."""
+    """Add the tables."""
     op.create_table(
         "linked",
         sa.Column("connector", sa.Text(), nullable=False),
@@ -26,3 +26,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connector", "subject", name="pk_linked"),
     )
     op.create_index("ix_linked_ref", "linked", ["connector", "ref"])
+    op.create_table(
+        "poll",
+        sa.Column("connector", sa.Text(), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=True),
+        sa.Column("due", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("trouble", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("connector", name="pk_poll"),
+    )

@@ -1,0 +1,102 @@
+"""Asking a CRM what happened there: behind every push, or instead of one."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.connectors.base import Connector, Notice
+from regportal.connectors.desk import NotTakenError
+from regportal.connectors.rules import Outcome
+from regportal.errors import UnreachableError
+from regportal.inbox.actions import take
+from regportal.inbox.models import Poll
+from regportal.store.compact import write_json
+from regportal.store.facts import insert_in
+from regportal.store.sessions import Store
+
+EVERY = timedelta(minutes=1)
+"""Between two times that a CRM is asked."""
+BREATH = timedelta(minutes=5)
+"""After it could not be asked, or did not let us."""
+LEASE = timedelta(minutes=2)
+"""After which another worker asks where one died in the middle."""
+LONGEST = timedelta(days=1)
+"""However long a CRM asks us to wait. A time further ahead was set by a clock that was wrong."""
+AT_ONCE = 200
+"""Pieces of news asked for in one call, and kept in one transaction."""
+
+log = logging.getLogger(__name__)
+
+
+def poll(store: Store, key: str, connector: Connector, *, now: datetime) -> datetime | None:
+    """
+    Ask a CRM what happened since it was asked last, and keep it; return when to ask again.
+
+    Of several workers one asks. What is told twice is kept once. None: this one cannot be asked.
+    """
+    cursor, waits_until = store.write(lambda session: _begin(session, key, now=now))
+    if waits_until is not None:
+        return waits_until
+    again, trouble = now + EVERY, None
+    try:
+        while found := connector.changes(cursor, AT_ONCE):
+            if found is Outcome.UNSUPPORTED:
+                return None
+            news, after = found
+            store.write(_keeping(key, news, after, now=now))
+            if after == cursor or len(news) < AT_ONCE:
+                break
+            cursor = after
+    except (UnreachableError, NotTakenError) as error:
+        trouble, later = str(error), getattr(error, "retry_at", None)
+        again = min(max(later or now, now + BREATH), now + LONGEST)
+        log.warning("%s could not be asked: %s", key, trouble)
+    store.write(lambda session: _set(session, key, due=again, trouble=trouble))
+    return again
+
+
+def hint(session: Session, key: str, *, now: datetime) -> None:
+    """Let a CRM be asked now: it said that something happened."""
+    _set(session, key, due=now)
+
+
+def _begin(session: Session, key: str, *, now: datetime) -> tuple[str | None, datetime | None]:
+    """Return from where to ask on, for us alone; or until when nobody is to ask."""
+    insert = insert_in(session.get_bind().dialect.name)(Poll)
+    begun = insert.values(connector=key, due=now)
+    session.execute(begun.on_conflict_do_nothing(index_elements=["connector"]))
+    row = session.get_one(Poll, key, with_for_update=True)
+    if now < row.due <= now + LONGEST:
+        return row.cursor, row.due
+    row.due = now + LEASE
+    return row.cursor, None
+
+
+def _keeping(
+    key: str, news: Sequence[Notice], cursor: str, *, now: datetime
+) -> Callable[[Session], None]:
+    """Return what keeps news and how far we are, in one transaction."""
+
+    def keep(session: Session) -> None:
+        for one in news:
+            body = write_json(one.body).encode()
+            digest = hashlib.sha256(body).hexdigest()[:16]  # of one id, another state is other news
+            take(session, key, f"{one.id}:{digest}", body, now=now)
+        _set(session, key, cursor=cursor, due=now + LEASE)
+
+    return keep
+
+
+def _set(session: Session, key: str, **values: Any) -> None:
+    """Write down how far we are with a CRM, and when to ask it again."""
+    session.execute(
+        sa.update(Poll)
+        .where(Poll.connector == key)
+        .values(values)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,156 @@
+"""A CRM is asked what happened: by one however many could, and nothing is lost or kept twice."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from regportal.connectors.base import Notice as News
+from regportal.connectors.desk import NotTakenError
+from regportal.connectors.rules import Outcome
+from regportal.errors import UnreachableError
+from regportal.inbox import polling
+from regportal.inbox.actions import understand
+from regportal.inbox.models import Notice, NoticeState, Poll
+from regportal.inbox.polling import BREATH, EVERY, LEASE, LONGEST, hint, poll
+from regportal.store.documents import Shelf
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+class Asked:
+    """A CRM with so many opportunities, told some at a time."""
+
+    def __init__(self, count=0):
+        self.deals = [self.deal(number) for number in range(count)]
+        self.asked, self.trouble = [], None
+
+    def deal(self, number, stage="New"):
+        body = {
+            "type": "opportunity.upserted",
+            "timestamp": "2026-03-04T11:00:00Z",
+            "data": {"external_id": f"{number:03}", "stage": stage},
+        }
+        return News(f"opportunity:{number:03}", body)
+
+    def changes(self, cursor, limit):
+        self.asked.append(cursor)
+        if self.trouble is not None:
+            raise self.trouble
+        start = int(cursor or 0)
+        some = self.deals[start : start + limit]
+        return some, str(start + len(some))
+
+
+def kept(store):
+    with store.read() as session:
+        rows = sa.select(Notice).order_by(Notice.number)
+        return [(one.message_id.rpartition(":")[0], one.state) for one in session.scalars(rows)]
+
+
+def state_of(store):
+    with store.read() as session:
+        return session.get(Poll, "crm")
+
+
+def test_everything_is_asked_for_and_kept_in_order(store, monkeypatch):
+    monkeypatch.setattr(polling, "AT_ONCE", 2)
+    crm = Asked(5)
+    assert poll(store, "crm", crm, now=NOON) == NOON + EVERY
+    assert crm.asked == [None, "2", "4"]
+    assert [name for name, _ in kept(store)] == [f"opportunity:{n:03}" for n in range(5)]
+    assert (state_of(store).cursor, state_of(store).trouble) == ("5", None)
+
+
+def test_it_goes_on_from_where_it_was(store):
+    crm = Asked(1)
+    poll(store, "crm", crm, now=NOON)
+    crm.deals.append(crm.deal(7))
+    poll(store, "crm", crm, now=NOON + EVERY)
+    assert crm.asked == [None, "1"]
+    assert len(kept(store)) == 2
+
+
+def test_before_its_time_nobody_asks(store):
+    crm = Asked()
+    poll(store, "crm", crm, now=NOON)
+    assert poll(store, "crm", crm, now=NOON + EVERY - SECOND) == NOON + EVERY
+    assert len(crm.asked) == 1
+
+
+def test_while_one_asks_no_other_does(store):
+    others = []
+
+    class Slow(Asked):
+        def changes(self, cursor, limit):
+            others.append(poll(store, "crm", Asked(), now=NOON))
+            return super().changes(cursor, limit)
+
+    poll(store, "crm", Slow(), now=NOON)
+    assert others == [NOON + LEASE]
+
+
+def test_one_that_died_in_the_middle_is_relieved(store):
+    class DiedError(Exception):
+        pass
+
+    crm = Asked(1)
+    crm.trouble = DiedError()
+    with pytest.raises(DiedError):
+        poll(store, "crm", crm, now=NOON)
+    crm.trouble = None
+    assert poll(store, "crm", crm, now=NOON + SECOND) == NOON + LEASE
+    poll(store, "crm", crm, now=NOON + LEASE)
+    assert len(kept(store)) == 1
+
+
+def test_what_is_told_again_is_kept_once_and_another_state_is_kept_too(store):
+    crm = Asked(1)
+    crm.changes = lambda cursor, limit: (crm.deals, "overlapping")
+    poll(store, "crm", crm, now=NOON)
+    poll(store, "crm", crm, now=NOON + EVERY)
+    assert len(kept(store)) == 1
+    crm.deals = [crm.deal(0, stage="Won")]
+    poll(store, "crm", crm, now=NOON + 2 * EVERY)
+    assert len(kept(store)) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (UnreachableError("crm.example did not answer in time"), BREATH),
+        (NotTakenError(Outcome.AUTH, "we are not let in"), BREATH),
+        (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON + timedelta(hours=3)), 3 * 60),
+        (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON + timedelta(days=99)), LONGEST),
+    ],
+)
+def test_trouble_is_noted_and_it_is_asked_again_later(store, error, again):
+    crm = Asked(1)
+    crm.trouble = error
+    wait = again if isinstance(again, timedelta) else timedelta(minutes=again)
+    assert poll(store, "crm", crm, now=NOON) == NOON + wait
+    assert (state_of(store).trouble, state_of(store).cursor) == (str(error), None)
+    crm.trouble = None
+    poll(store, "crm", crm, now=NOON + wait)
+    assert (state_of(store).trouble, len(kept(store))) == (None, 1)
+
+
+def test_a_hint_lets_it_be_asked_at_once(store):
+    crm = Asked()
+    poll(store, "crm", crm, now=NOON)
+    store.write(lambda session: hint(session, "crm", now=NOON + SECOND))
+    assert poll(store, "crm", crm, now=NOON + SECOND) == NOON + SECOND + EVERY
+    assert len(crm.asked) == 2
+
+
+def test_a_clock_that_was_wrong_stops_nothing(store):
+    crm = Asked()
+    poll(store, "crm", crm, now=NOON + timedelta(days=3650))
+    assert poll(store, "crm", crm, now=NOON) == NOON + EVERY
+
+
+def test_what_was_asked_for_is_understood_as_what_is_told(store):
+    poll(store, "crm", Asked(2), now=NOON)
+    understand(store, Shelf(), pepper="pepper", now=NOON)
+    assert [state for _, state in kept(store)] == [NoticeState.DONE] * 2
