@@ -31,6 +31,7 @@ COMMANDS = {
     "visits": "exporting:visits",
     "outbox": "delivery:outbox",
     "inbox": "delivery:inbox",
+    "sync": "syncing:sync",
     "contact": "contact:contact",
     "secret": "vault:secret",
     "import": "subscribers:bring",

@@ -30,6 +30,7 @@ __all__ = [
     "Unsupported",
     "Vocabulary",
     "connector_for",
+    "installed_types",
     "secrets_of",
 ]
 
@@ -216,6 +217,11 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+def installed_types() -> frozenset[str]:
+    """Return of which types connectors are installed."""
+    return frozenset(one.name for one in entry_points(group="regportal.connectors"))
 
 
 def connector_for(

@@ -13,7 +13,6 @@ from regportal.connectors.tasks import Task
 KEY = "regportal_id"
 """What we call the field with our key; each CRM spells it its own way."""
 OfContact = Task[Known] | Task[Did] | Task[Allows] | Task[Scored]
-NONE: Mapping[str, Any] = {}
 
 
 class Contacts:
@@ -29,7 +28,7 @@ class Contacts:
         desk: Desk,
         tasks: Sequence[OfContact],
         fields: Collection[str] = (),
-        told: Mapping[uuid.UUID, Mapping[str, Any]] = NONE,  # type: ignore[assignment]
+        told: Mapping[uuid.UUID, Mapping[str, Any]] | None = None,
     ) -> None:
         """
         Find the contacts of tasks, with these fields of each, and make those that are nowhere.
@@ -43,7 +42,7 @@ class Contacts:
         self.results: list[Result] = []
         """Of tasks whose contact is not there, and of each ``Known`` that made one."""
         new = self._find(tasks, [self._key, *fields])
-        people = [(task.order.whose, told.get(task.change.id, NONE)) for task in new]
+        people = [(task.order.whose, (told or {}).get(task.change.id, {})) for task in new]
         made = desk.create(people) if people else ()
         for task, written in zip(new, made, strict=True):
             if written.id is not None and not isinstance(task.order, Known):

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from regportal.connectors.rules import Outcome
+from regportal.connectors.schema import Policy
 
-Policy = Literal["overwrite", "if_empty", "never", "append"]
 EMPTY: tuple[Any, ...] = (None, "", (), [], False)
 APART = "; "
 """What stands between texts that are added to a field one after the other."""

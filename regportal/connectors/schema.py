@@ -4,12 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from regportal.connectors.judging import Policy
 from regportal.store.schema import Document, Key
 
-Type = Literal[
-    "webhook", "salesforce", "hubspot", "dynamics", "odoo", "espocrm", "suitecrm", "tryton"
-]
+Policy = Literal["overwrite", "if_empty", "never", "append"]
 FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")]
 Topic = Literal["contact", "consent", "interaction", "phase", "score"]
 SecretName = Annotated[
@@ -21,7 +18,7 @@ class Connector(Document):
     """One CRM: where it is, how we prove who we are, and what it is told."""
 
     kind: ClassVar[str] = "connector"
-    type: Type
+    type: Key
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
     secret: SecretName
     inbound_secret: SecretName | None = None
@@ -37,7 +34,6 @@ class Connector(Document):
         default_factory=dict
     )
     policies: dict[FieldName, Policy] = Field(default_factory=dict)
-    activities: Literal["each", "daily"] = "each"
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -12,6 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.schema import Buying
+from regportal.connectors.base import installed_types
+from regportal.connectors.schema import Connector
+from regportal.documents.connections import not_installed
 from regportal.documents.files import Upload, look_at
 from regportal.documents.plans import Body, Change, Name, Plan, differences, new_order
 from regportal.documents.reading import MODEL, Book, model_of
@@ -47,6 +50,10 @@ def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
     documents = kept | book.documents
     for finding in check(documents, {*kept, *book.paths}, _countries()):
         _tell(book, finding.name, finding.path, finding.says)
+    types = installed_types()
+    for name, document in book.documents.items():
+        for path, says in not_installed(document, types) if isinstance(document, Connector) else ():
+            _tell(book, name, path, says)
     book.refuse_faults()
 
     bodies = {name: _body(one, uploads.get(name)) for name, one in book.documents.items()}

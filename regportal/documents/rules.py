@@ -12,6 +12,7 @@ from regportal.buying.scores.rules import check_score, fields_asked
 from regportal.buying.scores.schema import Score
 from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
+from regportal.documents.connections import connector_faults
 from regportal.documents.house import Finds, House, Name, Path
 from regportal.documents.pages import unlike_origins
 from regportal.documents.phases import never_moved, unknown
@@ -156,6 +157,8 @@ def _of_one(document: Document, house: House) -> Finds:
             yield from _question(document, house)
         case Gate():
             yield from _gate(document, house)
+        case Connector():
+            yield from connector_faults(document)
         case Buying():
             yield from lints(document)
             yield from unknown(document, house)

@@ -25,6 +25,8 @@ PATTERNS = {
     r"^[A-Za-z][A-Za-z0-9_]{0,79}$": (
         "is not a field's name: use letters, digits and _, beginning with a letter"
     ),
+    r"^[0-9A-Za-z.-]{1,20}$": "is not a version like 19 or v68.0",
+    r"^[A-Za-z0-9_.-]{1,80}$": "is not a database's name: use letters, digits, _, - and dots",
     r"^[a-z]{2,3}(-[A-Z]{2})?$": "is not a language like en or de-AT",
     r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$": f"is not a language: {LANGUAGE}",
     r"^[0-9a-f]{64}$": "is not a SHA-256 in 64 small hexadecimal digits",

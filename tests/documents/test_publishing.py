@@ -4,7 +4,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from regportal.documents import actions
+from regportal.documents import actions, planning
 from regportal.errors import DocumentError, NotHereError
 from regportal.forms.schema import Gate, Question
 from regportal.library.schema import Asset
@@ -342,3 +342,34 @@ def test_a_plan_says_what_a_change_of_basis_means(desk):
 def test_a_basis_we_do_not_know_is_refused(desk, basis):
     with pytest.raises(DocumentError, match="is not one of consent, contract"):
         desk.apply(SITE + LETTERS % f"basis: {basis}")
+
+
+CRM = SITE + "connectors:\n  - {{key: crm, url: 'https://crm.example/in', secret: 'env:S', {}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("type: webhok", r"connectors\[0\]\.type: 'webhok' (is not one|cannot stand).*webhook"),
+        (
+            "type: webhook, database: acme",
+            r"database: has no meaning for a connector of type webhook",
+        ),
+        ("type: odoo", r"database: is missing: a connector of type odoo needs it"),
+        (
+            "type: webhook, fields: {a: b}, policies: {c: never}",
+            r"policies: has no meaning for a connector of type webhook",
+        ),
+    ],
+)
+def test_a_connector_says_what_its_type_needs_and_cannot_use(desk, words, says):
+    with pytest.raises(DocumentError, match=says):
+        desk.apply(CRM.format(words))
+
+
+def test_a_type_that_went_away_does_not_stop_what_is_published(desk, monkeypatch):
+    desk.apply(CRM.format("type: webhook"))
+    monkeypatch.setattr(planning, "installed_types", lambda: frozenset({"other"}))
+    desk.apply(SITE)  # says nothing of connectors
+    with pytest.raises(DocumentError, match="'webhook' cannot stand here: only other can"):
+        desk.apply(CRM.format("type: webhook"))

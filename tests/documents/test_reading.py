@@ -377,11 +377,11 @@ REFUSED = {
         "assets[0].content",
         "is not a key of this place",
     ),
-    "another type of CRM": (
-        "connectors:\n  - {key: c, type: odoo, url: 'https://a.example', secret: 'env:A'}\n",
+    "a type of CRM that can be none": (
+        "connectors:\n  - {key: c, type: Odoo!, url: 'https://a.example', secret: 'env:A'}\n",
         2,
         "connectors[0].type",
-        "'odoo' cannot stand here: only webhook can",
+        "'Odoo!' cannot be a key",
     ),
     "an empty file": ("# nothing\n", 1, "file", "the file is empty"),
     "a file of text": ("hello\n", 1, "file", "must begin with a section"),

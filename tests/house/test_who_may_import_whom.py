@@ -19,7 +19,7 @@ PURE = frozenset(
             f"regportal.buying.{name}"
             for name in ("asking", "english", "folding", "lacking", "replaying", "telling", "words")
         ),
-        *(f"regportal.documents.{name}" for name in ("house", "pages", "phases")),
+        *(f"regportal.documents.{name}" for name in ("connections", "house", "pages", "phases")),
     }
 )
 """Parts of rules that are modules of their own: as pure as the rules themselves."""

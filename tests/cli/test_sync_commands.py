@@ -1,0 +1,75 @@
+"""`regportal sync …`, as an operator uses it before a CRM is told anything."""
+
+import pytest
+
+from regportal.cli import main, syncing
+from regportal.connectors.base import Finding
+from regportal.connectors.desk import Field
+from tests.connectors.worlds.made import MadeCrm
+
+
+class Sparse(MadeCrm):
+    """A CRM whose opportunities have no field for the buying phase yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.made = []
+
+    def fields(self, kind):
+        there = super().fields(kind)
+        if kind == "contact":
+            return there | {"regportal_id": Field("regportal_id", is_writable=False)}
+        return {name: one for name, one in there.items() if name in self.made}
+
+    def make(self, fields):
+        self.made += [one.name for one in fields]
+        return [Finding(f"{one.kind}.{one.name}", fine=True, says="made") for one in fields]
+
+
+@pytest.fixture
+def crm(monkeypatch):
+    crm = Sparse()
+    monkeypatch.setattr(syncing, "connector_for", lambda *_: crm.connector())
+    return crm
+
+
+@pytest.fixture
+def regportal(portal, database_url, tmp_path, monkeypatch, capsys):
+    """Run a command on the portal and return exit code, output and complaint."""
+    monkeypatch.setenv("REGPORTAL_DATABASE_URL", database_url)
+    monkeypatch.setenv("REGPORTAL_INSTANCE", str(portal.settings.instance))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main(list(arguments))
+        said = capsys.readouterr()
+        return left.value.code or 0, said.out.splitlines(), said.err
+
+    return run
+
+
+def test_what_is_missing_is_shown_and_nothing_is_made(regportal, crm):
+    code, said, complaint = regportal("sync", "provision", "crm")
+    assert (code, crm.made) == (1, [])
+    assert "BAD  contact.regportal_id: is there, but we may not write it" in said
+    assert "BAD  opportunity.buying_phase: is not there" in said
+    assert "--make" in complaint
+
+
+def test_what_is_missing_is_made(regportal, crm):
+    code, said, _ = regportal("sync", "provision", "crm", "--make")
+    assert code == 0
+    assert "ok   opportunity.buying_phase_reason: made" in said
+    assert {"regportal_id", "buying_phase", "buying_phase_since"} <= {*crm.made}
+
+
+def test_a_receiver_of_webhooks_makes_its_own(regportal):
+    code, said, _ = regportal("sync", "provision", "crm")
+    assert (code, said) == (0, ["crm makes its own fields: there is nothing to do."])
+
+
+def test_a_connector_nobody_published_is_refused(regportal):
+    code, _, complaint = regportal("sync", "provision", "other")
+    assert code == 1
+    assert "other" in complaint
