@@ -40,8 +40,12 @@ def tell_moves(
     note(session, published, moves, now=now)
 
 
-def interaction_news(taken: Seen, contact: Contact, opportunities: list[str]) -> News:
-    """Return what a CRM is told of an interaction that is a contact's own (design.md 7)."""
+def interaction_news(taken: Seen, contact: Contact, opportunities: list[str], title: str) -> News:
+    """
+    Return what a CRM is told of an interaction that is a contact's own (design.md 7).
+
+    ``title`` is what people call its object.
+    """
     return News(
         topic="interaction.recorded",
         subject=f"contact:{contact.key}",
@@ -49,6 +53,7 @@ def interaction_news(taken: Seen, contact: Contact, opportunities: list[str]) ->
             "id": str(taken.id),
             "contact": told(contact),
             "interaction": own_as_told(taken),
+            "title": title,
             "opportunities": opportunities,
         },
         occurred_at=taken.occurred_at,

@@ -19,6 +19,7 @@ from regportal.buying.batch import Batch, Line
 from regportal.buying.facts import Sign
 from regportal.buying.following import Following
 from regportal.buying.holding import look_up_held
+from regportal.buying.labels import title
 from regportal.buying.models import KnownInteraction
 from regportal.buying.news import interaction_news, tell_moves
 from regportal.buying.passing import look_at_scores
@@ -184,6 +185,7 @@ class Weighing:
     """Interactions that were found to be somebody's own, and that no CRM was told of before."""
     heard: Heard = field(default_factory=Heard)
     """What scores are to hear of it."""
+    _titles: dict[str, str] = field(default_factory=dict)
 
     def weigh(self, lines: Sequence[Line]) -> None:
         """
@@ -245,11 +247,18 @@ class Weighing:
             person = self.batch.people[whose]
             contact = person.contacts[whose]
             opportunities = self.batch.open_opportunities(person, at)
+            about = self._title(one.taken.object)
             for connector in self.published.all(Connector):
                 there = [
                     each.external_id for each in opportunities if each.connector == connector.key
                 ]
-                self.known.append((connector, interaction_news(one.taken, contact, there)))
+                self.known.append((connector, interaction_news(one.taken, contact, there, about)))
+
+    def _title(self, name: str) -> str:
+        """Return what people call an object; many lines are about the same."""
+        if name not in self._titles:
+            self._titles[name] = title(self.published, name)
+        return self._titles[name]
 
 
 def _hear(subjects: Following, batch: Batch, lines: Sequence[LogLine], at: datetime) -> None:

@@ -116,6 +116,7 @@ def test_the_crm_is_told_of_the_interaction(scene, ann, deal):
             "attribution": "verified",
             "judged": "person",
         },
+        "title": "Price list 2026",
         "opportunities": ["006"],
     }
 
