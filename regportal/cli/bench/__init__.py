@@ -176,6 +176,31 @@ def weigh(
     _print(found, as_json=as_json)
 
 
+@bench.command()
+@ROUNDS
+@click.option(
+    "--messages",
+    type=click.IntRange(400, 1_000_000),
+    default=100_000,
+    show_default=True,
+    help="Messages that are owed, a contestant and round.",
+)
+@DATABASE
+@BUSY
+@JSON
+def drain(
+    count: int, messages: int, *, database: str | None, even_if_busy: bool, as_json: bool
+) -> None:
+    """Measure how fast a CRM that takes its time is told what it is owed."""
+    from regportal.cli.bench.drain import bench_drain
+
+    with _folder() as folder, _progress(count) as progress:
+        found = bench_drain(
+            folder, count, messages, database, even_if_busy=even_if_busy, progress=progress
+        )
+    _print(found, as_json=as_json)
+
+
 @bench.command("rules-50")
 @ROUNDS
 @click.option("--events", type=click.IntRange(100, 1_000_000), default=20_000, show_default=True)
