@@ -23,7 +23,8 @@ from regportal.inbox.actions import understand
 from regportal.inbox.polling import poll
 from regportal.mail.post import Post
 from regportal.outbox.actions import drain
-from regportal.outbox.drain import LEASE, take_back
+from regportal.outbox.drain import take_back
+from regportal.outbox.leases import LEASE
 from regportal.privacy import letters as privacy_letters
 from regportal.privacy.capping import cap
 from regportal.privacy.clocks import tidy

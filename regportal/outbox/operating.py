@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.outbox.drain import SET_PAUSE
+from regportal.outbox.leases import SET_PAUSE
 from regportal.outbox.models import Message, MessageState, Pause
 
 log = logging.getLogger(__name__)

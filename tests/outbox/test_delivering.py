@@ -13,11 +13,13 @@ from regportal.connectors.base import Outcome, Result
 from regportal.connectors.egress import TOTAL
 from regportal.errors import UnreachableError
 from regportal.mail.postman import TIMEOUT
-from regportal.outbox.drain import LEASE, Drain, take_back
+from regportal.outbox.drain import take_back
+from regportal.outbox.leases import LEASE, Leases
 from regportal.outbox.models import MessageState
 from regportal.outbox.operating import pause, pauses, resume
 from regportal.outbox.rules import WAITS, wait
 from tests.outbox.conftest import NOON, Crm
+from tests.patience import until
 
 HOUR = timedelta(hours=1)
 
@@ -48,6 +50,53 @@ def test_a_batch_holds_each_subject_once(box):
 
     assert len(batches) == 10
     assert all(sorted(batch) == ["contact:0", "contact:1", "contact:2"] for batch in batches)
+
+
+def test_while_one_batch_is_on_its_way_the_next_is_made_ready(box):
+    for number in range(6):
+        box.put(f"contact:{number}")
+    ready = []
+
+    def deliver(changes, *, now):
+        told = {change.id for change in changes}
+
+        def next_is_ready():
+            return {row.id for row in box.rows() if row.lease and row.id not in told}
+
+        if until(next_is_ready):
+            ready.append(next_is_ready())
+        return [Result(change.id, Outcome.DONE) for change in changes]
+
+    def last_ones(changes, *, now):
+        if len(ready) == 2:  # nothing comes after the third
+            return [Result(change.id, Outcome.DONE) for change in changes]
+        return deliver(changes, now=now)
+
+    box.drain(last_ones, size=2)
+
+    assert [len(some) for some in ready] == [2, 2]
+    assert {row.state for row in box.rows()} == {MessageState.SENT}
+
+
+def test_what_was_made_ready_stays_when_the_crm_is_overrun(box, clock):
+    for number in range(6):
+        box.put(f"contact:{number}")
+    calls = []
+
+    def deliver(changes, *, now):
+        calls.append(changes)
+        later = now + timedelta(minutes=3)
+        return [Result(change.id, Outcome.THROTTLED, retry_at=later) for change in changes]
+
+    again = box.drain(deliver, size=2)
+
+    assert (len(calls), again) == (1, NOON + timedelta(minutes=3))
+    assert {(row.state, row.attempts, row.lease) for row in box.rows()} == {
+        (MessageState.DUE, 0, None)
+    }
+    clock.turn(minutes=3)
+    box.drain(Crm(), size=2)
+    assert {row.state for row in box.rows()} == {MessageState.SENT}
 
 
 def test_a_batch_is_no_larger_than_asked(box):
@@ -284,7 +333,7 @@ def test_a_change_without_a_result_is_tried_again(box, clock):
 def test_a_killed_worker_holds_its_messages_only_until_its_lease_ends(box, clock, crm):
     message = box.put()
     box.put()
-    box.write(Drain("crm").take, now=clock())
+    box.write(Leases("crm").take, now=clock())
 
     assert box.drain(crm) == clock() + LEASE
     assert crm.got == []
@@ -298,7 +347,7 @@ def test_a_killed_worker_holds_its_messages_only_until_its_lease_ends(box, clock
 
 def test_what_a_killed_worker_held_can_be_taken_back_at_once(box, clock, crm):
     message = box.put(topic="phase.changed", merges="phase")
-    box.write(Drain("crm").take, now=clock())
+    box.write(Leases("crm").take, now=clock())
     box.write(take_back, "crm", now=clock())
     newer = box.put(topic="phase.changed", merges="phase")
     box.drain(crm)
@@ -373,7 +422,7 @@ def test_where_nothing_waits_nobody_is_kept_from_writing(box, crm):
 def test_a_lease_is_longer_than_what_it_is_for():
     letter = 10 * TIMEOUT  # connect, greet, encrypt, greet, sign in, from, to, data, body, bye
 
-    assert LEASE.total_seconds() > TOTAL
+    assert LEASE.total_seconds() > 2 * TOTAL  # a batch that was made ready waits for one before it
     assert SMTP_LEASE.total_seconds() > letter
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from regportal.connectors.base import Outcome
-from regportal.outbox.drain import LEASE, Drain
+from regportal.outbox.leases import LEASE, Leases
 from regportal.outbox.models import MessageState
 from regportal.outbox.operating import listing, replay, waiting
 from tests.outbox.conftest import NOON
@@ -89,7 +89,7 @@ def test_what_was_sent_may_be_sent_again_under_its_own_id(box, clock, crm):
 
 def test_what_is_under_way_is_not_replayed(box, clock):
     message = box.put()
-    box.write(Drain("crm").take, now=clock())
+    box.write(Leases("crm").take, now=clock())
 
     assert box.write(replay, [message], now=clock()) == 0
 
@@ -100,7 +100,7 @@ def test_a_replay_waits_for_what_is_just_being_told_about_its_subject(box, clock
     box.drain(crm)
     crm.answers.clear()
     box.put()
-    box.write(Drain("crm").take, now=clock())
+    box.write(Leases("crm").take, now=clock())
     box.write(replay, [parked], now=clock())
 
     assert box.drain(crm) == clock() + LEASE

@@ -119,11 +119,18 @@ def _drained(
     """Owe so many messages and measure how they are told."""
     subjects = [f"contact:{uuid.uuid4()}" for _ in range(messages)]
     for some in _some(subjects):
-        store.write(lambda session, some=some: owe(session, some))
+        _owed(store, owe, some)
     found = timed(messages, lambda: _all(store, crm, size))
     if crm.told != messages or _left(store):
         raise WrongAnswerError(f"{crm.told} messages were told instead of {messages}")
     return found
+
+
+def _owed(
+    store: Store, owe: Callable[[Session, Sequence[str]], object], subjects: Sequence[str]
+) -> None:
+    """Owe what is to be told of these subjects."""
+    store.write(lambda session: owe(session, subjects))
 
 
 def _all(store: Store, crm: Crm, size: int) -> None:

@@ -1,0 +1,250 @@
+"""Taking what is owed into one's hands, and writing down what became of it."""
+
+import logging
+import random
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from regportal.connectors.base import Change, Link, Result
+from regportal.connectors.rules import TAKEN
+from regportal.outbox.links import keep_links, links_of
+from regportal.outbox.models import Message, MessageState, Pause
+from regportal.outbox.rules import LONGEST, AfterAttempt, after_attempt, is_paused, longer
+from regportal.store.among import among
+from regportal.store.base import UtcMoment
+
+log = logging.getLogger(__name__)
+
+BATCH = 8
+LEASE = timedelta(seconds=90)
+"""Longer than two deliveries may take (connectors/egress.py: TOTAL): one waits for another."""
+LANES = (0, 1)
+
+TOLD = (
+    Message.id,
+    Message.topic,
+    Message.subject,
+    Message.sequence,
+    Message.occurred_at,
+    Message.payload,
+    Message.attempts,
+)
+
+# Written out, not bound: only so do both databases see that their partial indexes fit.
+IS_DUE = Message.state == sa.literal_column("'due'")
+Ahead = aliased(Message)
+IS_HEAD = ~(
+    sa.select(sa.literal(1))
+    .where(
+        Ahead.connector == Message.connector,
+        Ahead.subject == Message.subject,
+        Ahead.sequence < Message.sequence,
+        Ahead.state.in_([sa.literal_column("'due'"), sa.literal_column("'parked'")]),
+        sa.or_(Ahead.state == sa.literal_column("'due'"), Ahead.creates),
+    )
+    .exists()
+)
+"""Nothing of its subject is to be delivered before it, or is parked and creates the contact."""
+
+# Made once: building a statement takes longer than running it.
+HEADS = (
+    sa.select(*TOLD)
+    .where(
+        Message.connector == sa.bindparam("connector"),
+        Message.lane == sa.bindparam("lane"),
+        IS_DUE,
+        Message.due <= sa.bindparam("now"),
+        IS_HEAD,
+    )
+    .order_by(Message.due)
+    .limit(sa.bindparam("size", type_=sa.Integer()))
+    .with_for_update(skip_locked=True)
+)
+LET = (
+    sa.update(Message)
+    .where(among(Message.id))
+    .values(
+        lease=sa.bindparam("token"),
+        leased_until=sa.bindparam("until"),
+        due=sa.bindparam("until"),
+    )
+    .execution_options(synchronize_session=False)
+)
+SENT = (
+    sa.update(Message)
+    .where(
+        among(Message.id),
+        Message.lease == sa.bindparam("token"),
+        IS_DUE,
+    )
+    .values(
+        state=MessageState.SENT,
+        attempts=Message.attempts + 1,
+        sent_at=sa.bindparam("now"),
+        trouble=None,
+        lease=None,
+        leased_until=None,
+    )
+    .execution_options(synchronize_session=False)
+)
+PAUSED = sa.select(Pause.until).where(Pause.connector == sa.bindparam("connector"))
+WAITS = (
+    sa.select(Message.id)
+    .where(Message.connector == sa.bindparam("connector"), Message.lane.in_(LANES), IS_DUE)
+    .limit(1)
+)
+SET_PAUSE = sa.text(
+    "INSERT INTO pause (connector, until, because) VALUES (:connector, :until, :because) "
+    "ON CONFLICT (connector) DO UPDATE SET until = excluded.until, because = excluded.because"
+).bindparams(sa.bindparam("until", type_=UtcMoment()))
+"""Both databases read it; two workers that are thrown out at once do not collide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages of different subjects that one worker delivers now."""
+
+    token: uuid.UUID
+    changes: Sequence[Change] = ()
+    again_at: datetime | None = None
+    """Where there is nothing to deliver: when there will be."""
+
+
+NOTHING = Batch(uuid.UUID(int=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The messages of one connector that a worker takes, and gives back."""
+
+    connector: str
+    size: int = BATCH
+    lease: timedelta = LEASE
+    chance: Callable[[], float] = field(default=random.random)
+
+    def mend(self, session: Session, *, now: datetime) -> None:
+        """Bring back what a clock that was wrong has put off too far."""
+        session.execute(
+            sa.update(Message)
+            .where(*self._lane(*LANES), Message.due > now + max(LONGEST, self.lease))
+            .values(due=now)
+            .execution_options(synchronize_session=False)
+        )
+
+    def take(self, session: Session, *, now: datetime) -> Batch:
+        """Lease the next messages, each the first of its subject, lane 0 before lane 1."""
+        token = uuid.uuid4()
+        pause = session.execute(PAUSED, {"connector": self.connector}).first()
+        if pause is not None and is_paused(pause.until, now):
+            return Batch(token, again_at=pause.until)
+        leased: list[sa.Row[Any]] = []
+        for lane in LANES:
+            left = self.size - len(leased)
+            chosen = {"connector": self.connector, "lane": lane, "now": now, "size": left}
+            leased += session.execute(HEADS, chosen) if left else ()
+        if not leased:
+            return Batch(token, again_at=self._next_due(session))
+        until = now + self.lease
+        ids = [message.id for message in leased]
+        session.connection().execute(LET, {"ids": ids, "token": token, "until": until})
+        links = links_of(session, self.connector, {message.subject for message in leased})
+        return Batch(token, [_change(one, links.get(one.subject)) for one in leased])
+
+    def settle(
+        self, session: Session, batch: Batch, results: Sequence[Result], *, now: datetime
+    ) -> None:
+        """Write down what became of a batch, where the lease still is ours."""
+        taken = [result.id for result in results if result.outcome in TAKEN]
+        if taken:
+            session.connection().execute(SENT, {"ids": taken, "token": batch.token, "now": now})
+        told = {change.id: change for change in batch.changes}
+        before = {one.subject: one.link for one in batch.changes if one.link}
+        learned = {told[one.id].subject: one.link for one in results if one.link}
+        keep_links(session, self.connector, before, learned)
+        refused: defaultdict[AfterAttempt, list[uuid.UUID]] = defaultdict(list)
+        for result in results:
+            if result.outcome not in TAKEN:
+                attempts = told[result.id].attempt - 1
+                refused[self._decided(result, attempts, now=now)].append(result.id)
+        for decided, ids in refused.items():
+            self._give_back(session, batch, ids, decided)
+        for decided in {one.until: one for one in refused if one.pauses}.values():
+            self._pause(session, decided, now=now)
+
+    def _decided(self, result: Result, attempts: int, *, now: datetime) -> AfterAttempt:
+        """Return where a message stands that was not taken."""
+        return after_attempt(
+            result.outcome,
+            attempts,
+            says=result.says,
+            retry_at=result.retry_at,
+            chance=self.chance(),
+            now=now,
+        )
+
+    def _give_back(
+        self, session: Session, batch: Batch, ids: Sequence[uuid.UUID], decided: AfterAttempt
+    ) -> None:
+        """Write down that messages were not taken, where this batch still holds them."""
+        values = {
+            "state": MessageState(decided.state),
+            "attempts": decided.attempts,
+            "due": decided.due,
+            "trouble": decided.trouble,
+        }
+        session.connection().execute(
+            sa.update(Message)
+            .where(among(Message.id), Message.lease == batch.token, IS_DUE)
+            .values(lease=None, leased_until=None, **values),
+            {"ids": ids},
+        )
+
+    def _pause(self, session: Session, decided: AfterAttempt, *, now: datetime) -> None:
+        """Let the connector wait; a longer pause that already holds stays."""
+        until, because = decided.until, decided.trouble
+        held = session.get(Pause, self.connector, populate_existing=True)
+        holds = held is not None and is_paused(held.until, now)
+        if held is not None and holds and longer(held.until, until) == held.until:
+            return
+        session.execute(
+            SET_PAUSE, {"connector": self.connector, "until": until, "because": because}
+        )
+        log.warning("%s is paused until %s: %s", self.connector, until or "resumed", because)
+
+    def _next_due(self, session: Session) -> datetime | None:
+        """Return when the first message of any subject is due; None where nothing waits."""
+        firsts = [
+            session.scalar(
+                sa.select(Message.due)
+                .where(*self._lane(lane), IS_HEAD)
+                .order_by(Message.due)
+                .limit(1)
+            )
+            for lane in LANES
+        ]
+        return min((due for due in firsts if due is not None), default=None)
+
+    def _lane(self, *lanes: int) -> tuple[sa.ColumnElement[bool], ...]:
+        """Choose what this connector has to be told, in these lanes."""
+        return (Message.connector == self.connector, Message.lane.in_(lanes), IS_DUE)
+
+
+def _change(message: sa.Row[Any], link: Link | None) -> Change:
+    """Return what a connector is given of a message, with what is known of its subject there."""
+    return Change(
+        id=message.id,
+        topic=message.topic,
+        subject=message.subject,
+        sequence=message.sequence,
+        occurred_at=message.occurred_at,
+        payload=message.payload,
+        attempt=message.attempts + 1,
+        link=link,
+    )
