@@ -10,6 +10,7 @@ from regportal.connectors.egress import Egress
 from regportal.connectors.schema import Connector
 from regportal.connectors.webhook import Webhook
 from tests.connectors.receiver import SECRET, receiving
+from tests.connectors.worlds.given import world  # noqa: F401 - a fixture
 
 
 @pytest.fixture

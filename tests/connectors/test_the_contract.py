@@ -1,25 +1,17 @@
 """What every connector to a CRM keeps to (crm.md 10), tried on each of them."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from regportal.connectors.base import Link, Vocabulary
 from regportal.connectors.rules import Outcome
 from tests.connectors.changes import MINUTE, NOON, Outbox
-from tests.connectors.worlds.made import MadeCrm
 
-WORLDS = {"made": MadeCrm}
 ANN, BOB = "ann@acme.example", "bob@acme.example"
 STRANGE = "\"><script>alert(1)</script> 'Ann' & \\ {{7*7}} 🙂 łódź"
 DONE, NOOP, LATER = Outcome.DONE, Outcome.NOOP, Outcome.LATER
-
-
-@pytest.fixture(params=WORLDS)
-def world(request):
-    """A CRM with nobody in it yet."""
-    return WORLDS[request.param]()
 
 
 @pytest.fixture
@@ -297,7 +289,7 @@ def test_trouble_is_told_for_what_it_is(world, outbox, key, kind, outcome):
     assert result.outcome is outcome
     assert ANN not in result.says
     if result.retry_at is not None:
-        assert outbox.now <= result.retry_at <= outbox.now + timedelta(days=1)
+        assert timedelta(0) < result.retry_at - datetime.now(UTC) <= timedelta(days=1)
 
 
 def test_nothing_is_said_of_a_person_in_a_reason(world, outbox, key):
