@@ -10,7 +10,14 @@ from regportal.connectors.egress import Egress
 from regportal.connectors.schema import Connector
 from regportal.connectors.webhook import Webhook
 from tests.connectors.receiver import SECRET, receiving
-from tests.connectors.worlds.given import world  # noqa: F401 - a fixture
+from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
+    tryton_modules,
+    tryton_on_postgresql,
+    tryton_on_sqlite,
+    tryton_postgresql,
+    tryton_sqlite,
+    world,
+)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What regportal writes into Tryton: buying phases, scores, and what a contact did."""

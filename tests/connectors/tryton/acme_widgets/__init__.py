@@ -1,0 +1,1 @@
+"""What the people of Acme added to their Tryton: a field, a rule, and a way to win."""
