@@ -22,7 +22,7 @@ class Uses:
 USES: Mapping[str, Uses] = {
     "webhook": Uses(may=frozenset({"inbound_secret"})),
     "tryton": Uses(frozenset({"database"}), RECORDS),
-    "odoo": Uses(frozenset({"database"}), RECORDS | {"version"}),
+    "odoo": Uses(frozenset({"database"}), RECORDS | {"version", "client"}),
     "espocrm": Uses(may=RECORDS | {"inbound_secret"}),
     "suitecrm": Uses(frozenset({"client"}), RECORDS),
     "salesforce": Uses(frozenset({"client"}), RECORDS | {"version", "inbound_secret"}),
@@ -47,8 +47,8 @@ def connector_faults(connector: Connector) -> Finds:
     >>> odoo = {"key": "crm", "type": "odoo", "url": "https://odoo.example", "secret": "env:ODOO"}
     >>> [*connector_faults(Connector(**odoo))]
     [(('database',), 'is missing: a connector of type odoo needs it')]
-    >>> [*connector_faults(Connector(**odoo, database="acme", client="x"))]
-    [(('client',), 'has no meaning for a connector of type odoo')]
+    >>> [*connector_faults(Connector(**odoo, database="acme", inbound_secret="env:IN"))]
+    [(('inbound_secret',), 'has no meaning for a connector of type odoo')]
     """
     uses = USES.get(connector.type)
     if uses is None:

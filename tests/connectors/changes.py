@@ -3,12 +3,14 @@
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from regportal.connectors.base import Change, Link
 from regportal.connectors.rules import TAKEN, in_full
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+NOTHING = MappingProxyType({})
 
 
 def told(key, email):
@@ -18,8 +20,8 @@ def told(key, email):
 class Outbox:
     """Numbers what is told of each subject, and remembers what is known of it over there."""
 
-    def __init__(self, connector, now=NOON):
-        self.connector, self.now = connector, now
+    def __init__(self, connector, now=NOON, names=NOTHING, new_id=uuid.uuid4):
+        self.connector, self.now, self.names, self._new_id = connector, now, names, new_id
         self.links, self._last = {}, {}
 
     def deliver(self, *changes):
@@ -43,11 +45,15 @@ class Outbox:
 
     def _change(self, topic, subject, payload, at=None):
         number = self._last[subject] = self._last.get(subject, 0) + 1
-        return Change(uuid.uuid4(), topic, subject, number, at or self.now, payload)
+        return Change(self._new_id(), topic, subject, number, at or self.now, payload)
 
     def knows(self, key, email, topic="contact.identified", **fields):
         values = {
-            name: {"value": value, "source": "verified", "at": in_full(self.now)}
+            self.names.get(name, name): {
+                "value": value,
+                "source": "verified",
+                "at": in_full(self.now),
+            }
             for name, value in fields.items()
         }
         payload = {"contact": told(key, email), "fields": values, "claims": [], "account": None}
@@ -55,7 +61,7 @@ class Outbox:
 
     def did(self, key, email, *opportunities, **more):
         one = {
-            "id": str(uuid.uuid4()),
+            "id": str(self._new_id()),
             "type": "download",
             "object": "prices",
             "category": "price-list",

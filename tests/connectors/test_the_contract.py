@@ -23,7 +23,7 @@ def key():
 @pytest.fixture
 def outbox(world):
     """What we owe that CRM."""
-    return Outbox(world.connector())
+    return Outbox(world.connector(), names=world.names)
 
 
 def outcomes(results):
@@ -99,8 +99,9 @@ def test_one_that_went_away_after_it_was_read_is_looked_for_again(world, outbox,
 
 
 def test_each_field_follows_its_policy(world, key):
-    policies = {"country": "if_empty", "phone": "never"}
-    outbox = Outbox(world.connector(policies=policies))
+    kept = {"country": "if_empty", "phone": "never"}
+    policies = {world.names.get(name, name): policy for name, policy in kept.items()}
+    outbox = Outbox(world.connector(policies=policies), names=world.names)
     there = world.person(ANN, country="DE")
     outbox.deliver(outbox.knows(key, ANN, country="FR", phone="+33 1"))
     assert world.field(there, "country") == "DE"

@@ -12,6 +12,8 @@ class World(Protocol):
     """A CRM with people in it, who know nothing of us; it begins empty."""
 
     name: str
+    names: Mapping[str, str]
+    """How it calls ``country`` and ``phone``, where otherwise: fields of a contact."""
 
     def connector(self, **document: Any) -> Records:
         """Return a connector to it, with these words of its document beside those it needs."""

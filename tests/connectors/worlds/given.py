@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from tests.connectors.between import between
 from tests.connectors.tryton import server as tryton
 from tests.connectors.worlds.made import MadeCrm
+from tests.connectors.worlds.real import real_worlds
 from tests.connectors.worlds.tryton import TrytonWorld
 from tests.databases import made
 
@@ -18,6 +19,7 @@ WORLDS = [
     "made",
     pytest.param("tryton on sqlite", marks=TRYTON),
     pytest.param("tryton on postgresql", marks=TRYTON),
+    *real_worlds(),
 ]
 
 
@@ -26,6 +28,8 @@ def world(request):
     """A CRM with nobody in it yet."""
     if request.param == "made":
         return MadeCrm()
+    if request.param in real_worlds():
+        return real_worlds()[request.param]()
     return request.getfixturevalue(request.param.replace(" ", "_"))
 
 

@@ -3,6 +3,7 @@
 import itertools
 from collections import defaultdict
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from regportal.connectors.base import Capabilities, Finding, InboundReply, Notice, Record
 from regportal.connectors.desk import Field, NotTakenError, Written
@@ -24,6 +25,7 @@ class MadeCrm:
     """The CRM, its desk and its people in one."""
 
     name = "made"
+    names = MappingProxyType({})
     capabilities = Capabilities(batch=50, idempotent=True, compare_and_set=True, polled=True)
 
     def __init__(self):

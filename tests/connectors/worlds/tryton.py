@@ -2,6 +2,7 @@
 
 import base64
 import json
+from types import MappingProxyType
 
 import requests
 
@@ -31,6 +32,7 @@ class TrytonWorld:
     """Acme's Tryton, which regportal reaches over a line."""
 
     name = "tryton"
+    names = MappingProxyType({})
 
     def __init__(self, server, database, line, instance):
         self._server, self._database = server, database

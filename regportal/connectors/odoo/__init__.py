@@ -1,0 +1,1 @@
+"""The connector to Odoo, 17 and newer."""

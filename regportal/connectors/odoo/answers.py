@@ -1,0 +1,93 @@
+"""
+What an answer of Odoo means: by the name of its exception, whatever its status.
+
+A value that a field does not take is a 500; the older transport says 200 of everything. What
+Odoo says in words may name people, and its tracebacks name files: neither is ever repeated.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from regportal.connectors.calls import MOST, by_status
+from regportal.connectors.desk import NotTakenError
+from regportal.connectors.egress import Answer
+from regportal.connectors.rules import Outcome
+from regportal.errors import JsonError
+from regportal.store.strict_json import read_json
+
+NOT_FOUND = 404
+MISSING = "odoo.exceptions.MissingError"
+CLOSED = frozenset(
+    {
+        "odoo.exceptions.AccessDenied",
+        "odoo.http.SessionExpiredException",
+        "werkzeug.exceptions.Unauthorized",
+    }
+)
+"""We are not who we say."""
+PASSING = re.compile(
+    r"psycopg2\..*(Operational|Serialization|Lock|Deadlock|QueryCanceled|InFailed).*"
+    r"|odoo\.exceptions\.(Concurrency|Lock)Error"
+    r"|builtins\.(Memory|OS|Timeout|Connection\w*|Interrupted)Error"
+)
+"""It may go well the next time."""
+FINAL = re.compile(r"(builtins|odoo|psycopg2|werkzeug)\..*")
+"""It ends in the same way however often it is asked."""
+
+
+class MissingError(NotTakenError):
+    """A record went away; nothing was written of any that were asked for with it."""
+
+
+def refusal(name: str, message: str, asked: str, fields: Collection[str] = ()) -> NotTakenError:
+    """
+    Return what an exception of Odoo means; of its message only our own fields' names are kept.
+
+    >>> bad = "Wrong value for crm.lead.x_buying_phase: 'ann@acme.example'"
+    >>> error = refusal("builtins.ValueError", bad, "crm.lead/write", ["x_buying_phase", "name"])
+    >>> error.outcome, str(error)
+    (<Outcome.REJECTED: 'rejected'>,
+     'Odoo refused crm.lead/write: builtins.ValueError (x_buying_phase)')
+
+    A name we do not know says nothing for ever:
+
+    >>> refusal("acme.BusyError", "", "crm.lead/write").outcome
+    <Outcome.RETRY: 'retry'>
+    """
+    if name == MISSING:
+        return MissingError(Outcome.RETRY, f"a record went away before {asked}")
+    if name in CLOSED:
+        return NotTakenError(Outcome.AUTH, "Odoo does not know our key")
+    if PASSING.fullmatch(name):
+        return NotTakenError(Outcome.RETRY, f"Odoo could not do {asked} just now: {name}")
+    if not FINAL.fullmatch(name):
+        return NotTakenError(Outcome.RETRY, f"Odoo could not do {asked}")
+    told = sorted(one for one in fields if re.search(rf"\b{re.escape(one)}\b", message))
+    about = f" ({', '.join(told)})" if told else ""
+    return NotTakenError(Outcome.REJECTED, f"Odoo refused {asked}: {name}{about}")
+
+
+def judged(answer: Answer, asked: str, fields: Collection[str] = ()) -> NotTakenError:
+    """Return what an answer means whose status is no success."""
+    said = read(answer)
+    if isinstance(said, dict) and isinstance(said.get("name"), str):
+        return refusal(said["name"], str(said.get("message")), asked, fields)
+    if answer.status == NOT_FOUND:  # a page: no Odoo 19 is here, or not with this database
+        return NotTakenError(Outcome.RETRY, "there is no such Odoo, or no such database in it")
+    return by_status(answer)
+
+
+def faulty(error: Mapping[str, Any], asked: str, fields: Collection[str] = ()) -> NotTakenError:
+    """Return what the ``error`` of an answer to the older transport means."""
+    data = error.get("data")
+    told = data if isinstance(data, Mapping) else {}
+    return refusal(str(told.get("name")), str(told.get("message")), asked, fields)
+
+
+def read(answer: Answer) -> Any:
+    """Return what stands in an answer; None where that is no JSON."""
+    try:
+        return read_json(answer.body, most=MOST)
+    except JsonError:
+        return None

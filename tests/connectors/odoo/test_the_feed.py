@@ -1,0 +1,121 @@
+"""How an Odoo is polled: its stamps are whole seconds, and of when a transaction began."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from regportal.connectors.odoo.feed import Feed
+from regportal.connectors.schema import Connector
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+class Table:
+    """An Odoo with opportunities: it answers the searches of a feed, and nothing else."""
+
+    base, version, uid = "https://odoo.example", 19, 5
+
+    def __init__(self):
+        self.clock, self.leads, self.asked = NOON, [], 0
+
+    def add(self, at, name="500 widgets", partner=None):
+        stamp = at.strftime("%Y-%m-%d %H:%M:%S")
+        new = {"id": len(self.leads) + 1, "write_date": stamp, "name": name, "active": True}
+        new |= {"stage_id": [1, "New"], "probability": 10.0, "expected_revenue": 12000.5}
+        new |= {"company_currency": [1, "EUR"], "date_deadline": False, "user_id": False}
+        new |= {"partner_id": False, "email_normalized": partner or False, "write_uid": [2, "Bo"]}
+        self.leads.append(new)
+
+    def call(self, model, method, *, domain, limit=None, **more):
+        assert method == "search_read"
+        if model != "crm.lead":
+            return []
+        self.asked += 1
+        (after,) = [one for one in domain if isinstance(one, list) and one[1] == ">"][:1]
+        (same,) = [one for one in domain if isinstance(one, list) and one[0] == "id"]
+        found = [
+            one
+            for one in sorted(self.leads, key=lambda one: (one["write_date"], one["id"]))
+            if one["write_date"] > after[2]
+            or (one["write_date"] == after[2] and one["id"] > same[2])
+        ]
+        return found[:limit]
+
+
+@pytest.fixture
+def odoo():
+    return Table()
+
+
+@pytest.fixture
+def feed(odoo):
+    told = {"key": "crm", "type": "odoo", "url": odoo.base, "secret": "env:X", "database": "acme"}
+    return Feed(Connector(**told), odoo)
+
+
+def names(news):
+    return [one.body["data"]["name"] for one in news if "name" in one.body["data"]]
+
+
+def test_two_writes_within_a_second_are_two_pieces_of_news(odoo, feed):
+    odoo.add(NOON, "one")
+    (first,), cursor = feed.after(None, 50)
+    odoo.leads[0]["name"] = "two"
+    (second,), _ = feed.after(cursor, 50)
+    assert (first.body["data"]["name"], second.body["data"]["name"]) == ("one", "two")
+    assert first.id != second.id
+    assert first.body["timestamp"] == second.body["timestamp"] == "2026-03-04T12:00:00Z"
+
+
+def test_what_is_shown_late_is_not_missed(odoo, feed):
+    odoo.add(NOON, "quick")
+    _, cursor = feed.after(None, 50)
+    odoo.add(NOON - timedelta(seconds=90), "slow")
+    news, cursor = feed.after(cursor, 50)
+    assert "slow" in names(news)
+
+
+def test_what_is_settled_is_not_read_again(odoo, feed):
+    odoo.add(NOON)
+    _, cursor = feed.after(None, 50)
+    odoo.clock += timedelta(minutes=5)
+    (_,), cursor = feed.after(cursor, 50)
+    assert feed.after(cursor, 50)[0] == []
+    assert len(cursor) < 100
+
+
+def test_many_of_one_second_are_all_told_and_the_end_is_seen(odoo, feed):
+    for number in range(95):
+        odoo.add(NOON, f"deal {number}", partner="ann@acme.example")
+    seen, cursor, pages = [], None, 0
+    while True:
+        news, cursor = feed.after(cursor, 20)
+        seen += names(news)
+        pages += 1
+        if len(news) < 20:
+            break
+    assert (len(seen), len({*seen}), pages) == (95, 95, 10)
+
+
+def test_an_opportunity_is_told_in_our_words(odoo, feed):
+    odoo.add(NOON, partner="ann@acme.example")
+    (told, role), _ = feed.after(None, 50)
+    assert told.body["data"] == {
+        "external_id": "1",
+        "name": "500 widgets",
+        "stage": "New",
+        "probability": 10.0,
+        "amount": "12000.50",
+        "currency": "EUR",
+        "close_date": None,
+        "is_closed": False,
+        "is_won": False,
+        "url": "https://odoo.example/odoo/crm/1",
+        "owner": None,
+        "account": None,
+    }
+    assert role.body == {
+        "type": "contact_role.added",
+        "timestamp": "2026-03-04T12:00:00Z",
+        "data": {"opportunity": "1", "email": "ann@acme.example", "is_primary": True},
+    }

@@ -1,0 +1,141 @@
+"""A real Odoo, emptied of whoever is of our example companies: for the contract, by hand."""
+
+import contextlib
+import weakref
+from pathlib import Path
+from types import MappingProxyType
+
+import yaml
+
+from regportal.config import load
+from regportal.connectors.egress import Egress
+from regportal.connectors.odoo.desk import connect
+from regportal.connectors.odoo.shape import LEAD, PERSON, spelled
+from regportal.connectors.odoo.transport import Odoo
+from regportal.connectors.schema import Connector
+from tests.connectors.between import between
+from tools.hands.odoo import LIST, READER, OdooHands
+
+WRITES = tuple(f"/{verb}" for verb in ("create", "write", "unlink", "load"))
+RULE = "regportal's contract: no job is called refused"
+TROUBLE = {
+    "auth": (401, b'{"name":"werkzeug.exceptions.Unauthorized","message":"Invalid apikey"}'),
+    "throttled": (429, b"<html>slow down</html>"),
+    "down": (502, b"<html>Bad Gateway</html>"),
+}
+OLD_TROUBLE = {
+    **TROUBLE,
+    "auth": (200, b'{"error":{"data":{"name":"odoo.exceptions.AccessDenied","message":""}}}'),
+}
+
+
+def is_write(method, path, body):
+    del method
+    return path.endswith(WRITES) or any(f'"{verb[1:]}"'.encode() in body for verb in WRITES)
+
+
+class OdooWorld:
+    """The Odoo that a document names; ``hands`` in it name the key of an administrator."""
+
+    name = "odoo"
+    names = MappingProxyType({"country": "function"})
+
+    def __init__(self, path):
+        told = yaml.safe_load(Path(path).read_text())
+        hands = told.pop("hands")
+        self._stack = contextlib.ExitStack()
+        weakref.finalize(self, self._stack.close)
+        self._line = self._stack.enter_context(between(told["url"], is_write))
+        self._told = told | {"key": "crm"}
+        self._settings = load(allow_private_targets="127.0.0.0/8", _env_file=None)
+        document = Connector(**self._told | hands)
+        egress = Egress(self._settings.allow_private_targets)
+        odoo = Odoo(document, egress, self._settings.secret(document.secret))
+        self._hands = OdooHands(odoo)
+        self._is_old = odoo.version < 19
+        self._emptied()
+        self.people, self.notes = self._hands.people, self._hands.notes
+        self.phase, self.wants, self.win = self._hands.phase, self._hands.wants, self._hands.win
+
+    def connector(self, **words):
+        document = Connector(**self._told | {"url": self._line.url} | words)
+        return connect(document, self._settings)
+
+    # --- what its people do ---
+
+    def person(self, email, **fields):
+        return self._hands.person(email, **self._named(fields))
+
+    def opportunity(self, *contacts, name="500 widgets"):
+        return self._hands.opportunity(*contacts, name=name)
+
+    def set_phase(self, opportunity, phase):
+        self._hands.write(LEAD, opportunity, x_buying_phase=phase)
+
+    def set_field(self, contact, name, value):
+        self._hands.write(PERSON, contact, **self._named({name: value}))
+
+    def opt_out(self, contact, email, newsletter):
+        del contact
+        (row,) = self._hands.rows(LIST, [["name", "=", newsletter]], "name")
+        place = {"list_id": row["id"], "opt_out": True}
+        self._hands.make(READER, {"email": email, "subscription_ids": [[0, 0, place]]})
+
+    def delete(self, contact):
+        self._hands.delete(PERSON, [int(contact)])
+
+    # --- what its people see ---
+
+    def field(self, contact, name):
+        (name,) = self._named({name: None})
+        return self._hands.field(PERSON, contact, name)
+
+    def why(self, opportunity):
+        return self._hands.field(LEAD, opportunity, "x_buying_phase_reason")
+
+    # --- what happens on the way ---
+
+    def trouble(self, kind, times=1):
+        status, body = (OLD_TROUBLE if self._is_old else TROUBLE)[kind]
+        self._line.refusals += [(status, {"Content-Type": "application/json"}, body)] * times
+
+    def lose_answers(self, times=1):
+        self._line.lost += times
+
+    def meanwhile(self, event):
+        self._line.meanwhile = event
+
+    def calls(self):
+        return self._line.count
+
+    # --- inside ---
+
+    def _named(self, fields):
+        """Call fields as Odoo does."""
+        known = {"email", "phone"}
+        names = {
+            name: self.names.get(name) or (name if name in known else spelled(name))
+            for name in fields
+        }
+        return {names[name]: value for name, value in fields.items()}
+
+    def _emptied(self):
+        """Let nobody of our examples be there, a list, and a rule that refuses."""
+        hands = self._hands
+        for model in (LEAD, READER, PERSON):
+            of = "email_from" if model == LEAD else "email"
+            there = hands.rows(model, [[of, "=ilike", "%@acme.example"]], "id")
+            for row in there:
+                hands.delete(model, [row["id"]])
+        hands.delete(LEAD, [row["id"] for row in hands.rows(LEAD, [["name", "in", NAMES]], "id")])
+        hands.make_list("prices")
+        if not hands.rows("base.automation", [["name", "=", RULE]], "name"):
+            (model,) = hands.rows("ir.model", [["model", "=", PERSON]], "id")
+            act = {"name": RULE, "model_id": model["id"], "state": "code", "code": CODE}
+            rule = {"name": RULE, "model_id": model["id"], "trigger": "on_create_or_write"}
+            meant = {"filter_domain": "[('function', '=', 'refused')]"}
+            hands.make("base.automation", rule | meant | {"action_server_ids": [[0, 0, act]]})
+
+
+NAMES = ["500 widgets", "one", "two", "three"]
+CODE = "raise UserError('No ' + record.name)"
