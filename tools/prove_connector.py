@@ -1,0 +1,181 @@
+"""
+Prove a connector against a CRM that runs: walk one scenario twice, and say what was seen.
+
+    python tools/prove_connector.py crm.yaml --stop 'systemctl stop odoo' --start …
+
+`crm.yaml` is a connector's document, as under `connectors:`; the secrets it names are read from
+the environment. Use a CRM for trying: people and opportunities are made in it, and everything in
+it is read. The user needs the rights that docs/crm/ names; `--hands` names the secret of a
+colleague who may do more, and `--provision` makes missing fields as him. Ends with 1 at the first
+step that fails.
+"""
+
+import argparse
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from regportal.config import Settings, load
+from regportal.connectors.egress import Egress
+from regportal.connectors.odoo.transport import Odoo
+from regportal.connectors.records import Records
+from regportal.connectors.schema import Connector
+from regportal.errors import RegportalError
+from tools.hands.base import Hands
+from tools.hands.odoo import OdooHands
+from tools.scenario import BAD, VOCABULARY, FailedError, Walk, whole_second
+from tools.transcripts import Recording, Replaying, Transcript, TranscriptError
+
+Secret = Callable[[str], str]
+
+
+def _odoo(document: Connector, secret: Secret, egress: Egress) -> Hands:
+    """Return the hands in an Odoo."""
+    return OdooHands(Odoo(document, egress, secret(document.secret)), document.phase_field)
+
+
+HANDS: dict[str, Callable[[Connector, Secret, Egress], Hands]] = {"odoo": _odoo}
+"""By type: another CRM is proven with one line here and its hands in `tools/hands/`."""
+
+
+def connected(document: Connector, settings: Settings, secret: Secret, egress: Egress) -> Records:
+    """Return the connector of a document, over an egress of ours."""
+    (found,) = entry_points(group="regportal.connectors", name=document.type)
+    made: Records = found.load()(document, settings, secret, egress=egress)
+    return made
+
+
+def replayed(path: Path) -> Transcript:
+    """Walk through a transcript once more; return what is left of it: nothing."""
+    transcript = Transcript.read(path)
+    about, egress = transcript.about, Replaying(transcript)
+    document, hands = Connector(**about["document"]), Connector(**about["hands"])
+
+    def secret(name: str) -> str:
+        return name
+
+    def nothing() -> None:
+        """Stop, or start: what was seen then was recorded."""
+
+    transcript.secrets = {}
+    settings = load(_env_file=None)
+    walk = Walk(
+        document,
+        connected(document, settings, secret, egress),
+        HANDS[document.type](hands, secret, egress),
+        about["tag"],
+        datetime.fromisoformat(about["now"]),
+        *((nothing, nothing) if about["stopped"] else (None, None)),
+    )
+    for _ in walk.steps():
+        pass
+    return transcript
+
+
+def main() -> int:
+    """Walk; return how it ended."""
+    asked = _arguments()
+    told = yaml.safe_load(asked.document.read_text())
+    document = Connector(**{"key": "crm", **told})
+    more = {"secret": asked.hands or document.secret, "client": asked.hands_client}
+    hands = document.model_copy(update={name: one for name, one in more.items() if one})
+    settings = load(allow_private_targets=asked.private, _env_file=None)
+    instead = {"url": "https://crm.example", "database": "database", "client": "client"}
+    kept = {name: told[name] for name in told if name != "key"}
+    kept |= {name: word for name, word in instead.items() if told.get(name)}
+    now, tag = whole_second(datetime.now(UTC)), secrets.token_hex(3)
+    about = {
+        "crm": document.type,
+        "proven": now.date().isoformat(),
+        "tag": tag,
+        "now": now.isoformat(),
+        "stopped": bool(asked.stop and asked.start),
+        "document": {"key": "crm", **kept, "secret": "env:KEY"},
+        "hands": {"key": "crm", **kept, "secret": "env:HANDS" if asked.hands else "env:KEY"},
+    }
+    hidden = {
+        settings.secret(hands.secret): "env:HANDS",
+        settings.secret(document.secret): "env:KEY",
+        document.url.rstrip("/"): instead["url"],
+    }
+    hidden |= {
+        str(getattr(one, name)): instead[name]
+        for one in (hands, document)
+        for name in ("database", "client")
+        if getattr(one, name)
+    }
+    transcript = Transcript(about, hidden)
+
+    def egress() -> Egress:
+        return Recording(transcript, document.url, settings.allow_private_targets)
+
+    if asked.provision:
+        by_hand = connected(
+            hands, settings, settings.secret, Egress(settings.allow_private_targets)
+        )
+        by_hand.provision(VOCABULARY, dry_run=False)
+    walk = Walk(
+        document,
+        connected(document, settings, settings.secret, egress()),
+        HANDS[document.type](hands, settings.secret, egress()),
+        tag,
+        now,
+        asked.stop and _running(asked.stop),
+        asked.start and _running(asked.start),
+    )
+    name = "begin"
+    try:
+        for name, seen in walk.steps():
+            print(f"ok    {name}: {seen}", flush=True)
+    except (FailedError, RegportalError) as error:
+        print(f"FAILED after {name}: {error}", flush=True)
+        return 1
+    if transcript.tells(BAD):
+        print("FAILED: a phase that the field does not have was sent")
+        return 1
+    print(f"proven: {document.type}, {len(transcript.calls)} calls")
+    if asked.record:
+        try:
+            transcript.write(asked.record)
+        except TranscriptError as error:
+            print(f"FAILED to record: {error}")
+            return 1
+    return 0
+
+
+def _running(command: str) -> Callable[[], None]:
+    """Return what runs a command of the operator's, and waits for its end."""
+
+    def run() -> None:
+        subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL)  # noqa: S602 - it is the operator's
+
+    return run
+
+
+def _arguments() -> Any:
+    """Read the command line."""
+    reader = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    reader.add_argument("document", type=Path, help="a connector's document, YAML")
+    reader.add_argument("--stop", help="a command that stops the CRM, and returns when it is down")
+    reader.add_argument("--start", help="a command that starts it, and returns when it answers")
+    reader.add_argument("--hands", help="env:NAME of whoever does what people do; else the same")
+    reader.add_argument("--hands-client", help="his login, where the CRM wants one")
+    reader.add_argument("--provision", action="store_true", help="make missing fields first")
+    reader.add_argument("--private", default="127.0.0.0/8", help="networks that may be called")
+    reader.add_argument("--record", type=Path, help="write a transcript, without keys and hosts")
+    return reader.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
