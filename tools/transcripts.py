@@ -3,7 +3,7 @@
 import json
 import lzma
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,17 @@ from regportal.connectors.egress import MOST_BYTES, Answer, Egress
 from regportal.connectors.rules import Network
 from regportal.errors import UnreachableError
 
-KEPT = frozenset({"content-type", "date", "retry-after", "www-authenticate", "etag"})
+KEPT = frozenset(
+    {"content-type", "date", "retry-after", "www-authenticate", "etag", "x-status-reason"}
+)
 """Headers of an answer that are kept; of those of a call none is."""
-DROPPED = frozenset({"debug", "traceback"})
-"""Keys of an answer under which a CRM tells of its own files."""
+DROPPED = frozenset({"debug", "traceback", "ipAddress"})
+"""Keys of an answer under which a CRM tells of its own files, and from where it was called."""
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 MADE_UP = re.compile(r"(?:.*@(?:[\w-]+\.)*example)")
 Call = dict[str, Any]
+Trim = Callable[[str, Any], Any]
+"""Returns of an answer, by the path of its call, what is worth keeping."""
 
 
 class TranscriptError(Exception):
@@ -73,10 +77,16 @@ class Transcript:
 class Recording(Egress):
     """Calls the CRM, and writes down what was asked and answered."""
 
-    def __init__(self, transcript: Transcript, base: str, private: Sequence[Network]) -> None:
-        """Take where to write, and what stands before every path."""
+    def __init__(
+        self,
+        transcript: Transcript,
+        base: str,
+        private: Sequence[Network],
+        trim: Trim = lambda _, said: said,
+    ) -> None:
+        """Take where to write, what stands before every path, and what is kept of an answer."""
         super().__init__(private)
-        self._transcript, self._base = transcript, base.rstrip("/")
+        self._transcript, self._base, self._trim = transcript, base.rstrip("/"), trim
 
     def ask(
         self,
@@ -99,7 +109,7 @@ class Recording(Egress):
         call["headers"] = {
             name: value for name, value in answer.headers.items() if name.lower() in KEPT
         }
-        call["answer"] = self._transcript.scrubbed(_read(answer.body))
+        call["answer"] = self._transcript.scrubbed(self._trim(call["path"], _read(answer.body)))
         return answer
 
 

@@ -59,7 +59,11 @@ class Calls:
         Raises UnreachableError where there is no answer, NotTakenError where it is a refusal, or
         is no JSON.
         """
-        answer = self.answer(method, path, query=query, told=told, headers=headers)
+        return self.read(self.answer(method, path, query=query, told=told, headers=headers))
+
+    @staticmethod
+    def read(answer: Answer) -> Any:
+        """Return the JSON of an answer, or None; raise NotTakenError where it is no JSON."""
         if not answer.body.strip():
             return None
         try:

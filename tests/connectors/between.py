@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 PATIENCE = 30
 HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
+Says = Callable[[str, str, bytes], bool]
+"""Says of a call, by its method, path and body, whether it is one of a kind."""
 Refusal = tuple[int, Mapping[str, str], bytes]
 """Status, headers and body with which a CRM refuses."""
 
@@ -17,15 +19,17 @@ class Line(ThreadingHTTPServer):
     """
     Hands every call on to a server, and its answer back.
 
-    ``writes(method, path, body)`` says which calls change something there.
+    ``writes(method, path, body)`` says which calls change something there, ``reads`` which of the
+    others read records: all, where it is not given.
     """
 
     daemon_threads = True
 
-    def __init__(self, server: str, writes: Callable[[str, str, bytes], bool]) -> None:
+    def __init__(self, server: str, writes: Says, reads: Says = lambda *_: True) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.to, self.writes = urlsplit(server), writes
+        self.to, self.writes, self.reads = urlsplit(server), writes, reads
         self.refusals: list[Refusal] = []
+        self.seen: list[tuple[str, str, Mapping[str, str], bytes]] = []
         self.lost, self.count = 0, 0
         self.meanwhile: Callable[[], None] | None = None
         self.lock = threading.Lock()
@@ -51,17 +55,19 @@ class _Handler(BaseHTTPRequestHandler):
         line = self.server
         with line.lock:
             line.count += 1
+            line.seen.append((self.command, self.path, dict(self.headers), body))
             refusal = line.refusals.pop(0) if line.refusals else None
         if refusal is not None:
             self._answer(*refusal)
             return
         is_write = line.writes(self.command, self.path, body)
+        is_read = not is_write and line.reads(self.command, self.path, body)
         status, headers, answer = self._asked(body)
         with line.lock:
             is_lost = is_write and line.lost > 0
             line.lost -= is_lost
-            meanwhile = None if is_write else line.meanwhile
-            line.meanwhile = line.meanwhile if is_write else None
+            meanwhile = line.meanwhile if is_read else None
+            line.meanwhile = None if is_read else line.meanwhile
         if meanwhile is not None:
             meanwhile()
         if is_lost:
@@ -86,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Answer the connector."""
-        self.send_response(status)
+        self.send_response_only(status)  # the other headers are the server's
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
@@ -98,9 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def between(server: str, writes: Callable[[str, str, bytes], bool]) -> Iterator[Line]:
+def between(server: str, writes: Says, reads: Says = lambda *_: True) -> Iterator[Line]:
     """Give a line to a server on loopback."""
-    line = Line(server, writes)
+    line = Line(server, writes, reads)
     thread = threading.Thread(target=line.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
