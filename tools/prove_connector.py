@@ -26,14 +26,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from regportal.config import Settings, load
 from regportal.connectors.egress import Egress
+from regportal.connectors.espocrm.asking import Espo
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.records import Records
 from regportal.connectors.schema import Connector
 from regportal.errors import RegportalError
 from tools.hands.base import Hands
+from tools.hands.espocrm import EspoHands, trimmed
 from tools.hands.odoo import OdooHands
 from tools.scenario import BAD, VOCABULARY, FailedError, Walk, whole_second
-from tools.transcripts import Recording, Replaying, Transcript, TranscriptError
+from tools.transcripts import Recording, Replaying, Transcript, TranscriptError, Trim
 
 Secret = Callable[[str], str]
 
@@ -43,8 +45,19 @@ def _odoo(document: Connector, secret: Secret, egress: Egress) -> Hands:
     return OdooHands(Odoo(document, egress, secret(document.secret)), document.phase_field)
 
 
-HANDS: dict[str, Callable[[Connector, Secret, Egress], Hands]] = {"odoo": _odoo}
+def _espocrm(document: Connector, secret: Secret, egress: Egress) -> Hands:
+    """Return the hands in an EspoCRM: an administrator's where he is named, else an API user's."""
+    word = ":".join(part for part in (document.client, secret(document.secret)) if part)
+    return EspoHands(Espo.at(document.url, egress, word), document.phase_field)
+
+
+HANDS: dict[str, Callable[[Connector, Secret, Egress], Hands]] = {
+    "espocrm": _espocrm,
+    "odoo": _odoo,
+}
 """By type: another CRM is proven with one line here and its hands in `tools/hands/`."""
+TRIMS: dict[str, Trim] = {"espocrm": trimmed}
+"""By type: what of its answers is worth keeping, where they tell much that nobody asked for."""
 
 
 def connected(document: Connector, settings: Settings, secret: Secret, egress: Egress) -> Records:
@@ -116,7 +129,8 @@ def main() -> int:
     transcript = Transcript(about, hidden)
 
     def egress() -> Egress:
-        return Recording(transcript, document.url, settings.allow_private_targets)
+        trim = TRIMS.get(document.type, lambda _, said: said)
+        return Recording(transcript, document.url, settings.allow_private_targets, trim)
 
     if asked.provision:
         by_hand = connected(

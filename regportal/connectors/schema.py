@@ -22,6 +22,7 @@ class Connector(Document):
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
     secret: SecretName
     inbound_secret: SecretName | None = None
+    admin_secret: SecretName | None = None
     fields: dict[Key, FieldName] = Field(default_factory=dict)
     sends: tuple[Topic, ...] = ("contact", "consent", "interaction", "phase", "score")
     claimed: Literal["lead", "off"] = "lead"

@@ -23,14 +23,14 @@ USES: Mapping[str, Uses] = {
     "webhook": Uses(may=frozenset({"inbound_secret"})),
     "tryton": Uses(frozenset({"database"}), RECORDS),
     "odoo": Uses(frozenset({"database"}), RECORDS | {"version", "client"}),
-    "espocrm": Uses(may=RECORDS | {"inbound_secret"}),
+    "espocrm": Uses(may=RECORDS | {"inbound_secret", "admin_secret"}),
     "suitecrm": Uses(frozenset({"client"}), RECORDS),
     "salesforce": Uses(frozenset({"client"}), RECORDS | {"version", "inbound_secret"}),
     "hubspot": Uses(may=RECORDS | {"version", "inbound_secret"}),
     "dynamics": Uses(frozenset({"client"}), RECORDS | {"version", "inbound_secret"}),
 }
 """By type; connectors of others say themselves what they need."""
-SOME = RECORDS | {"version", "client", "database", "inbound_secret"}
+SOME = RECORDS | {"version", "client", "database", "inbound_secret", "admin_secret"}
 """Settings that not every type has a use for."""
 
 

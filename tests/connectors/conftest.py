@@ -11,6 +11,7 @@ from regportal.connectors.schema import Connector
 from regportal.connectors.webhook import Webhook
 from tests.connectors.receiver import SECRET, receiving
 from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
+    REAL,
     tryton_modules,
     tryton_on_postgresql,
     tryton_on_sqlite,
@@ -18,6 +19,8 @@ from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
     tryton_sqlite,
     world,
 )
+
+collect_ignore = [] if "espocrm" in REAL else ["test_a_real_espocrm.py"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ RECORDED = sorted(FOLDER.glob("*.jsonl.xz"))
 @pytest.fixture
 def one():
     """A transcript to change."""
-    return Transcript.read(RECORDED[0])
+    return Transcript.read(FOLDER / "odoo-17.jsonl.xz")
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ from tests.connectors.worlds.real import real_worlds
 from tests.connectors.worlds.tryton import TrytonWorld
 from tests.databases import made
 
+REAL = real_worlds()  # now: a test sees no settings of the developer
 TRYTON = pytest.mark.xdist_group("tryton")  # one worker has the servers
 WORLDS = [
     "made",
     pytest.param("tryton on sqlite", marks=TRYTON),
     pytest.param("tryton on postgresql", marks=TRYTON),
-    *real_worlds(),
+    *REAL,
 ]
 
 
@@ -28,8 +29,8 @@ def world(request):
     """A CRM with nobody in it yet."""
     if request.param == "made":
         return MadeCrm()
-    if request.param in real_worlds():
-        return real_worlds()[request.param]()
+    if request.param in REAL:
+        return REAL[request.param]()
     return request.getfixturevalue(request.param.replace(" ", "_"))
 
 

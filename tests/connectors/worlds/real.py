@@ -3,9 +3,10 @@
 import os
 from functools import partial
 
+from tests.connectors.worlds.espocrm import EspoWorld
 from tests.connectors.worlds.odoo import OdooWorld
 
-NAMED = {"odoo": OdooWorld}
+NAMED = {"espocrm": EspoWorld, "odoo": OdooWorld}
 VARIABLE = "REGPORTAL_WORLD_{}"
 """By type: the path of a file with a connector's document, as its YAML has it."""
 
