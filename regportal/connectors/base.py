@@ -210,7 +210,7 @@ class Connector(Protocol):
         """Return records as they are now, by id; one that is not there any more is left out."""
 
     def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str] | Unsupported:
-        """Return what happened after a cursor, and the cursor to ask with next."""
+        """Return what happened after a cursor, and that to ask with next: the same at the end."""
 
     def accept(self, request: InboundRequest, *, now: datetime) -> InboundReply:
         """Verify a call of the CRM and decide what it is answered; does nothing else."""

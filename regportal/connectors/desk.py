@@ -167,7 +167,7 @@ class Desk(Protocol):
         """Return the open opportunities of contacts."""
 
     def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str]:
-        """Return what happened after a cursor, and the cursor to ask with next."""
+        """Return what happened after a cursor, and that to ask with next: the same at the end."""
 
     def accept(self, request: InboundRequest, *, now: datetime) -> InboundReply:
         """Verify a call of the CRM and decide what it is answered; does nothing else."""

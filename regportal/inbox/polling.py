@@ -30,6 +30,9 @@ LONGEST = timedelta(days=1)
 AT_ONCE = 200
 """Pieces of news asked for in one call, and kept in one transaction."""
 
+MOST = 100
+"""Calls after which others have their turn."""
+
 log = logging.getLogger(__name__)
 
 
@@ -37,21 +40,25 @@ def poll(store: Store, key: str, connector: Connector, *, now: datetime) -> date
     """
     Ask a CRM what happened since it was asked last, and keep it; return when to ask again.
 
-    Of several workers one asks. What is told twice is kept once. None: this one cannot be asked.
+    It is asked until its cursor stays where it is. Of several workers one asks. What is told twice
+    is kept once. None: this one cannot be asked.
     """
     cursor, waits_until = store.write(lambda session: _begin(session, key, now=now))
     if waits_until is not None:
         return waits_until
     again, trouble = now + EVERY, None
     try:
-        while found := connector.changes(cursor, AT_ONCE):
+        for _ in range(MOST):
+            found = connector.changes(cursor, AT_ONCE)
             if found is Outcome.UNSUPPORTED:
                 return None
             news, after = found
             store.write(_keeping(key, news, after, now=now))
-            if after == cursor or len(news) < AT_ONCE:
+            if after == cursor:
                 break
             cursor = after
+        else:
+            again = now  # there is more: whoever comes first goes on
     except (UnreachableError, NotTakenError) as error:
         trouble, later = str(error), getattr(error, "retry_at", None)
         again = min(max(later or now, now + BREATH), now + LONGEST)
