@@ -404,6 +404,16 @@ def test_an_opportunity_is_told_with_whoever_has_a_part_in_it(desk, espo):
     assert Cursor.read(cursor) == Cursor(Place(overlap), Place(overlap))
 
 
+def test_two_changes_of_one_second_are_two_pieces_of_news(desk, espo):
+    ids = []
+    for stage in ("Negotiation", "Closed Won", "Closed Won"):
+        row = OPPORTUNITY | {"stage": stage, "contactsIds": []}
+        espo.refusals += [found(row), fine(STAGE), *NOBODY_OUT]
+        (one,), _ = desk.changes(None, 50)
+        ids.append(one.id)
+    assert ids[0] != ids[1] == ids[2]
+
+
 def test_whoever_asks_until_nothing_is_new_is_done_within_the_minute(desk, espo):
     out = {"id": CONTACT["id"], "_scope": "Contact"}
     lists = found({"id": "T1", "name": "News"}), found(*[out] * 9)

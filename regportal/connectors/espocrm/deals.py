@@ -1,5 +1,6 @@
 """Opportunities: which are open, what they are like, and how they are told of."""
 
+import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from regportal.connectors.desk import NotTakenError
 from regportal.connectors.espocrm.asking import MOMENT, Espo, Row, Where, some
 from regportal.connectors.espocrm.people import KEY
 from regportal.connectors.rules import Outcome, in_full
+from regportal.store.compact import write_json
 
 TOLD = (
     *("id", "name", "stage", "probability", "amount", "amountCurrency", "closeDate"),
@@ -109,9 +111,14 @@ class Deals:
 
 
 def notice(type_: str, told: Mapping[str, Any], at: str | None, *about: str) -> Notice:
-    """Return a piece of news; whatever is told again about the same has the same id."""
+    """
+    Return a piece of news; the same told again has the same id, and nothing else has.
+
+    EspoCRM's moments are whole seconds, so what is told counts too.
+    """
     body = {"type": type_, "data": dict(told)} | ({"timestamp": at} if at else {})
-    return Notice(":".join((type_, *about, *([at] if at else []))), body)
+    digest = hashlib.sha256(write_json(body).encode()).hexdigest()[:16]
+    return Notice(":".join((type_, *about, digest)), body)
 
 
 def moment(text: Any) -> str:
