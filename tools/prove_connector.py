@@ -96,7 +96,15 @@ def replayed(path: Path) -> Transcript:
 
 def main() -> int:
     """Walk; return how it ended."""
-    asked = _arguments()
+    try:
+        return _proved(_arguments())
+    except (RegportalError, OSError, ValueError, yaml.YAMLError) as error:
+        print(f"FAILED to begin: {error}")
+        return 1
+
+
+def _proved(asked: argparse.Namespace) -> int:
+    """Walk as the command line asks; return how it ended."""
     told = yaml.safe_load(asked.document.read_text())
     document = Connector(**{"key": "crm", **told})
     more = {"secret": asked.hands or document.secret, "client": asked.hands_client}
@@ -175,7 +183,7 @@ def _running(command: str) -> Callable[[], None]:
     return run
 
 
-def _arguments() -> Any:
+def _arguments() -> argparse.Namespace:
     """Read the command line."""
     reader = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter

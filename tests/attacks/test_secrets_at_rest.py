@@ -331,12 +331,12 @@ def test_the_worker_signs_with_what_the_vault_holds_now(database_url, tmp_path):
             portal.publish(book(1, f"http://127.0.0.1:{crm.port}/in"))
             worker = Worker(portal.app)
             worker._meet_connectors()
-            line = worker._lines["crm0"]
             made = []
             for value in (whsec(), whsec()):
                 keep(portal.store, "crm0", value, *portal.settings.keys)
-                made.append((line._current()._keys, keys_of(value)))
-            line.close()
+                both = worker._lines["crm0"]  # one tells the CRM, one asks it
+                made += [(line.current()._keys, keys_of(value)) for line in both]
+            worker._hang_up()
     finally:
         portal.close()
 

@@ -1,11 +1,11 @@
-"""Doing many things in one call, and finding those that cannot be done."""
+"""Doing many things in one call of Odoo, and finding those that cannot be done."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from regportal.connectors.desk import NotTakenError, Written
+from regportal.connectors.halving import all_or_halves, is_of_one
 from regportal.connectors.odoo.answers import MissingError
-from regportal.connectors.rules import Outcome
 
 One = TypeVar("One")
 
@@ -14,25 +14,13 @@ def done(things: Sequence[One], do: Callable[[Sequence[One]], Sequence[Any]]) ->
     """
     Do things together; where Odoo refuses, each half by itself, down to the one that it means.
 
-    A call is one transaction: what is refused has written nothing. ``do`` returns the ids.
-    What stops everything (no answer, not let in) is raised.
-
-    >>> def double(numbers):
-    ...     if 3 in numbers:
-    ...         raise NotTakenError(Outcome.REJECTED, "no threes")
-    ...     return [2 * one for one in numbers]
-    >>> [one.id or one.says for one in done([1, 2, 3, 4, 5], double)]
-    ['2', '4', 'no threes', '8', '10']
+    ``do`` returns the ids. What stops everything (no answer, not let in) is raised.
     """
-    if not things:
-        return []
-    try:
-        return [Written(str(id)) for id in do(things)]
-    except NotTakenError as error:
-        is_of_one = error.outcome is Outcome.REJECTED or isinstance(error, MissingError)
-        if not is_of_one:
-            raise
-        if len(things) == 1:
-            return [Written.refused(error)]
-    half = len(things) // 2
-    return done(things[:half], do) + done(things[half:], do)
+    return all_or_halves(
+        things, lambda some: [Written(str(id)) for id in do(some)], means_one=_means_one
+    )
+
+
+def _means_one(error: NotTakenError) -> bool:
+    """Return whether Odoo means one record: also where that is not there any more."""
+    return is_of_one(error) or isinstance(error, MissingError)

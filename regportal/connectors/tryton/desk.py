@@ -21,12 +21,12 @@ from regportal.connectors.desk import (
     NotTakenError,
     Written,
 )
+from regportal.connectors.halving import all_or_halves
 from regportal.connectors.judging import APART, Subscription
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.tryton.api import EVERYONE, Api, Rows
-from regportal.connectors.tryton.halving import all_or_halves
 from regportal.connectors.tryton.news import CLOSED, news_after
 from regportal.connectors.tryton.parties import SCORES, Parties, score_of
 from regportal.errors import UnreachableError
