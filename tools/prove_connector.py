@@ -18,7 +18,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import yaml
 
