@@ -199,7 +199,8 @@ class Worker:
         connector = line.current()
         if connector is None or not connector.capabilities.polled:
             return None
-        return poll(self._store, key, connector, now=now)
+        on_heard = partial(self._engine.wake, "understand")
+        return poll(self._store, key, connector, now=now, on_heard=on_heard)
 
     def _drain(self, key: str, deliver: Deliver, size: int, lease: timedelta) -> datetime | None:
         """Send what one is owed, so many at a time, as long as we may."""
@@ -217,9 +218,7 @@ class Worker:
                 self._lines[key] = (_Line(key, *here), _Line(key, *here))
                 sender, asker = self._lines[key]
                 self._engine.add(f"deliver:{key}", partial(self._deliver, key, sender))
-                self._engine.add(
-                    f"poll:{key}", self._before(partial(self._ask, key, asker), "understand")
-                )
+                self._engine.add(f"poll:{key}", partial(self._ask, key, asker))
 
     def _take_back(self) -> None:
         """Free what the process before us was delivering: on SQLite there is only one."""

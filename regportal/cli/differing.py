@@ -16,10 +16,10 @@ from regportal.buying.standing import NEVER
 from regportal.cli.lines import outside
 from regportal.connectors.rules import in_full
 from regportal.identity.models import Contact
+from regportal.store.among import among
 from regportal.store.documents import Published
 from regportal.tracking.models import Interaction
 
-AT_ONCE = 500
 EARLIEST, LATEST = 10**9, 10**11
 """Between these a number is a moment in seconds (as microseconds: a million times that)."""
 
@@ -123,13 +123,11 @@ def _keys_in(value: Any) -> Iterator[uuid.UUID]:
 def _names(session: Session, published: Published, keys: Collection[uuid.UUID]) -> dict[str, str]:
     """Return what these keys stand for: opportunities, contacts, and what was done."""
     names: dict[str, str] = {}
-    listed = [*keys]
-    for start in range(0, len(listed), AT_ONCE):
-        some = listed[start : start + AT_ONCE]
-        for deal in session.scalars(sa.select(Opportunity).where(Opportunity.id.in_(some))):
-            names[deal.key] = outside(deal.named)
-        for who in session.scalars(sa.select(Contact).where(Contact.id.in_(some))):
-            names[who.key] = who.address.shown
-        for deed in session.scalars(sa.select(Interaction).where(Interaction.id.in_(some))):
-            names[str(deed.id)] = f"{deed.type} of {title(published, deed.object)} [{deed.id}]"
+    some = {"ids": keys}
+    for deal in session.scalars(sa.select(Opportunity).where(among(Opportunity.id)), some):
+        names[deal.key] = outside(deal.named)
+    for who in session.scalars(sa.select(Contact).where(among(Contact.id)), some):
+        names[who.key] = who.address.shown
+    for deed in session.scalars(sa.select(Interaction).where(among(Interaction.id)), some):
+        names[str(deed.id)] = f"{deed.type} of {title(published, deed.object)} [{deed.id}]"
     return names

@@ -1,8 +1,9 @@
 """Calling a CRM: JSON there and back, and what a refusal means."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from regportal.store.strict_json import read_json
 MOST = 8 * 1024 * 1024
 """Bytes of an answer that are read: hundreds of records fit, and no memory is filled."""
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
-FINE, UNAUTHORIZED = range(200, 300), 401
+FINE = range(200, 300)
 Judge = Callable[[Answer], NotTakenError]
 """Says what an answer means that is no success: by its body, where the CRM has words for it."""
 
@@ -28,21 +29,46 @@ def by_status(answer: Answer) -> NotTakenError:
     return NotTakenError(outcome, says, retry_at=asked)
 
 
+def said(answer: Answer) -> Any:
+    """
+    Return the JSON that stands in an answer; None where there is none.
+
+    >>> said(Answer(500, {}, b'{"name": "x"}')), said(Answer(502, {}, b"<html>"))
+    ({'name': 'x'}, None)
+    """
+    try:
+        return read_json(answer.body, most=MOST) if answer.body.strip() else None
+    except JsonError:
+        return None
+
+
+def clock_of(answer: Answer) -> datetime | None:
+    """
+    Return what time it was over there when it answered; None where an answer does not say.
+
+    >>> clock_of(Answer(200, {"Date": "Wed, 04 Mar 2026 12:00:00 GMT"}, b"")).isoformat()
+    '2026-03-04T12:00:00+00:00'
+    >>> clock_of(Answer(200, {"Date": "noon"}, b"")) is clock_of(Answer(200, {}, b"")) is None
+    True
+    """
+    try:
+        return parsedate_to_datetime(answer.headers.get("Date") or "").astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Calls:
     """
     The calls of one connection: where to, as whom, and how its refusals are read.
 
-    ``headers`` is asked before every call; a call that is answered 401 is made once more after
-    ``renew``, where there is something to renew.
+    ``headers`` is asked before every call.
     """
 
     base: str
     egress: Egress
     headers: Callable[[], Mapping[str, str]]
     judge: Judge = by_status
-    renew: Callable[[], None] | None = None
-    more: Mapping[str, str] = field(default_factory=dict)
 
     def ask(
         self,
@@ -84,15 +110,8 @@ class Calls:
         url = f"{self.base}{path}" + (f"?{urlencode(query)}" if query else "")
         body = b"" if told is None else write_json(told).encode()
         with_body = JSON if told is not None else {"Accept": JSON["Accept"]}
-
-        def once() -> Answer:
-            sent = {**with_body, **self.more, **self.headers(), **(headers or {})}
-            return self.egress.ask(method, url, body=body, headers=sent, most=MOST)
-
-        answer = once()
-        if answer.status == UNAUTHORIZED and self.renew is not None:
-            self.renew()
-            answer = once()
+        sent = {**with_body, **self.headers(), **(headers or {})}
+        answer = self.egress.ask(method, url, body=body, headers=sent, most=MOST)
         if answer.status not in FINE:
             raise self.judge(answer)
         return answer

@@ -10,7 +10,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Policy
 
 EMPTY: tuple[Any, ...] = (None, "", (), [], False)
@@ -124,7 +123,3 @@ def consent_guard(
         return Guard.WRITE
     is_older = there.since is not None and there.since < at
     return Guard.WRITE if is_older else Guard.CONFLICT
-
-
-OUTCOMES = {Guard.LEAVE: Outcome.NOOP, Guard.CONFLICT: Outcome.CONFLICT}
-"""What becomes of a change that is not written."""

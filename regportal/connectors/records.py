@@ -21,9 +21,8 @@ from regportal.connectors.base import (
     Vocabulary,
 )
 from regportal.connectors.contacts import Contacts
-from regportal.connectors.desk import Activity, Allowing, Desk, NotTakenError
+from regportal.connectors.desk import Activity, Allowing, Desk, NotTakenError, Written
 from regportal.connectors.judging import (
-    OUTCOMES,
     Guard,
     Subscription,
     consent_guard,
@@ -112,7 +111,7 @@ class Records:
             values = filled(record.values, told[task.change.id], policies)
             values |= contacts.key_of(task, record)
             if values:
-                changes.append((task, record, values))
+                changes.append((task, record, values, Link(record.id)))
             else:
                 yield task.result(Outcome.NOOP, link=Link(record.id))
         yield from self._update("contact", changes)
@@ -131,7 +130,7 @@ class Records:
             if record.values.get(name) == task.order.value:
                 yield task.result(Outcome.NOOP, link=Link(record.id))
             else:
-                changes.append((task, record, {name: task.order.value}))
+                changes.append((task, record, {name: task.order.value}, Link(record.id)))
         yield from self._update("contact", changes)
 
     def _log(self, tasks: Sequence[Task[Did]]) -> Iterator[Result]:
@@ -175,7 +174,7 @@ class Records:
                 yield task.result(Outcome.NOOP, link=link)
             else:
                 says = f'the CRM has a newer "no" to the list {name!r}'
-                yield task.result(OUTCOMES[guard], says, current="no", link=Link(record.id))
+                yield task.result(Outcome.CONFLICT, says, current="no", link=Link(record.id))
         done = self._desk.allow([one for _, one, _ in wanted]) if wanted else ()
         for (task, _, link), written in zip(wanted, done, strict=True):
             yield task.written(written, link)
@@ -208,11 +207,8 @@ class Records:
                 yield task.result(Outcome.NOOP, link=None if record.is_closed else link)
             else:
                 says = f"somebody set {phase} to {now!r}, which we had left at {ours!r}"
-                yield task.result(OUTCOMES[guard], says, current=str(now))
-        pairs = [(record, values) for _, record, values, _ in changes]
-        done = self._desk.update("opportunity", pairs) if pairs else ()
-        for (task, _, _, link), written in zip(changes, done, strict=True):
-            yield task.written(written, link)
+                yield task.result(Outcome.CONFLICT, says, current=str(now))
+        yield from self._update("opportunity", changes)
 
     def _options(self, phase: str) -> Sequence[str] | None:
         """Return which phases the CRM's field may hold; None where it is not for it to say."""
@@ -223,11 +219,7 @@ class Records:
 
     def _forget(self, tasks: Sequence[Task[Forget]]) -> Iterator[Result]:
         """Let nothing of ours be left of people; of whom the CRM knows nothing, nothing is."""
-        known = [task for task in tasks if task.link.ref]
-        done = self._desk.forget([str(task.link.ref) for task in known]) if known else ()
-        for task, written in zip(known, done, strict=True):
-            yield task.written(written, Link(None))
-        yield from (task.result(Outcome.NOOP) for task in tasks if not task.link.ref)
+        return self._end(tasks, self._desk.forget)
 
     def _claim(self, tasks: Sequence[Task[Claimed]]) -> Iterator[Result]:
         """Let leads be there for addresses that nobody in the CRM has."""
@@ -248,20 +240,26 @@ class Records:
 
     def _unclaim(self, tasks: Sequence[Task[Unclaimed]]) -> Iterator[Result]:
         """Let leads of claims be over: who confirmed is a contact, who did not is nobody."""
+        return self._end(tasks, self._desk.unlead)
+
+    def _end(
+        self, tasks: Sequence[Task[Any]], end: Callable[[Sequence[str]], Sequence[Written]]
+    ) -> Iterator[Result]:
+        """End what we made of subjects; then nothing is known of them. Of others there is none."""
         known = [task for task in tasks if task.link.ref]
-        done = self._desk.unlead([str(task.link.ref) for task in known]) if known else ()
+        done = end([str(task.link.ref) for task in known]) if known else ()
         for task, written in zip(known, done, strict=True):
             yield task.written(written, Link(None))
         yield from (task.result(Outcome.NOOP) for task in tasks if not task.link.ref)
 
     def _update(
-        self, kind: Kind, changes: Sequence[tuple[Task[Any], Record, Mapping[str, Any]]]
+        self, kind: Kind, changes: Sequence[tuple[Task[Any], Record, Mapping[str, Any], Link]]
     ) -> Iterator[Result]:
-        """Set fields of records; then it is known which these are."""
-        pairs = [(record, values) for _, record, values in changes]
+        """Set fields of records; each comes with what is known of it then."""
+        pairs = [(record, values) for _, record, values, _ in changes]
         done = self._desk.update(kind, pairs) if pairs else ()
-        for (task, record, _), written in zip(changes, done, strict=True):
-            yield task.written(written, Link(record.id))
+        for (task, _, _, link), written in zip(changes, done, strict=True):
+            yield task.written(written, link)
 
     # --- what is asked ---
 

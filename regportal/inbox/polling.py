@@ -29,21 +29,28 @@ LONGEST = timedelta(days=1)
 """However long a CRM asks us to wait. A time further ahead was set by a clock that was wrong."""
 AT_ONCE = 200
 """Pieces of news asked for in one call, and kept in one transaction."""
-
 MOST = 100
 """Calls after which others have their turn."""
 
 log = logging.getLogger(__name__)
 
 
-def poll(store: Store, key: str, connector: Connector, *, now: datetime) -> datetime | None:
+def poll(
+    store: Store,
+    key: str,
+    connector: Connector,
+    *,
+    now: datetime,
+    on_heard: Callable[[], object] = lambda: None,
+) -> datetime | None:
     """
     Ask a CRM what happened since it was asked last, and keep it; return when to ask again.
 
     It is asked until its cursor stays where it is. Of several workers one asks. What is told twice
-    is kept once. None: this one cannot be asked.
+    is kept once; ``on_heard`` is called where something was not known. None: this one cannot be
+    asked.
     """
-    cursor, waits_until = store.write(lambda session: _begin(session, key, now=now))
+    cursor, waits_until = _begun(store, key, now=now)
     if waits_until is not None:
         return waits_until
     again, trouble = now + EVERY, None
@@ -53,7 +60,8 @@ def poll(store: Store, key: str, connector: Connector, *, now: datetime) -> date
             if found is Outcome.UNSUPPORTED:
                 return None
             news, after = found
-            store.write(_keeping(key, news, after, now=now))
+            if store.write(_keeping(key, news, after, now=now)):
+                on_heard()
             if after == cursor:
                 break
             cursor = after
@@ -78,25 +86,44 @@ def _begin(session: Session, key: str, *, now: datetime) -> tuple[str | None, da
     begun = insert.values(connector=key, due=now)
     session.execute(begun.on_conflict_do_nothing(index_elements=["connector"]))
     row = session.get_one(Poll, key, with_for_update=True)
-    if now < row.due <= now + LONGEST:
-        return row.cursor, row.due
-    row.due = now + LEASE
-    return row.cursor, None
+    waits_until = _waits_until(row, now)
+    if waits_until is None:
+        row.due = now + LEASE
+    return row.cursor, waits_until
+
+
+def _begun(store: Store, key: str, *, now: datetime) -> tuple[str | None, datetime | None]:
+    """Begin, where it is time: to find that it is not costs no writer anything."""
+    with store.read() as session:
+        waits_until = _waits_until(session.get(Poll, key), now)
+    if waits_until is not None:
+        return None, waits_until
+    return store.write(lambda session: _begin(session, key, now=now))
+
+
+def _waits_until(row: Poll | None, now: datetime) -> datetime | None:
+    """Return until when nobody is to ask; None: whoever comes may."""
+    return row.due if row is not None and now < row.due <= now + LONGEST else None
 
 
 def _keeping(
     key: str, news: Sequence[Notice], cursor: str, *, now: datetime
-) -> Callable[[Session], None]:
-    """Return what keeps news and how far we are, in one transaction."""
+) -> Callable[[Session], bool]:
+    """Return what keeps news and how far we are, and says whether any was new."""
 
-    def keep(session: Session) -> None:
-        for one in news:
-            body = write_json(one.body).encode()
-            digest = hashlib.sha256(body).hexdigest()[:16]  # of one id, another state is other news
-            take(session, key, f"{one.id}:{digest}", body, now=now)
+    def keep(session: Session) -> bool:
+        new = [_keep(session, key, one, now=now) for one in news]
         _set(session, key, cursor=cursor, due=now + LEASE)
+        return any(new)
 
     return keep
+
+
+def _keep(session: Session, key: str, news: Notice, *, now: datetime) -> bool:
+    """Keep a piece of news as a call that came; return False where we had it already."""
+    body = write_json(news.body).encode()
+    digest = hashlib.sha256(body).hexdigest()[:16]  # of one id, another state is other news
+    return take(session, key, f"{news.id}:{digest}", body, now=now)
 
 
 def _set(session: Session, key: str, **values: Any) -> None:

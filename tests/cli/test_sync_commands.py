@@ -2,7 +2,7 @@
 
 import pytest
 
-from regportal.cli import main, syncing
+from regportal.cli import syncing
 from regportal.connectors.base import Finding
 from regportal.connectors.desk import Field
 from tests.connectors.worlds.made import MadeCrm
@@ -34,42 +34,39 @@ def crm(monkeypatch):
 
 
 @pytest.fixture
-def regportal(portal, database_url, tmp_path, monkeypatch, capsys):
-    """Run a command on the portal and return exit code, output and complaint."""
+def sync(regportal, portal, database_url, monkeypatch):
+    """Run `sync` on the portal and return exit code, lines and complaint."""
     monkeypatch.setenv("REGPORTAL_DATABASE_URL", database_url)
     monkeypatch.setenv("REGPORTAL_INSTANCE", str(portal.settings.instance))
-    monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
-        with pytest.raises(SystemExit) as left:
-            main(list(arguments))
-        said = capsys.readouterr()
-        return left.value.code or 0, said.out.splitlines(), said.err
+        ran = regportal("sync", *arguments)
+        return ran.code, ran.out.splitlines(), ran.err
 
     return run
 
 
-def test_what_is_missing_is_shown_and_nothing_is_made(regportal, crm):
-    code, said, complaint = regportal("sync", "provision", "crm")
+def test_what_is_missing_is_shown_and_nothing_is_made(sync, crm):
+    code, said, complaint = sync("provision", "crm")
     assert (code, crm.made) == (1, [])
     assert "BAD  contact.regportal_id: is there, but we may not write it" in said
     assert "BAD  opportunity.buying_phase: is not there" in said
     assert "--make" in complaint
 
 
-def test_what_is_missing_is_made(regportal, crm):
-    code, said, _ = regportal("sync", "provision", "crm", "--make")
+def test_what_is_missing_is_made(sync, crm):
+    code, said, _ = sync("provision", "crm", "--make")
     assert code == 0
     assert "ok   opportunity.buying_phase_reason: made" in said
     assert {"regportal_id", "buying_phase", "buying_phase_since"} <= {*crm.made}
 
 
-def test_a_receiver_of_webhooks_makes_its_own(regportal):
-    code, said, _ = regportal("sync", "provision", "crm")
+def test_a_receiver_of_webhooks_makes_its_own(sync):
+    code, said, _ = sync("provision", "crm")
     assert (code, said) == (0, ["crm makes its own fields: there is nothing to do."])
 
 
-def test_a_connector_nobody_published_is_refused(regportal):
-    code, _, complaint = regportal("sync", "provision", "other")
+def test_a_connector_nobody_published_is_refused(sync):
+    code, _, complaint = sync("provision", "other")
     assert code == 1
     assert "other" in complaint

@@ -88,6 +88,20 @@ def test_before_its_time_nobody_asks(store):
     assert len(crm.asked) == 2
 
 
+def test_to_find_that_it_is_too_early_keeps_nobody_from_writing(store, monkeypatch):
+    poll(store, "crm", Asked(), now=NOON)
+    monkeypatch.setattr(store, "write", None)
+    assert poll(store, "crm", Asked(), now=NOON + SECOND) == NOON + EVERY
+
+
+def test_whoever_understands_is_woken_by_what_was_not_known_alone(store):
+    crm, heard = Asked(1), []
+    crm.changes = lambda cursor, limit: (crm.deals, "overlapping")
+    for minute in range(3):
+        poll(store, "crm", crm, now=NOON + minute * EVERY, on_heard=lambda: heard.append(True))
+    assert len(heard) == 1
+
+
 def test_while_one_asks_no_other_does(store):
     others = []
 

@@ -4,10 +4,9 @@ import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from regportal.connectors.calls import Calls
+from regportal.connectors.calls import Calls, clock_of
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Egress
 from regportal.connectors.espocrm.judging import judged
@@ -156,7 +155,7 @@ class Espo:
         skip: int = 0,
         **more: Any,
     ) -> tuple[list[Row], datetime]:
-        """Return at most so many records of a list, and what time it was there."""
+        """Return at most so many records of a list, and what time it was there, or else here."""
         query = asked(where) | {"select": ",".join(select), "maxSize": most, "offset": skip} | more
         if order is not None:
             query |= {"orderBy": order, "order": "asc"}
@@ -165,7 +164,7 @@ class Espo:
         rows = told.get("list") if isinstance(told, dict) else None
         if not isinstance(rows, list):
             raise NotTakenError(Outcome.RETRY, "EspoCRM answered no list")
-        return [_record(row) for row in rows], _time_of(answer.headers.get("Date"))
+        return [_record(row) for row in rows], clock_of(answer) or datetime.now(UTC)
 
     def all(
         self, path: str, where: Sequence[Where] = (), select: Sequence[str] = ("id",)
@@ -212,11 +211,3 @@ def _record(told: Any) -> Row:
     if isinstance(told, dict) and isinstance(told.get("id"), str):
         return told
     raise NotTakenError(Outcome.RETRY, "EspoCRM answered no record")
-
-
-def _time_of(header: str | None) -> datetime:
-    """Return the moment an answer names; ours, where it names none."""
-    try:
-        return parsedate_to_datetime(header or "").astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return datetime.now(UTC)

@@ -4,12 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regportal.connectors.calls import MOST, by_status
+from regportal.connectors.calls import by_status, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
-from regportal.errors import JsonError
-from regportal.store.strict_json import read_json
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
 """Of a field or a rule of EspoCRM: nothing personal fits, and no sentence does."""
@@ -46,9 +44,9 @@ def judged(answer: Answer) -> NotTakenError:
     """
     reason = answer.headers.get("X-Status-Reason") or ""
     if answer.status == BAD:
-        return NotTakenError(Outcome.REJECTED, _amiss(_read(answer.body)))
+        return NotTakenError(Outcome.REJECTED, _amiss(said(answer)))
     if answer.status == CONFLICT:
-        return _conflict(reason, _read(answer.body))
+        return _conflict(reason, said(answer))
     for status, begins, outcome, says in MEANINGS:
         if answer.status == status and reason.startswith(begins):
             return NotTakenError(outcome, says)
@@ -74,11 +72,3 @@ def _amiss(told: Any) -> str:
         return "EspoCRM refused the call"
     says = f"EspoCRM refuses what the field {field} was to hold"
     return f"{says} ({rule})" if isinstance(rule, str) and NAME.fullmatch(rule) else says
-
-
-def _read(body: bytes) -> Any:
-    """Return what a body says; None where it is no JSON."""
-    try:
-        return read_json(body, most=MOST) if body.strip() else None
-    except JsonError:
-        return None

@@ -9,12 +9,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from regportal.connectors.calls import MOST, by_status
+from regportal.connectors.calls import by_status, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
-from regportal.errors import JsonError
-from regportal.store.strict_json import read_json
 
 NOT_FOUND = 404
 MISSING = "odoo.exceptions.MissingError"
@@ -70,9 +68,9 @@ def refusal(name: str, message: str, asked: str, fields: Collection[str] = ()) -
 
 def judged(answer: Answer, asked: str, fields: Collection[str] = ()) -> NotTakenError:
     """Return what an answer means whose status is no success."""
-    said = read(answer)
-    if isinstance(said, dict) and isinstance(said.get("name"), str):
-        return refusal(said["name"], str(said.get("message")), asked, fields)
+    told = said(answer)
+    if isinstance(told, dict) and isinstance(told.get("name"), str):
+        return refusal(told["name"], str(told.get("message")), asked, fields)
     if answer.status == NOT_FOUND:  # a page: no Odoo 19 is here, or not with this database
         return NotTakenError(Outcome.RETRY, "there is no such Odoo, or no such database in it")
     return by_status(answer)
@@ -83,11 +81,3 @@ def faulty(error: Mapping[str, Any], asked: str, fields: Collection[str] = ()) -
     data = error.get("data")
     told = data if isinstance(data, Mapping) else {}
     return refusal(str(told.get("name")), str(told.get("message")), asked, fields)
-
-
-def read(answer: Answer) -> Any:
-    """Return what stands in an answer; None where that is no JSON."""
-    try:
-        return read_json(answer.body, most=MOST)
-    except JsonError:
-        return None

@@ -8,14 +8,13 @@ bearer); older ones JSON-RPC (``POST /jsonrpc``, ``execute_kw``, login and key i
 import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
-from regportal.connectors.calls import Calls
+from regportal.connectors.calls import Calls, clock_of, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
-from regportal.connectors.odoo.answers import faulty, judged, read
+from regportal.connectors.odoo.answers import faulty, judged
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 
@@ -58,11 +57,11 @@ class Odoo:
     def server_version(self) -> str:
         """Return what the server says of itself; one that has no JSON-RPC any more is new."""
         try:
-            said = self._rpc("common", "version", [], "common/version")
+            told = self._rpc("common", "version", [], "common/version")
         except NotTakenError:
-            said = self._read(self._calls("web/version").answer("GET", "/web/version"))
-            return str(said.get("version")) if isinstance(said, dict) else ""
-        return str(said["server_version"])
+            told = self._read(self._calls("web/version").answer("GET", "/web/version"))
+            return str(told.get("version")) if isinstance(told, dict) else ""
+        return str(told["server_version"])
 
     def call(self, model: str, method: str, ids: Sequence[int] | None = None, **named: Any) -> Any:
         """
@@ -95,12 +94,12 @@ class Odoo:
         """Call the older transport, which answers 200 whatever it means."""
         params = {"service": service, "method": method, "args": [*given]}
         told = {"jsonrpc": "2.0", "method": "call", "id": 1, "params": params}
-        said = self._read(self._calls(asked, fields).answer("POST", "/jsonrpc", told=told))
-        if not isinstance(said, dict) or not {"result", "error"} & {*said}:
+        answer = self._read(self._calls(asked, fields).answer("POST", "/jsonrpc", told=told))
+        if not isinstance(answer, dict) or not {"result", "error"} & {*answer}:
             raise NotTakenError(Outcome.RETRY, "the CRM answered no JSON-RPC")
-        if "error" in said:
-            raise faulty(said["error"] or {}, asked, fields)
-        return said["result"]
+        if "error" in answer:
+            raise faulty(answer["error"] or {}, asked, fields)
+        return answer["result"]
 
     def _calls(
         self, asked: str, fields: Collection[str] = (), headers: Mapping[str, str] | None = None
@@ -113,11 +112,11 @@ class Odoo:
 
     def _read(self, answer: Answer) -> Any:
         """Read an answer, and the clock over there."""
-        self.clock = _moment(answer.headers.get("Date")) or self.clock
-        said = read(answer)
-        if said is None and answer.body.strip() != b"null":
+        self.clock = clock_of(answer) or self.clock
+        told = said(answer)
+        if told is None and answer.body.strip() != b"null":
             raise NotTakenError(Outcome.RETRY, "the CRM answered no JSON")
-        return said
+        return told
 
 
 def major_of(version: str) -> int:
@@ -138,11 +137,3 @@ def _fields(named: Mapping[str, Any]) -> frozenset[str]:
     given = named.get("vals_list") or [named.get("vals") or {}]
     asked = named.get("fields") or ()
     return frozenset({name for vals in given for name in vals} | {*asked})
-
-
-def _moment(header: str | None) -> datetime | None:
-    """Read the header ``Date``."""
-    try:
-        return parsedate_to_datetime(header or "").astimezone(UTC)
-    except (ValueError, TypeError):
-        return None

@@ -8,13 +8,11 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from regportal.connectors.calls import Calls, by_status
+from regportal.connectors.calls import Calls, by_status, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
-from regportal.errors import JsonError
 from regportal.store.compact import write_json
-from regportal.store.strict_json import read_json
 
 BAD_REQUEST, INTERNAL = 400, 500
 MEANS = {
@@ -111,17 +109,17 @@ def judged(answer: Answer) -> NotTakenError:
 
     What it says may hold names and values, so that nothing of it is passed on.
 
-    >>> def said(status, body):
+    >>> def means(status, body):
     ...     error = judged(Answer(status, {}, body))
     ...     return f"{error.outcome}: {error}"
-    >>> said(500, b"<p>&#39;nofield&#39;</p>")
+    >>> means(500, b"<p>&#39;nofield&#39;</p>")
     "rejected: Tryton has no field or model 'nofield'"
-    >>> said(503, b"<p>could not serialize access due to concurrent update</p>")
+    >>> means(503, b"<p>could not serialize access due to concurrent update</p>")
     'retry: Tryton answered 503'
-    >>> said(400, b'{"status": 400, "message": "The country of Ann is refused."}')
+    >>> means(400, b'{"status": 400, "message": "The country of Ann is refused."}')
     'rejected: a rule of Tryton refused it'
     """
-    message, unknown = _message(answer.body), UNKNOWN.search(answer.body)
+    message, unknown = _message(answer), UNKNOWN.search(answer.body)
     if answer.status == BAD_REQUEST and message.startswith(NOT_ALLOWED):
         error = NotTakenError(Outcome.AUTH, "the user lacks a group that may do this in Tryton")
     elif answer.status == BAD_REQUEST and message:
@@ -138,12 +136,9 @@ def judged(answer: Answer) -> NotTakenError:
     return error
 
 
-def _message(body: bytes) -> str:
+def _message(answer: Answer) -> str:
     """Return what Tryton says to a person; empty where it is a page."""
-    try:
-        told = read_json(body)
-    except JsonError:
-        return ""
+    told = said(answer)
     return str(told.get("message") or "") if isinstance(told, dict) else ""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from regportal.connectors.records import Records
+from tests.connectors.between import Line
 
 Trouble = Literal["auth", "throttled", "down"]
 
@@ -76,4 +77,19 @@ class World(Protocol):
         """Return how many calls there were."""
 
 
-Fields = Mapping[str, Any]
+class OnALine:
+    """What happens on the way to a CRM that is called over a line (`between.py`): ``_line``."""
+
+    _line: Line
+
+    def lose_answers(self, times: int = 1) -> None:
+        """Let the next calls that write be done, and their answers never arrive."""
+        self._line.lost += times
+
+    def meanwhile(self, event: Any) -> None:
+        """Call something between the next reading of records and the writing after it."""
+        self._line.meanwhile = event
+
+    def calls(self) -> int:
+        """Return how many calls there were."""
+        return self._line.count

@@ -15,6 +15,7 @@ from regportal.connectors.espocrm import connect
 from regportal.connectors.espocrm.asking import Espo
 from regportal.connectors.schema import Connector
 from tests.connectors.between import between
+from tests.connectors.worlds.base import OnALine
 from tests.connectors.worlds.made import PHASES
 from tools.hands.espocrm import EspoHands
 
@@ -75,7 +76,7 @@ def _is_read(method, path, body):
     return "/Metadata" not in path
 
 
-class EspoWorld:
+class EspoWorld(OnALine):
     """The EspoCRM that a document names; its ``hands`` name an administrator and his password."""
 
     name = "espocrm"
@@ -141,15 +142,6 @@ class EspoWorld:
 
     def trouble(self, kind, times=1):
         self._line.refusals += [REFUSALS[kind]] * times
-
-    def lose_answers(self, times=1):
-        self._line.lost += times
-
-    def meanwhile(self, event):
-        self._line.meanwhile = event
-
-    def calls(self):
-        return self._line.count
 
     # --- inside ---
 

@@ -14,6 +14,7 @@ from regportal.connectors.odoo.shape import LEAD, PERSON, spelled
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.schema import Connector
 from tests.connectors.between import between
+from tests.connectors.worlds.base import OnALine
 from tools.hands.odoo import LIST, READER, OdooHands
 
 WRITES = tuple(f"/{verb}" for verb in ("create", "write", "unlink", "load"))
@@ -34,7 +35,7 @@ def is_write(method, path, body):
     return path.endswith(WRITES) or any(f'"{verb[1:]}"'.encode() in body for verb in WRITES)
 
 
-class OdooWorld:
+class OdooWorld(OnALine):
     """The Odoo that a document names; ``hands`` in it name the key of an administrator."""
 
     name = "odoo"
@@ -98,15 +99,6 @@ class OdooWorld:
     def trouble(self, kind, times=1):
         status, body = (OLD_TROUBLE if self._is_old else TROUBLE)[kind]
         self._line.refusals += [(status, {"Content-Type": "application/json"}, body)] * times
-
-    def lose_answers(self, times=1):
-        self._line.lost += times
-
-    def meanwhile(self, event):
-        self._line.meanwhile = event
-
-    def calls(self):
-        return self._line.count
 
     # --- inside ---
 

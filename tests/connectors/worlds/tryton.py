@@ -10,6 +10,7 @@ from regportal.config import load
 from regportal.connectors.base import connector_for
 from regportal.connectors.schema import Connector
 from tests.connectors.tryton.inside import KEYS
+from tests.connectors.worlds.base import OnALine
 
 
 def page(title, says):
@@ -28,7 +29,7 @@ TROUBLE = {
 ACTIVE = ["active", "in", [True, False]]
 
 
-class TrytonWorld:
+class TrytonWorld(OnALine):
     """Acme's Tryton, which regportal reaches over a line."""
 
     name = "tryton"
@@ -132,14 +133,8 @@ class TrytonWorld:
     def trouble(self, kind, times=1):
         self._line.refusals += [TROUBLE[kind]] * times
 
-    def lose_answers(self, times=1):
-        self._line.lost += times
-
     def meanwhile(self, event):
         self._event = event
-
-    def calls(self):
-        return self._line.count
 
     # --- inside ---
 
