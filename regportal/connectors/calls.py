@@ -17,7 +17,7 @@ from regportal.store.strict_json import read_json
 MOST = 8 * 1024 * 1024
 """Bytes of an answer that are read: hundreds of records fit, and no memory is filled."""
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
-FINE = range(200, 300)
+FINE, UNAUTHORIZED = range(200, 300), 401
 Judge = Callable[[Answer], NotTakenError]
 """Says what an answer means that is no success: by its body, where the CRM has words for it."""
 
@@ -62,13 +62,14 @@ class Calls:
     """
     The calls of one connection: where to, as whom, and how its refusals are read.
 
-    ``headers`` is asked before every call.
+    ``headers`` is asked before every call; ``renew`` is told that the CRM takes them no more.
     """
 
     base: str
     egress: Egress
     headers: Callable[[], Mapping[str, str]]
     judge: Judge = by_status
+    renew: Callable[[], None] | None = None
 
     def ask(
         self,
@@ -106,12 +107,24 @@ class Calls:
         told: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Return the whole answer of a CRM; raise as :meth:`ask` does."""
+        """
+        Return the whole answer of a CRM; raise as :meth:`ask` does.
+
+        A call that is answered 401 is made once more, where there is something to renew: it was
+        not done.
+        """
         url = f"{self.base}{path}" + (f"?{urlencode(query)}" if query else "")
         body = b"" if told is None else write_json(told).encode()
         with_body = JSON if told is not None else {"Accept": JSON["Accept"]}
-        sent = {**with_body, **self.headers(), **(headers or {})}
-        answer = self.egress.ask(method, url, body=body, headers=sent, most=MOST)
+
+        def asked() -> Answer:
+            sent = {**with_body, **self.headers(), **(headers or {})}
+            return self.egress.ask(method, url, body=body, headers=sent, most=MOST)
+
+        answer = asked()
+        if answer.status == UNAUTHORIZED and self.renew is not None:
+            self.renew()
+            answer = asked()
         if answer.status not in FINE:
             raise self.judge(answer)
         return answer
