@@ -16,7 +16,7 @@ SOURCE = [message for message in collected() if message.id]
 TEMPLATES = [
     file
     for file in sorted((ROOT / "templates").rglob("*"))
-    if file.suffix in {".html", ".txt"} and "demo" not in file.parts
+    if file.suffix in {".html", ".txt"} and not {"demo", "sandbox"} & {*file.parts}  # in English
 ]
 TOLD = [
     *(
