@@ -13,6 +13,8 @@ from regportal.buying.passing import find_lost, pass_time, score_everybody
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
 from regportal.connectors.base import Connector, Deliver, connector_for, secrets_of
+from regportal.connectors.egress import Egress
+from regportal.connectors.meter import Meter
 from regportal.connectors.schema import Connector as ConnectorDocument
 from regportal.consent.ledger import keep_head
 from regportal.engine import Clock, Engine, Task, utc_now
@@ -23,6 +25,8 @@ from regportal.inbox.actions import understand
 from regportal.inbox.polling import poll
 from regportal.mail.post import Post
 from regportal.outbox.actions import drain
+from regportal.outbox.budget import Budget
+from regportal.outbox.days import tell_days
 from regportal.outbox.drain import take_back
 from regportal.outbox.leases import LEASE
 from regportal.privacy import letters as privacy_letters
@@ -188,11 +192,13 @@ class Worker:
 
     def _deliver(self, key: str, line: "_Line", now: datetime) -> datetime | None:
         """Send what a CRM is owed; nothing to one that was archived."""
-        del now  # a delivery takes its time: each is judged by the clock
         connector = line.current()
         if connector is None:
             return None
-        return self._drain(key, connector.deliver, connector.capabilities.batch, LEASE)
+        next_day = tell_days(self._store, line.document, now=now)
+        size = connector.capabilities.batch
+        again = self._drain(key, connector.deliver, size, LEASE, line.budget)
+        return min((at for at in (next_day, again) if at is not None), default=None)
 
     def _ask(self, key: str, line: "_Line", now: datetime) -> datetime | None:
         """Ask a CRM what happened there, where it can be asked."""
@@ -200,13 +206,27 @@ class Worker:
         if connector is None or not connector.capabilities.polled:
             return None
         on_heard = partial(self._engine.wake, "understand")
-        return poll(self._store, key, connector, now=now, on_heard=on_heard)
+        budget = line.budget
+        return poll(self._store, key, connector, budget, now=now, on_heard=on_heard)
 
-    def _drain(self, key: str, deliver: Deliver, size: int, lease: timedelta) -> datetime | None:
+    def _drain(
+        self,
+        key: str,
+        deliver: Deliver,
+        size: int,
+        lease: timedelta,
+        budget: Budget | None = None,
+    ) -> datetime | None:
         """Send what one is owed, so many at a time, as long as we may."""
-        going = self._engine.is_running
         return drain(
-            self._store, key, deliver, clock=self._clock, size=size, lease=lease, going=going
+            self._store,
+            key,
+            deliver,
+            clock=self._clock,
+            size=size,
+            lease=lease,
+            budget=budget,
+            going=self._engine.is_running,
         )
 
     def _meet_connectors(self) -> None:
@@ -242,11 +262,24 @@ class _Line:
         self._document: ConnectorDocument | None = None
         self._secrets: tuple[str, ...] = ()
         self._connector: Connector | None = None
+        self._meter = Meter()
 
     def close(self) -> None:
         """Hang up; whoever waits for an answer stops waiting."""
         if self._connector is not None:
             self._connector.close()
+
+    @property
+    def document(self) -> ConnectorDocument:
+        """Return what is published of the connector that :meth:`current` gave last."""
+        if self._document is None:
+            raise LookupError(self._key)
+        return self._document
+
+    @property
+    def budget(self) -> Budget:
+        """Return the calls it may cost, and does."""
+        return Budget.of(self.document, self._meter)
 
     def current(self) -> Connector | None:
         """Return the connector as it is published now; None where it was archived."""
@@ -258,6 +291,8 @@ class _Line:
             self._connector.close()
             self._connector = None
         if document is not None and self._connector is None:
-            self._connector = connector_for(document, self._settings, self._vault.secret)
+            egress = Egress(self._settings.allow_private_targets)
+            secret, self._meter = self._vault.secret, egress.meter
+            self._connector = connector_for(document, self._settings, secret, egress=egress)
         self._document, self._secrets = document, secrets
         return self._connector

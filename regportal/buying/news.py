@@ -13,6 +13,7 @@ from regportal.connectors.schema import Connector
 from regportal.identity.actions import told
 from regportal.identity.models import Contact
 from regportal.outbox.actions import News, owe_all
+from regportal.outbox.rules import REST
 from regportal.store.documents import Published
 from regportal.tracking.actions import Seen
 from regportal.tracking.series import own_as_told
@@ -57,6 +58,7 @@ def interaction_news(taken: Seen, contact: Contact, opportunities: list[str], ti
             "opportunities": opportunities,
         },
         occurred_at=taken.occurred_at,
+        lane=REST,
     )
 
 

@@ -41,6 +41,7 @@ def list_messages(
     connector: str | None, state: str | None, limit: int | None, *, as_json: bool
 ) -> None:
     """List messages: first those a person must look at, then what waits, then the newest."""
+    from regportal.outbox.budget import Budget
     from regportal.outbox.operating import listing, pauses, waiting
 
     if limit is None and not as_json:
@@ -57,6 +58,10 @@ def list_messages(
             click.echo(f"{key}: " + ", ".join(f"{counts[one]} {one}" for one in counts))
         for pause in pauses(session):
             click.echo(_paused(pause))
+        for document in installation.shelf.published(session).all(Connector):
+            stands = Budget.of(document).stands(session, now=datetime.now(UTC))
+            if stands.calls is not None:
+                click.echo(f"{document.key}: {stands}")
 
 
 @outbox.command("replay")

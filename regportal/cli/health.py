@@ -4,6 +4,7 @@ import os
 import smtplib
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.glossary import vocabulary_of
 from regportal.config import Settings
-from regportal.connectors.base import Vocabulary, connector_for, secrets_of
+from regportal.connectors.base import Vocabulary, secrets_of
 from regportal.connectors.schema import Connector
 from regportal.errors import RegportalError
 from regportal.library.storage import open_storage
+from regportal.outbox.budget import Budget, calling
+from regportal.outbox.rules import LANES
 from regportal.privacy.clocks import last_run
 from regportal.store.documents import Publication, Published, Shelf
 from regportal.store.schema import Site
@@ -62,9 +65,9 @@ def checks(settings: Settings, *, now: datetime) -> Iterator[Check]:
                 retention = _retention(session, now)
             yield _documents(published)
             yield retention
-            for connector in published.all(Connector):
-                vault = Vault(settings, Store(engine))
-                yield from _connector(connector, vocabulary_of(published), settings, vault)
+            with closing(Store(engine)) as store:
+                for connector in published.all(Connector):
+                    yield from _connector(connector, vocabulary_of(published), settings, store, now)
     finally:
         engine.dispose()
 
@@ -171,18 +174,19 @@ def _retention(session: Session, now: datetime) -> Check:
 
 
 def _connector(
-    document: Connector, vocabulary: Vocabulary, settings: Settings, vault: Vault
+    document: Connector, vocabulary: Vocabulary, settings: Settings, store: Store, now: datetime
 ) -> Iterator[Check]:
-    """Look at a connector's secrets, and let it look at its CRM."""
+    """Look at a connector's secrets and its calls, and let it look at its CRM."""
+    vault = Vault(settings, store)
     name = f"connector {document.key}"
     try:
         secrets_of(document, vault.secret)
         yield Check(name, fine=True, says="its secrets are set")
-        connector = connector_for(document, settings, vault.secret)
-        try:
+        with calling(store, document, settings, vault.secret) as connector:
             for found in connector.check(vocabulary):
                 yield Check(f"{name}: {found.subject}", fine=found.fine, says=found.says)
-        finally:
-            connector.close()
+        with store.read() as session:
+            stands = Budget.of(document).stands(session, now=now)
+        yield Check(f"{name}: calls", fine=stands.lanes == LANES, says=str(stands))
     except RegportalError as error:
         yield Check(name, fine=False, says=str(error))

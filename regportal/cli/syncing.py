@@ -4,10 +4,11 @@ import click
 
 from regportal.buying.glossary import vocabulary_of
 from regportal.cli.installation import Installation, opened
-from regportal.connectors.base import Finding, connector_for
+from regportal.connectors.base import Finding
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import RegportalError
+from regportal.outbox.budget import calling
 from regportal.store.vault import Vault
 
 
@@ -43,9 +44,6 @@ def _provisioned(installation: Installation, key: str, *, make: bool) -> list[Fi
         published = installation.shelf.published(session)
         document, vocabulary = published.one(Document, key), vocabulary_of(published)
     vault = Vault(installation.settings, installation.store)
-    connector = connector_for(document, installation.settings, vault.secret)
-    try:
+    with calling(installation.store, document, installation.settings, vault.secret) as connector:
         found = connector.provision(vocabulary, dry_run=not make)
-    finally:
-        connector.close()
     return None if found is Outcome.UNSUPPORTED else found

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any, Literal, Protocol
 
 from regportal.config import Settings
+from regportal.connectors.egress import Egress
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import ConfigError
@@ -225,19 +226,25 @@ def installed_types() -> frozenset[str]:
 
 
 def connector_for(
-    document: Document, settings: Settings, secret: Secrets | None = None
+    document: Document,
+    settings: Settings,
+    secret: Secrets | None = None,
+    *,
+    egress: Egress | None = None,
 ) -> Connector:
     """
     Return the connector a document describes.
 
     ``secret`` returns what a reference names, ``env:NAME`` or ``vault:KEY``; without it only
-    the environment is read. Raises ConfigError where its type is not installed or its secret
-    cannot be used.
+    the environment is read. ``egress`` is the line it calls over, otherwise one of its own. Raises
+    ConfigError where its type is not installed or its secret cannot be used.
     """
     found = entry_points(group="regportal.connectors", name=document.type)
     if not found:
         raise ConfigError(f"no connector of type {document.type!r} is installed")
-    made: Connector = next(iter(found)).load()(document, settings, secret or settings.secret)
+    line = egress or Egress(settings.allow_private_targets)
+    connect = next(iter(found)).load()
+    made: Connector = connect(document, settings, secret or settings.secret, egress=line)
     return made
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from regportal.connectors.base import Link, Record, Result
 from regportal.connectors.desk import Desk
-from regportal.connectors.orders import Allows, Did, Known, Scored
+from regportal.connectors.orders import Allows, Day, Did, Known, Scored
 from regportal.connectors.rules import Outcome
 from regportal.connectors.tasks import Task
 
 KEY = "regportal_id"
 """What we call the field with our key; each CRM spells it its own way."""
-OfContact = Task[Known] | Task[Did] | Task[Allows] | Task[Scored]
+OfContact = Task[Known] | Task[Did] | Task[Day] | Task[Allows] | Task[Scored]
 
 
 class Contacts:

@@ -20,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from regportal.connectors.meter import Meter
 from regportal.connectors.rules import Address, Network, may_call
 from regportal.errors import UnreachableError
 
@@ -66,7 +67,7 @@ class Egress(requests.Session):
 
     The name is resolved once, all of its addresses must be allowed, and the one that is dialled
     is one of these. No proxy, no ``.netrc``, no cookie, no redirect. ``private`` are the
-    networks the operator allows.
+    networks the operator allows. ``meter`` counts the calls.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Egress(requests.Session):
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.update({"User-Agent": "regportal", "Accept-Encoding": "identity"})
+        self.meter = Meter()
         self._limits = limits
         self._calls: set[_Limit] = set()
         self._dialler = _Dialler(private, resolve, limits.connect)
@@ -103,6 +105,7 @@ class Egress(requests.Session):
         Raises UnreachableError, with a sentence that names the host, where there is none.
         """
         host = _host(url)
+        self.meter.count()
         with self._call() as limit:
             try:
                 response = self.request(

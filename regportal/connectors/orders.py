@@ -8,7 +8,7 @@ here each piece becomes what is to be so in the records. Pure: no CRM is asked a
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from regportal.connectors.base import Change
@@ -58,6 +58,20 @@ class Did:
     opportunities: tuple[str, ...]
     title: str = ""
     """What people call the object; empty: its name says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Let it be seen in one note what a contact did on a day, and became known then."""
+
+    whose: Whose
+    id: uuid.UUID
+    day: date
+    deeds: tuple[Did, ...]
+    """The first of them; ``left_out`` are more."""
+    left_out: int
+    at: datetime
+    opportunities: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +129,7 @@ class Unclaimed:
     ended: str
 
 
-Order = Known | Did | Allows | Scored | InPhase | Forget | Claimed | Unclaimed
+Order = Known | Did | Day | Allows | Scored | InPhase | Forget | Claimed | Unclaimed
 
 
 def order_of(change: Change) -> Order:
@@ -147,17 +161,33 @@ def _known(told: Told, at: datetime) -> Known:
 
 def _did(told: Told, at: datetime) -> Did:
     """Read what a contact did."""
-    one = told["interaction"]
+    places = tuple(told["opportunities"])
+    return _deed(_whose(told), told["interaction"], at, places, told.get("title", ""))
+
+
+def _day(told: Told, at: datetime) -> Day:
+    """Read what a contact did on a day."""
+    whose, places = _whose(told), tuple(told["opportunities"])
+    deeds = tuple(
+        _deed(whose, one, read_moment(one["occurred_at"]), places, one["title"])
+        for one in told["interactions"]
+    )
+    id, day = uuid.UUID(told["id"]), date.fromisoformat(told["day"])
+    return Day(whose, id, day, deeds, told["left_out"], at, places)
+
+
+def _deed(whose: Whose, one: Told, at: datetime, places: tuple[str, ...], title: str) -> Did:
+    """Read one interaction."""
     return Did(
-        _whose(told),
+        whose,
         uuid.UUID(one["id"]),
         one["type"],
         one["object"],
         one["category"],
         at,
         one["properties"],
-        tuple(told["opportunities"]),
-        told.get("title", ""),
+        places,
+        title,
     )
 
 
@@ -222,6 +252,7 @@ _READ: Mapping[str, Callable[[Told, datetime], Order]] = {
     "contact.erased": _forget,
     "consent.changed": _allows,
     "interaction.recorded": _did,
+    "interaction.digest": _day,
     "phase.changed": _in_phase,
     "score.changed": _scored,
 }

@@ -32,6 +32,7 @@ from regportal.connectors.judging import (
 from regportal.connectors.orders import (
     Allows,
     Claimed,
+    Day,
     Did,
     Forget,
     InPhase,
@@ -63,6 +64,7 @@ class Records:
         self._handlers: Mapping[type, Callable[[Any], Iterable[Result]]] = {
             Known: self._know,
             Did: self._log,
+            Day: self._log,
             Allows: self._allow,
             Scored: self._score,
             InPhase: self._move,
@@ -133,8 +135,8 @@ class Records:
                 changes.append((task, record, {name: task.order.value}, Link(record.id)))
         yield from self._update("contact", changes)
 
-    def _log(self, tasks: Sequence[Task[Did]]) -> Iterator[Result]:
-        """Let it be seen what contacts did."""
+    def _log(self, tasks: Sequence[Task[Did] | Task[Day]]) -> Iterator[Result]:
+        """Let it be seen what contacts did: a deed, or a day of them."""
         contacts = Contacts(self._desk, tasks)
         yield from contacts.results
         activities = [

@@ -1,10 +1,11 @@
 """What marketers write down about a connection to a CRM."""
 
 from typing import Annotated, ClassVar, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from regportal.store.schema import Document, Key
+from regportal.store.schema import Document, Key, Timezone
 
 Policy = Literal["overwrite", "if_empty", "never", "append"]
 FieldName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")]
@@ -25,6 +26,7 @@ class Connector(Document):
     admin_secret: SecretName | None = None
     fields: dict[Key, FieldName] = Field(default_factory=dict)
     sends: tuple[Topic, ...] = ("contact", "consent", "interaction", "phase", "score")
+    interactions: Literal["single", "daily"] = "single"
     claimed: Literal["lead", "off"] = "lead"
     phase_field: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")] = "buying_phase"
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,20}$")] | None = None
@@ -35,6 +37,13 @@ class Connector(Document):
         default_factory=dict
     )
     policies: dict[FieldName, Policy] = Field(default_factory=dict)
+    calls_a_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    timezone: Timezone = "UTC"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the zone whose days count over there."""
+        return ZoneInfo(self.timezone)
 
     @property
     def secrets(self) -> tuple[str, ...]:

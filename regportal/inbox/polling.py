@@ -15,12 +15,14 @@ from regportal.connectors.rules import Outcome
 from regportal.errors import UnreachableError
 from regportal.inbox.actions import take
 from regportal.inbox.models import Poll
+from regportal.outbox.budget import Budget
+from regportal.outbox.rules import AWAITED, REST, Standing
 from regportal.store.compact import write_json
 from regportal.store.facts import insert_in
 from regportal.store.sessions import Store
 
-EVERY = timedelta(minutes=1)
-"""Between two times that a CRM is asked."""
+EVERY, SELDOM = timedelta(minutes=1), timedelta(minutes=10)
+"""Between two times that a CRM is asked, and where few of its calls are left."""
 BREATH = timedelta(minutes=5)
 """After it could not be asked, or did not let us."""
 LEASE = timedelta(minutes=2)
@@ -39,6 +41,7 @@ def poll(
     store: Store,
     key: str,
     connector: Connector,
+    budget: Budget,
     *,
     now: datetime,
     on_heard: Callable[[], object] = lambda: None,
@@ -47,13 +50,18 @@ def poll(
     Ask a CRM what happened since it was asked last, and keep it; return when to ask again.
 
     It is asked until its cursor stays where it is. Of several workers one asks. What is told twice
-    is kept once; ``on_heard`` is called where something was not known. None: this one cannot be
+    is kept once; ``on_heard`` is called where something was not known. It is asked less often where
+    little is left of the ``budget``, and not at all where nothing is. None: this one cannot be
     asked.
     """
     cursor, waits_until = _begun(store, key, now=now)
     if waits_until is not None:
         return waits_until
-    again, trouble = now + EVERY, None
+    stands = _standing(store, budget, now=now)
+    if AWAITED not in stands.lanes:
+        store.write(lambda session: _set(session, key, due=stands.until))
+        return stands.until
+    again, trouble = now + (EVERY if REST in stands.lanes else SELDOM), None
     try:
         for _ in range(MOST):
             found = connector.changes(cursor, AT_ONCE)
@@ -71,8 +79,20 @@ def poll(
         trouble, later = str(error), getattr(error, "retry_at", None)
         again = min(max(later or now, now + BREATH), now + LONGEST)
         log.warning("%s could not be asked: %s", key, trouble)
-    store.write(lambda session: _set(session, key, due=again, trouble=trouble))
+    spent = budget.meter.read()
+
+    def end(session: Session) -> None:
+        _set(session, key, due=again, trouble=trouble)
+        budget.keep(session, spent, now=now)
+
+    store.write(end)
     return again
+
+
+def _standing(store: Store, budget: Budget, *, now: datetime) -> Standing:
+    """Return how much of a CRM's calls is left."""
+    with store.read() as session:
+        return budget.stands(session, now=now)
 
 
 def hint(session: Session, key: str, *, now: datetime) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.outbox.drain import drain
-from regportal.outbox.models import Message, MessageState, Subject
+from regportal.outbox.models import Gathered, Message, MessageState, Subject
 from regportal.outbox.rules import is_told
 from regportal.store.among import among
 from regportal.store.bulk import Row, insert_all, update_all
@@ -33,6 +33,9 @@ NEW = (
 )
 """Columns of a message that begins to be due."""
 DUE = MessageState.DUE.value
+DEED = "interaction.recorded"
+KEPT = ("connector", "id", "subject", "day", "payload", "at")
+"""Columns of what waits for the note about a day."""
 TAKES_IN = ("topic", "creates", "payload", "occurred_at")
 """Columns of a message that still waits, which it takes from the news it tells instead."""
 WAITING = (
@@ -71,8 +74,9 @@ class News:
 
     ``merges`` names the state it tells, where it is state: news of the same name that still
     waits takes this one in, and ``keeps`` these names of its own payload: where a move began is
-    true of both. ``creates``: nothing about the subject can be told before it. ``lane`` 0 goes
-    ahead of others. ``fields`` are by question; each connector has its own names for them.
+    true of both. ``creates``: nothing about the subject can be told before it. Of ``lane``
+    (``rules.py: LANES``) the least goes ahead. ``fields`` are by question; each connector has its
+    own names for them.
     """
 
     topic: str
@@ -97,13 +101,26 @@ def owe_all(
     session: Session, owed: Iterable[tuple[Connector, News]], *, now: datetime
 ) -> list[str]:
     """Owe each of these news, in this order, where its connector is told such; return the keys."""
-    told = [
-        (one.key, _named(news, one))
-        for one, news in owed
-        if is_told(news.topic, one.sends, one.claimed)
+    told, kept = list[tuple[Connector, News]](), list[tuple[Connector, News]]()
+    for one, news in owed:
+        if is_told(news.topic, one.sends, one.claimed):
+            waits = news.topic == DEED and one.interactions == "daily"
+            (kept if waits else told).append((one, _named(news, one)))
+    put_all(session, [(one.key, news) for one, news in told], now=now)
+    _gather(session, kept, now=now)
+    return [one.key for one, _ in (*told, *kept)]
+
+
+def _gather(session: Session, kept: Sequence[tuple[Connector, News]], *, now: datetime) -> None:
+    """Keep deeds for the notes about the days, over there, on which they became known."""
+    rows = [
+        (
+            *(one.key, uuid.UUID(news.payload["id"]), news.subject),
+            *(now.astimezone(one.zone).date(), dict(news.payload), now),
+        )
+        for one, news in kept
     ]
-    put_all(session, told, now=now)
-    return [connector for connector, _ in told]
+    insert_all(session, Gathered, KEPT, rows, once=True)
 
 
 def put(session: Session, connector: str, news: News, *, now: datetime) -> uuid.UUID:

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.connectors.base import Change, Deliver, Outcome, Result
+from regportal.connectors.meter import NONE, Reading
 from regportal.errors import UnreachableError
+from regportal.outbox.budget import Budget
 from regportal.outbox.leases import BATCH, IS_DUE, LEASE, NOTHING, WAITS, Batch, Leases
 from regportal.outbox.models import Message
 from regportal.outbox.rules import PAUSING
@@ -32,6 +34,7 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
     clock: Callable[[], datetime],
     size: int = BATCH,
     lease: timedelta = LEASE,
+    budget: Budget | None = None,
     chance: Callable[[], float] = random.random,
     going: Callable[[], bool] = lambda: True,
 ) -> datetime | None:
@@ -41,34 +44,44 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
     Any number of workers may do this at once: a message is delivered by one of them, and those
     of a subject one after the other. No transaction is open while ``deliver`` runs, on a thread of
     its own; while it has ``size`` messages, each of another subject, in hand, the next ones are
-    made ready. It must answer twice within ``lease``, or somebody else takes its messages over. It
-    stops early where ``going`` says so; what is cut off then was nobody's fault and costs no
-    attempt.
+    made ready. It must answer twice within ``lease``, or somebody else takes its messages over.
+    What its calls come to is kept in ``budget``, which may hold some back. It stops early where
+    ``going`` says so; what is cut off then was nobody's fault and costs no attempt.
     """
     with store.read() as session:
         if session.execute(WAITS, {"connector": connector}).first() is None:
             return None
-    leases = Leases(connector, size, lease, chance)
+    leases = Leases(connector, size, lease, budget, chance)
 
     def begin(session: Session) -> Batch:
         now = clock()
         leases.mend(session, now=now)
         return leases.take(session, now=now)
 
-    def turn(session: Session, done: Sequence[Done]) -> Batch:
-        """Write down what became of batches, and take the next one."""
+    def turn(session: Session, done: Sequence[Done], spent: Reading) -> Batch:
+        """Write down what became of batches and what they cost, and take the next one."""
         now = clock()
         for batch, results in done:
             settled = results if going() else _cut_off(results, now)
             leases.settle(session, batch, settled, now=now)
-        return leases.take(session, now=now) if going() else replace(NOTHING, again_at=now)
+        following = (
+            leases.take(session, spent, now=now) if going() else replace(NOTHING, again_at=now)
+        )
+        if budget is not None:
+            budget.keep(session, spent, now=now)
+        return following
+
+    def turned(done: Sequence[Done]) -> Batch:
+        """Do that in a transaction."""
+        spent = NONE if budget is None else budget.meter.read()
+        return store.write(partial(turn, done=done, spent=spent))
 
     with ThreadPoolExecutor(1, thread_name_prefix=f"tells-{connector}") as hand:
         batch, done = store.write(begin), list[Done]()
         while batch.changes:
             answer = hand.submit(_results, deliver, batch.changes, now=clock())
             is_full = len(batch.changes) == size > 1  # else there is hardly more
-            following = store.write(partial(turn, done=done)) if done or is_full else NOTHING
+            following = turned(done) if done or is_full else NOTHING
             done = [(batch, answer.result())]
             if following.changes and (_pauses(done[0][1]) or not going()):
                 done.append((following, _given_back(following, clock())))
@@ -76,7 +89,7 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
             if following.changes:
                 batch = following
             else:
-                batch, done = store.write(partial(turn, done=done)), []
+                batch, done = turned(done), []
     return batch.again_at
 
 

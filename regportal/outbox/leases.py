@@ -13,10 +13,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from regportal.connectors.base import Change, Link, Result
+from regportal.connectors.meter import NONE, Reading
 from regportal.connectors.rules import TAKEN
+from regportal.outbox.budget import Budget
 from regportal.outbox.links import keep_links, links_of
 from regportal.outbox.models import Message, MessageState, Pause
-from regportal.outbox.rules import LONGEST, AfterAttempt, after_attempt, is_paused, longer
+from regportal.outbox.rules import (
+    LANES,
+    LONGEST,
+    AfterAttempt,
+    Standing,
+    after_attempt,
+    is_paused,
+    longer,
+)
 from regportal.store.among import among
 from regportal.store.base import UtcMoment
 
@@ -25,8 +35,6 @@ log = logging.getLogger(__name__)
 BATCH = 8
 LEASE = timedelta(seconds=90)
 """Longer than two deliveries may take (connectors/egress.py: TOTAL): one waits for another."""
-LANES = (0, 1)
-
 TOLD = (
     Message.id,
     Message.topic,
@@ -127,6 +135,7 @@ class Leases:
     connector: str
     size: int = BATCH
     lease: timedelta = LEASE
+    budget: Budget | None = None
     chance: Callable[[], float] = field(default=random.random)
 
     def mend(self, session: Session, *, now: datetime) -> None:
@@ -138,19 +147,24 @@ class Leases:
             .execution_options(synchronize_session=False)
         )
 
-    def take(self, session: Session, *, now: datetime) -> Batch:
-        """Lease the next messages, each the first of its subject, lane 0 before lane 1."""
+    def take(self, session: Session, spent: Reading = NONE, *, now: datetime) -> Batch:
+        """
+        Lease the next messages, each the first of its subject, one lane after the other.
+
+        A lane goes out only as long as the budget lets it, of which ``spent`` is used besides.
+        """
         token = uuid.uuid4()
         pause = session.execute(PAUSED, {"connector": self.connector}).first()
         if pause is not None and is_paused(pause.until, now):
             return Batch(token, again_at=pause.until)
+        stands = self.budget.stands(session, spent, now=now) if self.budget else Standing()
         leased: list[sa.Row[Any]] = []
-        for lane in LANES:
+        for lane in stands.lanes:
             left = self.size - len(leased)
             chosen = {"connector": self.connector, "lane": lane, "now": now, "size": left}
             leased += session.execute(HEADS, chosen) if left else ()
         if not leased:
-            return Batch(token, again_at=self._next_due(session))
+            return Batch(token, again_at=self._next_due(session, stands))
         until = now + self.lease
         ids = [message.id for message in leased]
         session.connection().execute(LET, {"ids": ids, "token": token, "until": until})
@@ -218,8 +232,8 @@ class Leases:
         )
         log.warning("%s is paused until %s: %s", self.connector, until or "resumed", because)
 
-    def _next_due(self, session: Session) -> datetime | None:
-        """Return when the first message of any subject is due; None where nothing waits."""
+    def _next_due(self, session: Session, stands: Standing) -> datetime | None:
+        """Return when the first message of any subject may go out; None where nothing waits."""
         firsts = [
             session.scalar(
                 sa.select(Message.due)
@@ -227,9 +241,9 @@ class Leases:
                 .order_by(Message.due)
                 .limit(1)
             )
-            for lane in LANES
+            for lane in stands.lanes
         ]
-        return min((due for due in firsts if due is not None), default=None)
+        return min((due for due in [*firsts, stands.until] if due is not None), default=None)
 
     def _lane(self, *lanes: int) -> tuple[sa.ColumnElement[bool], ...]:
         """Choose what this connector has to be told, in these lanes."""

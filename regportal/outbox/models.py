@@ -2,6 +2,7 @@
 
 import enum
 import uuid
+from datetime import date
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from regportal.store.base import (
     Id,
     Json,
     JsonObject,
+    Key,
     MaybeMoment,
     Moment,
     Sequence,
@@ -35,8 +37,8 @@ class Message(Base):
     One thing one connector must be told. ``id`` is its ``webhook-id`` over all attempts.
 
     In order within a ``subject`` (``contact:…``, ``claim:…``, ``opportunity:…``): ``sequence``
-    rises by one. ``lane`` 0 is for withdrawals, ahead of lane 1. A row is leased while a worker
-    delivers it: ``due`` is then the end of the lease, when anybody may take it over, and the
+    rises by one. Lanes go out one after the other (``rules.py: LANES``). A row is leased while a
+    worker delivers it: ``due`` is then the end of the lease, when anybody may take it over, and the
     outcome counts only while ``lease`` still matches.
     """
 
@@ -146,6 +148,47 @@ class Linked(Base):
     """The id of the record over there."""
     wrote: Mapped[JsonObject]
     """What the CRM took last, by name: ``phase``, ``consent:<newsletter>``."""
+
+
+class Spent(Base):
+    """How many calls a connector cost on a day over there, counted by all workers."""
+
+    __tablename__ = "spent"
+    plain = frozenset({"connector", "day", "calls", "said_used", "said_most", "said_at"})
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    calls: Mapped[Count]
+    said_used: Mapped[int | None] = mapped_column(Sequence)
+    """What the CRM said of it last: so many are used, by everybody…"""
+    said_most: Mapped[int | None] = mapped_column(Sequence)
+    """…of so many…"""
+    said_at: Mapped[MaybeMoment]
+    """…and when."""
+
+
+class Gathered(Base):
+    """What a contact did, kept for the note about his day (``interactions: daily``)."""
+
+    __tablename__ = "gathered"
+    personal: ClassVar = {
+        "payload": "What you did today, until the companies' systems are told of it in one note.",
+    }
+    plain = frozenset({"connector", "id", "subject", "day", "at"})
+    person: ClassVar = {"subject": "subject", "payload": "mention"}
+    clock = "webhooks"
+    aged_by = "at"
+    __table_args__ = (sa.Index("ix_gathered_day", "connector", "day", "subject"),)
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(Key(), primary_key=True)
+    """Of the fact."""
+    subject: Mapped[str]
+    day: Mapped[date]
+    """On which it became known, over there."""
+    payload: Mapped[dict[str, Any]] = mapped_column(Json)
+    at: Mapped[Moment]
+    """When it became known."""
 
 
 class Pause(Base):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Literal
 
 from regportal.connectors.rules import TAKEN, Outcome
@@ -25,6 +25,11 @@ SPREAD = 0.2  # of a wait, to either side, so that failed messages do not all co
 LONGEST = max(WAITS) * (1 + SPREAD)  # no time of ours is further ahead, unless a clock was wrong
 BREATH = timedelta(minutes=1)  # for a receiver that says "too many" and not until when
 
+LANES = WITHDRAWAL, AWAITED, REST = 0, 1, 2
+"""The most urgent first: withdrawals; what people over there wait for; whatever can wait."""
+NEARLY = 0.8  # of a day's calls are used: what can wait does
+BELIEVED = timedelta(hours=1)  # what a CRM says of its calls: others use them, and give them back
+
 PAUSING = frozenset({Outcome.THROTTLED, Outcome.AUTH, Outcome.GONE})
 CLAIMS = frozenset({"contact.claimed", "contact.claim_ended"})
 ERASURE = "contact.erased"
@@ -41,6 +46,73 @@ class AfterAttempt:
     pauses: bool = False
     until: datetime | None = None
     """When the pause ends; None: when somebody ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How many of a day's calls are used, and until when that holds."""
+
+    used: int
+    most: int
+    until: datetime
+
+    @property
+    def share(self) -> float:
+        """Return which share of them is used."""
+        return self.used / self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which lanes of a connector go out, and for how long no others do."""
+
+    calls: Calls | None = None
+    """What that rests on; None: nobody set how many there may be, and the CRM says nothing."""
+
+    @property
+    def lanes(self) -> tuple[int, ...]:
+        """
+        Return the lanes that go out.
+
+        >>> [Standing(Calls(used, 100, datetime.max)).lanes for used in (79, 80, 100)]
+        [(0, 1, 2), (0, 1), (0,)]
+        """
+        if self.calls is None or self.calls.share < NEARLY:
+            return LANES
+        return (WITHDRAWAL, AWAITED) if self.calls.share < 1 else (WITHDRAWAL,)
+
+    @property
+    def until(self) -> datetime | None:
+        """Return until when a lane is held back; None: none is."""
+        return None if self.calls is None or self.lanes == LANES else self.calls.until
+
+    def __str__(self) -> str:
+        """
+        Say it in a sentence.
+
+        >>> midnight = datetime(2026, 3, 5, tzinfo=UTC)
+        >>> print(Standing(Calls(812, 1000, midnight)))
+        812 of 1000 calls of the day are used: interactions and scores wait until 2026-03-05T00:00Z
+        """
+        if self.calls is None:
+            return "its calls are not limited"
+        says = f"{self.calls.used} of {self.calls.most} calls of the day are used"
+        if self.lanes == LANES:
+            return says
+        waits = "interactions and scores wait" if AWAITED in self.lanes else "only withdrawals go"
+        return f"{says}: {waits} until {self.calls.until:%Y-%m-%dT%H:%MZ}"
+
+
+def day_ends(now: datetime, zone: tzinfo) -> datetime:
+    """
+    Return when the day ends that it is in a zone.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> day_ends(datetime(2026, 3, 4, 23, 30, tzinfo=UTC), ZoneInfo("Europe/Berlin")).isoformat()
+    '2026-03-05T23:00:00+00:00'
+    """
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), zone).astimezone(UTC)
 
 
 def wait(attempts: int, chance: float) -> timedelta | None:

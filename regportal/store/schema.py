@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, get_origin
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 SPAN = re.compile(r"^([1-9][0-9]{0,4})(s|m|h|d|mo)$")
 UNITS = {
@@ -39,6 +40,19 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WORKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
+
+
+def _known_zone(value: str) -> str:
+    """Refuse a zone no clock knows."""
+    try:
+        ZoneInfo(value)
+    except (LookupError, OSError, ValueError):  # KeyError: not found; OSError: a folder of zones
+        raise ValueError(f"{value!r} is not a time zone like Europe/Berlin") from None
+    return value
+
+
+Timezone = Annotated[str, AfterValidator(_known_zone)]
+"""A time zone as clocks know it: Europe/Berlin."""
 
 WORDS = re.compile(r"\^\(([^()]+)\)\$")
 """A pattern that is a list of words…"""

@@ -2,9 +2,9 @@
 
 import pytest
 
-from regportal.cli import syncing
 from regportal.connectors.base import Finding
 from regportal.connectors.desk import Field
+from regportal.outbox import budget
 from tests.connectors.worlds.made import MadeCrm
 
 
@@ -29,7 +29,7 @@ class Sparse(MadeCrm):
 @pytest.fixture
 def crm(monkeypatch):
     crm = Sparse()
-    monkeypatch.setattr(syncing, "connector_for", lambda *_: crm.connector())
+    monkeypatch.setattr(budget, "connector_for", lambda *_, **__: crm.connector())
     return crm
 
 

@@ -76,6 +76,19 @@ class Outbox:
         }
         return self._change("interaction.recorded", f"contact:{key}", payload)
 
+    def day(self, key, email, *titles, opportunities=(), id=None):
+        """Return what is told of a day on which a contact took these."""
+        deeds = [self.did(key, email, title=one).payload["interaction"] for one in titles]
+        payload = {
+            "id": id or str(self._new_id()),
+            "contact": told(key, email),
+            "day": self.now.date().isoformat(),
+            "interactions": deeds,
+            "left_out": 0,
+            "opportunities": list(opportunities),
+        }
+        return self._change("interaction.digest", f"contact:{key}", payload)
+
     def allows(self, key, email, newsletter, state, at=None):
         payload = {
             "contact": told(key, email),

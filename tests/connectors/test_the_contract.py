@@ -138,6 +138,22 @@ def test_what_was_done_is_seen_once_however_often_it_is_told(world, outbox, key)
     assert "price-list" in note
 
 
+def test_a_day_is_one_note_however_often_it_is_told(world, outbox, key):
+    there = world.person(ANN)
+    deal = world.opportunity(there)
+    titles = ["Price list 2026", "Manual", "Price list 2026", STRANGE]
+    change = outbox.day(key, ANN, *titles, opportunities=[deal])
+    assert outcomes(outbox.deliver(change)) == [DONE]
+    same = outbox.day(key, ANN, *titles, opportunities=[deal], id=change.payload["id"])
+    assert set(outcomes(outbox.deliver(outbox.again(change)))) <= {DONE, NOOP}
+    assert set(outcomes(outbox.deliver(same))) <= {DONE, NOOP}
+    (note,) = world.notes(there)
+    assert "2026-03-04: Downloaded Price list 2026, and 2 more" in note
+    assert "Downloaded Price list 2026 (2 times" in note
+    assert "Downloaded Manual" in note
+    assert STRANGE in note
+
+
 def test_of_somebody_never_told_of_the_contact_is_made_first(world, outbox, key):
     assert outcomes(outbox.deliver(outbox.did(key, ANN))) == [DONE]
     (there,) = world.people(ANN)

@@ -12,7 +12,8 @@ from regportal.errors import UnreachableError
 from regportal.inbox import polling
 from regportal.inbox.actions import understand
 from regportal.inbox.models import Notice, NoticeState, Poll
-from regportal.inbox.polling import BREATH, EVERY, LEASE, LONGEST, hint, poll
+from regportal.inbox.polling import BREATH, EVERY, LEASE, LONGEST, SELDOM, hint
+from regportal.outbox.budget import Budget
 from regportal.store.documents import Shelf
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -41,6 +42,10 @@ class Asked:
         start = int(cursor or 0)
         some = self.deals[start : start + limit]
         return some, str(start + len(some))
+
+
+def poll(store, key, crm, budget=None, **how):
+    return polling.poll(store, key, crm, budget or Budget(key), **how)
 
 
 def kept(store):
@@ -177,3 +182,32 @@ def test_what_was_asked_for_is_understood_as_what_is_told(store):
     poll(store, "crm", Asked(2), now=NOON)
     understand(store, Shelf(), pepper="pepper", now=NOON)
     assert [state for _, state in kept(store)] == [NoticeState.DONE] * 2
+
+
+@pytest.mark.parametrize(
+    ("used", "again", "asked"),
+    [(79, EVERY, True), (80, SELDOM, True), (100, timedelta(hours=12), False)],
+)
+def test_with_few_calls_left_it_is_asked_less_often_and_then_no_more(store, used, again, asked):
+    crm, budget = Asked(), Budget("crm", 100)
+    for _ in range(used):
+        budget.meter.count()
+    spent = budget.meter.read()
+    store.write(lambda session: budget.keep(session, spent, now=NOON))
+    assert poll(store, "crm", crm, budget, now=NOON) == NOON + again
+    assert bool(crm.asked) is asked
+    if not asked:
+        assert poll(store, "crm", crm, budget, now=NOON + again) == NOON + again + EVERY
+
+
+def test_what_asking_costs_is_counted(store):
+    budget = Budget("crm", 100)
+
+    class Calling(Asked):
+        def changes(self, cursor, limit):
+            budget.meter.count()
+            return super().changes(cursor, limit)
+
+    poll(store, "crm", Calling(1), budget, now=NOON)
+    with store.read() as session:
+        assert budget.stands(session, now=NOON).calls.used == 2

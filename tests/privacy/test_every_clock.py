@@ -80,6 +80,7 @@ MADE = {
     sa.LargeBinary: lambda: secrets.token_bytes(8),
     sa.String: secrets.token_hex,
     sa.Boolean: bool,
+    sa.Date: BEGAN.date,
     sa.types.TypeEngine: partial(next, itertools.count(1)),
 }
 """What is written into a column of each type."""

@@ -14,6 +14,7 @@ from regportal.connectors.schema import Connector
 from regportal.identity.actions import told
 from regportal.identity.models import Contact
 from regportal.outbox.actions import News, owe_all
+from regportal.outbox.rules import REST
 from regportal.store.documents import Published
 
 
@@ -40,6 +41,7 @@ def score_news(
         },
         occurred_at=datetime.fromtimestamp(at, UTC),
         merges=f"score:{scoring.key}",
+        lane=REST,
     )
 
 

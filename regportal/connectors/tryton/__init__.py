@@ -9,8 +9,10 @@ from regportal.connectors.tryton.api import Api
 from regportal.connectors.tryton.desk import TrytonDesk
 
 
-def connect(document: Document, settings: Settings, secret: Secrets) -> Records:
+def connect(
+    document: Document, settings: Settings, secret: Secrets, *, egress: Egress | None = None
+) -> Records:
     """Return the connector to a Tryton; raise ConfigError where its key cannot be had."""
-    egress = Egress(settings.allow_private_targets)
+    egress = egress or Egress(settings.allow_private_targets)
     base, key = document.url.rstrip("/"), secret(document.secret)
     return Records(document, TrytonDesk(document, Api(base, document.database or "", key, egress)))
