@@ -18,6 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,38 +26,15 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from regportal.config import Settings, load
 from regportal.connectors.egress import Egress
-from regportal.connectors.espocrm.asking import Espo
-from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.records import Records
 from regportal.connectors.schema import Connector
 from regportal.errors import RegportalError
-from tools.hands.base import Hands
-from tools.hands.espocrm import EspoHands, trimmed
-from tools.hands.odoo import OdooHands
+from tools.hands.by_type import HANDS, TRIMS, Secret
 from tools.scenario import BAD, VOCABULARY, FailedError, Walk, whole_second
-from tools.transcripts import Recording, Replaying, Transcript, TranscriptError, Trim
+from tools.transcripts import Recording, Replaying, Transcript, TranscriptError
 
-Secret = Callable[[str], str]
-
-
-def _odoo(document: Connector, secret: Secret, egress: Egress) -> Hands:
-    """Return the hands in an Odoo."""
-    return OdooHands(Odoo(document, egress, secret(document.secret)), document.phase_field)
-
-
-def _espocrm(document: Connector, secret: Secret, egress: Egress) -> Hands:
-    """Return the hands in an EspoCRM: an administrator's where he is named, else an API user's."""
-    word = ":".join(part for part in (document.client, secret(document.secret)) if part)
-    return EspoHands(Espo.at(document.url, egress, word), document.phase_field)
-
-
-HANDS: dict[str, Callable[[Connector, Secret, Egress], Hands]] = {
-    "espocrm": _espocrm,
-    "odoo": _odoo,
-}
-"""By type: another CRM is proven with one line here and its hands in `tools/hands/`."""
-TRIMS: dict[str, Trim] = {"espocrm": trimmed}
-"""By type: what of its answers is worth keeping, where they tell much that nobody asked for."""
+INSTEAD = {"url": "https://crm.example", "database": "database", "client": "client"}
+"""What a transcript has in place of where a CRM is, and as whom it was called."""
 
 
 def connected(document: Connector, settings: Settings, secret: Secret, egress: Egress) -> Records:
@@ -104,73 +82,85 @@ def main() -> int:
 
 def _proved(asked: argparse.Namespace) -> int:
     """Walk as the command line asks; return how it ended."""
-    told = yaml.safe_load(asked.document.read_text())
-    document = Connector(**{"key": "crm", **told})
+    document = Connector(**{"key": "crm", **yaml.safe_load(asked.document.read_text())})
     more = {"secret": asked.hands or document.secret, "client": asked.hands_client}
     hands = document.model_copy(update={name: one for name, one in more.items() if one})
     settings = load(allow_private_targets=asked.private, _env_file=None)
-    instead = {"url": "https://crm.example", "database": "database", "client": "client"}
-    kept = {name: told[name] for name in told if name != "key"}
-    kept |= {name: word for name, word in instead.items() if told.get(name)}
     now, tag = whole_second(datetime.now(UTC)), secrets.token_hex(3)
-    about = {
-        "crm": document.type,
+    about = _about(document, hands) | {
         "proven": now.date().isoformat(),
         "tag": tag,
         "now": now.isoformat(),
         "stopped": bool(asked.stop and asked.start),
-        "document": {"key": "crm", **kept, "secret": "env:KEY"},
-        "hands": {"key": "crm", **kept, "secret": "env:HANDS" if asked.hands else "env:KEY"},
     }
-    hidden = {
-        settings.secret(hands.secret): "env:HANDS",
-        settings.secret(document.secret): "env:KEY",
-        document.url.rstrip("/"): instead["url"],
-    }
-    hidden |= {
-        str(getattr(one, name)): instead[name]
-        for one in (hands, document)
-        for name in ("database", "client")
-        if getattr(one, name)
-    }
-    transcript = Transcript(about, hidden)
-
-    def egress() -> Egress:
-        trim = TRIMS.get(document.type, lambda _, said: said)
-        return Recording(transcript, document.url, settings.allow_private_targets, trim)
-
+    transcript = Transcript(about, _hidden(document, hands, settings.secret))
     if asked.provision:
-        by_hand = connected(
-            hands, settings, settings.secret, Egress(settings.allow_private_targets)
-        )
-        by_hand.provision(VOCABULARY, dry_run=False)
+        egress = Egress(settings.allow_private_targets)
+        connected(hands, settings, settings.secret, egress).provision(VOCABULARY, dry_run=False)
+    trim = TRIMS.get(document.type, lambda _, said: said)
+    egress = Recording(transcript, document.url, settings.allow_private_targets, trim)
     walk = Walk(
         document,
-        connected(document, settings, settings.secret, egress()),
-        HANDS[document.type](hands, settings.secret, egress()),
+        connected(document, settings, settings.secret, egress),
+        HANDS[document.type](hands, settings.secret, egress),
         tag,
         now,
         asked.stop and _running(asked.stop),
         asked.start and _running(asked.start),
     )
+    amiss = _walked(walk) or _kept(transcript, asked.record)
+    if amiss:
+        print(f"FAILED {amiss}", flush=True)
+        return 1
+    print(f"proven: {document.type}, {len(transcript.calls)} calls")
+    return 0
+
+
+def _about(document: Connector, hands: Connector) -> dict[str, Any]:
+    """Return what a transcript says of the connector and the hands: nothing of where they are."""
+    told = document.model_dump(mode="json", exclude_unset=True)
+    kept = told | {name: word for name, word in INSTEAD.items() if told.get(name)}
+    by_hand = "env:HANDS" if hands.secret != document.secret else "env:KEY"
+    return {
+        "crm": document.type,
+        "document": kept | {"secret": "env:KEY"},
+        "hands": kept | {"secret": by_hand},
+    }
+
+
+def _hidden(document: Connector, hands: Connector, secret: Secret) -> dict[str, str]:
+    """Return what a transcript may never have → what it has instead."""
+    hidden = {secret(hands.secret): "env:HANDS", secret(document.secret): "env:KEY"}
+    hidden[document.url.rstrip("/")] = INSTEAD["url"]
+    return hidden | {
+        str(getattr(one, name)): INSTEAD[name]
+        for one in (hands, document)
+        for name in ("database", "client")
+        if getattr(one, name)
+    }
+
+
+def _walked(walk: Walk) -> str:
+    """Walk and say each step as it was seen; return what failed, or nothing."""
     name = "begin"
     try:
         for name, seen in walk.steps():
             print(f"ok    {name}: {seen}", flush=True)
     except (FailedError, RegportalError) as error:
-        print(f"FAILED after {name}: {error}", flush=True)
-        return 1
+        return f"after {name}: {error}"
+    return ""
+
+
+def _kept(transcript: Transcript, path: Path | None) -> str:
+    """Write a transcript down where that is asked; return what is wrong with it, or nothing."""
     if transcript.tells(BAD):
-        print("FAILED: a phase that the field does not have was sent")
-        return 1
-    print(f"proven: {document.type}, {len(transcript.calls)} calls")
-    if asked.record:
-        try:
-            transcript.write(asked.record)
-        except TranscriptError as error:
-            print(f"FAILED to record: {error}")
-            return 1
-    return 0
+        return "for a phase that the field does not have was sent"
+    try:
+        if path is not None:
+            transcript.write(path)
+    except TranscriptError as error:
+        return f"to record: {error}"
+    return ""
 
 
 def _running(command: str) -> Callable[[], None]:

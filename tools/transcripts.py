@@ -20,7 +20,8 @@ KEPT = frozenset(
 DROPPED = frozenset({"debug", "traceback", "ipAddress"})
 """Keys of an answer under which a CRM tells of its own files, and from where it was called."""
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-MADE_UP = re.compile(r"(?:.*@(?:[\w-]+\.)*example)")
+MADE_UP = re.compile(r".*@(?:[\w-]+\.)*example(?:\.(?:com|net|org))?")
+"""Addresses of domains that are nobody's (RFC 2606)."""
 Call = dict[str, Any]
 Trim = Callable[[str, Any], Any]
 """Returns of an answer, by the path of its call, what is worth keeping."""

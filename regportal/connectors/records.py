@@ -21,7 +21,7 @@ from regportal.connectors.base import (
     Vocabulary,
 )
 from regportal.connectors.contacts import Contacts
-from regportal.connectors.desk import Activity, Allowing, Desk, NotTakenError, Written
+from regportal.connectors.desk import Activity, Allowing, Desk, Written
 from regportal.connectors.judging import (
     Guard,
     Subscription,
@@ -42,9 +42,9 @@ from regportal.connectors.orders import (
 )
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.sparing import Told, spared, tried
 from regportal.connectors.tasks import Task, task_of
 from regportal.connectors.wanted import compared, phase_field, planned, score_field
-from regportal.errors import UnreachableError
 
 UNKNOWN = Subscription(None)
 
@@ -89,22 +89,19 @@ class Records:
 
     def _done(self, tasks: Sequence[Task[Any]]) -> Sequence[Result]:
         """Do tasks of one kind."""
-        try:
-            return [*self._handlers[type(tasks[0].order)](tasks)]
-        except NotTakenError as error:
-            return [
-                task.result(error.outcome, str(error), retry_at=error.retry_at) for task in tasks
-            ]
-        except UnreachableError as error:
-            return [task.result(Outcome.RETRY, str(error)) for task in tasks]
+        return tried(tasks, self._handlers[type(tasks[0].order)])
 
-    def _know(self, tasks: Sequence[Task[Known]]) -> Iterator[Result]:
+    def _know(self, tasks: Sequence[Task[Known]]) -> Iterable[Result]:
         """Let contacts be there, each field by its policy."""
         told = {
             task.change.id: {name: value.value for name, value in task.order.fields.items()}
             for task in tasks
         }
-        fields = sorted({name for values in told.values() for name in values})
+        return spared(self._desk, tasks, told, self._known)
+
+    def _known(self, tasks: Sequence[Task[Known]], told: Told) -> Iterator[Result]:
+        """Let contacts be there with what is told of them."""
+        fields = sorted({name for task in tasks for name in told[task.change.id]})
         contacts = Contacts(self._desk, tasks, fields, told)
         yield from contacts.results
         changes = []
@@ -118,21 +115,30 @@ class Records:
                 yield task.result(Outcome.NOOP, link=Link(record.id))
         yield from self._update("contact", changes)
 
-    def _score(self, tasks: Sequence[Task[Scored]]) -> Iterator[Result]:
+    def _score(self, tasks: Sequence[Task[Scored]]) -> Iterable[Result]:
         """Let scores of contacts be what they are."""
-        names = {
-            task.change.id: score_field(self._document, self._desk, task.order.score)
+        told = {
+            task.change.id: {
+                score_field(self._document, self._desk, task.order.score): task.order.value
+            }
             for task in tasks
         }
-        contacts = Contacts(self._desk, tasks, sorted(set(names.values())))
+        return spared(self._desk, tasks, told, self._scored)
+
+    def _scored(self, tasks: Sequence[Task[Scored]], told: Told) -> Iterator[Result]:
+        """Let contacts have the scores that are told of them; one without a field is refused."""
+        some = [task for task in tasks if told[task.change.id]]
+        yield from (task.result(Outcome.REJECTED) for task in tasks if task not in some)
+        names = sorted({name for task in some for name in told[task.change.id]})
+        contacts = Contacts(self._desk, some, names)
         yield from contacts.results
         changes = []
         for task, record in contacts.there:
-            name = names[task.change.id]
-            if record.values.get(name) == task.order.value:
+            values = told[task.change.id]
+            if all(record.values.get(name) == value for name, value in values.items()):
                 yield task.result(Outcome.NOOP, link=Link(record.id))
             else:
-                changes.append((task, record, {name: task.order.value}, Link(record.id)))
+                changes.append((task, record, values, Link(record.id)))
         yield from self._update("contact", changes)
 
     def _log(self, tasks: Sequence[Task[Did] | Task[Day]]) -> Iterator[Result]:
@@ -186,7 +192,6 @@ class Records:
         phase, since, reason = (
             phase_field(self._document, self._desk, name) for name in ("phase", "since", "reason")
         )
-        options = self._options(phase)
         asked = [task.order.opportunity for task in tasks]
         there = self._desk.read("opportunity", asked, [phase])
         changes = []
@@ -199,10 +204,7 @@ class Records:
             now, ours = record.values.get(phase), task.link.wrote.get("phase")
             guard = phase_guard(now, ours, order.phase, is_closed=record.is_closed)
             link = Link(record.id, {"phase": order.phase})
-            if guard is Guard.WRITE and options is not None and order.phase not in options:
-                says = f"the field {phase} has no option {order.phase!r}"
-                yield task.result(Outcome.REJECTED, says)
-            elif guard is Guard.WRITE:
+            if guard is Guard.WRITE:
                 values = {phase: order.phase, since: order.since, reason: order.reason}
                 changes.append((task, record, values, link))
             elif guard is Guard.LEAVE:
@@ -210,7 +212,13 @@ class Records:
             else:
                 says = f"somebody set {phase} to {now!r}, which we had left at {ours!r}"
                 yield task.result(Outcome.CONFLICT, says, current=str(now))
-        yield from self._update("opportunity", changes)
+        options = self._options(phase) if changes else None
+        fit = [one for one in changes if options is None or one[0].order.phase in options]
+        for task, *_ in changes:
+            if options is not None and task.order.phase not in options:
+                says = f"the field {phase} has no option {task.order.phase!r}"
+                yield task.result(Outcome.REJECTED, says)
+        yield from self._update("opportunity", fit)
 
     def _options(self, phase: str) -> Sequence[str] | None:
         """Return which phases the CRM's field may hold; None where it is not for it to say."""

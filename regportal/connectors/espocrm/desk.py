@@ -18,7 +18,7 @@ from regportal.connectors.base import (
 from regportal.connectors.desk import Activity, Allowing, Field, FieldPlan, NotTakenError, Written
 from regportal.connectors.egress import Egress
 from regportal.connectors.espocrm import hooks, making
-from regportal.connectors.espocrm.asking import Espo, one_by_one, spelled, written
+from regportal.connectors.espocrm.asking import Espo, spelled, written
 from regportal.connectors.espocrm.deals import Deals
 from regportal.connectors.espocrm.lists import Lists
 from regportal.connectors.espocrm.news import News
@@ -27,6 +27,7 @@ from regportal.connectors.espocrm.stream import Stream
 from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.singly import one_by_one
 from regportal.errors import UnreachableError
 
 BATCH = 20

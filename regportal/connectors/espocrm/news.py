@@ -12,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 from regportal.connectors.base import Notice
 from regportal.connectors.espocrm.asking import MOMENT, Espo, Row, Where, some
-from regportal.connectors.espocrm.deals import TOLD, Deals, moment, notice
+from regportal.connectors.espocrm.deals import TOLD, Deals, moment
 from regportal.connectors.espocrm.lists import AGAIN, Lists
 from regportal.connectors.espocrm.people import KEY
 from regportal.connectors.espocrm.stream import Stream
+from regportal.connectors.telling import notice
 
 OVERLAP = timedelta(minutes=2)
 """What is asked for again at least, for changes that were committed late."""

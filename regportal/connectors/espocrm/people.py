@@ -1,6 +1,5 @@
 """Contacts, their accounts, and the leads of claims."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,15 +11,12 @@ from regportal.connectors.espocrm.judging import DuplicateError
 from regportal.connectors.judging import EMPTY
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome, in_full
+from regportal.connectors.wording import last_name
 
 KEY = spelled("regportal_id")
 COMPANY = "company"
 """Led to the account of a contact; EspoCRM itself has no field of this name."""
 ACCOUNT = "accountName"
-BAD = re.compile(r"[<>=\x00-\x1f]+")
-"""What EspoCRM lets no name contain."""
-LONGEST_NAME = 100
-UNNAMED = "(not yet known)"
 NEW = "New"
 """The status of a lead that nobody has worked on."""
 GONE = Written(None, Outcome.NOOP)
@@ -41,17 +37,6 @@ def selected(fields: Sequence[str]) -> list[str]:
 def contact(row: Row) -> Record:
     """Return a contact, with its company under our name."""
     return Record(row["id"], {**row, COMPANY: row.get(ACCOUNT)})
-
-
-def last_name(email: str) -> str:
-    """
-    Return what a contact is called of whom only the address is known; EspoCRM asks for a name.
-
-    >>> last_name("ann.smith@acme.example"), last_name("=@acme.example")
-    ('ann.smith', '(not yet known)')
-    """
-    local = BAD.sub(" ", email.partition("@")[0]).strip()
-    return local[:LONGEST_NAME] or UNNAMED
 
 
 class People:

@@ -60,9 +60,7 @@ def odoo_at(receiver, settings):
     ],
 )
 def test_an_answer_is_judged_by_the_name_of_its_exception(odoo_at, status, said, outcome):
-    (result,) = Outbox(odoo_at("19.0", (status, said))).deliver(
-        Outbox(None).knows(KEY, ANN, x_size=ANN)
-    )
+    (result,) = Outbox(odoo_at("19.0", (status, said))).deliver(Outbox(None).knows(KEY, ANN))
     assert result.outcome is outcome
     assert not {ANN, "/opt/odoo", "debug"} & {*result.says.split()}
     assert "ann" not in result.says

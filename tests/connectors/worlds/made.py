@@ -14,6 +14,10 @@ from regportal.connectors.schema import Connector
 from regportal.errors import UnreachableError
 
 PHASES = ("unaware", "interest", "comparison", "decision", "purchase", "stalled")
+FIELDS = {
+    "contact": ("email", "country", "phone", "regportal_id", "regportal_fit"),
+    "opportunity": ("buying_phase", "buying_phase_since", "buying_phase_reason"),
+}
 TROUBLE = {
     "auth": lambda: NotTakenError(Outcome.AUTH, "we are not let in"),
     "throttled": lambda: NotTakenError(Outcome.THROTTLED, "too many calls"),
@@ -32,7 +36,7 @@ class MadeCrm:
         self.contacts, self.deals, self.leads = {}, {}, {}
         self.logged = {}
         self.lists = defaultdict(dict)
-        self.options = PHASES
+        self.options, self.asked_for_fields = PHASES, 0
         self._number = itertools.count(1)
         self._trouble, self._lost, self._meanwhile, self._calls = [], 0, None, 0
 
@@ -105,19 +109,16 @@ class MadeCrm:
 
     def fields(self, kind):
         self._called()
-        names = {
-            "contact": ("email", "country", "phone", "regportal_id", "regportal_fit"),
-            "opportunity": ("buying_phase", "buying_phase_since", "buying_phase_reason"),
-        }[kind]
+        self.asked_for_fields += 1
         options = {"buying_phase": self.options}
-        return {name: Field(name, is_writable=True, options=options.get(name)) for name in names}
+        return {n: Field(n, is_writable=True, options=options.get(n)) for n in FIELDS[kind]}
 
     def make(self, fields):
         return [Finding(one.name, fine=True, says="made") for one in fields]
 
     def find(self, whose, fields):
         self._called()
-        del fields
+        self._refuse_strange(fields)
         return [
             self._records(
                 self.contacts,
@@ -129,7 +130,7 @@ class MadeCrm:
 
     def read(self, kind, ids, fields):
         self._called()
-        del fields
+        self._refuse_strange(fields, kind)
         there = self.contacts if kind == "contact" else self.deals
         found = {one.id: one for one in self._records(there, [id for id in ids if id in there])}
         if self._meanwhile is not None:
@@ -250,6 +251,11 @@ class MadeCrm:
             return Written(None, Outcome.REJECTED, "a value is refused")
         self._set(there[record.id], values)
         return Written(record.id)
+
+    def _refuse_strange(self, fields, kind="contact"):
+        """Refuse to be asked for fields that are not there, as many CRMs do: all of the call."""
+        if not {*fields} <= {*FIELDS[kind]}:
+            raise NotTakenError(Outcome.REJECTED, "there is no such field")
 
     def _called(self):
         self._calls += 1
