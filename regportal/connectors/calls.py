@@ -105,16 +105,17 @@ class Calls:
         *,
         query: Mapping[str, Any] | None = None,
         told: Any = None,
+        body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """
         Return the whole answer of a CRM; raise as :meth:`ask` does.
 
-        A call that is answered 401 is made once more, where there is something to renew: it was
-        not done.
+        A ``body`` that is no JSON needs its type among the headers. A call that is answered 401 is
+        made once more, where there is something to renew: it was not done.
         """
         url = f"{self.base}{path}" + (f"?{urlencode(query)}" if query else "")
-        body = b"" if told is None else write_json(told).encode()
+        body = body if told is None else write_json(told).encode()
         with_body = JSON if told is not None else {"Accept": JSON["Accept"]}
 
         def asked() -> Answer:

@@ -48,6 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: Line
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two packets; the second would wait 40 ms
 
     def _hand_on(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
