@@ -90,6 +90,7 @@ lock: $(BIN)/uv ## choose versions anew: requirements/*.txt (LOCKFLAGS=--upgrade
 	$(LOCK) pyproject.toml --output-file requirements/run.txt
 	$(LOCK) pyproject.toml --all-extras requirements/test.in --constraints requirements/run.txt --output-file requirements/test.txt
 	$(LOCK) requirements/build.in --constraints requirements/test.txt --output-file requirements/build.txt
+	$(LOCK) requirements/dataverse.in --constraints requirements/test.txt --output-file requirements/dataverse.txt
 	$(MAKE) $(NODE)
 	$(NPM) install --package-lock-only --ignore-scripts --loglevel=error
 
