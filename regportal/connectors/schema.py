@@ -31,6 +31,7 @@ class Connector(Document):
     phase_field: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")] = "buying_phase"
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z.-]{1,20}$")] | None = None
     client: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    token_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
     database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")] | None = None
     scores: dict[Key, FieldName] = Field(default_factory=dict)
     newsletters: dict[Key, Annotated[str, Field(min_length=1, max_length=200)]] = Field(

@@ -27,10 +27,12 @@ USES: Mapping[str, Uses] = {
     "suitecrm": Uses(frozenset({"client"}), RECORDS),
     "salesforce": Uses(frozenset({"client"}), RECORDS | {"version", "inbound_secret"}),
     "hubspot": Uses(may=RECORDS | {"version", "inbound_secret"}),
-    "dynamics": Uses(frozenset({"client"}), RECORDS | {"version", "inbound_secret"}),
+    "dynamics": Uses(frozenset({"client", "token_url"}), RECORDS | {"version", "inbound_secret"}),
 }
 """By type; connectors of others say themselves what they need."""
-SOME = RECORDS | {"version", "client", "database", "inbound_secret", "admin_secret"}
+SOME = RECORDS | {
+    *("version", "client", "token_url", "database", "inbound_secret", "admin_secret"),
+}
 """Settings that not every type has a use for."""
 
 

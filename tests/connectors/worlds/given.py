@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from tests.connectors.between import between
 from tests.connectors.tryton import server as tryton
+from tests.connectors.worlds.dynamics import dynamics
 from tests.connectors.worlds.made import MadeCrm
 from tests.connectors.worlds.real import real_worlds
 from tests.connectors.worlds.tryton import TrytonWorld
@@ -18,6 +19,7 @@ REAL = real_worlds()  # now: a test sees no settings of the developer
 TRYTON = pytest.mark.xdist_group("tryton")  # one worker has the servers
 WORLDS = [
     "made",
+    "dynamics made",
     pytest.param("tryton on sqlite", marks=TRYTON),
     pytest.param("tryton on postgresql", marks=TRYTON),
     *REAL,
@@ -78,6 +80,13 @@ def tryton_on_sqlite(tryton_sqlite, tmp_path):
 def tryton_on_postgresql(tryton_postgresql, tmp_path):
     """Acme's Tryton on PostgreSQL."""
     with _world(*tryton_postgresql, tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def dynamics_made():
+    """A made Dynamics."""
+    with dynamics() as world:
         yield world
 
 

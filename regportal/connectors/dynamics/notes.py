@@ -1,0 +1,82 @@
+"""
+What contacts did, as notes in the timelines of contacts and of their opportunities.
+
+A note's id follows from what was done and beside whom it stands: told again, it is there already.
+A mark at its end says whose deed it is, so that all can be taken back.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from regportal.connectors.calls import FINE
+from regportal.connectors.desk import Activity, Written
+from regportal.connectors.dynamics.batches import Op
+from regportal.connectors.dynamics.dataverse import CREATE, Dataverse, guids, query, text
+from regportal.connectors.dynamics.judging import THERE, RefusedError, judged
+from regportal.connectors.egress import Answer
+from regportal.connectors.rules import TAKEN, Outcome
+
+AGAIN = frozenset({Outcome.RETRY, Outcome.THROTTLED, Outcome.AUTH})
+"""What is said of a note beside an opportunity and means that the activity is told again."""
+PLACES = {"contact": "contacts", "opportunity": "opportunities"}
+
+
+def mark(contact: str) -> str:
+    """
+    Return how a note of ours ends; no bracket is in it, which a search would take for a wildcard.
+
+    >>> mark("6b03")
+    'regportal:6b03'
+    """
+    return f"regportal:{contact}"
+
+
+class Notes:
+    """The notes of one environment."""
+
+    def __init__(self, dataverse: Dataverse) -> None:
+        """Take where to ask."""
+        self._dataverse = dataverse
+
+    def log(self, activities: Sequence[Activity]) -> list[Written]:
+        """Write each activity beside its contact and his opportunities."""
+        notes = [(place, op) for place, one in enumerate(activities) for op in _notes(one)]
+        answers = self._dataverse.all([op for _, op in notes])
+        results: dict[int, Written] = {}
+        for (place, _), answer in zip(notes, answers, strict=True):
+            one = _became(answer, activities[place])
+            if place not in results or (one.outcome in AGAIN and results[place].outcome in TAKEN):
+                results[place] = one
+        return [results[place] for place in range(len(activities))]
+
+    def forget(self, contacts: Sequence[str]) -> None:
+        """Delete what we wrote of contacts, wherever it stands."""
+        holds = [f"contains(notetext,{text(mark(one))})" for one in contacts]
+        rows = self._dataverse.rows([query("annotations", ["annotationid"], one) for one in holds])
+        ids = dict.fromkeys(row["annotationid"] for some in rows for row in some)
+        for answer in self._dataverse.all([Op("DELETE", f"annotations({id})") for id in ids]):
+            error = None if answer.status in FINE else judged(answer)
+            if error is not None and error.outcome is not Outcome.LATER:  # later: it is gone
+                raise error
+
+
+def _notes(one: Activity) -> Iterator[Op]:
+    """Yield the notes of an activity: the first is the contact's."""
+    deals = guids(one.opportunities)
+    for kind, id in (("contact", one.contact), *(("opportunity", deal) for deal in deals)):
+        told = {
+            "subject": one.subject,
+            "notetext": f"{one.body}\n\n{mark(one.contact)}",
+            f"objectid_{kind}@odata.bind": f"/{PLACES[kind]}({id})",
+        }
+        yield Op("PATCH", f"annotations({uuid.uuid5(one.id, id)})", told, CREATE)
+
+
+def _became(answer: Answer, activity: Activity) -> Written:
+    """Return what became of one note."""
+    if answer.status in FINE:
+        return Written(str(activity.id))
+    error = judged(answer)
+    if isinstance(error, RefusedError) and error.code == THERE:
+        return Written(str(activity.id), Outcome.NOOP)
+    return Written.refused(error)
