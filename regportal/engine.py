@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from regportal.errors import RegportalError
 
@@ -55,6 +57,13 @@ RINGS = 0.05
 meanwhile is told together."""
 CHANNEL = "regportal"
 """On PostgreSQL, where processes hear from each other which task has something to do."""
+ALIVE = (0x7270, 1)
+"""The lock that all workers on PostgreSQL share while they live: it goes with their connection."""
+LIVING = sa.text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+    " AND classid = :room AND objid = :lock"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 logger = logging.getLogger("regportal.engine")
 
@@ -82,6 +91,15 @@ def said(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"
+
+
+def living(session: Session) -> int | None:
+    """Return how many workers live on this PostgreSQL; None on SQLite: only a process knows."""
+    if session.get_bind().dialect.name == "sqlite":
+        return None
+    asked = dict(zip(("room", "lock"), ALIVE, strict=True))
+    count: int = session.execute(LIVING, asked).scalar_one()
+    return count
 
 
 class Engine:
@@ -223,7 +241,8 @@ class _Loop(threading.Thread):
             self._changed.notify()
 
     def run(self) -> None:
-        """Run the task whenever it is due, until the end."""
+        """Run the task whenever it is due, until the end; its lines in the log name it."""
+        bind_contextvars(task=self.name)
         failures = 0
         while self._is_due():
             try:
@@ -340,6 +359,7 @@ class _Bell:
     def _listen(self, connection: Connection, durable: "_Durable") -> None:
         """Wake what is rung for; first everything, for nobody heard what was rung before."""
         connection.execute("SELECT pg_advisory_lock(hashtext(%s))", (durable.executor,))
+        connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", ALIVE)
         connection.execute(f"LISTEN {CHANNEL}")
         self._engine.wake_all()
         looked = time.monotonic()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask, Response, make_response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from regportal.app import pages, problems, reports, scripts
+from regportal.app import health, pages, problems, reports, scripts
 from regportal.app.document import described
 from regportal.app.front import Front
+from regportal.app.metrics import Requests
 from regportal.buying import phases
 from regportal.buying import views as buying
 from regportal.buying.alerts import views as alerts
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_api(api)
     for blueprint in (
         bp,
+        health.bp,
         reports.bp,
         views.bp,
         including.bp,
@@ -100,7 +102,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     look.use(app.jinja_env)
     pages.use(app)
     problems.use(app)
-    wsgi: WSGIApplication = _Below(Front(app, app.wsgi_app), settings.path)
+    requests = app.extensions["regportal.requests"] = Requests()
+    wsgi: WSGIApplication = requests.counting(_Below(Front(app, app.wsgi_app), settings.path))
     if settings.proxy_hops:
         hops = settings.proxy_hops
         wsgi = ProxyFix(wsgi, x_for=hops, x_proto=hops, x_host=hops)
@@ -147,11 +150,3 @@ def theme() -> Response:
 def no_icon() -> Response:
     """Answer browsers that ask for an icon by themselves: there is none."""
     return make_response("", 204)
-
-
-@bp.get("/healthz")
-def healthy() -> Response:
-    """Say that this process answers."""
-    response = make_response("ok\n")
-    response.content_type = "text/plain; charset=utf-8"
-    return response

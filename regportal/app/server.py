@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from structlog.contextvars import bind_contextvars, clear_contextvars
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
@@ -193,14 +194,16 @@ def logged(app: "WSGIApplication") -> "WSGIApplication":
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         began = time.perf_counter()
         environ[REQUEST_ID] = request_id = str(uuid7())
+        clear_contextvars()
+        bind_contextvars(request=request_id)
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         whole = environ.get("SCRIPT_NAME", "") + path
 
         def started(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[..., Any]:
             if logger.isEnabledFor(logging.INFO):
                 took = (time.perf_counter() - began) * 1000
-                says = "%s %s %s %.1f ms, request %s"
-                logger.info(says, method, redacted(whole), status[:3], took, request_id)
+                told = {"method": method, "path": redacted(whole), "status": int(status[:3])}
+                logger.info("answered", extra=told | {"ms": round(took, 1)})
             return start_response(status, headers, *rest)
 
         return app(environ, started)

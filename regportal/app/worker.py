@@ -29,6 +29,7 @@ from regportal.outbox.budget import Budget
 from regportal.outbox.days import tell_days
 from regportal.outbox.drain import take_back
 from regportal.outbox.leases import LEASE
+from regportal.outbox.models import MAIL
 from regportal.privacy import letters as privacy_letters
 from regportal.privacy.capping import cap
 from regportal.privacy.clocks import tidy
@@ -47,8 +48,6 @@ together, and is understood well within the second."""
 NIGHTLY = "17 3 * * *"
 HOURLY = "47 * * * *"
 TEN_MINUTES = "*/10 * * * *"
-MAIL = "mail"
-"""What the outbox calls the one who sends letters; connectors are called by their keys."""
 
 
 class Worker:
@@ -105,6 +104,10 @@ class Worker:
         """Let go of every CRM, in the middle of a sentence if need be."""
         for line in [line for both in list(self._lines.values()) for line in both]:
             line.close()
+
+    def is_running(self) -> bool:
+        """Return whether it began, and was not told to stop."""
+        return self._engine.is_running()
 
     def wake(self, name: str) -> None:
         """Let a task run at once."""

@@ -15,9 +15,8 @@ from regportal.cli.reading import AS_JSON
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.errors import ConfigError
-from regportal.outbox.models import Message, MessageState, Pause
+from regportal.outbox.models import MAIL, Message, MessageState, Pause
 
-MAIL = "mail"  # what the outbox calls the one who sends letters
 MOST_LINES = 100
 
 CONNECTOR = click.option("--connector", metavar="KEY", help="Only what this connector is told.")

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.app.vitals import Vitals, seconds_since, vitals
 from regportal.buying.glossary import vocabulary_of
 from regportal.config import Settings
 from regportal.connectors.base import Vocabulary, secrets_of
@@ -34,6 +35,8 @@ DRIFT = timedelta(seconds=5)
 """How far our clock may be from the database's."""
 LATE = timedelta(days=2)
 """How long ago the nightly job may have run."""
+OVERDUE = 300
+"""Seconds after which what is due should have been told, however much there was."""
 NOTHING = "0" * 64
 
 
@@ -56,15 +59,17 @@ def checks(settings: Settings, *, now: datetime) -> Iterator[Check]:
     yield _looked("mail", lambda: _mail(settings.mail_url.get_secret_value()))
     engine = make_engine(settings.database_url.get_secret_value())
     try:
-        found = _looked("database", lambda: _database(engine))
-        yield found
-        if found.fine:
+        reached = _looked("database", lambda: _database(engine))
+        yield reached
+        if reached.fine:
             yield _looked("clock", lambda: _clock(engine, now))
             with sa.orm.Session(engine) as session:
                 published = Shelf().published(session)
                 retention = _retention(session, now)
+                found = vitals(session, published, now=now)
             yield _documents(published)
             yield retention
+            yield from _delivery(found, now)
             with closing(Store(engine)) as store:
                 for connector in published.all(Connector):
                     yield from _connector(connector, vocabulary_of(published), settings, store, now)
@@ -171,6 +176,24 @@ def _retention(session: Session, now: datetime) -> Check:
     rows = sum(last.did.values())
     says = f"last done {last.at:%Y-%m-%dT%H:%M:%SZ}: {rows} rows were too old"
     return Check("retention", fine=now - last.at < LATE, says=says)
+
+
+def _delivery(found: Vitals, now: datetime) -> Iterator[Check]:
+    """Look whether somebody works where there is work, and whether what is owed gets through."""
+    if found.workers is not None:
+        says = f"{found.workers} work" if found.workers else "nobody works: run `regportal worker`"
+        is_missed = any(one.number for one in found.work.values())
+        yield Check("workers", fine=found.workers > 0 or not is_missed, says=says)
+    for key, owed in found.owed.items():
+        late = seconds_since(owed.due, now)
+        wrong = [
+            f"is paused ({owed.paused})" if owed.paused else "",
+            f"{owed.parked} are parked: `regportal outbox list`" if owed.parked else "",
+            f"the first is {late:.0f} s late" if late > OVERDUE and not owed.paused else "",
+            f"cannot be asked ({owed.poll_trouble})" if owed.poll_trouble else "",
+        ]
+        says = "; ".join([f"{owed.waiting.number} wait", *filter(None, wrong)])
+        yield Check(f"owed to {key}", fine=not any(wrong), says=says)
 
 
 def _connector(

@@ -57,6 +57,8 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:  # noq
         try:
             _require_current(store.engine)
             worker = Worker(app)
+            if with_worker:
+                app.extensions["regportal.works"] = worker.is_running
             settle_down()
             server = Server(app, here, settings, store.gathering)
             on_signals(server.stop)

@@ -41,6 +41,8 @@ from regportal.tracking.actions import attribute, disown, log, met, seen_of_clai
 from regportal.tracking.models import Attributed, EntryKind
 
 AT_ONCE = 50  # claims a round; the rest comes right after
+UNSETTLED = sa.and_(Claim.settled_at.is_(None), Claim.state == ClaimState.CONFIRMED)
+"""Claims that were confirmed, and of which nobody has worked out what it means."""
 
 
 def settle(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> datetime | None:
@@ -54,10 +56,7 @@ def settle(store: Store, shelf: Shelf, *, pepper: str, now: datetime) -> datetim
         if published.find(Site, "site") is None:
             return None
         waiting = session.scalars(
-            sa.select(Claim.id)
-            .where(Claim.settled_at.is_(None), Claim.state == ClaimState.CONFIRMED)
-            .order_by(Claim.decided_at)
-            .limit(AT_ONCE)
+            sa.select(Claim.id).where(UNSETTLED).order_by(Claim.decided_at).limit(AT_ONCE)
         ).all()
     for claim_id in waiting:
         store.write(

@@ -31,6 +31,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "opportunities": "read in which phase an opportunity is or was, and why",
         "backtest": "try a draft of rules on the history, and read what came of it",
         "override": "say over the rules in which phase an opportunity is",
+        "metrics": "read how the installation is doing",
     }
 )
 """What a key may be for."""

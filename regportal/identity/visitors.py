@@ -25,6 +25,7 @@ from regportal.identity.people import own_contacts
 from regportal.identity.rules import Standing, holds_proof, is_alive, is_good
 from regportal.identity.tokens import hash_of
 from regportal.outbox.actions import News, put
+from regportal.outbox.models import MAIL
 from regportal.store.among import among
 from regportal.store.facts import add, add_once, table_of, watch
 from regportal.store.ids import uuid7
@@ -344,4 +345,4 @@ def _alarm(session: Session, visitor: Visitor, *, now: datetime) -> None:
             payload={"claim": str(visitor.claim_id)},
             occurred_at=now,
         )
-        put(session, "mail", news, now=now)
+        put(session, MAIL, news, now=now)

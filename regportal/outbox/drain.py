@@ -61,14 +61,17 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
     def turn(session: Session, done: Sequence[Done], spent: Reading) -> Batch:
         """Write down what became of batches and what they cost, and take the next one."""
         now = clock()
+        counted = list[Result]()
         for batch, results in done:
             settled = results if going() else _cut_off(results, now)
             leases.settle(session, batch, settled, now=now)
+            counted += settled
         following = (
             leases.take(session, spent, now=now) if going() else replace(NOTHING, again_at=now)
         )
         if budget is not None:
             budget.keep(session, spent, now=now)
+        leases.count(session, counted)
         return following
 
     def turned(done: Sequence[Done]) -> Batch:

@@ -3,8 +3,8 @@
 import logging
 import random
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -113,6 +113,10 @@ SET_PAUSE = sa.text(
     "ON CONFLICT (connector) DO UPDATE SET until = excluded.until, because = excluded.because"
 ).bindparams(sa.bindparam("until", type_=UtcMoment()))
 """Both databases read it; two workers that are thrown out at once do not collide."""
+COUNT = sa.text(
+    "INSERT INTO outcome_count (connector, outcome, number) VALUES (:connector, :outcome, :number) "
+    "ON CONFLICT (connector, outcome) DO UPDATE SET number = outcome_count.number + excluded.number"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,20 @@ class Leases:
             self._give_back(session, batch, ids, decided)
         for decided in {one.until: one for one in refused if one.pauses}.values():
             self._pause(session, decided, now=now)
+
+    def count(self, session: Session, results: Iterable[Result]) -> None:
+        """
+        Count what became of attempts, last of all: until the commit other workers wait for it.
+
+        All count in one order, so that nobody waits for somebody who waits for him.
+        """
+        outcomes = Counter(str(result.outcome) for result in results)
+        if outcomes:
+            rows = [
+                {"connector": self.connector, "outcome": outcome, "number": number}
+                for outcome, number in sorted(outcomes.items())
+            ]
+            session.execute(COUNT, rows)
 
     def _decided(self, result: Result, attempts: int, *, now: datetime) -> AfterAttempt:
         """Return where a message stands that was not taken."""

@@ -22,6 +22,9 @@ from regportal.store.base import (
     choice,
 )
 
+MAIL = "mail"
+"""What the outbox calls the one who sends letters; connectors are called by their keys."""
+
 
 class MessageState(enum.StrEnum):
     """Where a message stands (design.md 4)."""
@@ -201,3 +204,15 @@ class Pause(Base):
     until: Mapped[MaybeMoment]
     """None until somebody lifts it."""
     because: Mapped[str]
+
+
+class OutcomeCount(Base):
+    """How often what became of an attempt to tell a connector something; only ever rises."""
+
+    __tablename__ = "outcome_count"
+    plain = frozenset({"connector", "outcome", "number"})
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    """One of ``connectors/rules.py: Outcome``."""
+    number: Mapped[int] = mapped_column(Sequence)

@@ -73,6 +73,16 @@ def first_of(at: datetime) -> uuid.UUID:
     return uuid.UUID(int=milliseconds << 80)
 
 
+def moment_of(key: uuid.UUID) -> datetime:
+    """
+    Return the moment with which a key of version 7 begins.
+
+    >>> moment_of(uuid7(1772625600000))
+    datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+    return EPOCH + timedelta(milliseconds=key.int >> 80)
+
+
 def _tick() -> int:
     """
     Return this moment in 1/4096 of a millisecond, later than any returned before.

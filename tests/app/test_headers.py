@@ -111,6 +111,8 @@ PLACES = {
     "/favicon.ico": P3,
     "/_r/": P12,
     "/healthz": P12,
+    "/readyz": P12,
+    "/metrics": P12,
 }
 """What is answered under which address; the longest beginning holds."""
 

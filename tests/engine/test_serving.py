@@ -177,10 +177,12 @@ def test_the_log_has_a_line_a_request_without_tokens_or_queries(serving, caplog)
     with caplog.at_level(logging.INFO, "regportal.requests"):
         requests.get(f"{server.url}/m/3q2-secret?email=jane@acme.example", timeout=PATIENCE)
 
-    (line,) = [one.getMessage() for one in caplog.records if one.name == "regportal.requests"]
+    (line,) = [one for one in caplog.records if one.name == "regportal.requests"]
+    told = json.loads(Lines().format(line))
 
-    assert line.startswith("GET /m/*** 200 ")
-    assert "jane" not in line
+    assert (told["says"], told["method"], told["path"]) == ("answered", "GET", "/m/***")
+    assert (told["status"], type(told["ms"])) == (200, float)
+    assert "jane" not in str(told)
 
 
 def test_an_error_is_one_line_that_says_where_and_not_what_about():

@@ -23,12 +23,12 @@ from regportal.identity.models import Contact
 from regportal.identity.wire import is_ignored
 from regportal.mail.actions import address_hash
 from regportal.outbox.actions import News, put
+from regportal.outbox.models import MAIL
 from regportal.store.documents import Published, Shelf, Site
 from regportal.store.facts import insert_in
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store
 
-MAIL = "mail"
 TOPIC = "mail.lead"
 BY_DEED = "event"
 """The cause of moves that somebody made; time, the CRM, other rules and corrections have others."""

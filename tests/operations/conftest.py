@@ -1,0 +1,148 @@
+"""An installation as an operator has it: real processes, a site, a CRM that is told everything."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from regportal.store.sessions import Store, make_engine
+from tests.patience import PATIENCE
+from tests.stories.receiver import SECRET, Crm, listening
+from tools.ports import free_port
+
+SITE = """
+site:
+  name: Acme Products
+  controller: Acme Products Ltd, 1 High Street, Leeds
+  privacy_notice: https://www.acme.example/privacy
+newsletters:
+  - key: widget-prices
+    title: Widget price alerts
+    topics: [widgets]
+    wording: Send me widget price alerts, about once a month.
+    frequency: monthly
+questions:
+  - {{key: plant, label: "Which plant is it for?", type: text}}
+  - {{key: note, label: "What should we note?", type: text}}
+assets:
+  - {{key: list, title: Price list, category: price-list, topics: [widgets], file: list.txt}}
+  - {{key: more, title: More prices, category: price-list, topics: [widgets], file: list.txt}}
+gates:
+  - {{key: prices, asset: list, headline: All prices, questions: [plant], per_visit: 9}}
+  - {{key: second, asset: more, headline: More prices, questions: [plant, note], per_visit: 9}}
+connectors:
+  - {{key: crm, type: webhook, url: {crm}/in, secret: "env:CRM_SECRET"}}
+"""
+
+
+class Place:
+    """One installation: its settings, its commands, and the processes that run it."""
+
+    def __init__(self, folder: Path, database_url: str, crm: Crm) -> None:
+        """Bring the database to its shape, and publish the site of tests/crash."""
+        self.folder, self.database_url, self.crm = folder, database_url, crm
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        rest = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
+        self.environment = rest | {
+            "REGPORTAL_INSTANCE": str(folder / "instance"),
+            "REGPORTAL_DATABASE_URL": database_url,
+            "REGPORTAL_BASE_URL": self.url,
+            "REGPORTAL_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
+            "REGPORTAL_LIMITS": "off",
+            "CRM_SECRET": SECRET,
+        }
+        self.mailbox = folder / "instance" / "mail"
+        self._children = ExitStack()
+        (folder / "list.txt").write_text("A widget costs seven.\n")
+        (folder / "site.yaml").write_text(SITE.format(crm=crm.url))
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether one process does everything."""
+        return self.database_url.startswith("sqlite")
+
+    def publish(self) -> None:
+        """Make the installation."""
+        for command in (["upgrade"], ["apply", "site.yaml"]):
+            done = self.run(*command)
+            assert done.returncode == 0, done.stderr
+
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "regportal", *arguments],
+            cwd=self.folder,
+            env=self.environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 2,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **settings: str) -> subprocess.Popen:
+        """Begin a command that runs until it is ended; wait until it says that it is ready."""
+        log = (self.folder / f"{arguments[0]}.log").open("ab")
+        child = subprocess.Popen(
+            [sys.executable, "-m", "regportal", *arguments],
+            cwd=self.folder,
+            env=self.environment | settings,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        log.close()
+        self._children.callback(end, child)
+        said = child.stdout.readline()
+        assert said.startswith(("regportal is ready", "regportal works")), self.log()
+        return child
+
+    def serve(self, *, worker: bool = True, **settings: str) -> list[subprocess.Popen]:
+        """Begin all processes of the installation: on PostgreSQL the worker is one of its own."""
+        serve = ("serve", "--port", str(self.port))
+        if self.sqlite:
+            return [self.start(*serve, **settings)]
+        web = self.start(*serve, "--without-worker", **settings)
+        return [web, self.start("worker", **settings)] if worker else [web]
+
+    def log(self) -> str:
+        """Return what all processes have written to standard error."""
+        return "".join(file.read_text() for file in sorted(self.folder.glob("*.log")))
+
+    def close(self) -> None:
+        """End what still runs."""
+        self._children.close()
+
+
+def end(child: subprocess.Popen) -> None:
+    """End a process that may have ended."""
+    if child.poll() is None:
+        child.kill()
+    child.wait()
+    child.stdout.close()
+
+
+@pytest.fixture
+def crm():
+    """A CRM that is told everything."""
+    told = Crm()
+    with listening(post=lambda *sent: told.take(*sent)) as told.url:  # noqa: PLW0108 - a test may put another in its place
+        yield told
+
+
+@pytest.fixture
+def place(tmp_path, database_url, crm):
+    """An installation with its documents published, nothing running yet."""
+    with closing(Place(tmp_path, database_url, crm)) as made:
+        made.publish()
+        yield made
+
+
+@pytest.fixture
+def kept(place):
+    """The database of the installation, as a test looks into it."""
+    with closing(Store(make_engine(place.database_url))) as store:
+        yield store
