@@ -42,7 +42,7 @@ Unsupported = Literal[Outcome.UNSUPPORTED]
 """The honest answer of a system that cannot do what it was asked."""
 
 
-Kind = Literal["contact", "opportunity"]
+Kind = Literal["contact", "opportunity", "lead", "activity"]
 """Of what kind a record over there is, in our words."""
 
 
@@ -115,6 +115,8 @@ class Capabilities:
     inbound: Literal["signed", "shared secret", "none"] = "none"
     polled: bool = False
     """Whether it can be asked what changed."""
+    keyed: tuple[Kind, ...] = ("contact",)
+    """Which kinds of records have a field for our key of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,24 @@ def by_status(answer: Answer) -> NotTakenError:
     return NotTakenError(outcome, says, retry_at=asked)
 
 
+def from_elsewhere(answer: Answer) -> NotTakenError:
+    """
+    Return what an answer means that is not in the CRM's words: something before it spoke.
+
+    A gateway's 401 says nothing of our key, and its 404 nothing of a record. It passes.
+
+    >>> from_elsewhere(Answer(401, {}, b"<h1>Proxy</h1>")).outcome
+    <Outcome.RETRY: 'retry'>
+    >>> from_elsewhere(Answer(429, {"Retry-After": "2"}, b"")).outcome
+    <Outcome.THROTTLED: 'throttled'>
+    """
+    meant = by_status(answer)
+    if meant.outcome is Outcome.THROTTLED:
+        return meant
+    says = f"something before the CRM answered {answer.status}"
+    return NotTakenError(Outcome.RETRY, says, retry_at=meant.retry_at)
+
+
 def said(answer: Answer) -> Any:
     """
     Return the JSON that stands in an answer; None where there is none.

@@ -47,6 +47,8 @@ class Written:
     says: str = ""
     created: bool | None = None
     retry_at: datetime | None = None
+    candidates: tuple[str, ...] = ()
+    """The ids of the records that the CRM takes it for, where a person must say which."""
 
     @classmethod
     def refused(cls, error: NotTakenError) -> "Written":
@@ -145,7 +147,11 @@ class Desk(Protocol):
         """Let activities be seen."""
 
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
-        """Return what each of these contacts (id → address) allows, by list."""
+        """
+        Return what each of these contacts (id → address) allows, by list.
+
+        Under ``EVERY`` stands a "no" to all of them.
+        """
 
     def allow(self, wanted: Sequence[Allowing]) -> Sequence[Written]:
         """Put contacts on lists, or take them off."""

@@ -88,6 +88,10 @@ def phase_guard(there: str | None, ours: str | None, wanted: str, *, is_closed: 
     return Guard.WRITE if there in EMPTY or there == ours else Guard.CONFLICT
 
 
+EVERY = "*"
+"""In the place of a list: all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """Whether a newsletter may be sent to somebody, as a CRM has it; since when, where it says."""

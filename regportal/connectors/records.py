@@ -23,6 +23,7 @@ from regportal.connectors.base import (
 from regportal.connectors.contacts import Contacts
 from regportal.connectors.desk import Activity, Allowing, Desk, Written
 from regportal.connectors.judging import (
+    EVERY,
     Guard,
     Subscription,
     consent_guard,
@@ -170,8 +171,11 @@ class Records:
         for task, record in contacts.there:
             order = task.order
             name = self._document.newsletters.get(order.newsletter, order.newsletter)
-            stands = there.get(record.id, {}).get(name, UNKNOWN)
-            ours = task.link.wrote.get(f"consent:{order.newsletter}")
+            lists = there.get(record.id, {})
+            no_to_all = lists.get(EVERY) if order.is_allowed else None
+            stands = no_to_all or lists.get(name, UNKNOWN)
+            wrote = {} if no_to_all else task.link.wrote  # that one is never ours
+            ours = wrote.get(f"consent:{order.newsletter}")
             guard = consent_guard(stands, ours=ours, is_allowed=order.is_allowed, at=order.at)
             link = Link(record.id, {f"consent:{order.newsletter}": order.is_allowed})
             if guard is Guard.WRITE:

@@ -37,6 +37,7 @@ class Task(Generic[Asked_co]):
             written.says,
             retry_at=written.retry_at,
             created=written.created,
+            candidates=written.candidates,
             link=link if written.outcome in TAKEN else None,
         )
 

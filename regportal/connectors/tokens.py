@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from regportal.connectors.calls import FINE, by_status, said
+from regportal.connectors.calls import FINE, by_status, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-BAD_REQUEST = 400
+NOT_LET_IN = frozenset({401, 403})
+REFUSED = NOT_LET_IN | {400}
 PASSING = {
     "server_error": Outcome.RETRY,
     "temporarily_unavailable": Outcome.RETRY,
     "login_rate_exceeded": Outcome.THROTTLED,
 }
-"""What is said with a 400 and does not mean that we are not let in."""
+"""What is said with a refusal and does not mean that we are not let in."""
 CODE = re.compile(r"[a-z][a-z_]{0,39}")
 WORD = re.compile(r"[\x21-\x7e]{1,16384}")
 """What may stand in a header."""
@@ -69,7 +70,9 @@ def _told(answer: Answer) -> Mapping[str, Any]:
             return told
         raise NotTakenError(Outcome.RETRY, "the CRM answered no access token")
     code = str(told.get("error"))
-    if answer.status != BAD_REQUEST or not CODE.fullmatch(code):
+    if answer.status in NOT_LET_IN and not CODE.fullmatch(code):
         raise by_status(answer)
+    if answer.status not in REFUSED or not CODE.fullmatch(code):
+        raise from_elsewhere(answer)
     outcome = PASSING.get(code, Outcome.AUTH)
     raise NotTakenError(outcome, f"the CRM gives us no access token: {code}")

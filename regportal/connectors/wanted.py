@@ -10,7 +10,8 @@ from regportal.connectors.schema import Connector as Document
 
 PHASE = {"phase": "", "since": "_since", "reason": "_reason"}
 """The fields of an opportunity that we write, by what they say, and how their names end."""
-KINDS: tuple[Kind, ...] = ("contact", "opportunity")
+KEYS: Mapping[Kind, str] = {"contact": KEY, "lead": KEY, "activity": "regportal_event_id"}
+"""What we call the field with our key of a record."""
 
 
 def phase_field(document: Document, desk: Desk, part: str) -> str:
@@ -26,7 +27,13 @@ def score_field(document: Document, desk: Desk, score: str) -> str:
 def planned(document: Document, desk: Desk, vocabulary: Vocabulary) -> list[FieldPlan]:
     """Return the fields we write: our own, and those to which the document leads answers."""
     phase, since, reason = (phase_field(document, desk, part) for part in PHASE)
-    plan = [FieldPlan("contact", desk.spell(KEY), "regportal: key", "key")]
+    unused = set() if "interaction" in document.sends else {"activity"}
+    unused |= {"lead"} if document.claimed == "off" else set()
+    plan = [
+        FieldPlan(kind, desk.spell(KEYS[kind]), "regportal: key", "key")
+        for kind in desk.capabilities.keyed
+        if kind not in unused
+    ]
     if "score" in document.sends:
         plan += [
             FieldPlan("contact", score_field(document, desk, key), label, "number")
@@ -44,7 +51,7 @@ def planned(document: Document, desk: Desk, vocabulary: Vocabulary) -> list[Fiel
 
 def compared(desk: Desk, plan: Sequence[FieldPlan]) -> list[tuple[FieldPlan, Finding]]:
     """Return of each field of a plan whether it is there, may be written, and has its options."""
-    there = {kind: desk.fields(kind) for kind in KINDS}
+    there = {kind: desk.fields(kind) for kind in sorted({field.kind for field in plan})}
     found = []
     for field in plan:
         known = there[field.kind]

@@ -1,9 +1,20 @@
 """What the kit spares a CRM, tried on one that is made."""
 
+import uuid
+from dataclasses import replace
+
 import pytest
 
+from regportal.connectors.base import Vocabulary
+from regportal.connectors.desk import Written
+from regportal.connectors.judging import EVERY, Subscription
+from regportal.connectors.rules import Outcome
+from regportal.connectors.schema import Connector
+from regportal.connectors.wanted import planned
 from tests.connectors.changes import Outbox
 from tests.connectors.worlds.made import MadeCrm
+
+ANN = "ann@acme.example"
 
 
 @pytest.fixture
@@ -33,3 +44,38 @@ def test_a_crm_is_asked_for_its_fields_only_where_it_refuses(crm, outbox):
     outbox.deliver(outbox.scores("1", "ann@acme.example", "fit", 72))
 
     assert crm.asked_for_fields == 0
+
+
+def test_a_no_to_all_lists_is_a_no_to_each_and_harms_no_withdrawal(crm, outbox):
+    key = str(uuid.uuid4())
+    outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
+    (ann,) = crm.people(ANN)
+    crm.lists[ann][EVERY] = Subscription(is_allowed=False)
+    yes = outbox.deliver(outbox.allows(key, ANN, "news", "confirmed"))
+    no = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
+
+    assert [one.outcome for one in (*yes, *no)] == [Outcome.CONFLICT, Outcome.DONE]
+    assert crm.lists[ann]["prices"].is_allowed is False
+
+
+def test_records_that_a_crm_takes_a_new_one_for_are_told_to_a_person(crm, outbox):
+    crm.create = lambda people: [Written(None, Outcome.AMBIGUOUS, "…", candidates=("7", "8"))]
+    (result,) = outbox.deliver(outbox.knows(str(uuid.uuid4()), ANN))
+
+    assert (result.outcome, result.candidates) == (Outcome.AMBIGUOUS, ("7", "8"))
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"),
+    [
+        ({}, {"contact", "lead", "activity"}),
+        ({"claimed": "off"}, {"contact", "activity"}),
+        ({"sends": ("contact",)}, {"contact", "lead"}),
+    ],
+)
+def test_our_key_is_looked_for_wherever_records_are_told_apart_by_it(crm, words, kinds):
+    crm.capabilities = replace(crm.capabilities, keyed=("contact", "lead", "activity"))
+    document = {"key": "crm", "type": "made", "url": "http://127.0.0.1:1", "secret": "env:X"}
+    plan = planned(Connector(**document | words), crm, Vocabulary())
+
+    assert {one.kind for one in plan if one.type == "key"} == kinds
