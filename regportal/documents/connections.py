@@ -25,7 +25,7 @@ USES: Mapping[str, Uses] = {
     "odoo": Uses(frozenset({"database"}), RECORDS | {"version", "client"}),
     "espocrm": Uses(may=RECORDS | {"inbound_secret", "admin_secret"}),
     "suitecrm": Uses(frozenset({"client"}), RECORDS),
-    "salesforce": Uses(frozenset({"client"}), RECORDS | {"version", "inbound_secret"}),
+    "salesforce": Uses(frozenset({"client"}), RECORDS | {"version"}),
     "hubspot": Uses(may=RECORDS | {"version", "inbound_secret"}),
     "dynamics": Uses(frozenset({"client", "token_url"}), RECORDS | {"version", "inbound_secret"}),
 }

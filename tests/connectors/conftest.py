@@ -13,6 +13,7 @@ from tests.connectors.receiver import SECRET, receiving
 from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
     REAL,
     dynamics_made,
+    salesforce,
     tryton_modules,
     tryton_on_postgresql,
     tryton_on_sqlite,

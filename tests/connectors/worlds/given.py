@@ -12,6 +12,7 @@ from tests.connectors.tryton import server as tryton
 from tests.connectors.worlds.dynamics import dynamics
 from tests.connectors.worlds.made import MadeCrm
 from tests.connectors.worlds.real import real_worlds
+from tests.connectors.worlds.salesforce import SalesforceWorld
 from tests.connectors.worlds.tryton import TrytonWorld
 from tests.databases import made
 
@@ -20,6 +21,7 @@ TRYTON = pytest.mark.xdist_group("tryton")  # one worker has the servers
 WORLDS = [
     "made",
     "dynamics made",
+    "salesforce",
     pytest.param("tryton on sqlite", marks=TRYTON),
     pytest.param("tryton on postgresql", marks=TRYTON),
     *REAL,
@@ -95,3 +97,10 @@ def _world(server, database, emptied, folder):
     """Give a Tryton with nobody in it."""
     with emptied, between(server, lambda *_: False) as line:
         yield TrytonWorld(server, database, line, folder)
+
+
+@pytest.fixture
+def salesforce():
+    """Acme's Salesforce, which is a sandbox."""
+    with contextlib.closing(SalesforceWorld()) as world:
+        yield world

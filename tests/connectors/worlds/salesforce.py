@@ -1,0 +1,148 @@
+"""The sandbox of Salesforce, over real HTTP; its people work there by its deeds."""
+
+import contextlib
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+from regportal.app import web_root
+from regportal.config import load
+from regportal.connectors.egress import Egress, Limits
+from regportal.connectors.salesforce import connect
+from regportal.connectors.schema import Connector
+from regportal.sandbox.luck import Odds
+from regportal.sandbox.salesforce import CLIENT, SECRET, Salesforce
+from regportal.sandbox.server import serving
+from tests.connectors.between import between
+from tests.connectors.worlds.base import OnALine
+
+GOOD, PATIENT = Odds(), Limits()
+NAMED = {"email": "Email", "regportal_fit": "Regportal_Fit__c"}
+REFUSALS = {
+    "auth": (401, b'[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]'),
+    "throttled": (
+        403,
+        b'[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]',
+    ),
+    "down": (503, b""),
+}
+
+
+def ticking():
+    """A clock that is a second further whenever it is looked at: Salesforce keeps whole seconds."""
+    ticks = itertools.count()
+    began = datetime.now(UTC).replace(microsecond=0)
+    return lambda: began + timedelta(seconds=next(ticks))
+
+
+def is_write(method, path, body):
+    """Whether a call changes records: a composite of readings does not."""
+    if path.startswith("/services/oauth2/"):
+        return False
+    if method == "POST" and path.endswith("/composite"):
+        return any(one["method"] != "GET" for one in json.loads(body)["compositeRequest"])
+    return method != "GET"
+
+
+def is_read(method, path, body):
+    """Whether a call reads records, and not a description."""
+    return b"/query" in body or "/query" in path
+
+
+class SalesforceWorld(OnALine):
+    name = "salesforce"
+    names = MappingProxyType({"country": "MailingCountry", "phone": "Phone"})
+
+    def __init__(self, odds=GOOD):
+        self._stack = contextlib.ExitStack()
+        self.fake = Salesforce(ticking())
+        self.org = self.fake.org
+        self.org.rules["Contact"].append(
+            lambda row: "no" if row.get("MailingCountry") == "refused" else None
+        )
+        self.sandbox = self._stack.enter_context(serving(self.fake, web_root(), odds))
+        self._line = self._stack.enter_context(between(self.sandbox.url, is_write, is_read))
+        self.fake.door.instance = self._line.url
+        self.win, self.delete = self.fake.win, self.fake.delete
+
+    def close(self):
+        self._stack.close()
+
+    def connector(self, **document):
+        return self._connected(self._line.url, **document)
+
+    def straight(self, limits):
+        """A connector that calls the sandbox itself, and waits no longer than this."""
+        self.fake.door.instance = None
+        return self._connected(self.sandbox.url, limits)
+
+    def _connected(self, url, limits=PATIENT, **document):
+        words = {"key": "crm", "type": "salesforce", "url": url, "client": CLIENT}
+        settings = load(allow_private_targets="127.0.0.0/8", _env_file=None)
+        made = connect(
+            Connector(**words | {"secret": "env:SECRET"} | document),
+            settings,
+            {"env:SECRET": SECRET}.__getitem__,
+            egress=Egress(settings.allow_private_targets, limits=limits),
+        )
+        self._stack.callback(made.close)
+        return made
+
+    # --- what its people do ---
+
+    def person(self, email, **fields):
+        made = self.fake.contact(email)
+        for name, value in fields.items():
+            self.set_field(made, name, value)
+        return made
+
+    def opportunity(self, *contacts, name="500 widgets"):
+        made = self.fake.opportunity(name)
+        for one in contacts:
+            self.fake.role(made, one)
+        return made
+
+    def set_phase(self, opportunity, phase):
+        self.fake.set(opportunity, "Buying_Phase__c", phase)
+
+    def set_field(self, contact, name, value):
+        self.fake.set(contact, {**NAMED, **self.names}.get(name, name), value)
+
+    def opt_out(self, contact, email, newsletter):
+        self.fake.opt_out(contact, newsletter)
+
+    # --- what its people see ---
+
+    def rows(self, kind):
+        """The records of a kind that are not deleted."""
+        return [row for row in self.org.rows(kind) if not row.get("IsDeleted")]
+
+    def people(self, email):
+        rows = self.rows("Contact")
+        return [row["Id"] for row in rows if str(row["Email"]).casefold() == email.casefold()]
+
+    def field(self, contact, name):
+        return self.org.existing("Contact", contact)[{**NAMED, **self.names}.get(name, name)]
+
+    def phase(self, opportunity):
+        return self.org.existing("Opportunity", opportunity)["Buying_Phase__c"]
+
+    def why(self, opportunity):
+        return self.org.existing("Opportunity", opportunity)["Buying_Phase_Reason__c"]
+
+    def notes(self, contact):
+        return [row["Description"] for row in self.rows("Task") if row["WhoId"] == contact]
+
+    def wants(self, contact, email, newsletter):
+        campaigns = {row["Id"]: row["Name"] for row in self.rows("Campaign")}
+        for row in self.rows("CampaignMember"):
+            if row["ContactId"] == contact and campaigns[row["CampaignId"]] == newsletter:
+                return {"Subscribed": True, "Unsubscribed": False}.get(row["Status"])
+        return None
+
+    # --- what happens on the way ---
+
+    def trouble(self, kind, times=1):
+        status, body = REFUSALS[kind]
+        self._line.refusals += [(status, {"Content-Type": "application/json"}, body)] * times
