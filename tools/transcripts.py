@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from regportal.connectors.egress import MOST_BYTES, Answer, Egress
 from regportal.connectors.rules import Network
@@ -19,6 +19,9 @@ KEPT = frozenset(
 """Headers of an answer that are kept; of those of a call none is."""
 DROPPED = frozenset({"debug", "traceback", "ipAddress"})
 """Keys of an answer under which a CRM tells of its own files, and from where it was called."""
+TOKENS = frozenset({"access_token", "refresh_token"})
+"""Keys of an answer under which a CRM says by what it lets whom in."""
+FORM = re.compile(r"\w+=[^&\s]*(?:&\w+=[^&\s]*)*")
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 MADE_UP = re.compile(r".*@(?:[\w-]+\.)*example(?:\.(?:com|net|org))?")
 """Addresses of domains that are nobody's (RFC 2606)."""
@@ -65,7 +68,10 @@ class Transcript:
         """Return a value without what may never be kept."""
         if isinstance(value, Mapping):
             kept = {name: one for name, one in value.items() if name not in DROPPED}
-            return {name: self.scrubbed(one) for name, one in kept.items()}
+            return {
+                name: "token" if name in TOKENS else self.scrubbed(one)
+                for name, one in kept.items()
+            }
         if isinstance(value, list):
             return [self.scrubbed(one) for one in value]
         if not isinstance(value, str):
@@ -160,12 +166,15 @@ class _Headers(dict[str, str]):
 def asked(transcript: Transcript, method: str, path: str, body: bytes) -> Call:
     """Return what was asked, as it is kept and compared."""
     told = transcript.scrubbed(_read(body))
-    return {"method": method, "path": transcript.scrubbed(unquote(path)), "told": told}
+    parts = [transcript.scrubbed(part) for part in unquote(path).split("/")]
+    return {"method": method, "path": transcript.scrubbed("/".join(parts)), "told": told}
 
 
 def _read(body: bytes) -> Any:
-    """Return a body as JSON, or as the text it is."""
+    """Return a body as JSON, a form by its names, or else the text it is."""
     text = body.decode(errors="replace")
+    if FORM.fullmatch(text):
+        return dict(parse_qsl(text, keep_blank_values=True))
     try:
         said = json.loads(text) if text else ""
     except ValueError:

@@ -22,7 +22,7 @@ from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
     world,
 )
 
-collect_ignore = [] if "espocrm" in REAL else ["test_a_real_espocrm.py"]
+collect_ignore = [f"test_a_real_{one}.py" for one in ("espocrm", "suitecrm") if one not in REAL]
 
 
 @pytest.fixture

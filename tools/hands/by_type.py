@@ -6,7 +6,8 @@ from regportal.connectors.egress import Egress
 from regportal.connectors.espocrm.asking import Espo
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.schema import Connector
-from tools.hands import espocrm, odoo
+from regportal.connectors.suitecrm.asking import Suite
+from tools.hands import espocrm, odoo, suitecrm
 from tools.hands.base import Hands
 from tools.transcripts import Trim
 
@@ -25,9 +26,16 @@ def _espocrm(document: Connector, secret: Secret, egress: Egress) -> Hands:
     return espocrm.EspoHands(Espo.at(document.url, egress, word), document.phase_field)
 
 
+def _suitecrm(document: Connector, secret: Secret, egress: Egress) -> Hands:
+    """Return the hands in a SuiteCRM."""
+    made = Suite.at(document.url, egress, document.client or "", secret(document.secret))
+    return suitecrm.SuiteHands(made, document.phase_field)
+
+
 HANDS: Mapping[str, Callable[[Connector, Secret, Egress], Hands]] = {
     "espocrm": _espocrm,
     "odoo": _odoo,
+    "suitecrm": _suitecrm,
 }
-TRIMS: Mapping[str, Trim] = {"espocrm": espocrm.trimmed}
+TRIMS: Mapping[str, Trim] = {"espocrm": espocrm.trimmed, "suitecrm": suitecrm.trimmed}
 """By type: what of its answers is worth keeping, where they tell much that nobody asked for."""

@@ -5,8 +5,9 @@ from functools import partial
 
 from tests.connectors.worlds.espocrm import EspoWorld
 from tests.connectors.worlds.odoo import OdooWorld
+from tests.connectors.worlds.suitecrm import SuiteWorld
 
-NAMED = {"espocrm": EspoWorld, "odoo": OdooWorld}
+NAMED = {"espocrm": EspoWorld, "odoo": OdooWorld, "suitecrm": SuiteWorld}
 VARIABLE = "REGPORTAL_WORLD_{}"
 """By type: the path of a file with a connector's document, as its YAML has it."""
 

@@ -1,0 +1,3 @@
+<?php
+
+$mod_strings['LBL_REGPORTAL_ID'] = 'regportal: key';

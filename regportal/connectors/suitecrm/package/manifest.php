@@ -1,0 +1,96 @@
+<?php
+// What regportal writes into SuiteCRM: fields, loaded with Admin > Module Loader.
+
+$manifest = array(
+    'name' => 'regportal',
+    'description' => 'Fields for buying phases, and the key of contacts, as regportal writes them.',
+    'author' => 'regportal',
+    'version' => '1.0.0',
+    'published_date' => '2026-11-23',
+    'type' => 'module',
+    'is_uninstallable' => true,
+    'remove_tables' => 'prompt',
+    'acceptable_sugar_flavors' => array('CE'),
+    'acceptable_sugar_versions' => array('regex_matches' => array('6\\.5\\..*')),
+    'acceptable_suitecrm_versions' => array('regex_matches' => array('7\\..*', '8\\..*')),
+);
+
+$installdefs = array(
+    'id' => 'regportal',
+    'language' => array(
+        array(
+            'from' => '<basepath>/language/application.php',
+            'to_module' => 'application',
+            'language' => 'en_us',
+        ),
+        array(
+            'from' => '<basepath>/language/Contacts.php',
+            'to_module' => 'Contacts',
+            'language' => 'en_us',
+        ),
+        array(
+            'from' => '<basepath>/language/Opportunities.php',
+            'to_module' => 'Opportunities',
+            'language' => 'en_us',
+        ),
+    ),
+    'custom_fields' => array(
+        array(
+            'name' => 'regportal_id',
+            'label' => 'LBL_REGPORTAL_ID',
+            'type' => 'varchar',
+            'module' => 'Contacts',
+            'max_size' => 36,
+            'required' => 0,
+            'audited' => 0,
+            'mass_update' => 0,
+            'reportable' => 1,
+            'importable' => 'false',
+            'duplicate_merge' => 1,
+            'default_value' => '',
+        ),
+        array(
+            'name' => 'buying_phase',
+            'label' => 'LBL_BUYING_PHASE',
+            'type' => 'enum',
+            'module' => 'Opportunities',
+            'ext1' => 'regportal_buying_phase_list',
+            // SuiteCRM tells nobody which options a field has; so regportal reads them here.
+            'comments' => 'unaware stalled interest exploration comparison decision',
+            'max_size' => 100,
+            'required' => 0,
+            'audited' => 1,
+            'mass_update' => 0,
+            'reportable' => 1,
+            'importable' => 'true',
+            'duplicate_merge' => 1,
+            'default_value' => '',
+        ),
+        array(
+            'name' => 'buying_phase_since',
+            'label' => 'LBL_BUYING_PHASE_SINCE',
+            'type' => 'datetimecombo',
+            'module' => 'Opportunities',
+            'required' => 0,
+            'audited' => 0,
+            'mass_update' => 0,
+            'reportable' => 1,
+            'importable' => 'true',
+            'duplicate_merge' => 1,
+            'default_value' => '',
+        ),
+        array(
+            'name' => 'buying_phase_reason',
+            'label' => 'LBL_BUYING_PHASE_REASON',
+            'type' => 'text',
+            'module' => 'Opportunities',
+            'required' => 0,
+            'audited' => 0,
+            'mass_update' => 0,
+            'reportable' => 1,
+            'importable' => 'true',
+            'duplicate_merge' => 1,
+            'default_value' => '',
+        ),
+    ),
+);
