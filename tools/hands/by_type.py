@@ -7,7 +7,8 @@ from regportal.connectors.espocrm.asking import Espo
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.schema import Connector
 from regportal.connectors.suitecrm.asking import Suite
-from tools.hands import espocrm, odoo, suitecrm
+from regportal.connectors.tryton.api import Api
+from tools.hands import espocrm, odoo, suitecrm, tryton
 from tools.hands.base import Hands
 from tools.transcripts import Trim
 
@@ -32,10 +33,18 @@ def _suitecrm(document: Connector, secret: Secret, egress: Egress) -> Hands:
     return suitecrm.SuiteHands(made, document.phase_field)
 
 
+def _tryton(document: Connector, secret: Secret, egress: Egress) -> Hands:
+    """Return the hands in a Tryton."""
+    base, database = document.url.rstrip("/"), document.database or ""
+    made = Api(base, database, secret(document.secret), egress)
+    return tryton.TrytonHands(made, document.phase_field, document.fields.get("company", ""))
+
+
 HANDS: Mapping[str, Callable[[Connector, Secret, Egress], Hands]] = {
     "espocrm": _espocrm,
     "odoo": _odoo,
     "suitecrm": _suitecrm,
+    "tryton": _tryton,
 }
 TRIMS: Mapping[str, Trim] = {"espocrm": espocrm.trimmed, "suitecrm": suitecrm.trimmed}
 """By type: what of its answers is worth keeping, where they tell much that nobody asked for."""

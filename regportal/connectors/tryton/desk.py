@@ -126,7 +126,7 @@ class TrytonDesk:
         if kind == "contact":
             found = self._parties.read(numbers, fields)
             return {str(number): record for number, record in found.items()}
-        names = {*fields, "state", "_timestamp"}
+        names = dict.fromkeys([*fields, "state", "_timestamp"])
         rows = self._api.rows(MODELS[kind], [["id", "in", numbers]], [*names])
         return {one.id: one for one in map(opportunity, rows)}
 

@@ -1,7 +1,8 @@
 """
 Runs inside the process of Tryton: `inside.py make` the template, `inside.py serve` one database.
 
-TRYTOND_CONFIG names the configuration, and DATABASE what the database is called.
+TRYTOND_CONFIG names the configuration, DATABASE what the database is called, and PORT where it is
+served: otherwise on any port.
 """
 
 import os
@@ -67,7 +68,7 @@ def serve(name):
     Pool(name).init()
     from trytond.wsgi import app
 
-    line = socket.create_server(("127.0.0.1", 0))
+    line = socket.create_server(("127.0.0.1", int(os.environ.get("PORT") or 0)))
     sys.stdout.write(f"{line.getsockname()[1]}\n")
     sys.stdout.flush()
     waitress.serve(app, sockets=[line], threads=4, clear_untrusted_proxy_headers=True)

@@ -1,12 +1,19 @@
-"""Tryton from PyPI: its databases made once a machine, its server started once a worker."""
+"""
+Tryton from PyPI: its databases made once a machine, its server started once a worker.
+
+By hand, for `tools/prove_connector.py`: `python -m tests.connectors.tryton.server start|stop FOLDER
+PORT` serves the database ``acme`` on SQLite, and keeps it in the folder when it is stopped.
+"""
 
 import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -167,3 +174,32 @@ class Emptied:
         """Return the last id in a table."""
         asked = f"SELECT coalesce(max(id), 0) FROM {table}"  # noqa: S608 - ours
         return self._connection.execute(asked).fetchone()[0]
+
+
+def start(folder, port):
+    """Serve a database that lies in a folder, until :func:`stop`."""
+    folder.mkdir(exist_ok=True, parents=True)
+    place = modules(folder)
+    if not (folder / "acme.sqlite").exists():
+        on_sqlite(place, folder)
+    env = environment(place, "sqlite://", "acme", folder) | {"PORT": port}
+    run = [sys.executable, str(INSIDE), "serve"]
+    with (folder / "trytond.log").open("a") as log:
+        server = subprocess.Popen(
+            run, env=env, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
+    assert server.stdout.readline().strip(), (folder / "trytond.log").read_text()[-3000:]
+    (folder / "pid").write_text(str(server.pid))
+
+
+def stop(folder):
+    """Stop the server of a folder, and wait until it is gone."""
+    pid = int((folder / "pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    verb, where, *port = sys.argv[1:]
+    {"start": start, "stop": stop}[verb](Path(where).absolute(), *port)

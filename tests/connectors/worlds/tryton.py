@@ -2,15 +2,19 @@
 
 import base64
 import json
+from ipaddress import ip_network
 from types import MappingProxyType
 
 import requests
 
 from regportal.config import load
 from regportal.connectors.base import connector_for
+from regportal.connectors.egress import Egress
 from regportal.connectors.schema import Connector
+from regportal.connectors.tryton.api import Api
 from tests.connectors.tryton.inside import KEYS
 from tests.connectors.worlds.base import OnALine
+from tools.hands.tryton import DEAL, TrytonHands
 
 
 def page(title, says):
@@ -26,6 +30,7 @@ TROUBLE = {
     "throttled": (429, {**HTML, "Retry-After": "60"}, page("Too Many Requests", "…")),
     "down": (503, HTML, page("Service Unavailable", "could not serialize access due to …")),
 }
+LOOPBACK = [ip_network("127.0.0.0/8")]
 ACTIVE = ["active", "in", [True, False]]
 
 
@@ -41,6 +46,10 @@ class TrytonWorld(OnALine):
         self._event = None
         self.paths = set()
         line.writes = self._writes
+        hands = TrytonHands(Api(server, database, KEYS["sam"], Egress(LOOPBACK)))
+        self.person, self.win, self.people = hands.person, hands.win, hands.people
+        self.phase, self.notes, self.wants = hands.phase, hands.notes, hands.wants
+        self._hands = hands
 
     def connector(self, **document):
         words = {
@@ -58,15 +67,8 @@ class TrytonWorld(OnALine):
 
     # --- what its people do ---
 
-    def person(self, email, **fields):
-        lines = [{"type": "email", "value": email}]
-        lines += [{"type": one, "value": fields.pop(one)} for one in ("phone",) if one in fields]
-        new = {"name": "A Person", **fields, "contact_mechanisms": [["create", lines]]}
-        return str(self._post("party.party", new)["id"])
-
     def opportunity(self, *contacts, name="500 widgets"):
-        new = {"party": int(contacts[0]), "company": 1, "employee": 1, "description": name}
-        return str(self._post("sale.opportunity", new)["id"])
+        return self._hands.opportunity(*contacts, name=name)
 
     def set_phase(self, opportunity, phase):
         self._tell("PUT", f"sale.opportunity/{opportunity}", {"buying_phase": phase})
@@ -95,17 +97,10 @@ class TrytonWorld(OnALine):
         (line,) = self._mechanisms(contact, "email")
         self._tell("PUT", f"sale.opportunity/{opportunity}", {"contact": line["id"]})
 
-    def win(self, opportunity):
-        self._post("sale.opportunity/acme_win", {"id": int(opportunity)})
-
     def delete(self, contact):
         self._tell("DELETE", f"party.party/{contact}")
 
     # --- what its people see ---
-
-    def people(self, email):
-        fit = [["type", "=", "email"], ["value", "ilike", email]]
-        return [str(one["party"]) for one in self._rows("party.contact_mechanism", fit, ["party"])]
 
     def field(self, contact, name):
         if name.startswith("regportal_") and name != "regportal_id":
@@ -113,20 +108,8 @@ class TrytonWorld(OnALine):
             return scores.get(name.removeprefix("regportal_"))
         return self._party(contact, name)
 
-    def phase(self, opportunity):
-        return self._opportunity(opportunity, "buying_phase")
-
     def why(self, opportunity):
-        return self._opportunity(opportunity, "buying_phase_reason")
-
-    def notes(self, contact, model="party.party"):
-        rows = self._rows("ir.note", [["resource", "=", f"{model},{contact}"]], ["message"])
-        return [one["message"] for one in sorted(rows, key=lambda one: one["id"])]
-
-    def wants(self, contact, email, newsletter):
-        for one in self._subscribed(email, newsletter):
-            return bool(one["active"])
-        return None
+        return self._hands.field(DEAL, opportunity, "buying_phase_reason")
 
     # --- what happens on the way ---
 
@@ -166,10 +149,6 @@ class TrytonWorld(OnALine):
 
     def _party(self, id, name):
         (row,) = self._rows("party.party", [["id", "=", int(id)], ACTIVE], [name])
-        return row[name]
-
-    def _opportunity(self, id, name):
-        (row,) = self._rows("sale.opportunity", [["id", "=", int(id)]], [name])
         return row[name]
 
     def _mechanisms(self, contact, type):
