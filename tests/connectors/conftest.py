@@ -11,7 +11,6 @@ from regportal.connectors.schema import Connector
 from regportal.connectors.webhook import Webhook
 from tests.connectors.receiver import SECRET, receiving
 from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
-    REAL,
     dynamics_made,
     salesforce,
     tryton_modules,
@@ -21,8 +20,6 @@ from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
     tryton_sqlite,
     world,
 )
-
-collect_ignore = [f"test_a_real_{one}.py" for one in ("espocrm", "suitecrm") if one not in REAL]
 
 
 @pytest.fixture

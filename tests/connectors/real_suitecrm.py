@@ -1,4 +1,4 @@
-"""What SuiteCRM alone has, tried on a real one where an environment variable names it."""
+"""What SuiteCRM alone has, tried on a real one: by hand, and only where a variable names it."""
 
 import uuid
 from datetime import UTC, datetime
