@@ -162,6 +162,16 @@ def test_what_was_done_stands_beside_each_opportunity_once_and_is_forgotten_ever
     assert salesforce.field(ann, "Regportal_Id__c") is None
 
 
+def test_a_task_that_is_refused_parks_that_deed_alone(salesforce, outbox):
+    salesforce.org.rules["Task"].append(
+        lambda row: "no" if "Secret" in str(row["Subject"]) else None
+    )
+    ann, bob = ((str(uuid.uuid4()), email) for email in (ANN, BOB))
+    deal = salesforce.opportunity(salesforce.person(ANN))
+    changes = outbox.did(*ann, deal, title="Secret"), outbox.did(*bob)
+    assert outcomes(outbox.deliver(*changes)) == [Outcome.REJECTED, DONE]
+
+
 def test_a_task_of_somebody_else_is_not_deleted(salesforce, outbox, key):
     outbox.deliver(outbox.knows(key, ANN))
     (ann,) = salesforce.people(ANN)
@@ -560,3 +570,44 @@ def test_a_trigger_that_stumbled_over_others_is_tried_again(quoted):
 )
 def test_what_says_nothing_is_not_taken(told):
     assert judging.written(told).id is None
+
+
+ODD = (
+    {"compositeResponse": [{"referenceId": {}, "httpStatusCode": 200, "body": {"records": []}}]},
+    {"compositeResponse": [{"referenceId": "r0", "httpStatusCode": "200", "body": None}]},
+    {"compositeResponse": [{"referenceId": "r0", "httpStatusCode": 200, "body": {"records": [1]}}]},
+    {
+        "compositeResponse": [
+            {
+                "referenceId": "r0",
+                "httpStatusCode": 200,
+                "body": {"records": [{"Email": ANN}], "done": True},
+            }
+        ]
+    },
+    {
+        "compositeResponse": [
+            {
+                "referenceId": "r0",
+                "httpStatusCode": 200,
+                "body": {"records": [], "done": False, "nextRecordsUrl": "//evil.example/x"},
+            }
+        ]
+    },
+    {"compositeResponse": None},
+    [],
+    None,
+    "x",
+)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_answer_is_no_answer_and_the_next_one_is_taken(salesforce, outbox, key, odd):
+    outbox.deliver(outbox.knows(key, ANN))
+    outbox.links.clear()
+    change = outbox.knows(key, ANN, "contact.updated", Phone="1")
+    salesforce._line.refusals.append((200, {}, json.dumps(odd).encode()))
+    (result,) = outbox.deliver(change)
+    assert (result.outcome, "connector failed" in result.says) == (Outcome.RETRY, False)
+    assert outcomes(outbox.deliver(outbox.again(change))) == [DONE]
+    assert not [path for _, path, _, _ in salesforce._line.seen if "evil" in path]

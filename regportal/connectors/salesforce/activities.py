@@ -64,7 +64,7 @@ class Activities:
         done = self._salesforce.upsert("Task", EVENT, [task for _, task in tasks])
         became: dict[int, Written] = {}
         for (place, _), written in zip(tasks, done, strict=True):
-            if became.get(place, written).id is not None:  # what failed of one deed counts
+            if place not in became or became[place].id is not None:  # what failed counts
                 became[place] = written
         return [became[place] for place in range(len(activities))]
 
@@ -73,14 +73,15 @@ class Activities:
         whose: dict[str, str] = {}
         events: dict[str, str] = {}
         his = ("WhoId", wholes(contacts).values())
-        for row in self._salesforce.rows(["Id", "WhoId", EVENT], "Task", his, f"{EVENT} != null"):
-            whose[row["Id"]] = events[row[EVENT]] = row["WhoId"]
+        for row in self._salesforce.rows(["WhoId", EVENT], "Task", his, f"{EVENT} != null"):
+            whose[row["Id"]] = events[str(row.get(EVENT))] = str(row.get("WhoId"))
         known = [*events]
         texts = [
-            select(["Id", EVENT], "Task", beside(known[first : first + BESIDE]))
+            select([EVENT], "Task", beside(known[first : first + BESIDE]))
             for first in range(0, len(known), BESIDE)
         ]
         for row in (row for rows in self._salesforce.query(*texts) for row in rows):
-            whose[row["Id"]] = events[row[EVENT].partition(":")[0]]
+            of = events.get(str(row.get(EVENT)).partition(":")[0])
+            whose |= {row["Id"]: of} if of is not None else {}
         ended = zip(whose, self._salesforce.delete([*whose]), strict=True)
         return {whose[id]: one for id, one in ended if one.id is None}

@@ -115,7 +115,8 @@ class Salesforce:
     def check(self) -> Iterator[Finding]:
         """Look whether we are let in, which versions are spoken, and how many calls are left."""
         told = self._asked("GET", DATA)
-        listed = [one.get("version") for one in told or () if isinstance(one, dict)]
+        versions = told if isinstance(told, list) else []
+        listed = [one.get("version") for one in versions if isinstance(one, dict)]
         is_spoken = self.version in listed
         says = f"{self.version} is spoken" if is_spoken else f"{self.version} is not spoken there"
         yield Finding("version", fine=is_spoken, says=says)
@@ -123,7 +124,8 @@ class Salesforce:
             return
         told = self.ask("GET", "/limits")
         calls = told.get("DailyApiRequests") if isinstance(told, dict) else None
-        left, most = ((calls or {}).get(name) for name in ("Remaining", "Max"))
+        known = calls if isinstance(calls, dict) else {}
+        left, most = known.get("Remaining"), known.get("Max")
         yield Finding("calls", fine=left != 0, says=f"{left} of {most} calls of a day are left")
 
     def composite(self, calls: Sequence[Inner]) -> list[Inside]:
@@ -147,7 +149,9 @@ class Salesforce:
         found = {
             one.get("referenceId"): Inside(one["httpStatusCode"], one.get("body"), one)
             for one in (listed if isinstance(listed, list) else ())
-            if isinstance(one, dict) and isinstance(one.get("httpStatusCode"), int)
+            if isinstance(one, dict)
+            and isinstance(one.get("referenceId"), str)
+            and isinstance(one.get("httpStatusCode"), int)
         }
         if any(f"r{number}" not in found for number in range(len(calls))):
             raise NotTakenError(Outcome.RETRY, "Salesforce answered something else than was asked")
@@ -292,10 +296,15 @@ def version_of(text: str | None) -> str:
 def _rows(told: Any) -> tuple[list[Row], str | None]:
     """Return the rows of an answer, and where there are more."""
     rows = told.get("records") if isinstance(told, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(one, dict) for one in rows):
+    if not isinstance(rows, list) or not all(_is_row(one) for one in rows):
         raise NotTakenError(Outcome.RETRY, "Salesforce answered no rows")
     further = told.get("nextRecordsUrl")
     return rows, None if told.get("done") is not False else str(further)
+
+
+def _is_row(told: Any) -> bool:
+    """Return whether this is a record: every question asks for its id."""
+    return isinstance(told, dict) and isinstance(told.get("Id"), str)
 
 
 def _each(

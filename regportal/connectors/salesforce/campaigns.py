@@ -52,19 +52,19 @@ class Campaigns:
         for row in rows:
             is_allowed = row.get("Status") == SUBSCRIBED
             said = Subscription(is_allowed, read_moment(row.get("LastModifiedDate")))
-            his = found[str(row["ContactId"])]
-            for name in (str(row["CampaignId"]), str(value_at(row, "Campaign.Name"))):
+            his = found.get(str(row.get("ContactId")), {})
+            for name in (str(row.get("CampaignId")), str(value_at(row, "Campaign.Name"))):
                 known = his.get(name)
                 his[name] = said if known is None or known.is_allowed else known
         for full in self._no_mail([*found]):
-            found[full][EVERY] = Subscription(is_allowed=False)
+            found.setdefault(full, {})[EVERY] = Subscription(is_allowed=False)
         return {id: found[full] for id, full in wanted.items()}
 
     def _no_mail(self, contacts: Sequence[str]) -> list[str]:
         """Return which contacts want no mail at all, as far as we are shown it."""
         if not self.shows_no_mail():
             return []
-        rows = self._salesforce.rows(["Id"], "Contact", ("Id", contacts), f"{NO_MAIL} = true")
+        rows = self._salesforce.rows([], "Contact", ("Id", contacts), f"{NO_MAIL} = true")
         return [str(row["Id"]) for row in rows]
 
     def shows_no_mail(self) -> bool:
@@ -107,9 +107,9 @@ class Campaigns:
             return {}
         ours = among("CampaignId", sorted({campaign for campaign, _ in pairs}))
         whose = ("ContactId", [contact for _, contact in pairs])
-        asked = ["Id", "CampaignId", "ContactId"]
+        asked = ["CampaignId", "ContactId"]
         rows = self._salesforce.rows(asked, "CampaignMember", whose, ours)
-        return {(row["CampaignId"], row["ContactId"]): row["Id"] for row in rows}
+        return {(str(row.get("CampaignId")), str(row.get("ContactId"))): row["Id"] for row in rows}
 
     # --- campaigns ---
 
@@ -117,7 +117,7 @@ class Campaigns:
         """Return the campaign that a name, or an id, means: the eldest."""
         id = whole(name)
         which = f"Id = {quoted(id)}" if id else f"Name = {quoted(name)}"
-        text = select(["Id"], "Campaign", which, order="CreatedDate, Id", limit=1)
+        text = select([], "Campaign", which, order="CreatedDate, Id", limit=1)
         (rows,) = self._salesforce.query(text)
         return [str(row["Id"]) for row in rows]
 
@@ -139,7 +139,7 @@ class Campaigns:
         text = select(["Label", "SortOrder"], "CampaignMemberStatus", its)
         (rows,) = self._salesforce.query(text)
         labels = {row.get("Label") for row in rows}
-        last = max((int(row.get("SortOrder") or 0) for row in rows), default=0)
+        last = max((n for row in rows if isinstance(n := row.get("SortOrder"), int)), default=0)
         lacks = [one for one in STATES if one not in labels]
         new: list[Mapping[str, Any]] = [
             {

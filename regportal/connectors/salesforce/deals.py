@@ -9,7 +9,7 @@ from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce.api import Inner, Salesforce
 from regportal.connectors.salesforce.people import written
-from regportal.connectors.salesforce.soql import Row, read_moment, wholes
+from regportal.connectors.salesforce.soql import Row, read_moment, value_at, wholes
 
 ROLE = "Opportunity.{}"
 TOLD = ("Id", "Name", "StageName", "Probability", "CloseDate", "IsClosed")
@@ -27,7 +27,7 @@ class Deals:
     def read(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Record]:
         """Return opportunities by id, with the moment that a writing may ask for."""
         wanted = wholes(ids)
-        asked = ("Id", "IsClosed", "LastModifiedDate", *fields)
+        asked = ("IsClosed", "LastModifiedDate", *fields)
         found = self._salesforce.rows(asked, "Opportunity", ("Id", wanted.values()))
         rows = {row["Id"]: row for row in found}
         return {id: _record(rows[full]) for id, full in wanted.items() if full in rows}
@@ -64,9 +64,10 @@ class Deals:
         found: dict[str, list[Record]] = {full: [] for full in wanted.values()}
         for row in rows:
             deal, his = row.get("Opportunity"), found.get(str(row.get("ContactId")), [])
-            if isinstance(deal, dict) and deal["Id"] not in {one.id for one in his}:
+            id = str(value_at(row, "Opportunity.Id"))
+            if isinstance(deal, dict) and id not in {one.id for one in his}:
                 part = {"Role": row.get("Role"), "IsPrimary": row.get("IsPrimary")}
-                his.append(Record(str(deal["Id"]), {**deal, **part}))
+                his.append(Record(id, {**deal, **part}))
         return {id: found[full] for id, full in wanted.items()}
 
     def existing(self, ids: Sequence[str]) -> set[str]:

@@ -97,7 +97,7 @@ class Fields:
 
     def _permission_set(self) -> str:
         """Return the permission set that is ours, and that our user has; both made if need be."""
-        text = select(["Id"], "PermissionSet", f"Name = {quoted(OURS)}", limit=1)
+        text = select([], "PermissionSet", f"Name = {quoted(OURS)}", limit=1)
         (rows,) = self._salesforce.query(text)
         if rows:
             return str(rows[0]["Id"])

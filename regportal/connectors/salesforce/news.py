@@ -129,7 +129,7 @@ class News:
     @staticmethod
     def _asks(sweep: Sweep, place: Place, most: int) -> str:
         """Return the question for the next records of a sweep."""
-        what, where = ("Id", "SystemModstamp", *sweep.what), (place.condition, *sweep.where)
+        what, where = ("SystemModstamp", *sweep.what), (place.condition, *sweep.where)
         return select(what, sweep.kind, *where, order="SystemModstamp, Id", limit=most)
 
     def _settled(self) -> datetime:

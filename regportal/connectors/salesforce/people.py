@@ -83,7 +83,7 @@ class People:
     def masters(self, ids: Iterable[str]) -> dict[str, str]:
         """Return into which contact each of these was merged."""
         rows = self._salesforce.rows(
-            ["Id", "MasterRecordId"],
+            ["MasterRecordId"],
             "Contact",
             ("Id", ids),
             "IsDeleted = true",
@@ -183,7 +183,7 @@ class People:
     ) -> dict[str, list[Row]]:
         """Return records by what a field of theirs says, in small letters; the eldest first."""
         found: dict[str, list[Row]] = {}
-        asked = ("Id", field, *fields)
+        asked = (field, *fields)
         order = "CreatedDate, Id"
         for row in self._salesforce.rows(asked, kind, (field, values), order=order):
             found.setdefault(str(row.get(field)).casefold(), []).append(row)

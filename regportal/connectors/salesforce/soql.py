@@ -49,12 +49,12 @@ def among(field: str, values: Iterable[str]) -> str:
 
 def select(what: Iterable[str], kind: str, *where: str, order: str = "", limit: int = 0) -> str:
     """
-    Return a question; all conditions must hold.
+    Return a question, for the id and for this besides; all conditions must hold.
 
-    >>> select(["Id", "Name"], "Account", "IsDeleted = false", "Name != null", limit=1)
+    >>> select(["Name"], "Account", "IsDeleted = false", "Name != null", limit=1)
     'SELECT Id, Name FROM Account WHERE IsDeleted = false AND Name != null LIMIT 1'
     """
-    words = ["SELECT", ", ".join(dict.fromkeys(what)), "FROM", kind]
+    words = ["SELECT", ", ".join(dict.fromkeys(["Id", *what])), "FROM", kind]
     words += ["WHERE", " AND ".join(where)] if where else []
     words += ["ORDER BY", order] if order else []
     words += ["LIMIT", str(limit)] if limit else []
