@@ -9,6 +9,7 @@ from regportal.buying.alerts.actions import tell as tell_readers
 from regportal.buying.alerts.letters import LETTERS as ALERT_LETTERS
 from regportal.buying.backtest import trials
 from regportal.buying.backtest.beside import try_what_waits
+from regportal.buying.glossary import vocabulary_of
 from regportal.buying.passing import find_lost, pass_time, score_everybody
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
@@ -36,6 +37,7 @@ from regportal.privacy.clocks import tidy
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 from regportal.store.vault import Vault
+from regportal.sync.drifting import look_over
 from regportal.tracking import dividing
 from regportal.tracking.unpacking import unpack
 
@@ -67,8 +69,8 @@ class Worker:
         self._shelf: Shelf = app.extensions["regportal.shelf"]
         url = self._settings.database_url.get_secret_value()
         self._engine = Engine(url, self._settings.instance, clock=clock)
-        self._lines: dict[str, tuple[_Line, _Line]] = {}
-        """To each CRM one to tell it, and one to ask it."""
+        self._lines: dict[str, tuple[_Line, _Line, _Line]] = {}
+        """To each CRM one to tell it, one to ask it, and one to look it over."""
         self._scored: int | None = None
         """Under which publication everybody was last looked for who has no score."""
         app.extensions["regportal.wake"] = self.wake
@@ -102,7 +104,7 @@ class Worker:
 
     def _hang_up(self) -> None:
         """Let go of every CRM, in the middle of a sentence if need be."""
-        for line in [line for both in list(self._lines.values()) for line in both]:
+        for line in [line for each in list(self._lines.values()) for line in each]:
             line.close()
 
     def is_running(self) -> bool:
@@ -212,6 +214,15 @@ class Worker:
         budget = line.budget
         return poll(self._store, key, connector, budget, now=now, on_heard=on_heard)
 
+    def _look_over(self, line: "_Line", now: datetime) -> datetime | None:
+        """Look whether a CRM still has what we write there."""
+        connector = line.current()
+        if connector is None:
+            return None
+        with self._store.read() as session:
+            vocabulary = vocabulary_of(self._shelf.published(session))
+        return look_over(self._store, connector, vocabulary, line.budget, now=now)
+
     def _drain(
         self,
         key: str,
@@ -238,10 +249,11 @@ class Worker:
             if document.key not in self._lines:
                 key = document.key
                 here = self._settings, self._store, self._shelf
-                self._lines[key] = (_Line(key, *here), _Line(key, *here))
-                sender, asker = self._lines[key]
+                self._lines[key] = (_Line(key, *here), _Line(key, *here), _Line(key, *here))
+                sender, asker, looker = self._lines[key]
                 self._engine.add(f"deliver:{key}", partial(self._deliver, key, sender))
                 self._engine.add(f"poll:{key}", partial(self._ask, key, asker))
+                self._engine.add(f"look:{key}", partial(self._look_over, looker))
 
     def _take_back(self) -> None:
         """Free what the process before us was delivering: on SQLite there is only one."""

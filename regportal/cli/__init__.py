@@ -32,6 +32,7 @@ COMMANDS = {
     "outbox": "delivery:outbox",
     "inbox": "delivery:inbox",
     "sync": "syncing:sync",
+    "reconcile": "syncing:reconcile",
     "sandbox": "sandbox:sandbox",
     "contact": "contact:contact",
     "secret": "vault:secret",

@@ -42,6 +42,8 @@ def list_messages(
     """List messages: first those a person must look at, then what waits, then the newest."""
     from regportal.outbox.budget import Budget
     from regportal.outbox.operating import listing, pauses, waiting
+    from regportal.outbox.rules import LANES
+    from regportal.sync.drifting import amiss_at
 
     if limit is None and not as_json:
         limit = MOST_LINES
@@ -59,8 +61,10 @@ def list_messages(
             click.echo(_paused(pause))
         for document in installation.shelf.published(session).all(Connector):
             stands = Budget.of(document).stands(session, now=datetime.now(UTC))
-            if stands.calls is not None:
+            if stands.calls is not None or stands.lanes != LANES:
                 click.echo(f"{document.key}: {stands}")
+            for subject, says in amiss_at(session, document.key).items():
+                click.echo(f"{document.key}: {subject} {says}")
 
 
 @outbox.command("replay")

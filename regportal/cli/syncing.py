@@ -1,15 +1,26 @@
 """Commands for the two ends of a connection to a CRM: what is there, what is missing."""
 
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
 import click
 
 from regportal.buying.glossary import vocabulary_of
 from regportal.cli.installation import Installation, opened
+from regportal.cli.lines import printable
+from regportal.cli.reading import AS_JSON
 from regportal.connectors.base import Finding
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import RegportalError
 from regportal.outbox.budget import calling
+from regportal.store.documents import Published
 from regportal.store.vault import Vault
+from regportal.sync.comparing import Compared, NotAskedError, Stands, compare
+from regportal.sync.present import Telling
 
 
 @click.group()
@@ -38,11 +49,145 @@ def provision(connector: str, *, make: bool) -> None:
         raise RegportalError(f"something {says}")
 
 
+@sync.command()
+@click.argument("connector", metavar="CONNECTOR")
+@AS_JSON
+def plan(connector: str, *, as_json: bool) -> None:
+    """
+    Show what CONNECTOR would make and change, if it were told all there is to tell; write nothing.
+
+    Ctrl-C ends it at any time, with what was found so far.
+    """
+    with opened() as here:
+        found = _compared(here, connector, only_linked=False)
+    _say(found, as_json=as_json)
+
+
+@sync.command()
+@click.argument("connector", metavar="CONNECTOR")
+@click.option("--everybody", is_flag=True, help="Also tell of whom it was never told of.")
+def go(connector: str, *, everybody: bool) -> None:
+    """
+    Let CONNECTOR go on: after its first run, or where it stopped itself.
+
+    With --everybody it is also told of all who were known before there was such a connector.
+    """
+    from regportal.sync import going
+
+    now = datetime.now(UTC)
+    with opened() as here:
+        document, published = _document(here, connector)
+        here.store.write(lambda session: going.go(session, document, now=now))
+        click.echo(f"{connector} goes on")
+        if everybody:
+            telling, owed = Telling(published, document), 0
+            with here.store.read() as session:
+                number = telling.number(session)
+            with click.progressbar(length=number, label="Owing", file=sys.stderr) as bar:
+                for looked_at, more in going.tell_everybody(here.store, telling, now=now):
+                    bar.update(looked_at)
+                    owed += more
+            people = "1 contact" if owed == 1 else f"{owed} contacts"
+            click.echo(f"{people} it was never told of will be told")
+
+
+@click.command()
+@click.argument("connector", metavar="CONNECTOR")
+@AS_JSON
+def reconcile(connector: str, *, as_json: bool) -> None:
+    """
+    Prove that CONNECTOR has of everybody what it was told; write nothing.
+
+    Looks at every contact whose record we know, and at every open opportunity that was moved.
+    Exit 1 where anything differs or is gone.
+    """
+    with opened() as here:
+        found = _compared(here, connector, only_linked=True)
+    _say(found, as_json=as_json)
+    unlike = sum(one.stands is not Stands.EQUAL for one in found.compared)
+    if unlike:
+        raise RegportalError(
+            "1 thing is not equal" if unlike == 1 else f"{unlike} things are not equal"
+        )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found, and whether that is all."""
+
+    connector: str
+    only_linked: bool
+    compared: list[Compared] = field(default_factory=list)
+    looked_at: int = 0
+    of: int = 0
+    stopped: str | None = None
+
+
+def _compared(here: Installation, key: str, *, only_linked: bool) -> _Found:
+    """Compare a CRM with what it would be told, as far as we come."""
+    document, published = _document(here, key)
+    vault, found = Vault(here.settings, here.store), _Found(key, only_linked)
+    telling = Telling(published, document, only_linked=only_linked)
+    with (
+        here.store.read() as session,
+        calling(here.store, document, here.settings, vault.secret) as connector,
+    ):
+        found.of = telling.number(session)
+        with click.progressbar(length=found.of, label="Looking", file=sys.stderr) as bar:
+            try:
+                for subjects, some in compare(session, telling, connector, now=datetime.now(UTC)):
+                    found.compared += some
+                    found.looked_at += subjects
+                    bar.update(subjects)
+            except KeyboardInterrupt:
+                found.stopped = "stopped by hand"
+            except NotAskedError as error:
+                found.stopped = str(error)
+    return found
+
+
+def _say(found: _Found, *, as_json: bool) -> None:
+    """Print what was found; raise RegportalError where that is not all."""
+    counts: dict[str, Counter[str]] = {}
+    for one in found.compared:
+        counts.setdefault(one.what, Counter())[one.stands.value] += 1
+    if as_json:
+        told = {
+            "connector": found.connector,
+            "stopped": found.stopped,
+            "counts": counts,
+            "found": [asdict(one) for one in found.compared if one.stands is not Stands.EQUAL],
+        }
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        for one in found.compared:
+            if one.stands is not Stands.EQUAL:
+                waits = one.waits and found.only_linked  # before that, everything does
+                click.echo(printable(_line(one) + (" (a message waits)" if waits else "")))
+        for what, numbers in counts.items():
+            each = (f"{numbers[one]} {one}" for one in Stands if numbers[one])
+            click.echo(f"{what}: {', '.join(each)}")
+    if found.stopped is not None:
+        raise RegportalError(f"{found.looked_at} of {found.of} were looked at: {found.stopped}")
+
+
+def _line(one: Compared) -> str:
+    """Return what is to be said of one thing that is not equal."""
+    says = f": {one.says}" if one.says else ""
+    return f"{one.stands}  {one.what} {one.name}{says}"
+
+
+def _document(here: Installation, key: str) -> tuple[Document, Published]:
+    """Return a connector as it is published; raise NotHereError for another one."""
+    with here.store.read() as session:
+        published = here.shelf.published(session)
+    return published.one(Document, key), published
+
+
 def _provisioned(installation: Installation, key: str, *, make: bool) -> list[Finding] | None:
     """Return what is there and what is missing; None where a CRM looks after itself."""
-    with installation.store.read() as session:
-        published = installation.shelf.published(session)
-        document, vocabulary = published.one(Document, key), vocabulary_of(published)
+    document, published = _document(installation, key)
+    vocabulary = vocabulary_of(published)
     vault = Vault(installation.settings, installation.store)
     with calling(installation.store, document, installation.settings, vault.secret) as connector:
         found = connector.provision(vocabulary, dry_run=not make)

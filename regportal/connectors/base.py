@@ -202,6 +202,15 @@ class Connector(Protocol):
         Raises UnreachableError only where nothing is known of any of them.
         """
 
+    def rehearse(
+        self, changes: Sequence[Change], *, now: datetime
+    ) -> Sequence[Result] | Unsupported:
+        """
+        Return what would become of changes, as ``deliver`` would, and write nothing.
+
+        ``done`` is what would be written; ``says`` then names the fields.
+        """
+
     def open_opportunities(
         self, contacts: Sequence[str]
     ) -> Mapping[str, Sequence[Record]] | Unsupported:

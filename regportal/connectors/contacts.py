@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from regportal.connectors.base import Link, Record, Result
@@ -46,7 +47,7 @@ class Contacts:
         made = desk.create(people) if people else ()
         for task, written in zip(new, made, strict=True):
             if written.id is not None and not isinstance(task.order, Known):
-                self.made.append((task, Record(written.id)))
+                self.made.append((replace(task, has_made=True), Record(written.id)))
             else:
                 self.results.append(task.written(written, Link(written.id)))
 

@@ -41,6 +41,7 @@ from regportal.connectors.orders import (
     Scored,
     Unclaimed,
 )
+from regportal.connectors.rehearsing import Rehearsal
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.sparing import Told, spared, tried
@@ -87,6 +88,10 @@ class Records:
         for _, some in groupby(tasks, key=_kind):
             results |= {one.id: one for one in self._done([*some])}
         return [results[change.id] for change in changes]
+
+    def rehearse(self, changes: Sequence[Change], *, now: datetime) -> list[Result]:
+        """Return what would become of changes, and write nothing."""
+        return Records(self._document, Rehearsal(self._desk)).deliver(changes, now=now)
 
     def _done(self, tasks: Sequence[Task[Any]]) -> Sequence[Result]:
         """Do tasks of one kind."""
@@ -136,10 +141,11 @@ class Records:
         changes = []
         for task, record in contacts.there:
             values = told[task.change.id]
+            link = Link(record.id, {f"score:{task.order.score}": task.order.value})
             if all(record.values.get(name) == value for name, value in values.items()):
-                yield task.result(Outcome.NOOP, link=Link(record.id))
+                yield task.result(Outcome.NOOP, link=link)
             else:
-                changes.append((task, record, values, Link(record.id)))
+                changes.append((task, record, values, link))
         yield from self._update("contact", changes)
 
     def _log(self, tasks: Sequence[Task[Did] | Task[Day]]) -> Iterator[Result]:

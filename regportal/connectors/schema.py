@@ -40,6 +40,8 @@ class Connector(Document):
     policies: dict[FieldName, Policy] = Field(default_factory=dict)
     calls_a_day: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     timezone: Timezone = "UTC"
+    first_run: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    most_new: Annotated[int, Field(ge=1, le=100)] = 100
 
     @property
     def zone(self) -> ZoneInfo:

@@ -20,6 +20,8 @@ class Task(Generic[Asked_co]):
     change: Change
     order: Asked_co
     now: datetime
+    has_made: bool = False
+    """Whether its contact was made just now, and that is not what it tells."""
 
     @property
     def link(self) -> Link:
@@ -28,7 +30,7 @@ class Task(Generic[Asked_co]):
 
     def result(self, outcome: Outcome, says: str = "", **more: Any) -> Result:
         """Return what became of it."""
-        return Result(self.change.id, outcome, says, **more)
+        return Result(self.change.id, outcome, says, **{"created": self.has_made or None} | more)
 
     def written(self, written: Written, link: Link | None) -> Result:
         """Return what became of it where something was written; ``link`` is known then."""
@@ -36,7 +38,7 @@ class Task(Generic[Asked_co]):
             written.outcome,
             written.says,
             retry_at=written.retry_at,
-            created=written.created,
+            created=written.created or self.has_made or None,
             candidates=written.candidates,
             link=link if written.outcome in TAKEN else None,
         )

@@ -75,6 +75,11 @@ class Webhook:
             return [post(changes[0])]
         return list(self._hands.map(post, changes))
 
+    def rehearse(self, changes: Sequence[Change], *, now: datetime) -> Unsupported:
+        """Answer that a receiver cannot be asked."""
+        del changes, now
+        return Outcome.UNSUPPORTED
+
     def open_opportunities(
         self, contacts: Sequence[str]
     ) -> Mapping[str, Sequence[Record]] | Unsupported:

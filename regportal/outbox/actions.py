@@ -22,7 +22,7 @@ from regportal.store.bulk import Row, insert_all, update_all
 from regportal.store.facts import insert_in, table_of
 from regportal.store.ids import uuid7
 
-__all__ = ["FieldNews", "News", "drain", "owe", "owe_all", "put", "put_all"]
+__all__ = ["FieldNews", "News", "drain", "named", "owe", "owe_all", "put", "put_all"]
 
 Like = tuple[str, str, str | None]
 """Connector, subject, and the state that is told: news that is alike in these is one message."""
@@ -105,7 +105,7 @@ def owe_all(
     for one, news in owed:
         if is_told(news.topic, one.sends, one.claimed):
             waits = news.topic == DEED and one.interactions == "daily"
-            (kept if waits else told).append((one, _named(news, one)))
+            (kept if waits else told).append((one, named(news, one)))
     put_all(session, [(one.key, news) for one, news in told], now=now)
     _gather(session, kept, now=now)
     return [one.key for one, _ in (*told, *kept)]
@@ -166,7 +166,7 @@ def put_all(
     return messages
 
 
-def _named(news: News, connector: Connector) -> News:
+def named(news: News, connector: Connector) -> News:
     """Name the fields as this connector does; of two with one name the newer holds."""
     if news.fields is None:
         return news

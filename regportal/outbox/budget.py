@@ -1,8 +1,8 @@
-"""The calls that a connection may cost a day, and what goes out while few are left."""
+"""What a connection may cost a day and make there, and what goes out while little is left."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, tzinfo
 
 import sqlalchemy as sa
@@ -13,8 +13,8 @@ from regportal.connectors.base import Connector, Secrets, connector_for
 from regportal.connectors.egress import Egress
 from regportal.connectors.meter import NONE, Meter, Reading, Said
 from regportal.connectors.schema import Connector as Document
-from regportal.outbox.models import Spent
-from regportal.outbox.rules import BELIEVED, Calls, Standing, day_ends
+from regportal.outbox.models import Connection, Message, Spent
+from regportal.outbox.rules import BELIEVED, Calls, Met, Standing, astray, day_ends
 from regportal.store.facts import insert_in, table_of
 from regportal.store.sessions import Store
 
@@ -24,24 +24,49 @@ TODAY = sa.select(TABLE.c.calls, TABLE.c.said_used, TABLE.c.said_most, TABLE.c.s
 )
 
 
+COUNTS = tuple(TABLE.c[one.name] for one in fields(Met))
+NOBODY = Met()
+ALL = 100  # per cent
+FIRST = (
+    sa.select(Message.subject)
+    .where(
+        Message.connector == sa.bindparam("connector"),
+        Message.subject.not_like("opportunity:%"),
+        sa.or_(Message.state == sa.literal_column("'sent'"), Message.lease.is_not(None)),
+    )
+    .distinct()
+)
+"""Who was told of, or is being told of just now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """
-    The calls of one connector, on days as they are over there.
+    What one connector may do, on days as they are over there, by all workers together.
 
-    ``most`` of them may be made a day (None: nobody says), by all workers together; ``meter``
-    counts what one of them makes.
+    ``most`` calls may be made a day (None: nobody says); ``meter`` counts what a worker makes. Of
+    the contacts that are told of on a day at most ``most_new`` per cent may be new over there. In
+    the first run so many people are told of; then somebody lets it go on.
     """
 
     connector: str
     most: int | None = None
     zone: tzinfo = UTC
     meter: Meter = field(default_factory=Meter)
+    most_new: int = 100
+    first_run: int | None = None
 
     @classmethod
     def of(cls, document: Document, meter: Meter | None = None) -> "Budget":
         """Return the budget that a document sets."""
-        return cls(document.key, document.calls_a_day, document.zone, meter or Meter())
+        return cls(
+            document.key,
+            document.calls_a_day,
+            document.zone,
+            meter or Meter(),
+            document.most_new,
+            document.first_run,
+        )
 
     def stands(self, session: Session, more: Reading = NONE, *, now: datetime) -> Standing:
         """
@@ -59,12 +84,29 @@ class Budget:
         believed = now if more.said else said_at
         if said and believed and believed <= now < believed + BELIEVED:
             both.append(Calls(said.used, said.most, min(believed + BELIEVED, ends)))
-        return Standing(max(both, key=lambda one: one.share, default=None))
+        calls = max(both, key=lambda one: one.share, default=None)
+        return Standing(calls, self._left(session))
 
-    def keep(self, session: Session, spent: Reading, *, now: datetime) -> None:
-        """Keep what was used; the last thing of a transaction, for others wait for its end."""
-        if spent == NONE:
-            return
+    def _left(self, session: Session) -> int | None:
+        """Return how many more people may be told of in the first run; None where it is over."""
+        if self.first_run is None or let_go_at(session, self.connector) is not None:
+            return None
+        told = FIRST.limit(self.first_run).subquery()
+        number = session.scalar(
+            sa.select(sa.func.count()).select_from(told), {"connector": self.connector}
+        )
+        return self.first_run - (number or 0)
+
+    def keep(
+        self, session: Session, spent: Reading, met: Met = NOBODY, *, now: datetime
+    ) -> str | None:
+        """
+        Keep what was used and who was met; return why nothing more may be written, if so.
+
+        The last thing of a transaction, for others wait for its end.
+        """
+        if spent == NONE and met == NOBODY:
+            return None
         said = spent.said
         row = {
             **self._today(now),
@@ -72,17 +114,32 @@ class Budget:
             "said_used": said.used if said else None,
             "said_most": said.most if said else None,
             "said_at": now if said else None,
+            **asdict(met),
         }
         asked = insert_in(session.get_bind().dialect.name)(TABLE)
         new = asked.excluded
         over = {name: sa.func.coalesce(new[name], TABLE.c[name]) for name in row if "said" in name}
-        over["calls"] = TABLE.c.calls + new.calls
+        over |= {name: TABLE.c[name] + new[name] for name in ("calls", *asdict(met))}
         keys = ["connector", "day"]
-        session.execute(asked.on_conflict_do_update(index_elements=keys, set_=over), row)
+        upsert = asked.on_conflict_do_update(index_elements=keys, set_=over).returning(*COUNTS)
+        today = Met(*session.execute(upsert, row).one())
+        let_go = let_go_at(session, self.connector) if self.most_new < ALL else None
+        is_today = let_go is not None and let_go.astimezone(self.zone).date() == row["day"]
+        return astray(today, ALL if is_today else self.most_new)
 
     def _today(self, now: datetime) -> dict[str, object]:
         """Return which row is today's."""
         return {"connector": self.connector, "day": now.astimezone(self.zone).date()}
+
+
+def let_go_at(session: Session, connector: str) -> datetime | None:
+    """Return when somebody last let a connector go on; None where nobody did."""
+    return session.scalar(sa.select(Connection.go_at).where(Connection.connector == connector))
+
+
+def begin_anew(session: Session, connector: str) -> None:
+    """Forget whom a connector met: a person has looked at it."""
+    session.execute(sa.update(TABLE).where(TABLE.c.connector == connector).values(asdict(NOBODY)))
 
 
 @contextmanager

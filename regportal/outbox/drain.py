@@ -69,8 +69,9 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
         following = (
             leases.take(session, spent, now=now) if going() else replace(NOTHING, again_at=now)
         )
-        if budget is not None:
-            budget.keep(session, spent, now=now)
+        if leases.went_astray(session, done, spent, now=now):
+            leases.settle(session, following, _given_back(following, now), now=now)
+            following = NOTHING
         leases.count(session, counted)
         return following
 

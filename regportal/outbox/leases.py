@@ -22,6 +22,7 @@ from regportal.outbox.rules import (
     LANES,
     LONGEST,
     AfterAttempt,
+    Met,
     Standing,
     after_attempt,
     is_paused,
@@ -163,8 +164,9 @@ class Leases:
             return Batch(token, again_at=pause.until)
         stands = self.budget.stands(session, spent, now=now) if self.budget else Standing()
         leased: list[sa.Row[Any]] = []
+        most = min(self.size, stands.left or self.size)
         for lane in stands.lanes:
-            left = self.size - len(leased)
+            left = most - len(leased)
             chosen = {"connector": self.connector, "lane": lane, "now": now, "size": left}
             leased += session.execute(HEADS, chosen) if left else ()
         if not leased:
@@ -194,7 +196,29 @@ class Leases:
         for decided, ids in refused.items():
             self._give_back(session, batch, ids, decided)
         for decided in {one.until: one for one in refused if one.pauses}.values():
-            self._pause(session, decided, now=now)
+            self._hold(session, decided.trouble, decided.until, now=now)
+
+    def went_astray(
+        self,
+        session: Session,
+        done: Sequence[tuple[Batch, Sequence[Result]]],
+        spent: Reading,
+        *,
+        now: datetime,
+    ) -> bool:
+        """
+        Keep what batches cost and whom they met; stop where the CRM seems to be another one.
+
+        Return whether it stopped. Until the end of the transaction other workers wait.
+        """
+        if self.budget is None:
+            return False
+        told = {one.id: one for batch, _ in done for one in batch.changes}
+        met = [(told[one.id], one) for _, results in done for one in results]
+        because = self.budget.keep(session, spent, met_in(met), now=now)
+        if because is not None:
+            self._hold(session, because, None, now=now)
+        return because is not None
 
     def count(self, session: Session, results: Iterable[Result]) -> None:
         """
@@ -238,9 +262,10 @@ class Leases:
             {"ids": ids},
         )
 
-    def _pause(self, session: Session, decided: AfterAttempt, *, now: datetime) -> None:
+    def _hold(
+        self, session: Session, because: str | None, until: datetime | None, *, now: datetime
+    ) -> None:
         """Let the connector wait; a longer pause that already holds stays."""
-        until, because = decided.until, decided.trouble
         held = session.get(Pause, self.connector, populate_existing=True)
         holds = held is not None and is_paused(held.until, now)
         if held is not None and holds and longer(held.until, until) == held.until:
@@ -266,6 +291,22 @@ class Leases:
     def _lane(self, *lanes: int) -> tuple[sa.ColumnElement[bool], ...]:
         """Choose what this connector has to be told, in these lanes."""
         return (Message.connector == self.connector, Message.lane.in_(lanes), IS_DUE)
+
+
+def met_in(told: Iterable[tuple[Change, Result]]) -> Met:
+    """Return how often contacts were told of, and what the CRM had of them."""
+    contacts = [
+        (change, result)
+        for change, result in told
+        if change.subject.startswith("contact:") and result.outcome in TAKEN and result.link
+    ]
+    known = [result for change, result in contacts if change.link and change.link.ref]
+    return Met(
+        told=len(contacts),
+        made=sum(bool(result.created) for _, result in contacts),
+        known=len(known),
+        lost=sum(bool(result.created) for result in known),
+    )
 
 
 def _change(message: sa.Row[Any], link: Link | None) -> Change:

@@ -1,6 +1,6 @@
 """What is known of the records over there: kept from what a connector says became of changes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -48,3 +48,19 @@ def _beside(before: Link | None, learned: Link) -> Link:
     if before is None or before.ref != learned.ref:
         return learned
     return replace(learned, wrote={**before.wrote, **learned.wrote})
+
+
+def linked_after(
+    session: Session, connector: str, kind: str, limit: int
+) -> Iterator[dict[str, str]]:
+    """Yield which records subjects are whose names begin so, page by page: subject → record."""
+    chosen = (
+        sa.select(TABLE.c.subject, TABLE.c.ref)
+        .where(TABLE.c.connector == connector, TABLE.c.subject.startswith(kind))
+        .order_by(TABLE.c.subject)
+        .limit(limit)
+    )
+    last = ""
+    while rows := session.execute(chosen.where(TABLE.c.subject > last)).all():
+        last = rows[-1].subject
+        yield {row.subject: row.ref for row in rows}

@@ -154,10 +154,15 @@ class Linked(Base):
 
 
 class Spent(Base):
-    """How many calls a connector cost on a day over there, counted by all workers."""
+    """What a connector cost on a day over there, and whom it met, counted by all workers."""
 
     __tablename__ = "spent"
-    plain = frozenset({"connector", "day", "calls", "said_used", "said_most", "said_at"})
+    plain = frozenset(
+        {
+            *("connector", "day", "calls", "said_used", "said_most", "said_at"),
+            *("told", "made", "known", "lost"),
+        }
+    )
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
@@ -168,6 +173,29 @@ class Spent(Base):
     """…of so many…"""
     said_at: Mapped[MaybeMoment]
     """…and when."""
+    told: Mapped[Count]
+    """Times that something was told of a contact…"""
+    made: Mapped[Count]
+    """…and a record had to be made for it."""
+    known: Mapped[Count]
+    """Times that it was told of a contact whose record we knew…"""
+    lost: Mapped[Count]
+    """…and another one had to be made."""
+
+
+class Connection(Base):
+    """How far we are with a CRM: whether somebody let it go on, and what is amiss there."""
+
+    __tablename__ = "connection"
+    plain = frozenset({"connector", "go_at", "looked_at", "amiss"})
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    go_at: Mapped[MaybeMoment]
+    """When somebody last let it go on (``regportal sync go``)."""
+    looked_at: Mapped[MaybeMoment]
+    """When its fields were looked at last."""
+    amiss: Mapped[JsonObject]
+    """What was amiss with them: which → what."""
 
 
 class Gathered(Base):

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.outbox.budget import begin_anew
 from regportal.outbox.leases import SET_PAUSE
 from regportal.outbox.models import Message, MessageState, Pause
 
@@ -56,7 +57,8 @@ def pause(session: Session, connector: str, because: str, *, until: datetime | N
 
 
 def resume(session: Session, connector: str) -> bool:
-    """Speak to a connector again; return whether it was paused."""
+    """Speak to a connector again, and judge anew whom it meets; return whether it was paused."""
+    begin_anew(session, connector)
     lifted = session.execute(
         sa.delete(Pause).where(Pause.connector == connector).returning(Pause.connector)
     )

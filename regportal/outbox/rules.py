@@ -28,6 +28,7 @@ BREATH = timedelta(minutes=1)  # for a receiver that says "too many" and not unt
 LANES = WITHDRAWAL, AWAITED, REST = 0, 1, 2
 """The most urgent first: withdrawals; what people over there wait for; whatever can wait."""
 NEARLY = 0.8  # of a day's calls are used: what can wait does
+ASK = "is it the right database?"
 BELIEVED = timedelta(hours=1)  # what a CRM says of its calls: others use them, and give them back
 
 PAUSING = frozenset({Outcome.THROTTLED, Outcome.AUTH, Outcome.GONE})
@@ -68,6 +69,8 @@ class Standing:
 
     calls: Calls | None = None
     """What that rests on; None: nobody set how many there may be, and the CRM says nothing."""
+    left: int | None = None
+    """How many more people may be told of in the first run; None: it is over, or there is none."""
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -77,6 +80,8 @@ class Standing:
         >>> [Standing(Calls(used, 100, datetime.max)).lanes for used in (79, 80, 100)]
         [(0, 1, 2), (0, 1), (0,)]
         """
+        if self.left == 0:
+            return (WITHDRAWAL,)
         if self.calls is None or self.calls.share < NEARLY:
             return LANES
         return (WITHDRAWAL, AWAITED) if self.calls.share < 1 else (WITHDRAWAL,)
@@ -84,7 +89,8 @@ class Standing:
     @property
     def until(self) -> datetime | None:
         """Return until when a lane is held back; None: none is."""
-        return None if self.calls is None or self.lanes == LANES else self.calls.until
+        waits = self.calls is not None and self.calls.share >= NEARLY
+        return self.calls.until if self.calls is not None and waits else None
 
     def __str__(self) -> str:
         """
@@ -94,6 +100,8 @@ class Standing:
         >>> print(Standing(Calls(812, 1000, midnight)))
         812 of 1000 calls of the day are used: interactions and scores wait until 2026-03-05T00:00Z
         """
+        if self.left == 0:
+            return "the first run is over: look at it, then let all go by `regportal sync go`"
         if self.calls is None:
             return "its calls are not limited"
         says = f"{self.calls.used} of {self.calls.most} calls of the day are used"
@@ -101,6 +109,44 @@ class Standing:
             return says
         waits = "interactions and scores wait" if AWAITED in self.lanes else "only withdrawals go"
         return f"{says}: {waits} until {self.calls.until:%Y-%m-%dT%H:%MZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """How often contacts were told of, and what the CRM had of them."""
+
+    told: int = 0
+    made: int = 0
+    """A record had to be made."""
+    known: int = 0
+    """We knew the record…"""
+    lost: int = 0
+    """…and another one had to be made."""
+
+
+FEW, SOME = 20, 10  # tell nothing yet: contacts told of, and records that are lost
+
+
+def astray(met: Met, most_new: int) -> str | None:
+    """
+    Return why nothing more may be written after a day like this; None: all is well.
+
+    Where ``most_new`` per cent of the contacts at most should be new over there, more are a wrong
+    database, or a lost key. So is half of what we knew and is not there any more.
+
+    >>> astray(Met(told=20, made=20), 100) is astray(Met(told=19, made=19), 30) is None
+    True
+    >>> astray(Met(told=20, made=7), 30)
+    '7 of 20 contacts were new over there, more than 30 %: is it the right database?'
+    >>> astray(Met(told=90, made=10, known=19, lost=10), 100)
+    '10 of 19 contacts that we knew there are gone: is it the right database?'
+    """
+    if met.lost >= SOME and met.lost * 2 > met.known:
+        return f"{met.lost} of {met.known} contacts that we knew there are gone: {ASK}"
+    if met.told >= FEW and met.made * 100 > met.told * most_new:
+        says = f"{met.made} of {met.told} contacts were new over there"
+        return f"{says}, more than {most_new} %: {ASK}"
+    return None
 
 
 def day_ends(now: datetime, zone: tzinfo) -> datetime:

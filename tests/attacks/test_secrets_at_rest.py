@@ -334,8 +334,8 @@ def test_the_worker_signs_with_what_the_vault_holds_now(database_url, tmp_path):
             made = []
             for value in (whsec(), whsec()):
                 keep(portal.store, "crm0", value, *portal.settings.keys)
-                both = worker._lines["crm0"]  # one tells the CRM, one asks it
-                made += [(line.current()._keys, keys_of(value)) for line in both]
+                lines = worker._lines["crm0"]  # they tell the CRM, ask it, and look it over
+                made += [(line.current()._keys, keys_of(value)) for line in lines]
             worker._hang_up()
     finally:
         portal.close()

@@ -1,6 +1,7 @@
 """What every connector to a CRM keeps to (crm.md 10), tried on each of them."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -295,6 +296,50 @@ def test_a_phase_the_field_does_not_have_is_refused_before_it_is_sent(world, out
 
 def test_an_opportunity_nobody_has_is_refused(outbox):
     assert outcomes(outbox.deliver(outbox.moves("999999999", "comparison"))) == [Outcome.REJECTED]
+
+
+# --- rehearsed, before anything is told ---
+
+
+def test_what_is_rehearsed_is_not_written_and_comes_true(world, outbox, key):
+    there = world.person(BOB, country="DE")
+    deal = world.opportunity(there)
+    ours = str(uuid.uuid4())
+    changes = [
+        outbox.knows(key, ANN, country="DE"),
+        outbox.knows(ours, BOB, country="FR"),
+        outbox.moves(deal, "comparison"),
+    ]
+    new, changed, moved = outbox.connector.rehearse(changes, now=outbox.now)
+    assert (outcomes([new, changed, moved]), new.created) == ([DONE, DONE, DONE], True)
+    assert world.names.get("country", "country") in changed.says
+    assert (world.people(ANN), world.field(there, "country")) == ([], "DE")
+    assert not world.phase(deal)
+    outbox.deliver(*changes)
+    again = [
+        outbox.knows(key, ANN, country="DE"),
+        outbox.knows(ours, BOB, country="FR"),
+        outbox.moves(deal, "comparison"),
+    ]
+    linked = [replace(one, link=outbox.links[one.subject]) for one in again]
+    assert outcomes(outbox.connector.rehearse(linked, now=outbox.now)) == [NOOP] * 3
+
+
+def test_rehearsed_a_permission_is_not_given(world, outbox, key):
+    there = world.person(ANN)
+    change = outbox.allows(key, ANN, "prices", "confirmed")
+    assert outcomes(outbox.connector.rehearse([change], now=outbox.now)) == [DONE]
+    assert not world.wants(there, ANN, "prices")
+    stranger = outbox.allows(str(uuid.uuid4()), BOB, "prices", "confirmed")
+    (result,) = outbox.connector.rehearse([stranger], now=outbox.now)
+    assert (result.outcome, result.created, world.people(BOB)) == (DONE, True, [])
+
+
+def test_a_contact_made_along_the_way_is_told_as_made(world, outbox, key):
+    (result,) = outbox.deliver(outbox.did(key, ANN))
+    assert (result.outcome, result.created) == (DONE, True)
+    (result,) = outbox.deliver(outbox.did(key, ANN))
+    assert not result.created
 
 
 # --- what happens on the way ---

@@ -1,0 +1,134 @@
+"""A connection begins with a few, stops where it seems to be the wrong one, and is let go on."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from regportal.outbox.budget import Budget
+from regportal.outbox.operating import pauses, resume
+from regportal.outbox.rules import LANES
+from regportal.sync import going
+from regportal.sync.present import Telling
+
+
+@pytest.fixture
+def owed(town):
+    """Owe the CRM so many contacts, or tell more of those."""
+
+    def owed(number, *, topic="contact.identified", first=0):
+        for each in range(first, first + number):
+            town.knows(f"{each:032}", f"visitor-{each}@acme.example", topic)
+
+    return owed
+
+
+def held(town):
+    with town.store.read() as session:
+        return [one.because for one in pauses(session)]
+
+
+def stands(town, **words):
+    document = town.document.model_copy(update=words)
+    with town.store.read() as session:
+        return Budget.of(document).stands(session, now=datetime.now(UTC))
+
+
+def go(town):
+    now = datetime.now(UTC)
+    town.store.write(lambda session: going.go(session, town.document, now=now))
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_the_first_run_tells_of_so_many_and_waits(town, owed, size):
+    owed(12)
+    town.tell(first_run=5, size=size)
+
+    assert len(town.crm.contacts) == 5
+    assert str(stands(town, first_run=5)).startswith("the first run is over: look at it")
+
+
+def test_withdrawals_go_out_meanwhile(town, owed):
+    owed(3)
+    town.tell(first_run=2)
+    town.allows("0" * 32, "visitor-0@acme.example", "withdrawn")
+    town.tell(first_run=2)
+
+    assert len(town.crm.contacts) == 2
+    assert town.crm.wants(town.crm.people("visitor-0@acme.example")[0], "", "prices") is False
+
+
+def test_let_go_it_goes_on_and_is_held_no_more(town, owed):
+    owed(12)
+    town.tell(first_run=5)
+    go(town)
+    assert stands(town, first_run=5).lanes == LANES
+    town.tell(first_run=5)
+
+    assert len(town.crm.contacts) == 12
+
+
+def test_more_new_ones_than_expected_stop_it(town, owed):
+    owed(40)
+    town.tell(most_new=30, size=10)
+
+    assert len(town.crm.contacts) < 40
+    (because,) = held(town)
+    assert "contacts were new over there, more than 30 %" in because
+
+
+def test_where_they_are_there_already_nothing_stops(town, owed):
+    for each in range(40):
+        town.crm.person(f"visitor-{each}@acme.example")
+    owed(40)
+    town.tell(most_new=30, size=10)
+
+    assert held(town) == []
+
+
+def test_let_go_as_many_may_be_new_today_and_not_tomorrow(town, owed):
+    owed(40)
+    town.tell(most_new=30, size=10)
+    go(town)
+    town.tell(most_new=30, size=10)
+    assert (len(town.crm.contacts), held(town)) == (40, [])
+    owed(40, first=40)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    town.tell(clock=lambda: tomorrow, most_new=30, size=10)
+
+    assert len(held(town)) == 1
+
+
+def test_another_database_stops_it_even_if_nobody_set_anything(town, owed):
+    owed(30)
+    town.tell()
+    town.crm.contacts.clear()
+    owed(30, topic="contact.updated")
+    town.tell(size=10)
+
+    (because,) = held(town)
+    assert "contacts that we knew there are gone: is it the right database?" in because
+    assert len(town.crm.contacts) <= 20
+
+
+def test_resumed_by_hand_it_is_judged_anew(town, owed):
+    owed(90)
+    town.tell(most_new=30, size=10)
+    town.store.write(lambda session: resume(session, "crm"))
+    town.tell(most_new=30, size=10)
+
+    assert len(held(town)) == 1
+    assert 40 <= len(town.crm.contacts) <= 60
+
+
+def test_everybody_known_before_is_told_of_when_somebody_wants_it(town):
+    town.visitor("ann@initech.example")
+    town.forget_messages()
+    assert town.tell() is None
+    assert town.crm.contacts == {}
+    telling = Telling(town.published(), town.document)
+    assert [*going.tell_everybody(town.store, telling, now=town.now)] == [(1, 1)]
+    assert [*going.tell_everybody(town.store, telling, now=town.now)] == [(1, 0)]
+    town.tell()
+
+    (ann,) = town.crm.people("ann@initech.example")
+    assert town.crm.wants(ann, "", "prices") is True
