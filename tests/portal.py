@@ -31,6 +31,7 @@ from regportal.inbox.actions import understand
 from regportal.mail.post import Post
 from regportal.outbox.drain import drain
 from regportal.privacy import letters as privacy_letters
+from regportal.privacy.erasing import erase_as_told
 from regportal.store.ids import uuid7
 from regportal.tracking.unpacking import unpack
 from tests import warm
@@ -101,7 +102,9 @@ class Portal:
     def work(self) -> None:
         """Let the worker do everything that is due."""
         pepper = self.settings.pepper_text
-        understanding, settling = partial(understand, pepper=pepper), partial(settle, pepper=pepper)
+        erase = partial(erase_as_told, pepper=pepper, now=datetime.now(UTC))
+        understanding = partial(understand, pepper=pepper, erase=erase)
+        settling = partial(settle, pepper=pepper)
         for task in (understanding, settling, expire, unpack, weigh):
             patiently(lambda task=task: self._soon(task))
         self._soon(partial(tell, pepper=pepper))

@@ -34,10 +34,12 @@ from regportal.outbox.models import MAIL
 from regportal.privacy import letters as privacy_letters
 from regportal.privacy.capping import cap
 from regportal.privacy.clocks import tidy
+from regportal.privacy.erasing import erase_as_told
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
 from regportal.store.vault import Vault
 from regportal.sync.drifting import look_over
+from regportal.sync.gone import find_gone
 from regportal.tracking import dividing
 from regportal.tracking.unpacking import unpack
 
@@ -157,7 +159,8 @@ class Worker:
     def _understand(self, now: datetime) -> datetime | None:
         """Work out what the CRMs told us."""
         pepper = self._settings.pepper_text
-        return understand(self._store, self._shelf, pepper=pepper, now=now)
+        erase = partial(erase_as_told, pepper=pepper, now=now)
+        return understand(self._store, self._shelf, pepper=pepper, erase=erase, now=now)
 
     def _unpack(self, now: datetime) -> datetime | None:
         """Work out what browsers and servers told."""
@@ -215,13 +218,18 @@ class Worker:
         return poll(self._store, key, connector, budget, now=now, on_heard=on_heard)
 
     def _look_over(self, line: "_Line", now: datetime) -> datetime | None:
-        """Look whether a CRM still has what we write there."""
+        """Look whether a CRM still has what we write, and the records we know."""
         connector = line.current()
         if connector is None:
             return None
         with self._store.read() as session:
             vocabulary = vocabulary_of(self._shelf.published(session))
-        return look_over(self._store, connector, vocabulary, line.budget, now=now)
+        on_found = partial(self._engine.wake, "understand")
+        times = (
+            look_over(self._store, connector, vocabulary, line.budget, now=now),
+            find_gone(self._store, connector, line.budget, now=now, on_found=on_found),
+        )
+        return min((at for at in times if at is not None), default=None)
 
     def _drain(
         self,

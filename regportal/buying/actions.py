@@ -1,5 +1,8 @@
 """What the CRM tells of its opportunities, and of who has a part in them."""
 
+import enum
+import uuid
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -21,7 +24,9 @@ from regportal.tracking.actions import log
 from regportal.tracking.models import EntryKind
 
 __all__ = [
+    "Heard",
     "add_role",
+    "end_parts",
     "find_opportunity",
     "list_moves",
     "model_of",
@@ -41,6 +46,13 @@ WHOSE = (
     .limit(1)
 )
 """Who had a part in an opportunity first."""
+LAST_BODY = (
+    sa.select(Snapshot.body)
+    .where(Snapshot.opportunity_id == sa.bindparam("opportunity"))
+    .order_by(Snapshot.id.desc())
+    .limit(1)
+)
+"""What was told of an opportunity last."""
 
 
 def find_opportunity(session: Session, connector: str, external_id: str) -> Opportunity | None:
@@ -52,15 +64,27 @@ def find_opportunity(session: Session, connector: str, external_id: str) -> Oppo
     ).first()
 
 
+class Heard(enum.Enum):
+    """What a description of an opportunity brought."""
+
+    NEWS = enum.auto()
+    KNOWN = enum.auto()
+    """Nothing that we did not know: what we write over there comes back so."""
+    OLDER = enum.auto()
+    """We were told something newer before."""
+
+
 def upsert_opportunity(
     session: Session, connector: str, told: Told, *, start: str, now: datetime
-) -> Opportunity:
+) -> tuple[Opportunity, Heard]:
     """
     Keep what a CRM tells of an opportunity; a new one begins in the phase ``start``.
 
-    An older description is kept in the series, and never overwrites a newer one.
+    An older description is kept in the series, and never overwrites a newer one. One that says
+    what was said before is no other one, and no rule hears of it.
     """
     opportunity = find_opportunity(session, connector, told.external_id)
+    is_new = opportunity is None
     if opportunity is None:
         opportunity = Opportunity(
             id=uuid7(),
@@ -73,12 +97,19 @@ def upsert_opportunity(
             phase_since=now,
         )
         session.add(opportunity)
-    holds = opportunity.told_at <= told.told_at
-    if holds:
+    heard = Heard.NEWS if opportunity.told_at <= told.told_at else Heard.OLDER
+    if heard is Heard.NEWS:
+        before = {column: getattr(opportunity, column) for column in told.columns}
         for column, value in told.columns.items():
             setattr(opportunity, column, value)
         opportunity.told_at = told.told_at
+        if not is_new and before == dict(told.columns):
+            heard = Heard.KNOWN
     session.flush()
+    if heard is Heard.KNOWN and session.scalar(LAST_BODY, {"opportunity": opportunity.id}) == dict(
+        told.body
+    ):
+        return opportunity, heard
     session.add(
         Snapshot(
             id=uuid7(),
@@ -88,10 +119,10 @@ def upsert_opportunity(
             body=dict(told.body),
         )
     )
-    if holds:
+    if heard is Heard.NEWS:
         whose = session.scalars(WHOSE, {"opportunity": opportunity.id}).first()
         log(session, EntryKind.OPPORTUNITY, opportunity.id, whose=whose, now=now)
-    return opportunity
+    return opportunity, heard
 
 
 def add_role(
@@ -129,6 +160,23 @@ def remove_role(
         last.until = now
         log(session, EntryKind.OPPORTUNITY, opportunity.id, whose=contact.id, now=now)
     return True
+
+
+def end_parts(
+    session: Session, opportunity: Opportunity, but: Collection[uuid.UUID], *, now: datetime
+) -> bool:
+    """End the parts of all contacts but these; return whether there was one."""
+    ended = session.scalars(
+        sa.select(ContactRole).where(
+            ContactRole.opportunity_id == opportunity.id,
+            ContactRole.until.is_(None),
+            ContactRole.contact_id.not_in(but),
+        )
+    ).all()
+    for part in ended:
+        part.until, part.told_at = now, max(part.told_at, opportunity.told_at)
+        log(session, EntryKind.OPPORTUNITY, opportunity.id, whose=part.contact_id, now=now)
+    return bool(ended)
 
 
 def _last_part(session: Session, opportunity: Opportunity, contact: Contact) -> ContactRole | None:

@@ -107,6 +107,38 @@ def resume_connector(connector: str) -> None:
     click.echo(f"{connector} is resumed" if was_paused else f"{connector} was not paused")
 
 
+@outbox.command("settle")
+@click.argument("message", metavar="ID", type=click.UUID)
+@click.option("--theirs", "take", flag_value="theirs", help="Take the phase the CRM shows.")
+@click.option("--ours", "take", flag_value="ours", help="Write ours over it.")
+@click.option("--because", help="Why theirs holds; it is kept, and told to the CRM.")
+@click.option("--by", help="Who says so; else whoever is logged in here.")
+def settle_message(
+    message: uuid.UUID, take: str | None, because: str | None, by: str | None
+) -> None:
+    """
+    Settle a phase that people in the CRM set otherwise: the parked message ID says so.
+
+    Theirs holds over the rules for 30 days, as an override does. Ours is written once more.
+    """
+    from regportal.buying.overriding import USUAL, Word
+    from regportal.cli.overriding import who
+    from regportal.sync.settling import settle
+
+    if take is None:
+        raise click.UsageError("choose one of --theirs and --ours")
+    if (take == "theirs") is (because is None):
+        raise click.UsageError("--because says why theirs holds, and goes with --theirs")
+    now = datetime.now(UTC)
+    word = Word("", by or who(), because, now + USUAL) if because is not None else None
+    with opened() as here:
+        with here.store.read() as session:
+            published = here.shelf.published(session)
+        done = settle(here.store, here.settings, published, message, word, now=now)
+    says = "is told anew" if done.is_told else f"holds for {USUAL.days} days"
+    click.echo(printable(f"{done.phase} {says}"))
+
+
 @click.group()
 def inbox() -> None:
     """See what CRMs told us."""

@@ -48,7 +48,7 @@ def override_phase(
         raise click.UsageError(f"--for is a length of time like 14d, not {how_long!r}") from None
     word = overriding.Word(
         phase,
-        by if by is not None else _who(),
+        by if by is not None else who(),
         because,
         until,
     )
@@ -77,7 +77,7 @@ def end(name: str) -> None:
     click.echo(printable(f"what {said.by} said of {name} holds no more"))
 
 
-def _who() -> str:
+def who() -> str:
     """Return who is logged in; raise UsageError where nobody can tell."""
     try:
         return getpass.getuser()

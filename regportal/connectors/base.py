@@ -92,6 +92,7 @@ class Result:
     says: str = ""
     retry_at: datetime | None = None
     created: bool | None = None
+    """Whether the record of its contact, or claim, was made."""
     link: Link | None = None
     """What is known of its subject now; what it ``wrote`` is beside what was known before."""
     candidates: tuple[str, ...] = ()

@@ -47,9 +47,13 @@ class Contacts:
         made = desk.create(people) if people else ()
         for task, written in zip(new, made, strict=True):
             if written.id is not None and not isinstance(task.order, Known):
-                self.made.append((replace(task, has_made=True), Record(written.id)))
+                self.made.append(
+                    (replace(task, has_made=bool(written.created)), Record(written.id))
+                )
             else:
-                self.results.append(task.written(written, Link(written.id)))
+                self.results.append(
+                    task.written(written, Link(written.id), created=written.created)
+                )
 
     @property
     def there(self) -> Sequence[tuple[Any, Record]]:

@@ -256,7 +256,7 @@ class Records:
         ]
         made = self._desk.lead(values) if new else ()
         for task, written in zip(new, made, strict=True):
-            yield task.written(written, Link(written.id))
+            yield task.written(written, Link(written.id), created=written.created)
 
     def _unclaim(self, tasks: Sequence[Task[Unclaimed]]) -> Iterator[Result]:
         """Let leads of claims be over: who confirmed is a contact, who did not is nobody."""

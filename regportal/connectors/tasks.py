@@ -32,13 +32,19 @@ class Task(Generic[Asked_co]):
         """Return what became of it."""
         return Result(self.change.id, outcome, says, **{"created": self.has_made or None} | more)
 
-    def written(self, written: Written, link: Link | None) -> Result:
-        """Return what became of it where something was written; ``link`` is known then."""
+    def written(
+        self, written: Written, link: Link | None, *, created: bool | None = None
+    ) -> Result:
+        """
+        Return what became of it where something was written; ``link`` is known then.
+
+        ``created`` is of the record it is about; a note that was made beside it is none.
+        """
         return self.result(
             written.outcome,
             written.says,
             retry_at=written.retry_at,
-            created=written.created or self.has_made or None,
+            created=self.has_made or created,
             candidates=written.candidates,
             link=link if written.outcome in TAKEN else None,
         )

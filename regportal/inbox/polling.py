@@ -15,7 +15,7 @@ from regportal.connectors.rules import Outcome
 from regportal.errors import UnreachableError
 from regportal.inbox.actions import take
 from regportal.inbox.models import Poll
-from regportal.outbox.budget import Budget
+from regportal.outbox.budget import Budget, compare_anew
 from regportal.outbox.rules import AWAITED, REST, Standing
 from regportal.store.compact import write_json
 from regportal.store.facts import insert_in
@@ -51,8 +51,9 @@ def poll(
 
     It is asked until its cursor stays where it is. Of several workers one asks. What is told twice
     is kept once; ``on_heard`` is called where something was not known. It is asked less often where
-    little is left of the ``budget``, and not at all where nothing is. None: this one cannot be
-    asked.
+    little is left of the ``budget``, and not at all where nothing is. Where it no longer knows how
+    far we were, it is asked from the beginning, and for every record we know. None: this one
+    cannot be asked.
     """
     cursor, waits_until = _begun(store, key, now=now)
     if waits_until is not None:
@@ -61,32 +62,61 @@ def poll(
     if AWAITED not in stands.lanes:
         store.write(lambda session: _set(session, key, due=stands.until))
         return stands.until
-    again, trouble = now + (EVERY if REST in stands.lanes else SELDOM), None
+    pace = EVERY if REST in stands.lanes else SELDOM
     try:
-        for _ in range(MOST):
-            found = connector.changes(cursor, AT_ONCE)
-            if found is Outcome.UNSUPPORTED:
-                return None
-            news, after = found
-            if store.write(_keeping(key, news, after, now=now)):
-                on_heard()
-            if after == cursor:
-                break
-            cursor = after
-        else:
-            again = now  # there is more: whoever comes first goes on
+        again = _asked(store, key, connector, cursor, pace, now=now, on_heard=on_heard)
+        if again is None:
+            return None
+        ends: dict[str, Any] = {"due": again, "trouble": None}
     except (UnreachableError, NotTakenError) as error:
-        trouble, later = str(error), getattr(error, "retry_at", None)
-        again = min(max(later or now, now + BREATH), now + LONGEST)
-        log.warning("%s could not be asked: %s", key, trouble)
+        log.warning("%s could not be asked: %s", key, error)
+        ends = _troubled(error, cursor, now=now)
     spent = budget.meter.read()
 
     def end(session: Session) -> None:
-        _set(session, key, due=again, trouble=trouble)
+        _set(session, key, **ends)
+        if "cursor" in ends:
+            compare_anew(session, key)
         budget.keep(session, spent, now=now)
 
     store.write(end)
-    return again
+    due: datetime = ends["due"]
+    return due
+
+
+def _asked(
+    store: Store,
+    key: str,
+    connector: Connector,
+    cursor: str | None,
+    pace: timedelta,
+    *,
+    now: datetime,
+    on_heard: Callable[[], object],
+) -> datetime | None:
+    """Ask from a cursor on until it stays, and return when to ask again; None: never."""
+    for _ in range(MOST):
+        found = connector.changes(cursor, AT_ONCE)
+        if found is Outcome.UNSUPPORTED:
+            return None
+        news, after = found
+        if store.write(_keeping(key, news, after, now=now)):
+            on_heard()
+        if after == cursor:
+            return now + pace
+        cursor = after
+    return now  # there is more: whoever comes first goes on
+
+
+def _troubled(
+    error: UnreachableError | NotTakenError, cursor: str | None, *, now: datetime
+) -> dict[str, Any]:
+    """Return how far we are with a CRM that could not be asked; without a cursor it forgot that."""
+    asked = getattr(error, "retry_at", None)
+    again = min(max(asked or now, now + BREATH), now + LONGEST)
+    ends = {"due": again, "trouble": str(error)}
+    is_lost = getattr(error, "outcome", None) is Outcome.GONE and cursor is not None
+    return ends | {"due": now, "cursor": None} if is_lost else ends
 
 
 def _standing(store: Store, budget: Budget, *, now: datetime) -> Standing:

@@ -2,12 +2,20 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from regportal.buying.telling import Part, Told
+from regportal.inbox.telling import (
+    GoneTold,
+    MergedTold,
+    Named,
+    OpportunityTold,
+    RoleTold,
+    Understood,
+    WithdrawnTold,
+)
 
 LONGEST_ID = 255
 LONGEST_TEXT = 500
@@ -17,13 +25,14 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 LINK = re.compile(r"https?://[!-;=?-~]{1,1990}")
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 MOST_LIKELY = 100
-LATER = frozenset({"contact.deleted", "contact.erased"})
-"""What a CRM may well say, and we keep until we can do all that it means."""
+MOST_PARTS = 200
 KINDS = frozenset(
     {
         "opportunity.upserted",
         "contact_role.added",
         "contact_role.removed",
+        "contact.deleted",
+        "contact.erased",
         "contact.merged",
         "consent.withdrawn",
     }
@@ -34,60 +43,23 @@ class NotUnderstoodError(ValueError):
     """One sentence about what a person must look at; names keys, repeats no values."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoleTold:
-    """The CRM says that a contact has, or no longer has, a part in an opportunity."""
-
-    added: bool
-    opportunity: str
-    email: str | None
-    contact: str | None
-    part: Part
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A contact as a CRM names it: by the address, or by our key."""
-
-    email: str | None
-    contact: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class MergedTold:
-    """The CRM says that a contact is the same person as another, which stays."""
-
-    joined: Named
-    kept: Named
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawnTold:
-    """The CRM says that a contact no longer wants one newsletter, or any."""
-
-    whose: Named
-    newsletter: str | None
-
-
-def understood(value: Any, received_at: datetime) -> Told | RoleTold | MergedTold | WithdrawnTold:
+def understood(value: Any, received_at: datetime) -> Understood:
     """
     Return what a call says; raise NotUnderstoodError with one sentence where it says nothing.
 
     >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
     >>> body = {"type": "opportunity.upserted", "data": {"external_id": "006", "stage": "Offer"}}
-    >>> understood(body, noon).columns
+    >>> understood(body, noon).about.columns
     {'stage': 'Offer'}
     >>> understood({"type": "contact.deleted", "data": {}}, noon)
     Traceback (most recent call last):
-    regportal.inbox.rules.NotUnderstoodError: not understood yet: contact.deleted
+    regportal.inbox.rules.NotUnderstoodError: a deletion needs either email or contact
     """
     if not isinstance(value, dict):
         raise NotUnderstoodError("the body is not an object")
     kind, said = value.get("type"), value.get("data")
     if not isinstance(kind, str):
         raise NotUnderstoodError("type must be a text")
-    if kind in LATER:
-        raise NotUnderstoodError(f"not understood yet: {kind}")
     if kind.startswith("consent.") and kind != "consent.withdrawn":
         raise NotUnderstoodError("only the owner of the mailbox gives consent, never a CRM")
     if kind not in KINDS:
@@ -98,6 +70,8 @@ def understood(value: Any, received_at: datetime) -> Told | RoleTold | MergedTol
         return _merged(said)
     if kind == "consent.withdrawn":
         return _withdrawn(said)
+    if kind in {"contact.deleted", "contact.erased"}:
+        return _gone(said, is_erased=kind == "contact.erased")
     told_at = told_when(value.get("timestamp"), received_at)
     if kind == "opportunity.upserted":
         return _opportunity(said, told_at)
@@ -130,7 +104,7 @@ def told_when(stamp: Any, received_at: datetime) -> datetime:
         raise wrong from None
 
 
-def _opportunity(said: Mapping[str, Any], told_at: datetime) -> Told:
+def _opportunity(said: Mapping[str, Any], told_at: datetime) -> OpportunityTold:
     """Read the description of an opportunity (design.md 7)."""
     external_id = _identifier("external_id", said.get("external_id"))
     columns = {name: read(name, said[name]) for name, read in COLUMNS.items() if name in said}
@@ -141,7 +115,23 @@ def _opportunity(said: Mapping[str, Any], told_at: datetime) -> Told:
         columns["is_closed"] = True
     elif columns.get("is_closed") is False:
         columns["is_won"] = False
-    return Told(external_id, columns, body, told_at)
+    return OpportunityTold(
+        Told(external_id, columns, body, told_at), _parts(said, external_id, told_at)
+    )
+
+
+def _parts(
+    said: Mapping[str, Any], opportunity: str, told_at: datetime
+) -> tuple[RoleTold, ...] | None:
+    """Read who all has a part; None where that is not told."""
+    if "contacts" not in said:
+        return None
+    named = said["contacts"]
+    if not isinstance(named, list) or not all(isinstance(one, dict) for one in named):
+        raise NotUnderstoodError("contacts must be a list of objects")
+    if len(named) > MOST_PARTS:
+        raise NotUnderstoodError(f"contacts must be at most {MOST_PARTS}")
+    return tuple(_role({**one, "opportunity": opportunity}, told_at, added=True) for one in named)
 
 
 def _role(said: Mapping[str, Any], told_at: datetime, *, added: bool) -> RoleTold:
@@ -183,6 +173,16 @@ def _withdrawn(said: Mapping[str, Any]) -> WithdrawnTold:
     if newsletter is not None:
         newsletter = _matching(KEY, "newsletter", newsletter, "the key of a newsletter")
     return WithdrawnTold(_named("a withdrawal", said), newsletter)
+
+
+def _gone(said: Mapping[str, Any], *, is_erased: bool) -> GoneTold:
+    """Read whose record is gone."""
+    record = said.get("record")
+    return GoneTold(
+        _named("an erasure" if is_erased else "a deletion", said),
+        is_erased,
+        None if record is None else _identifier("record", record),
+    )
 
 
 def _named(what: str, said: Mapping[str, Any]) -> Named:

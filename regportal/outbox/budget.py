@@ -137,6 +137,12 @@ def let_go_at(session: Session, connector: str) -> datetime | None:
     return session.scalar(sa.select(Connection.go_at).where(Connection.connector == connector))
 
 
+def compare_anew(session: Session, connector: str) -> None:
+    """Let a CRM be asked for every record we know as soon as may be."""
+    asked = sa.update(Connection).where(Connection.connector == connector)
+    session.execute(asked.values(compared_at=None))
+
+
 def begin_anew(session: Session, connector: str) -> None:
     """Forget whom a connector met: a person has looked at it."""
     session.execute(sa.update(TABLE).where(TABLE.c.connector == connector).values(asdict(NOBODY)))

@@ -294,16 +294,18 @@ class Leases:
 
 
 def met_in(told: Iterable[tuple[Change, Result]]) -> Met:
-    """Return how often contacts were told of, and what the CRM had of them."""
-    contacts = [
+    """Return what a CRM had of the contacts it was told of."""
+    met = [
         (change, result)
         for change, result in told
-        if change.subject.startswith("contact:") and result.outcome in TAKEN and result.link
+        if change.subject.startswith("contact:") and (result.created or result.outcome in TAKEN)
     ]
-    known = [result for change, result in contacts if change.link and change.link.ref]
+    known = [result for change, result in met if change.link and change.link.ref]
     return Met(
-        told=len(contacts),
-        made=sum(bool(result.created) for _, result in contacts),
+        told=sum(
+            change.topic.startswith("contact.") or bool(result.created) for change, result in met
+        ),
+        made=sum(bool(result.created) for _, result in met),
         known=len(known),
         lost=sum(bool(result.created) for result in known),
     )

@@ -50,6 +50,13 @@ def _beside(before: Link | None, learned: Link) -> Link:
     return replace(learned, wrote={**before.wrote, **learned.wrote})
 
 
+def unlink(session: Session, connector: str, subject: str) -> None:
+    """Forget which record a subject is: it is looked for anew, and made where it is nowhere."""
+    session.execute(
+        sa.delete(TABLE).where(TABLE.c.connector == connector, TABLE.c.subject == subject)
+    )
+
+
 def linked_after(
     session: Session, connector: str, kind: str, limit: int
 ) -> Iterator[dict[str, str]]:

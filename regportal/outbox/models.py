@@ -174,11 +174,11 @@ class Spent(Base):
     said_at: Mapped[MaybeMoment]
     """…and when."""
     told: Mapped[Count]
-    """Times that something was told of a contact…"""
+    """Times that it was told who a contact is…"""
     made: Mapped[Count]
-    """…and a record had to be made for it."""
+    """…and times that a record had to be made."""
     known: Mapped[Count]
-    """Times that it was told of a contact whose record we knew…"""
+    """Times that anything was told of a contact whose record we knew…"""
     lost: Mapped[Count]
     """…and another one had to be made."""
 
@@ -187,7 +187,7 @@ class Connection(Base):
     """How far we are with a CRM: whether somebody let it go on, and what is amiss there."""
 
     __tablename__ = "connection"
-    plain = frozenset({"connector", "go_at", "looked_at", "amiss"})
+    plain = frozenset({"connector", "go_at", "looked_at", "amiss", "compared_at"})
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     go_at: Mapped[MaybeMoment]
@@ -196,6 +196,8 @@ class Connection(Base):
     """When its fields were looked at last."""
     amiss: Mapped[JsonObject]
     """What was amiss with them: which → what."""
+    compared_at: Mapped[MaybeMoment]
+    """When it was looked last whether every record we know is there; None: it is to be looked."""
 
 
 class Gathered(Base):

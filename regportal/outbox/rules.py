@@ -113,18 +113,20 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """How often contacts were told of, and what the CRM had of them."""
+    """What a CRM had of the contacts it was told of."""
 
     told: int = 0
+    """Times that it was told who somebody is…"""
     made: int = 0
-    """A record had to be made."""
+    """…and times that a record had to be made."""
     known: int = 0
-    """We knew the record…"""
+    """Times that anything was told of somebody whose record we knew…"""
     lost: int = 0
     """…and another one had to be made."""
 
 
 FEW, SOME = 20, 10  # tell nothing yet: contacts told of, and records that are lost
+MANY_LOST = 10  # per cent of the times that a contact was told of whose record we knew
 
 
 def astray(met: Met, most_new: int) -> str | None:
@@ -132,21 +134,38 @@ def astray(met: Met, most_new: int) -> str | None:
     Return why nothing more may be written after a day like this; None: all is well.
 
     Where ``most_new`` per cent of the contacts at most should be new over there, more are a wrong
-    database, or a lost key. So is half of what we knew and is not there any more.
+    database, or a lost key. So are many of those we knew that are not there any more: each is
+    made anew but once, however often it is told of.
 
     >>> astray(Met(told=20, made=20), 100) is astray(Met(told=19, made=19), 30) is None
     True
     >>> astray(Met(told=20, made=7), 30)
     '7 of 20 contacts were new over there, more than 30 %: is it the right database?'
-    >>> astray(Met(told=90, made=10, known=19, lost=10), 100)
-    '10 of 19 contacts that we knew there are gone: is it the right database?'
+    >>> astray(Met(told=90, made=10, known=60, lost=10), 100)
+    '10 contacts that we knew there are gone: is it the right database?'
+    >>> astray(Met(told=90, made=10, known=900, lost=10), 100) is None
+    True
     """
-    if met.lost >= SOME and met.lost * 2 > met.known:
-        return f"{met.lost} of {met.known} contacts that we knew there are gone: {ASK}"
+    if met.lost >= SOME and met.lost * 100 > met.known * MANY_LOST:
+        return f"{met.lost} contacts that we knew there are gone: {ASK}"
     if met.told >= FEW and met.made * 100 > met.told * most_new:
         says = f"{met.made} of {met.told} contacts were new over there"
         return f"{says}, more than {most_new} %: {ASK}"
     return None
+
+
+def elsewhere(known: int, gone: int) -> str | None:
+    """
+    Return why records that are gone are not forgotten; None: they are.
+
+    >>> elsewhere(20, 10) is elsewhere(9, 9) is None
+    True
+    >>> elsewhere(19, 10)
+    '10 of 19 records that we knew there are gone: is it the right database?'
+    """
+    if gone < SOME or gone * 2 <= known:
+        return None
+    return f"{gone} of {known} records that we knew there are gone: {ASK}"
 
 
 def day_ends(now: datetime, zone: tzinfo) -> datetime:

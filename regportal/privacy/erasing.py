@@ -48,7 +48,7 @@ from regportal.tracking.actions import log as note
 from regportal.tracking.models import EntryKind
 
 MAIL = "mail"
-PERSON, ADMINISTRATOR, TIME = "person", "administrator", "time"
+PERSON, ADMINISTRATOR, TIME, CRM = "person", "administrator", "time", "crm"
 """Who wanted somebody erased."""
 
 
@@ -104,6 +104,14 @@ def left_out(session: Session, whom: Whom) -> list[str]:
 def whom_of(contacts: Sequence[Contact]) -> Whom:
     """Return whom to erase, of all addresses of one person."""
     return Whom(str(contacts[0].person_id), contacts, [one.match_key for one in contacts])
+
+
+def erase_as_told(
+    session: Session, published: Published, contact: Contact, *, pepper: str, now: datetime
+) -> Erasure:
+    """Leave nothing of a person whom a CRM has erased, with all addresses that are his."""
+    whom = whom_of(own_contacts(session, contact))
+    return erase(session, published, whom, pepper=pepper, by=CRM, now=now)
 
 
 def erase(

@@ -172,7 +172,7 @@ def _compared(one: Present, news: News, result: Result, *, waits: bool) -> Compa
         case Outcome.NOOP:
             stands = Stands.EQUAL
         case Outcome.DONE:
-            stands = Stands.DIFFERS if result.created is None else Stands.NEW
+            stands = Stands.NEW if result.created else Stands.DIFFERS
         case Outcome.LATER:  # another one with its address would be made first
             stands = Stands.NEW
         case Outcome.CONFLICT | Outcome.AMBIGUOUS:

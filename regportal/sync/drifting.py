@@ -13,6 +13,7 @@ from regportal.connectors.rules import Outcome
 from regportal.errors import UnreachableError
 from regportal.outbox.budget import Budget
 from regportal.outbox.models import Connection
+from regportal.outbox.rules import AWAITED
 from regportal.store.facts import insert_in, table_of
 from regportal.store.sessions import Store
 
@@ -36,7 +37,7 @@ def look_over(
     workers one looks. Where it cannot be asked, what was known stays.
     """
     key = budget.connector
-    if not store.write(lambda session: _begin(session, key, now=now)):
+    if not store.write(lambda session: _begin(session, budget, now=now)):
         return now + EVERY
     try:
         found = connector.provision(vocabulary, dry_run=True)
@@ -64,8 +65,10 @@ def amiss_at(session: Session, key: str) -> Mapping[str, str]:
     return found or {}
 
 
-def _begin(session: Session, key: str, *, now: datetime) -> bool:
-    """Return whether it is time to look, and nobody else does."""
+def _begin(session: Session, budget: Budget, *, now: datetime) -> bool:
+    """Return whether it is time to look, calls are left for it, and nobody else does."""
+    if AWAITED not in budget.stands(session, now=now).lanes:
+        return False
     begun = insert_in(session.get_bind().dialect.name)(TABLE)
     due = sa.or_(
         TABLE.c.looked_at.is_(None),
@@ -74,7 +77,7 @@ def _begin(session: Session, key: str, *, now: datetime) -> bool:
     )
     over = {"looked_at": begun.excluded.looked_at}
     upsert = begun.on_conflict_do_update(index_elements=["connector"], set_=over, where=due)
-    row = {"connector": key, "looked_at": now, "amiss": {}}
+    row = {"connector": budget.connector, "looked_at": now, "amiss": {}}
     return session.execute(upsert.returning(TABLE.c.connector), row).first() is not None
 
 

@@ -75,7 +75,7 @@ class Scene:
         told = Told(external_id, columns, {"external_id": external_id} | columns, told_at or now)
         return self.store.write(
             lambda session: (
-                actions.upsert_opportunity(session, connector, told, start="unaware", now=now).id
+                actions.upsert_opportunity(session, connector, told, start="unaware", now=now)[0].id
             )
         )
 

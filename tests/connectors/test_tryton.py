@@ -256,6 +256,7 @@ def test_an_opportunity_is_told_with_who_has_a_part_in_it(tryton, outbox, key):
     assert its["account"] == {"external_id": company, "name": "Initech"}
     assert its["owner"] == {"name": "Sam", "email": None}
     assert role == {"opportunity": deal, "contact": key}
+    assert its["contacts"] == [{"contact": key}]
     assert {
         one.id for one in connector.open_opportunities(tryton.people(ANN))[tryton.people(ANN)[0]]
     } == {deal}

@@ -20,6 +20,7 @@ PURE = frozenset(
             for name in ("asking", "english", "folding", "lacking", "replaying", "telling", "words")
         ),
         *(f"regportal.documents.{name}" for name in ("connections", "house", "pages", "phases")),
+        "regportal.inbox.telling",
     }
 )
 """Parts of rules that are modules of their own: as pure as the rules themselves."""

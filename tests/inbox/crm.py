@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from regportal.config import load
 from regportal.inbox import actions
 from regportal.inbox.models import Notice
 from regportal.inbox.views import bp
+from regportal.privacy.erasing import erase_as_told
 from regportal.store.vault import Vault
 from tests.buying.scene import NOON, Scene
 
@@ -70,7 +72,8 @@ class Crm(Scene):
 
     def understand(self, now=NOON):
         """Let the portal understand what it was told."""
-        assert actions.understand(self.store, self.shelf, pepper="pepper", now=now) is None
+        erase = partial(erase_as_told, pepper="pepper", now=now)
+        assert not actions.understand(self.store, self.shelf, pepper="pepper", erase=erase, now=now)
 
     def notices(self):
         """Return every notice, oldest first."""

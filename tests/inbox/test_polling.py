@@ -180,7 +180,7 @@ def test_a_clock_that_was_wrong_stops_nothing(store):
 
 def test_what_was_asked_for_is_understood_as_what_is_told(store):
     poll(store, "crm", Asked(2), now=NOON)
-    understand(store, Shelf(), pepper="pepper", now=NOON)
+    understand(store, Shelf(), pepper="pepper", erase=lambda *_: None, now=NOON)
     assert [state for _, state in kept(store)] == [NoticeState.DONE] * 2
 
 
@@ -211,3 +211,19 @@ def test_what_asking_costs_is_counted(store):
     poll(store, "crm", Calling(1), budget, now=NOON)
     with store.read() as session:
         assert budget.stands(session, now=NOON).calls.used == 2
+
+
+def test_a_crm_that_forgot_how_far_we_were_is_asked_from_the_beginning(store):
+    crm = Asked(2)
+    poll(store, "crm", crm, now=NOON)
+    crm.trouble = NotTakenError(Outcome.GONE, "the cursor is too old")
+    assert poll(store, "crm", crm, now=NOON + EVERY) == NOON + EVERY
+    assert (state_of(store).cursor, state_of(store).trouble) == (None, "the cursor is too old")
+    crm.trouble = None
+    poll(store, "crm", crm, now=NOON + EVERY)
+    assert crm.asked == [None, "2", "2", None, "2"]
+    assert len(kept(store)) == 2
+    crm.trouble = NotTakenError(Outcome.GONE, "go away")
+    store.write(lambda session: polling._set(session, "crm", cursor=None, due=NOON + 2 * EVERY))
+    again = poll(store, "crm", crm, now=NOON + 2 * EVERY)
+    assert again == NOON + 2 * EVERY + BREATH  # without a cursor there is none to forget

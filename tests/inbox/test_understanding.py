@@ -157,8 +157,8 @@ def test_a_won_opportunity_is_closed_and_one_opened_again_is_not_won(crm):
         (b'{"type": "opportunity.upserted"}', "data must be an object"),
         (b'{"type": "invoice.paid", "data": {}}', "'invoice.paid' is no type we know"),
         (b'{"type": "contact.merged", "data": {}}', "into must be a text of 1 to 255 characters"),
-        (b'{"type": "contact.deleted", "data": {}}', "not understood yet: contact.deleted"),
-        (b'{"type": "contact.erased", "data": {}}', "not understood yet: contact.erased"),
+        (b'{"type": "contact.deleted", "data": {}}', "a deletion needs either email or contact"),
+        (b'{"type": "contact.erased", "data": {}}', "an erasure needs either email or contact"),
     ],
 )
 def test_a_body_that_says_nothing_is_kept_with_the_reason(crm, body, reason):
@@ -351,7 +351,7 @@ def test_workers_that_understand_at_once_take_turns(crm, database_url):
         threading.Thread(
             target=actions.understand,
             args=(each, Shelf()),
-            kwargs={"pepper": "pepper", "now": NOON},
+            kwargs={"pepper": "pepper", "erase": lambda *_: None, "now": NOON},
         )
         for each in others
     ]

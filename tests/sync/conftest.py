@@ -9,6 +9,7 @@ from regportal.buying.glossary import vocabulary_of
 from regportal.buying.overriding import Word, override
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
+from regportal.consent.actions import states_of, subject_of_contact
 from regportal.identity.actions import find_contact, told
 from regportal.outbox import budget as budgets
 from regportal.outbox.actions import News, put
@@ -77,6 +78,12 @@ class Town:
         """Return our key of somebody who is known."""
         with self.store.read() as session:
             return find_contact(session, email).key
+
+    def state(self, email):
+        """Return what somebody allows the price alerts here."""
+        with self.store.read() as session:
+            contact = find_contact(session, email)
+            return states_of(session, subject_of_contact(contact.id))["prices"].state.value
 
     def knows(self, key, email, topic, **fields):
         """Owe the CRM a contact, or what is new of him."""

@@ -110,6 +110,29 @@ def test_another_database_stops_it_even_if_nobody_set_anything(town, owed):
     assert len(town.crm.contacts) <= 20
 
 
+def test_what_else_is_told_of_them_does_not_hide_that_they_are_gone(town, owed):
+    owed(30)
+    town.tell()
+    town.crm.contacts.clear()
+    for each in range(30):
+        for _ in range(5):
+            town.allows(f"{each:032}", f"visitor-{each}@acme.example", "confirmed")
+    town.tell(size=10)
+
+    assert len(held(town)) == 1
+    assert len(town.crm.contacts) <= 20
+
+
+def test_what_else_is_told_of_new_ones_does_not_hide_how_many_they_are(town, owed):
+    owed(40)
+    for each in range(40):
+        for _ in range(5):
+            town.allows(f"{each:032}", f"visitor-{each}@acme.example", "confirmed")
+    town.tell(most_new=60, size=10)
+
+    assert len(held(town)) == 1
+
+
 def test_resumed_by_hand_it_is_judged_anew(town, owed):
     owed(90)
     town.tell(most_new=30, size=10)

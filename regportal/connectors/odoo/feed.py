@@ -156,16 +156,13 @@ class Feed:
                 "owner": _owner(owners.get(one(row["user_id"]) or 0, {})),
                 "account": _account(firm),
             }
+            who = _contact(row, person)
+            if who:  # nobody else has a part
+                told["contacts"] = [who]
             yield _notice("opportunity.upserted", row["write_date"], told)
-            yield from self._role(row, person)
-
-    def _role(self, row: Row, person: Row) -> Iterator[Notice]:
-        """Tell of the contact of an opportunity: Odoo has one, or only an address."""
-        key, address = person.get(spelled(KEY)), person.get("email_normalized")
-        who = {"contact": key} if key else {"email": address or row["email_normalized"]}
-        if all(who.values()):
-            told = {"opportunity": str(row["id"]), **who, "is_primary": True}
-            yield _notice("contact_role.added", row["write_date"], told)
+            if who:
+                told = {"opportunity": str(row["id"]), **who}
+                yield _notice("contact_role.added", row["write_date"], told)
 
     def _page(self, id: int) -> str:
         """Return where Odoo shows an opportunity."""
@@ -213,6 +210,13 @@ class Feed:
             context={"active_test": False},
         )
         return {row["id"]: row for row in rows}
+
+
+def _contact(row: Row, person: Row) -> dict[str, Any] | None:
+    """Return the contact of an opportunity: Odoo has one, or only an address."""
+    key, address = person.get(spelled(KEY)), person.get("email_normalized")
+    who = {"contact": key} if key else {"email": address or row["email_normalized"]}
+    return {**who, "is_primary": True} if all(who.values()) else None
 
 
 def _owner(user: Row) -> dict[str, Any] | None:

@@ -178,9 +178,12 @@ def _of_opportunity(row: Mapping[str, Any]) -> list[Notice]:
     }
     if party and contact and party["id"] != contact["id"]:  # else nobody knows which it is
         told["account"] = {"external_id": str(party["id"]), "name": party.get("name")}
-    news = [_notice(f"opportunity:{id}", at, "opportunity.upserted", told)]
     person = contact or party
-    if whose := _whose(person):
+    whose = _whose(person)
+    if whose:  # nobody else has a part
+        told["contacts"] = [whose]
+    news = [_notice(f"opportunity:{id}", at, "opportunity.upserted", told)]
+    if whose:
         role = {"opportunity": id, **whose}
         news.append(_notice(f"role:{id}:{person['id']}", at, "contact_role.added", role))
     return news

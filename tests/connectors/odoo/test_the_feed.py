@@ -113,6 +113,7 @@ def test_an_opportunity_is_told_in_our_words(odoo, feed):
         "url": "https://odoo.example/odoo/crm/1",
         "owner": None,
         "account": None,
+        "contacts": [{"email": "ann@acme.example", "is_primary": True}],
     }
     assert role.body == {
         "type": "contact_role.added",
