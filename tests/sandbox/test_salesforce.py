@@ -350,11 +350,11 @@ def test_its_people_do_what_the_page_offers():
     (deal,) = fake.tables()["Opportunity"]
     ann, bob = (row["Id"] for row in fake.tables()["Contact"])
     deeds = fake.deeds()
-    deeds["role"](deal["Id"], bob)
-    deeds["merge"](bob, ann)
-    deeds["stage"](deal["Id"], "Negotiation/Review")
+    deeds["give a role"](deal["Id"], bob)
+    deeds["merge two records"](bob, ann)
+    deeds["move to a stage"](deal["Id"], "Negotiation/Review")
     deeds["opt out"](bob, "Widget prices")
-    deeds["win"](deal["Id"])
+    deeds["win an opportunity"](deal["Id"])
 
     tables = fake.tables()
     assert json.dumps(tables)
@@ -362,8 +362,12 @@ def test_its_people_do_what_the_page_offers():
     assert tables["Contact"][0]["MasterRecordId"] == bob
     assert tables["CampaignMember"][0]["Status"] == "Unsubscribed"
     assert tables["Opportunity"][0]["StageName"] == "Closed Won"
-    for deed, words in (("win", ["006"]), ("merge", [bob, bob]), ("delete", ["x"])):
+    for deed, words in (
+        ("win an opportunity", ["006"]),
+        ("merge two records", [bob, bob]),
+        ("delete a record", ["x"]),
+    ):
         with pytest.raises(ValueError, match=r"."):
             deeds[deed](*words)
     with pytest.raises(ValueError, match=r"Buying phase: bad value"):
-        deeds["set"](deal["Id"], "Buying_Phase__c", "nonsense")
+        deeds["set a field"](deal["Id"], "Buying_Phase__c", "nonsense")

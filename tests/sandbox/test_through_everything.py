@@ -13,16 +13,22 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from regportal.connectors.egress import Limits
 from regportal.outbox.actions import News, put
 from regportal.outbox.drain import drain
 from regportal.outbox.models import Message, MessageState
 from regportal.outbox.operating import replay, resume
 from regportal.sandbox.luck import Odds
 from tests.connectors.changes import Outbox
+from tests.connectors.worlds.dynamics import dynamics
+from tests.connectors.worlds.dynamics import unlucky as unlucky_dynamics
 from tests.connectors.worlds.salesforce import SalesforceWorld
+from tests.connectors.worlds.salesforce import unlucky as unlucky_salesforce
 
-WORLDS = {"salesforce": SalesforceWorld}
+WORLDS = {
+    "dynamics": (dynamics, unlucky_dynamics),
+    "salesforce": (lambda: contextlib.closing(SalesforceWorld()), unlucky_salesforce),
+}
+"""How a made CRM is begun, and a connector to it that does not wait for long."""
 PEOPLE, ROUNDS, MOST = 12, 4, 400
 PHASES = ("interest", "comparison", "decision")
 STATE = {"contact.updated": "fields", "phase.changed": "phase", "consent.changed": "prices"}
@@ -32,7 +38,9 @@ STATE = {"contact.updated": "fields", "phase.changed": "phase", "consent.changed
 @pytest.fixture(params=WORLDS)
 def world(request):
     """A CRM that fails as it is told to; the same seed brings the same faults."""
-    with contextlib.closing(WORLDS[request.param](Odds(fail=0.3, seed=7))) as world:
+    begun, _ = WORLDS[request.param]
+    with begun() as world:
+        world.sandbox.luck.turn(Odds(fail=0.3, seed=7))
         yield world
 
 
@@ -76,8 +84,8 @@ class Owing:
 
 
 def test_what_is_owed_arrives_whatever_goes_wrong_and_once_and_in_order(store, world):
-    limits = Limits(connect=1, read=0.4, total=1)
-    owing = Owing(store, world, world.straight(limits))
+    _, unlucky = WORLDS[world.name]
+    owing = Owing(store, world, unlucky(world))
     people = [(str(uuid.uuid4()), f"visitor-{number}@acme.example") for number in range(PEOPLE)]
     deal = world.opportunity(name="500 widgets")
     told, seen, phases = owing.told, {}, []

@@ -46,13 +46,13 @@ SHOWN: Mapping[str, Sequence[str]] = {
     "Campaign": ("Name", "Status"),
     "CampaignMember": ("CampaignId", "ContactId", "Status"),
 }
-"""What the page shows of the standard fields; all custom ones stand beside them."""
+"""What the page shows of the standard fields; all custom ones stand behind the first."""
 
 
 class Salesforce:
     """The fake: an org, the door to it, and what its people do."""
 
-    name = "salesforce"
+    name = "Salesforce"
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Salesforce:
             custom = [one.name for one in self.org.objects[kind].fields.values() if one.is_custom]
             told[kind] = [
                 {"Id": row["Id"]}
-                | {name: shown(row.get(name)) for name in (*names, *custom)}
+                | {name: shown(row.get(name)) for name in (names[0], *custom, *names[1:])}
                 | {"SystemModstamp": shown(row["SystemModstamp"]), "IsDeleted": row["IsDeleted"]}
                 for row in self.org.rows(kind)
             ]
@@ -93,20 +93,20 @@ class Salesforce:
     def deeds(self) -> Mapping[str, Callable[..., Any]]:
         """Return what the people of the org can do."""
         return {
-            "contact": self.contact,
-            "account": self.account,
-            "opportunity": self.opportunity,
-            "role": self.role,
-            "set": self.set,
-            "stage": self.stage,
-            "win": self.win,
+            "make a contact": self.contact,
+            "make an account": self.account,
+            "make an opportunity": self.opportunity,
+            "give a role": self.role,
+            "set a field": self.set,
+            "move to a stage": self.stage,
+            "win an opportunity": self.win,
             "opt out": self.opt_out,
-            "merge": self.merge,
-            "delete": self.delete,
-            "end tokens": self.end_tokens,
+            "merge two records": self.merge,
+            "delete a record": self.delete,
+            "end all tokens": self.end_tokens,
             "use up calls": self.use_up_calls,
             "give calls back": self.give_calls_back,
-            "lock": self.lock,
+            "lock a record": self.lock,
             "duplicate rule": self.duplicate_rule,
         }
 

@@ -11,13 +11,12 @@ from regportal.config import load
 from regportal.connectors.egress import Egress, Limits
 from regportal.connectors.salesforce import connect
 from regportal.connectors.schema import Connector
-from regportal.sandbox.luck import Odds
 from regportal.sandbox.salesforce import CLIENT, SECRET, Salesforce
 from regportal.sandbox.server import serving
 from tests.connectors.between import between
 from tests.connectors.worlds.base import OnALine
 
-GOOD, PATIENT = Odds(), Limits()
+PATIENT = Limits()
 NAMED = {"email": "Email", "regportal_fit": "Regportal_Fit__c"}
 REFUSALS = {
     "auth": (401, b'[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]'),
@@ -54,14 +53,14 @@ class SalesforceWorld(OnALine):
     name = "salesforce"
     names = MappingProxyType({"country": "MailingCountry", "phone": "Phone"})
 
-    def __init__(self, odds=GOOD):
+    def __init__(self):
         self._stack = contextlib.ExitStack()
         self.fake = Salesforce(ticking())
         self.org = self.fake.org
         self.org.rules["Contact"].append(
             lambda row: "no" if row.get("MailingCountry") == "refused" else None
         )
-        self.sandbox = self._stack.enter_context(serving(self.fake, web_root(), odds))
+        self.sandbox = self._stack.enter_context(serving(self.fake, web_root()))
         self._line = self._stack.enter_context(between(self.sandbox.url, is_write, is_read))
         self.fake.door.instance = self._line.url
         self.win, self.delete = self.fake.win, self.fake.delete
@@ -70,14 +69,9 @@ class SalesforceWorld(OnALine):
         self._stack.close()
 
     def connector(self, **document):
-        return self._connected(self._line.url, **document)
+        return self.connected(self._line.url, **document)
 
-    def straight(self, limits):
-        """A connector that calls the sandbox itself, and waits no longer than this."""
-        self.fake.door.instance = None
-        return self._connected(self.sandbox.url, limits)
-
-    def _connected(self, url, limits=PATIENT, **document):
+    def connected(self, url, limits=PATIENT, **document):
         words = {"key": "crm", "type": "salesforce", "url": url, "client": CLIENT}
         settings = load(allow_private_targets="127.0.0.0/8", _env_file=None)
         made = connect(
@@ -146,3 +140,9 @@ class SalesforceWorld(OnALine):
     def trouble(self, kind, times=1):
         status, body = REFUSALS[kind]
         self._line.refusals += [(status, {"Content-Type": "application/json"}, body)] * times
+
+
+def unlucky(world):
+    """Return a connector that is on no line but the sandbox's own, and has little patience."""
+    world.fake.door.instance = None
+    return world.connected(world.sandbox.url, Limits(connect=1, read=0.4, total=1))
