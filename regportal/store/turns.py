@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 A = TypeVar("A")
@@ -16,6 +17,8 @@ T = TypeVar("T")
 Many = Callable[[Session, Sequence[A]], Sequence[T]]
 """Does the same for several callers at once; returns what each of them is given."""
 
+LOCKED = "database is locked"
+"""What SQLite says where somebody else holds it."""
 GROUP = 64  # writes that share one commit; more would only make the first wait longer
 SOON = 0.05  # seconds that a note waits for a write whose commit it can share
 QUIET = 0.01  # seconds without any other write after which it is a patient one's turn
@@ -91,6 +94,19 @@ def next_group(line: Line, patient: Patient) -> tuple[list[Owed], bool]:
     return group, True
 
 
+def waiting(line: Line) -> list[Owed]:
+    """Take everything that is in line now; the end of the line stays."""
+    found: list[Owed] = []
+    with contextlib.suppress(queue.Empty):
+        while True:
+            some = line.get_nowait()
+            if some is None:
+                line.put(None)
+                break
+            found += some
+    return found
+
+
 def _patience(group: Sequence[Owed], patient: Patient, came: float) -> float | None:
     """Return how many seconds to wait for another write; None: as long as it takes."""
     if not group:
@@ -98,3 +114,29 @@ def _patience(group: Sequence[Owed], patient: Patient, came: float) -> float | N
     if patient.some or not all(owed.is_note for owed in group):
         return 0.0
     return came + SOON - time.monotonic()
+
+
+def each(session: Session, works: Sequence[Callable[[Session], Any]]) -> list[Any]:
+    """Do several works one after the other: none sees what another one left in the session."""
+    results = []
+    for work in works:
+        results.append(work(session))
+        session.flush()
+        session.expunge_all()
+    return results
+
+
+def is_locked(error: BaseException) -> bool:
+    """Return whether a write failed because somebody else holds the database."""
+    return isinstance(error, sa.exc.OperationalError) and str(error.orig).startswith(LOCKED)
+
+
+def has_transaction(session: Session) -> bool:
+    """
+    Return whether a write that failed left the transaction of its group as it was.
+
+    SQLite gives up all of it where the disk is full or broken: what the group wrote before is
+    gone, and what comes after would be kept without it.
+    """
+    raw = session.connection().connection.dbapi_connection
+    return bool(getattr(raw, "in_transaction", True))  # PostgreSQL refuses whatever comes after

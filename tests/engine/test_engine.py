@@ -1,5 +1,6 @@
 """The three verbs of the engine: wake, every, run."""
 
+import contextlib
 import logging
 import sqlite3
 import subprocess
@@ -479,3 +480,63 @@ def test_long_work_goes_on_after_a_kill(database_url, tmp_path):
     assert killed.returncode == -9
     assert survived.returncode == 0
     assert did.read_text().split() == ["first", "second", "second", "third"]
+
+
+TICKS = """
+import sys, time
+from pathlib import Path
+from regportal.engine import Engine
+
+engine = Engine(sys.argv[1], Path(sys.argv[2]))
+ticks = Path(sys.argv[3])
+
+def note(now):
+    with ticks.open("a") as file:
+        file.write(f"{int(time.time())} {sys.argv[4]}\\n")
+
+engine.every("* * * * * *", "tick", note)
+engine.start()
+print("ready", flush=True)
+sys.stdin.readline()
+engine.stop()
+"""
+
+
+def test_however_many_workers_there_are_a_fixed_time_comes_once(postgres, tmp_path):
+    ticks = tmp_path / "ticks"
+    ticks.touch()
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", TICKS, postgres, str(tmp_path), str(ticks), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    try:
+        assert [worker.stdout.readline() for worker in workers] == ["ready\n"] * 2
+        assert until(lambda: len(ticks.read_text().splitlines()) > 5)
+        count = len(ticks.read_text().splitlines())
+        workers[0].kill()  # of what it would have done another one does the next
+        assert until(lambda: len(ticks.read_text().splitlines()) > count + 3)
+    finally:
+        for worker in workers:
+            with contextlib.suppress(BrokenPipeError):
+                worker.communicate("\n", timeout=PATIENCE)
+    times = times_of_ticks(postgres)
+
+    assert len(times) > 5
+    assert len(set(times)) == len(times)
+    assert len(ticks.read_text().splitlines()) <= len(times)
+
+
+def times_of_ticks(url):
+    """Return for which time each tick was begun."""
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    statement = (
+        "SELECT i.inputs FROM engine.workflow_status s"
+        " JOIN engine.workflow_input i USING (workflow_uuid) WHERE s.name = 'tick'"
+    )
+    with psycopg.connect(address) as connection:
+        return [inputs for (inputs,) in connection.execute(statement)]

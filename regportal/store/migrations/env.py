@@ -5,6 +5,7 @@ from alembic import context
 context.configure(
     connection=context.config.attributes["connection"],
     render_as_batch=True,
+    transactional_ddl=True,  # on SQLite, too: Alembic does not believe it by itself
     transaction_per_migration=False,
 )
 with context.begin_transaction():
