@@ -52,7 +52,7 @@ def _next_lines(dialect: str) -> sa.Select[Any]:
     """Return the statement that finds the next line of every shard."""
     following = (
         sa.select(LINE.c.number)
-        .where(LINE.c.shard == PLACE.c.shard, _comes_after(dialect))
+        .where(LINE.c.shard == PLACE.c.shard, is_unread(dialect))
         .order_by(LINE.c.transaction, LINE.c.number)
         .limit(1)
         .correlate(PLACE)
@@ -63,14 +63,14 @@ def _next_lines(dialect: str) -> sa.Select[Any]:
 
 def unread(session: Session) -> int:
     """Return how many lines of the log are not weighed yet."""
-    after = _comes_after(session.get_bind().dialect.name)
+    after = is_unread(session.get_bind().dialect.name)
     lines = sa.select(sa.func.count()).select_from(LINE)
     lines = lines.outerjoin(PLACE, PLACE.c.shard == LINE.c.shard)
     return session.scalar(lines.where(sa.or_(PLACE.c.shard.is_(None), after))) or 0
 
 
-def _comes_after(dialect: str) -> sa.ColumnElement[bool]:
-    """Return the condition for lines that come after the place of their shard."""
+def is_unread(dialect: str) -> sa.ColumnElement[bool]:
+    """Return the condition for lines of a shard that was begun that are not weighed yet."""
     return comes_after(dialect, PLACE.c.transaction, PLACE.c.number)
 
 

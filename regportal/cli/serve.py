@@ -141,18 +141,28 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
         return
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{path}.serving", blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ConfigError(f"another `regportal serve` already uses {path}") from None
-    running = Path(f"{path}.running")
-    try:
+    running, moved = Path(f"{path}.running"), Path(f"{path}.moved")
+    with not_served(path):
+        if moved.exists():
+            where = moved.read_text(encoding="utf-8").strip()
+            raise ConfigError(f"{path} was moved to {where}: serve that, or delete {moved}")
         if running.exists():
             _look_over(path)
         running.touch()
         yield
         running.unlink()
+
+
+@contextlib.contextmanager
+def not_served(path: str) -> Iterator[None]:
+    """Let no `regportal serve` run on this SQLite file until the end; refuse where one does."""
+    lock = FileLock(f"{path}.serving", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ConfigError(f"another `regportal serve` already uses {path}") from None
+    try:
+        yield
     finally:
         lock.release()
 

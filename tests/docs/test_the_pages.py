@@ -80,7 +80,7 @@ def test_the_first_two_commands_are_demo_and_test():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_that_is_named_is_one(page):
     text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:`|\$ |bin/)regportal ([a-z]+)", text))
+    named = set(re.findall(r"(?:`|\$ |bin/)regportal ([a-z-]+)", text))
 
     assert named - {"is"} <= set(COMMANDS)  # "regportal is ready at …" is what it prints
 
