@@ -157,6 +157,8 @@ class InboundRequest:
 
     headers: Mapping[str, str]
     body: bytes
+    url: str = ""
+    """Where it was called from outside, with the query: behind a proxy not what we saw."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.rules import Outcome
 
 One = TypeVar("One")
+Became = TypeVar("Became")
 
 
 def is_of_one(error: NotTakenError) -> bool:
@@ -14,24 +15,18 @@ def is_of_one(error: NotTakenError) -> bool:
     return error.outcome is Outcome.REJECTED
 
 
-def all_or_halves(
+def halved(
     many: Sequence[One],
-    call: Callable[[Sequence[One]], list[Written]],
-    alone: Callable[[One, Written], Written] = lambda _, refused: refused,
+    call: Callable[[Sequence[One]], list[Became]],
+    alone: Callable[[One, NotTakenError], Became],
     means_one: Callable[[NotTakenError], bool] = is_of_one,
-) -> list[Written]:
+) -> list[Became]:
     """
     Do all in one call; where that is refused do either half, so that who is refused is so alone.
 
     ``alone`` says what becomes of one that is refused. A call is one transaction over there: what
-    is refused has written nothing. Raises what the call raises besides.
-
-    >>> def double(numbers):
-    ...     if 3 in numbers:
-    ...         raise NotTakenError(Outcome.REJECTED, "no threes")
-    ...     return [Written(str(2 * number)) for number in numbers]
-    >>> [one.id or one.says for one in all_or_halves([1, 2, 3, 4, 5], double)]
-    ['2', '4', 'no threes', '8', '10']
+    is refused has written nothing, or writing it again changes nothing. Raises what the call
+    raises besides.
     """
     if not many:
         return []
@@ -41,7 +36,26 @@ def all_or_halves(
         if not means_one(error):
             raise
         if len(many) == 1:
-            return [alone(many[0], Written.refused(error))]
+            return [alone(many[0], error)]
     middle = len(many) // 2
     halves = many[:middle], many[middle:]
-    return [one for half in halves for one in all_or_halves(half, call, alone, means_one)]
+    return [one for half in halves for one in halved(half, call, alone, means_one)]
+
+
+def all_or_halves(
+    many: Sequence[One],
+    call: Callable[[Sequence[One]], list[Written]],
+    alone: Callable[[One, Written], Written] = lambda _, refused: refused,
+    means_one: Callable[[NotTakenError], bool] = is_of_one,
+) -> list[Written]:
+    """
+    Do all in one call, or in halves, where each is written or refused.
+
+    >>> def double(numbers):
+    ...     if 3 in numbers:
+    ...         raise NotTakenError(Outcome.REJECTED, "no threes")
+    ...     return [Written(str(2 * number)) for number in numbers]
+    >>> [one.id or one.says for one in all_or_halves([1, 2, 3, 4, 5], double)]
+    ['2', '4', 'no threes', '8', '10']
+    """
+    return halved(many, call, lambda one, error: alone(one, Written.refused(error)), means_one)

@@ -41,7 +41,8 @@ def hook(key: str) -> ResponseReturnValue:
     try:
         connector = published().one(Document, key)
         body = request.get_data(cache=False)
-        reply = _door(connector).accept(InboundRequest(dict(request.headers), body), now=now)
+        call = InboundRequest(dict(request.headers), body, _called(key))
+        reply = _door(connector).accept(call, now=now)
         if reply.status != HTTPStatus.ACCEPTED.value:
             limits.check("hooks", now=now)
             return problem(reply.status, reply.says)
@@ -58,6 +59,12 @@ def hook(key: str) -> ResponseReturnValue:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, says, after=AGAIN)
     wake(f"poll:{key}" if reply.is_hint else "understand")
     return Response(status=HTTPStatus.ACCEPTED)
+
+
+def _called(key: str) -> str:
+    """Return where we were called, as it is known outside: some sign that, too."""
+    query = request.query_string.decode("latin-1")
+    return f"{settings().base_url}/hooks/{key}" + (f"?{query}" if query else "")
 
 
 def _keep(session: Session, key: str, reply: InboundReply, body: bytes, *, now: datetime) -> None:

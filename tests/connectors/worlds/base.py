@@ -15,6 +15,8 @@ class World(Protocol):
     name: str
     names: Mapping[str, str]
     """How it calls ``country`` and ``phone``, where otherwise: fields of a contact."""
+    shares_addresses: bool
+    """Whether it lets two contacts have one address; else ``person`` raises ValueError."""
 
     def connector(self, **document: Any) -> Records:
         """Return a connector to it, with these words of its document beside those it needs."""
@@ -81,6 +83,7 @@ class OnALine:
     """What happens on the way to a CRM that is called over a line (`between.py`): ``_line``."""
 
     _line: Line
+    shares_addresses = True
 
     def lose_answers(self, times: int = 1) -> None:
         """Let the next calls that write be done, and their answers never arrive."""

@@ -30,6 +30,7 @@ class MadeCrm:
 
     name = "made"
     names = MappingProxyType({})
+    shares_addresses = True
     capabilities = Capabilities(batch=50, idempotent=True, compare_and_set=True, polled=True)
 
     def __init__(self):
