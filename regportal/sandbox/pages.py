@@ -83,15 +83,16 @@ def the_board() -> Board:
 
 
 @around.get("/")
-def page() -> str:
+def page(trouble: str | None = None) -> str:
     """Show the records, what its people can do, and what goes wrong."""
     board = the_board()
     with board.lock:
         tables = {name: [*rows][-SHOWN:][::-1] for name, rows in board.fake.tables().items()}
         seen = [*board.seen][-SHOWN:][::-1]
-    deeds = {name: [*inspect.signature(one).parameters] for name, one in _deeds().items()}
+    deeds = {name: _asked_for(one) for name, one in _deeds().items()}
     return render_template(
         "sandbox/page.html",
+        trouble=trouble,
         name=board.fake.name,
         url=request.host_url.rstrip("/"),
         tables=tables,
@@ -181,6 +182,12 @@ def _deeds() -> Mapping[str, Deed]:
     return the_board().fake.deeds()
 
 
+def _asked_for(deed: Deed) -> list[str]:
+    """Return the names of what a deed takes."""
+    parameters = inspect.signature(deed).parameters.values()
+    return [one.name for one in parameters if one.kind is not one.VAR_KEYWORD]
+
+
 def _given() -> Mapping[str, Any]:
     """Return what was sent: JSON, or a form."""
     if not request.is_json:
@@ -238,8 +245,11 @@ def _only_from_here() -> None:
 
 
 def _sentence(error: HTTPException) -> ResponseReturnValue:
-    """Refuse in one sentence."""
-    return {"says": error.description}, error.code or 500
+    """Refuse in one sentence: to a program as JSON, to whoever filled in a form on the page."""
+    status, says = error.code or 500, error.description or error.name
+    if request.form and status == UnprocessableEntity.code:
+        return page(says), status
+    return {"says": says}, status
 
 
 def _strictly(response: Response) -> Response:

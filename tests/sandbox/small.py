@@ -29,7 +29,7 @@ class Small:
         return number
 
     def burn(self, id):
-        if int(id) not in self.notes:
+        if id not in {str(one) for one in self.notes}:
             raise ValueError(f"there is no note {id}")
         del self.notes[int(id)]
 

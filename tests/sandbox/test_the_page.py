@@ -62,6 +62,12 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(page, path, told, status
     assert says in answer.json()["says"]
 
 
+def test_whoever_filled_in_a_form_reads_the_sentence_on_the_page(page):
+    answer = page("POST", "/sandbox/do/burn", data={"id": "<9>"})
+    assert answer.status_code == 422
+    assert re.search(r'role="alert">.*&lt;9&gt;.*</p>', answer.text)
+
+
 def test_faults_are_chosen_by_form_and_by_json(small, page):
     chosen = page("POST", "/sandbox/faults", json={"fail": 0.3, "seed": 7, "next": ["502"]})
     assert {name: chosen.json()[name] for name in ("fail", "faults", "seed", "next")} == {
