@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         sandbox, path = self.server, self.path.partition("?")[0]
         if path == "/" or path.startswith(f"{PREFIX}/"):
-            self._say([self._asked(sandbox.pages, body).whole()])
+            play(self.connection, [self._asked(sandbox.pages, body).whole()])
             return
         fault = sandbox.luck.draw()
         reply = Reply(0)
@@ -90,10 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
                 Seen(datetime.now(UTC), self.command, self.path, reply.status, name)
             )
         if fault is None:
-            self._say([reply.whole()])
+            play(self.connection, [reply.whole()])
             return
         self.close_connection = True
-        self._say(fault.spoil(reply.last(), sandbox.url))
+        play(self.connection, fault.spoil(reply.last(), sandbox.url))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815 - http.server's names
 
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             return self.rfile.read(size)
         self.close_connection = True
-        self._say([Reply(refused).last().whole()])
+        play(self.connection, [Reply(refused).last().whole()])
         return None
 
     def _asked(self, app: "WSGIApplication", body: bytes) -> Reply:
@@ -129,25 +129,6 @@ class _Handler(BaseHTTPRequestHandler):
         text = b"" if self.command == "HEAD" else b"".join(pieces)
         return Reply(int(status.partition(" ")[0]), tuple(kept), text)
 
-    def _say(self, steps: Iterable[Step]) -> None:
-        """Take steps on the wire."""
-        for step in steps:
-            match step:
-                case bytes():
-                    self.wfile.write(step)
-                case Pause():
-                    if self._hangs_up(step.seconds):
-                        return
-                case Reset():
-                    line = socket.socket(fileno=self.connection.detach())
-                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
-                    line.close()
-
-    def _hangs_up(self, within: float) -> bool:
-        """Wait, and return whether the other side has hung up meanwhile."""
-        readable, _, _ = select.select([self.connection], [], [], within)
-        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
-
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Say nothing: the page does."""
 
@@ -163,3 +144,24 @@ def serving(fake: Fake, web: Path, odds: Odds = GOOD, port: int = 0) -> Iterator
         finally:
             sandbox.shutdown()
             thread.join()
+
+
+def play(line: socket.socket, steps: Iterable[Step]) -> bool:
+    """Take steps on the wire; return whether the other side stayed to the end."""
+    for step in steps:
+        match step:
+            case bytes():
+                line.sendall(step)
+            case Pause():
+                if _hangs_up(line, step.seconds):
+                    return False
+            case Reset():
+                with socket.socket(fileno=line.detach()) as bare:
+                    bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
+    return True
+
+
+def _hangs_up(line: socket.socket, within: float) -> bool:
+    """Wait, and return whether the other side has hung up meanwhile."""
+    readable, _, _ = select.select([line], [], [], within)
+    return bool(readable) and not line.recv(1, socket.MSG_PEEK)

@@ -8,8 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks.webhooks import Webhook
 
-from tests.patience import PATIENCE, until
+from regportal.sandbox.faults import MENU, Pause, Reply
+from regportal.sandbox.server import play
+from tests.patience import PATIENCE
 
+SOON = 0.05  # seconds
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -67,7 +70,8 @@ def receiving(host="127.0.0.1", answers=()):
             answer = receiver.take(Call(self.path, dict(self.headers), body, self.client_address))
             if callable(answer):
                 self.close_connection = True
-                answer(self)
+                is_over = play(self.connection, answer())
+                receiver.outlasted += is_over and answer in WAITING
                 return
             status, headers, text = answer if isinstance(answer, tuple) else (answer, {}, b"")
             self.send_response(status)
@@ -98,58 +102,44 @@ def receiving(host="127.0.0.1", answers=()):
             thread.join()
 
 
-def endless(handler):
-    """Answer 200 with a body that never ends."""
-    _begin(handler, "200 OK")
-    while True:
-        handler.wfile.write(b"x" * 65536)
-
-
-def slow_body(handler):
-    """Answer 200 with a body of one byte every now and then."""
-    _begin(handler, "200 OK")
-    _drip(handler)
-
-
-def slow_status(handler):
-    """Answer with a status line of one byte every now and then."""
-    handler.wfile.write(b"HTTP/1.1 200 ")
-    _drip(handler)
-
-
-def slow_head(handler):
-    """Answer 200 with headers of one byte every now and then."""
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    _drip(handler)
-
-
-def silent(handler):
+def silent():
     """Answer nothing for longer than anybody waits."""
-    handler.connection.settimeout(PATIENCE)
-    try:
-        handler.rfile.read(1)
-    except TimeoutError:
-        handler.receiver.outlasted += 1
+    yield Pause(PATIENCE)
 
 
-def hang_up(handler):
+def hang_up():
     """Take the call and hang up without a word."""
+    yield from ()
 
 
-def garbage(handler):
-    """Answer something that is not HTTP."""
-    handler.wfile.write(b"\x00\xff nonsense\r\n\r\n")
+def slow_status():
+    """Answer with a status line of one byte every now and then."""
+    yield b"HTTP/1.1 200 "
+    yield from _dripping()
 
 
-def truncated(handler):
-    """Answer 200 and break off in the middle of a chunk."""
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc")
+def slow_head():
+    """Answer 200 with headers of one byte every now and then."""
+    yield b"HTTP/1.1 200 OK\r\nX-Slow: "
+    yield from _dripping()
 
 
-def _begin(handler, status):
-    handler.wfile.write(f"HTTP/1.1 {status}\r\nConnection: close\r\n\r\n".encode())
+def slow_body():
+    """Answer 200 with a body of one byte every now and then."""
+    yield Reply(200).last().head()
+    yield from _dripping()
 
 
-def _drip(handler):
-    until(lambda: handler.connection.sendall(b"x"))
-    handler.receiver.outlasted += 1
+def spoiled(name):
+    """Return an answer of 200, spoiled as the menu of the sandboxes says."""
+    return lambda: MENU[name].spoil(Reply(200, body=b"{}").last(), "")
+
+
+def _dripping():
+    for _ in range(int(PATIENCE / SOON)):
+        yield b"x"
+        yield Pause(SOON)
+
+
+WAITING = (silent, slow_status, slow_head, slow_body)
+"""Whoever hears these out has waited longer than anybody may."""
