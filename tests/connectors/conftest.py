@@ -12,6 +12,7 @@ from regportal.connectors.webhook import Webhook
 from tests.connectors.receiver import SECRET, receiving
 from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
     dynamics_made,
+    hubspot_made,
     salesforce,
     tryton_modules,
     tryton_on_postgresql,

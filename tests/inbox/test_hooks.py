@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from standardwebhooks.webhooks import Webhook
 
 from regportal.connectors.schema import Connector
+from regportal.sandbox.hubspot import CLIENT_SECRET, HubSpot
 from tests.buying.scene import CRM
 from tests.inbox.crm import KEY, signature
 
@@ -179,3 +180,28 @@ def test_a_refusal_says_nothing_of_what_was_sent(crm):
     answer = crm.send(json.dumps({"email": "canary@example.com"}).encode(), key=b"x" * 24)
 
     assert b"canary" not in answer.data
+
+
+@pytest.mark.parametrize("query", ["", "?to=a%40b&x=%20"])
+def test_a_call_that_signs_its_address_signs_the_one_known_outside(crm, monkeypatch, query):
+    """HubSpot signs where it called; a proxy calls us somewhere else."""
+    monkeypatch.setenv("HS_KEY", "pat-x")
+    monkeypatch.setenv("HS_APP", CLIENT_SECRET)
+    hubspot = Connector(
+        key="hs",
+        type="hubspot",
+        url="https://api.hubapi.com",
+        secret="env:HS_KEY",
+        inbound_secret="env:HS_APP",
+    )
+    crm.publish(CRM, hubspot)
+    outside = crm.client.application.extensions["regportal.settings"].base_url
+    headers, body = HubSpot().signed(f"{outside}/hooks/hs{query}", [{"eventId": 1}])
+
+    def call(path):
+        inside = "http://10.0.0.1:8080"
+        return crm.client.post(path, data=body, headers=headers, base_url=inside).status_code
+
+    assert call(f"/hooks/hs{query}") == 202
+    assert call("/hooks/hs?other") == 401
+    assert crm.woken == ["poll:hs"]

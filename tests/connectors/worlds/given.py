@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from tests.connectors.between import between
 from tests.connectors.tryton import server as tryton
 from tests.connectors.worlds.dynamics import dynamics
+from tests.connectors.worlds.hubspot import hubspot
 from tests.connectors.worlds.made import MadeCrm
 from tests.connectors.worlds.real import real_worlds
 from tests.connectors.worlds.salesforce import SalesforceWorld
@@ -21,6 +22,7 @@ TRYTON = pytest.mark.xdist_group("tryton")  # one worker has the servers
 WORLDS = [
     "made",
     "dynamics made",
+    "hubspot made",
     "salesforce",
     pytest.param("tryton on sqlite", marks=TRYTON),
     pytest.param("tryton on postgresql", marks=TRYTON),
@@ -89,6 +91,13 @@ def tryton_on_postgresql(tryton_postgresql, tmp_path):
 def dynamics_made():
     """A made Dynamics."""
     with dynamics() as world:
+        yield world
+
+
+@pytest.fixture
+def hubspot_made():
+    """A made HubSpot."""
+    with hubspot() as world:
         yield world
 
 

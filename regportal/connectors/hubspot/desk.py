@@ -1,0 +1,177 @@
+"""The desk of HubSpot: its records, in the verbs that all CRMs are asked in."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from regportal.connectors.base import (
+    Capabilities,
+    Finding,
+    InboundReply,
+    InboundRequest,
+    Kind,
+    Notice,
+    Record,
+    Secrets,
+    secrets_of,
+)
+from regportal.connectors.contacts import KEY
+from regportal.connectors.desk import Activity, Allowing, Field, FieldPlan, NotTakenError, Written
+from regportal.connectors.egress import Egress
+from regportal.connectors.hubspot import hooks, making
+from regportal.connectors.hubspot.asking import BATCH, NEWEST, VERSIONS, Hub
+from regportal.connectors.hubspot.deals import Deals
+from regportal.connectors.hubspot.lists import AREA, Lists
+from regportal.connectors.hubspot.news import News
+from regportal.connectors.hubspot.notes import Notes
+from regportal.connectors.hubspot.people import People
+from regportal.connectors.judging import Subscription
+from regportal.connectors.orders import Whose
+from regportal.connectors.rules import Outcome
+from regportal.connectors.schema import Connector as Document
+from regportal.errors import UnreachableError
+
+PREFIX = KEY.removesuffix("id")
+"""How the names of our properties begin."""
+AREAS = (
+    ("crm/properties", "contacts", "contacts"),
+    ("crm/properties", "deals", "deals"),
+    ("crm/properties", "notes", "notes"),
+    ("crm/pipelines", "deals", "stages of deals"),
+    ("crm/owners", "", "owners"),
+    (AREA, "definitions", "subscription types"),
+)
+"""What we read there: area, path, and what people call it."""
+NO_LEADS = Written(None, Outcome.NOOP)
+
+
+class HubSpotDesk:
+    """One account of HubSpot, called with a service key or the token of an app."""
+
+    capabilities = Capabilities(
+        batch=BATCH,
+        idempotent=True,
+        roles=True,
+        reports_merges=True,
+        inbound="signed",
+        polled=True,
+        keyed=("contact", "activity"),
+    )
+
+    def __init__(self, document: Document, secret: Secrets, egress: Egress) -> None:
+        """Read the secrets; raise ConfigError where one is missing."""
+        key, hook = secrets_of(document, secret)
+        self._document, self._egress = document, egress
+        self._hook_keys = hooks.keys_of(hook)
+        version = document.version or NEWEST
+        self._hub = Hub.at(document.url, version, egress, key, document.zone)
+        self._people, self._deals = People(self._hub), Deals(self._hub)
+        self._notes, self._lists = Notes(self._hub), Lists(self._hub, document.newsletters)
+        self._news = News(self._hub, self._deals, self._lists)
+
+    # --- fields ---
+
+    def spell(self, name: str) -> str:
+        """Return how HubSpot spells a field of ours: in small letters."""
+        return name.lower()
+
+    def fields(self, kind: Kind) -> Mapping[str, Field]:
+        """Return which properties such records have, by name."""
+        return making.fields(self._hub, kind)
+
+    def make(self, fields: Sequence[FieldPlan]) -> list[Finding]:
+        """Make properties that are missing, and options that a choice lacks."""
+        return making.make(self._hub, fields)
+
+    # --- contacts and opportunities ---
+
+    def find(self, whose: Sequence[Whose], fields: Sequence[str]) -> Sequence[Sequence[Record]]:
+        """Return the contacts that each is: by our key, and only where none has it by address."""
+        return self._people.find(whose, fields)
+
+    def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
+        """Return records by id; one that is not there any more is left out."""
+        there = self._people if kind == "contact" else self._deals
+        return there.read(ids, fields)
+
+    def create(self, people: Sequence[tuple[Whose, Mapping[str, Any]]]) -> Sequence[Written]:
+        """Make contacts, each with our key; one that is told again is not made again."""
+        return self._people.create(people)
+
+    def update(
+        self, kind: Kind, changes: Sequence[tuple[Record, Mapping[str, Any]]]
+    ) -> Sequence[Written]:
+        """Set fields of records: HubSpot cannot be told to change only what is as it was read."""
+        there = self._people if kind == "contact" else self._deals
+        return there.update(changes)
+
+    def opportunities_of(self, contacts: Sequence[str]) -> Mapping[str, Sequence[Record]]:
+        """Return the open deals of contacts."""
+        return self._deals.open_of(contacts)
+
+    # --- activities and newsletters ---
+
+    def log(self, activities: Sequence[Activity]) -> Sequence[Written]:
+        """Let activities be seen as notes beside contacts and deals."""
+        return self._notes.log(activities)
+
+    def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
+        """Return what each of these contacts allows, by subscription type."""
+        return self._lists.of(contacts)
+
+    def allow(self, wanted: Sequence[Allowing]) -> Sequence[Written]:
+        """Subscribe contacts, or end it."""
+        return self._lists.allow(wanted)
+
+    # --- leads, and being forgotten ---
+
+    def lead(self, people: Sequence[tuple[Whose, Mapping[str, Any]]]) -> Sequence[Written]:
+        """Make nothing: a lead of HubSpot belongs to a contact, and a claim is none."""
+        return [NO_LEADS for _ in people]
+
+    def unlead(self, ids: Sequence[str]) -> Sequence[Written]:
+        """Take nothing back."""
+        return [NO_LEADS for _ in ids]
+
+    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
+        """Take everything of ours off contacts: our key, our scores, what we logged."""
+        self._notes.forget(ids)
+        there = making.fields(self._hub, "contact")
+        scores = {*self._document.scores.values()}
+        ours = {name: "" for name in there if name.startswith(PREFIX) or name in scores}
+        done = self._people.update([(Record(id), ours) for id in ids])
+        return [
+            Written(id) if one.outcome is Outcome.LATER else one  # gone: it has nothing of ours
+            for id, one in zip(ids, done, strict=True)
+        ]
+
+    # --- news ---
+
+    def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str]:
+        """Return what happened after a cursor, and the cursor to ask with next."""
+        return self._news.after(cursor, limit)
+
+    def accept(self, request: InboundRequest, *, now: datetime) -> InboundReply:
+        """Verify a call of a webhook: a genuine one is a hint to ask what happened."""
+        return hooks.accept(self._hook_keys, request, now=now)
+
+    def check(self) -> list[Finding]:
+        """Look whether we are let in, under which version, and what our key allows."""
+        version = self._document.version or NEWEST
+        if version not in VERSIONS:
+            says = f"version {version} was never tried; these were: {', '.join(VERSIONS)}"
+            return [Finding("HubSpot", fine=False, says=says)]
+        self._hub.forget_kept()
+        found = []
+        for area, path, name in AREAS:
+            try:
+                self._hub.kept(area, path)
+            except UnreachableError as error:
+                return [Finding("HubSpot", fine=False, says=str(error))]
+            except NotTakenError as error:
+                found.append(Finding(name, fine=False, says=str(error)))
+        return found or [Finding("HubSpot", fine=True, says=f"lets us in; version {version}")]
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._egress.close()

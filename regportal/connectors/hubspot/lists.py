@@ -1,0 +1,190 @@
+"""Newsletters: HubSpot's subscription types, and what its contacts say to them."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from regportal.connectors.base import Notice
+from regportal.connectors.contacts import KEY
+from regportal.connectors.desk import Allowing, NotTakenError, Written
+from regportal.connectors.halving import halved
+from regportal.connectors.hubspot.asking import BATCH, Hub, chunks
+from regportal.connectors.hubspot.judging import meaning
+from regportal.connectors.hubspot.reading import (
+    Row,
+    among,
+    errors_of,
+    id_of,
+    properties,
+    rows_of,
+    under,
+)
+from regportal.connectors.hubspot.values import moment
+from regportal.connectors.judging import EVERY, Subscription
+from regportal.connectors.rules import Outcome, in_full
+from regportal.connectors.telling import notice
+
+AREA, CHANNEL = "communication-preferences", "EMAIL"
+NO_MAIL = "hs_email_optout"
+"""The property of who wants no mail at all."""
+OURS = "regportal: "
+"""How our reasons begin: what we ended ourselves is no news."""
+NEWSLETTER = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""What a newsletter of ours may be called: of HubSpot's other types nothing is told."""
+STATES = {"SUBSCRIBED": True, "UNSUBSCRIBED": False}
+NO = Subscription(is_allowed=False)
+BASIS = "CONSENT_WITH_NOTICE"
+
+
+class Lists:
+    """The subscription types of one account."""
+
+    def __init__(self, hub: Hub, newsletters: Mapping[str, str]) -> None:
+        """Take where to ask, and how newsletters are called there: by name, or by number."""
+        self._hub = hub
+        self._keys = {name: key for key, name in newsletters.items()}
+
+    def types(self) -> dict[str, int]:
+        """Return the number of each type, by its name and by the number as a text."""
+        rows = self._hub.kept(AREA, "definitions")
+        numbers = {str(row.get("name")): number for row in rows if (number := _id(row, "id"))}
+        return numbers | {str(number): number for number in numbers.values()}
+
+    def of(self, contacts: Mapping[str, str]) -> dict[str, dict[str, Subscription]]:
+        """Return what contacts (id → address) allow, by type, and who wants no mail at all."""
+        rows = self._hub.read("contacts", contacts, [NO_MAIL])
+        silent = {id_of(row): {EVERY: NO} for row in rows if _is_true(row, NO_MAIL)}
+        names: dict[int, list[str]] = {}
+        for name, number in self.types().items():
+            names.setdefault(number, []).append(name)
+        statuses = self._statuses(contacts.values())
+        return {
+            id: {
+                name: _subscription(status)
+                for status in statuses.get(email.lower(), ())
+                for name in names.get(_id(status, "subscriptionId"), ())
+            }
+            | silent.get(id, {})
+            for id, email in contacts.items()
+        }
+
+    def allow(self, wanted: Sequence[Allowing]) -> list[Written]:
+        """Subscribe contacts, or end it."""
+        types = self.types()
+        known = [one for one in wanted if one.list in types]
+        done = iter(
+            became
+            for part in chunks(known, BATCH)
+            for became in halved(
+                part,
+                lambda some: self._write(some, types),
+                lambda _, error: Written.refused(error),
+            )
+        )
+        return [next(done) if one.list in types else _unknown(one.list) for one in wanted]
+
+    def _write(self, wanted: Sequence[Allowing], types: Mapping[str, int]) -> list[Written]:
+        """Write statuses in one call."""
+        told = [
+            {
+                "subscriberIdString": one.email,
+                "subscriptionId": types[one.list],
+                "statusState": "SUBSCRIBED" if one.is_allowed else "UNSUBSCRIBED",
+                "channel": CHANNEL,
+                "legalBasis": BASIS,
+                "legalBasisExplanation": f"{OURS}{one.because} ({in_full(one.at)})",
+            }
+            for one in wanted
+        ]
+        answer = self._hub.post(AREA, "statuses/batch/write", {"inputs": told})
+        done = {
+            (str(row.get("subscriberIdString")).lower(), _id(row, "subscriptionId"))
+            for row in rows_of(answer)
+        }
+        lacks = [one for one in wanted if (one.email.lower(), types[one.list]) not in done]
+        if lacks:
+            errors = errors_of(answer)
+            error = meaning(errors[0] if errors else {})
+            if len(wanted) > 1:  # one of them; asked again each alone, it is known which
+                raise NotTakenError(Outcome.REJECTED, str(error))
+            return [Written.refused(error)]
+        return [Written(one.contact) for one in wanted]
+
+    def _statuses(self, addresses: Any) -> dict[str, Sequence[Row]]:
+        """Return the statuses of addresses."""
+        found: dict[str, Sequence[Row]] = {}
+        for part in chunks([*dict.fromkeys(one.lower() for one in addresses)], BATCH):
+            told = {"inputs": [*part]}
+            answer = self._hub.post(AREA, "statuses/batch/read", told, channel=CHANNEL)
+            found |= {
+                str(row.get("subscriberIdString")).lower(): among(row, "statuses")
+                for row in rows_of(answer)
+            }
+        return found
+
+    # --- news ---
+
+    def news(self, rows: Sequence[Row]) -> Iterator[Notice]:
+        """Yield who of some contacts has opted out, and of what; not what we ended ourselves."""
+        yield from self._silent([id_of(row) for row in rows if _is_true(row, NO_MAIL)])
+        told = {str(properties(row).get("email") or "").lower(): row for row in rows}
+        told.pop("", None)
+        newsletters = self._newsletters()
+        for address, statuses in self._statuses(told).items():
+            for status in statuses:
+                newsletter = newsletters.get(_id(status, "subscriptionId"))
+                ours = str(status.get("legalBasisExplanation") or "").startswith(OURS)
+                if status.get("status") == "UNSUBSCRIBED" and newsletter and not ours:
+                    whose = _whose(told[address])
+                    body = {**whose, "newsletter": newsletter}
+                    at = str(status.get("timestamp"))
+                    yield notice("consent.withdrawn", body, at, id_of(told[address]))
+
+    def _newsletters(self) -> dict[int, str]:
+        """Return which newsletter each type is, by its number; those that are none are left out."""
+        named = [(number, self._keys.get(name, name)) for name, number in self.types().items()]
+        # the number as a name is a newsletter only where the document says so
+        return {
+            number: key for number, key in named if NEWSLETTER.fullmatch(key) and key != str(number)
+        }
+
+    def _silent(self, ids: Sequence[str]) -> Iterator[Notice]:
+        """Yield who wants no mail at all, since when."""
+        for row in self._hub.read("contacts", ids, ["email", KEY], history=[NO_MAIL]):
+            values = among(under(row, "propertiesWithHistory"), NO_MAIL) or [{}]
+            at = str(values[0].get("timestamp"))
+            yield notice("consent.withdrawn", _whose(row), at, id_of(row))
+
+
+def _subscription(status: Row) -> Subscription:
+    """Return what a status says."""
+    return Subscription(STATES.get(str(status.get("status"))), moment(status.get("timestamp")))
+
+
+def _unknown(name: str) -> Written:
+    """Return that there is no such type."""
+    says = f"HubSpot has no subscription type {name!r}: its administrator makes it"
+    return Written(None, Outcome.REJECTED, says)
+
+
+def _id(row: Row, name: str) -> int:
+    """
+    Return the number of a type, told as a number or as a text; 0: none.
+
+    >>> _id({"id": "71"}, "id"), _id({"id": 71}, "id"), _id({}, "id")
+    (71, 71, 0)
+    """
+    text = str(row.get(name))
+    return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+def _is_true(row: Row, name: str) -> bool:
+    """Return whether a property says yes."""
+    return properties(row).get(name) == "true"
+
+
+def _whose(row: Row) -> dict[str, str]:
+    """Return by what a contact is told of."""
+    told = properties(row)
+    key = told.get(KEY)
+    return {"contact": key} if key else {"email": str(told.get("email"))}

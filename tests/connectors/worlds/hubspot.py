@@ -1,0 +1,166 @@
+"""A made HubSpot over real HTTP (`regportal/sandbox/hubspot/`), and its people."""
+
+import contextlib
+import html
+from ipaddress import ip_network
+from types import MappingProxyType
+
+from regportal.app import web_root
+from regportal.config import load
+from regportal.connectors.base import Vocabulary
+from regportal.connectors.egress import Egress, Limits
+from regportal.connectors.hubspot import connect
+from regportal.connectors.schema import Connector
+from regportal.sandbox.hubspot import CLIENT_SECRET, TOKEN, HubSpot
+from regportal.sandbox.server import serving
+from tests.connectors.between import between
+from tests.connectors.worlds.base import OnALine
+from tests.connectors.worlds.made import PHASES
+
+VOCABULARY = Vocabulary({one: one.title() for one in PHASES}, {"fit": "Fit"})
+NEWSLETTER = "prices"
+REFUSALS = {
+    "auth": (
+        401,
+        {"Content-Type": "application/json"},
+        b'{"status":"error","category":"INVALID_AUTHENTICATION","message":"..."}',
+    ),
+    "throttled": (
+        429,
+        {"Content-Type": "application/json"},
+        b'{"status":"error","category":"RATE_LIMITS","policyName":"TEN_SECONDLY_ROLLING"}',
+    ),
+    "down": (502, {}, b"<h1>Bad gateway</h1>"),
+}
+READS = ("/batch/read", "/search")
+
+
+def _is_write(method, path, body):
+    del body
+    return method != "GET" and not path.partition("?")[0].endswith(READS)
+
+
+def _is_read(method, path, body):
+    del body
+    return path.endswith("/batch/read") and "/crm/objects/" in path
+
+
+SECRETS = {"env:KEY": TOKEN, "env:APP": CLIENT_SECRET}
+
+
+def connected(url, secrets=SECRETS, egress=None, **document):
+    """Return a connector to an account."""
+    words = {"key": "crm", "type": "hubspot", "url": url, "secret": "env:KEY"}
+    settings = load(allow_private_targets="127.0.0.0/8", _env_file=None)
+    given = Connector(**words | {"inbound_secret": "env:APP"} | document)
+    return connect(given, settings, secrets.__getitem__, egress=egress)
+
+
+def unlucky(world):
+    """Return a connector that is on no line but the sandbox's own, and has little patience."""
+    egress = Egress([ip_network("127.0.0.0/8")], limits=Limits(2, 0.4, 0.5))
+    return connected(world.sandbox.url, egress=egress)
+
+
+class HubSpotWorld(OnALine):
+    """An account, and whoever works with it."""
+
+    name = "hubspot"
+    names = MappingProxyType({})
+    shares_addresses = False
+
+    def __init__(self, line, sandbox):
+        self._line, self.sandbox, self.fake = line, sandbox, sandbox.fake
+        self._stack = contextlib.ExitStack()
+
+    def connector(self, **document):
+        made = connected(self._line.url, **document)
+        self._stack.callback(made.close)
+        return made
+
+    def close(self):
+        self._stack.close()
+
+    # --- what its people do ---
+
+    def person(self, email, **fields):
+        return self.fake.contact(email, **fields)
+
+    def opportunity(self, *contacts, name="500 widgets"):
+        return self.fake.deal(name, ",".join(contacts))
+
+    def set_phase(self, opportunity, phase):
+        self.fake.set(opportunity, "buying_phase", phase)
+
+    def set_field(self, contact, name, value):
+        self.fake.set(contact, name, value)
+
+    def opt_out(self, contact, email, newsletter):
+        del contact
+        self.fake.opt_out(email, newsletter)
+
+    def win(self, opportunity):
+        self.fake.win(opportunity)
+
+    def delete(self, contact):
+        self.fake.delete(contact)
+
+    # --- what its people see ---
+
+    def people(self, email):
+        return [
+            one.id
+            for one in self.fake.portal.all("contacts")
+            if one.values.get("email") == email.lower()
+        ]
+
+    def field(self, contact, name):
+        return self.fake.portal.find("contacts", contact).values.get(name) or None
+
+    def phase(self, opportunity):
+        return self._of_deal(opportunity, "buying_phase")
+
+    def why(self, opportunity):
+        return self._of_deal(opportunity, "buying_phase_reason")
+
+    def notes(self, contact):
+        beside = self.fake.portal.linked("contacts", contact, "notes")
+        notes = [self.fake.portal.find("notes", id) for id in beside]
+        return [html.unescape(one.values["hs_note_body"].replace("<br>", "\n")) for one in notes]
+
+    def wants(self, contact, email, newsletter):
+        del contact
+        numbers = {name: id for id, name in self.fake.subscriptions.types.items()}
+        status = self.fake.subscriptions.statuses.get((email.lower(), numbers[newsletter]))
+        return {"SUBSCRIBED": True, "UNSUBSCRIBED": False}[status.state] if status else None
+
+    def history(self, id, name):
+        """Return what a property of a record said, one after the other."""
+        record = next(of[id] for of in self.fake.portal.records.values() if id in of)
+        return [value for which, value, _, _ in record.history if which == name]
+
+    # --- what happens on the way ---
+
+    def trouble(self, kind, times=1):
+        self._line.refusals += [REFUSALS[kind]] * times
+
+    def _of_deal(self, id, name):
+        return self.fake.portal.find("deals", id).values.get(name) or None
+
+
+@contextlib.contextmanager
+def hubspot(**given):
+    """Give an account with nobody in it, our properties, and one rule of its administrator's."""
+    fake = HubSpot(**given)
+    fake.define(NEWSLETTER)
+    fake.portal.rules["contacts", "country"] = r"(?s)(?!refused$).*"
+    fake.account.limits.burst = 10_000  # a test calls more often than a person does
+    fake.account.limits.searches = 10_000
+    with serving(fake, web_root()) as sandbox:
+        maker = connected(sandbox.url)
+        assert all(one.fine for one in maker.provision(VOCABULARY, dry_run=False))
+        maker.close()
+        with between(sandbox.url, _is_write, _is_read) as line:
+            world = HubSpotWorld(line, sandbox)
+            yield world
+            world.close()
