@@ -28,6 +28,13 @@ def world(dynamics_made):
 
 
 @pytest.fixture
+def unprepared():
+    """A Dynamics that nobody has prepared for us."""
+    with dynamics(is_set_up=False) as world:
+        yield world
+
+
+@pytest.fixture
 def crm(world):
     return world.crm
 
@@ -175,6 +182,14 @@ def test_a_phase_of_an_administrators_own_is_spelled_as_it_is(world, crm):
     }
     made = connector.provision(VOCABULARY, dry_run=False)
     assert not any(one.fine for one in made)
+
+
+def test_a_column_that_is_not_there_is_named(unprepared):
+    outbox = Outbox(unprepared.connector(), names=unprepared.names)
+    deal = unprepared.opportunity()
+    (result,) = outbox.deliver(outbox.moves(deal, "comparison"))
+    assert result.outcome is Outcome.REJECTED
+    assert result.says == "Dynamics has no column regp_buying_phase (0x80060888)"
 
 
 # --- newsletters ---
@@ -494,13 +509,6 @@ def test_a_refusal_is_judged_by_its_code(status, body, outcome):
 
 
 # --- setting up ---
-
-
-@pytest.fixture
-def unprepared():
-    """A Dynamics that nobody has prepared for us."""
-    with dynamics(is_set_up=False) as world:
-        yield world
 
 
 def test_the_plan_is_made_once_and_says_so_first(unprepared):

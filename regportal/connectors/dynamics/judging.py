@@ -36,6 +36,8 @@ NAMES = (
     re.compile(r"the '([a-z][a-z0-9_]{0,99})' attribute"),
 )
 """How a refusal names a column; nothing else of what it says is ever repeated."""
+NOT_THERE = ("Could not find a property", "does not exist on type")
+"""How a refusal says that there is no such column."""
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, PRECONDITION = 401, 403, 404, 412
 TOO_MANY_STATUS, SERVER = 429, 500
 
@@ -110,9 +112,11 @@ def _wordless(answer: Answer) -> NotTakenError:
 
 
 def _refused(message: str, code: str) -> str:
-    """Say which column was refused, and never what it was to hold."""
+    """Say which column was refused, or is not there, and never what it was to hold."""
     for name in NAMES:
         found = name.search(message)
+        if found is not None and any(one in message for one in NOT_THERE):
+            return f"Dynamics has no column {found[1]} ({code})"
         if found is not None:
             return f"Dynamics refuses what the column {found[1]} was to hold ({code})"
     return f"Dynamics refused the call ({code})"

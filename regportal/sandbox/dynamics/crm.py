@@ -25,12 +25,13 @@ METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 SHOWN = ("contact", "opportunity", "account", "lead", "annotation", "connection")
 CONSENTS = "msdynmkt_contactpointconsent4"
 HIDDEN = frozenset({"versionnumber", "createdby", "ownerid"})
+LAST = frozenset({"createdon", "modifiedon", "modifiedby"})
 
 
 class Dynamics:
     """A Dynamics 365 Sales with Customer Insights - Journeys, and some people in it."""
 
-    name = "dynamics"
+    name = "Dynamics"
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """Set it up: an application user, a salesperson, a currency, and a purpose for mails."""
@@ -209,7 +210,8 @@ class Dynamics:
     def _shown(self, table: Table, row: Row) -> dict[str, Any]:
         """Return a record as the page shows it: what is filled, ids first."""
         shown = {table.id: row[table.id]}
-        for name, value in row.items():
+        for name in sorted(row, key=LAST.__contains__):
+            value = row[name]
             if value is None or name in HIDDEN or name == table.id or value is False:
                 continue
             labels = {one.value: one.label for one in table.columns[name].options}
