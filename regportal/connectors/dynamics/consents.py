@@ -16,7 +16,7 @@ from regportal.connectors.desk import Allowing, Written
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.dataverse import Dataverse, Row, any_of, query, text
 from regportal.connectors.dynamics.judging import NO_SET, RefusedError, judged
-from regportal.connectors.judging import Subscription
+from regportal.connectors.judging import EVERY, Subscription
 from regportal.connectors.rules import Outcome
 
 CONSENTS = "msdynmkt_contactpointconsent4s"
@@ -69,12 +69,14 @@ class Consents:
         topics = self.topics() or ()
         rows = self._of(contacts.values()) if topics else ()
         closed = self._closed(contacts)
+        none = Subscription(is_allowed=False)
         return {
             id: {
-                name: _said(topic, email, rows, is_closed=id in closed)
+                name: _said(topic, email, rows)
                 for topic in topics
                 for name in (topic.name, topic.id)
             }
+            | ({EVERY: none} if id in closed else {})
             for id, email in contacts.items()
         }
 
@@ -114,10 +116,8 @@ class Consents:
         return {row["contactid"] for rows in self._dataverse.rows(asked) for row in rows}
 
 
-def _said(topic: Topic, email: str, rows: Sequence[Row], *, is_closed: bool) -> Subscription:
+def _said(topic: Topic, email: str, rows: Sequence[Row]) -> Subscription:
     """Return whether an address has opted in to a topic: every "no" outweighs a "yes"."""
-    if is_closed:
-        return Subscription(is_allowed=False)
     his = [row for row in rows if _is_of(row, email, topic)]
     nos = [row for row in his if row.get("msdynmkt_value") == OUT]
     for row in nos:
