@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from regportal.connectors.calls import by_status, said
+from regportal.connectors.calls import by_status, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
@@ -38,6 +38,8 @@ NAMES = (
 """How a refusal names a column; nothing else of what it says is ever repeated."""
 NOT_THERE = ("Could not find a property", "does not exist on type")
 """How a refusal says that there is no such column."""
+ASKS = "WWW-Authenticate"
+"""What a 401 of Dataverse has, and that of a gateway has not."""
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, PRECONDITION = 401, 403, 404, 412
 TOO_MANY_STATUS, SERVER = 429, 500
 
@@ -69,10 +71,17 @@ def judged(answer: Answer) -> NotTakenError:
     """
     told = said(answer)
     error = told.get("error") if isinstance(told, dict) else None
-    if not isinstance(error, dict):
-        return _wordless(answer)
-    message = str(error.get("message"))
-    code = str(error.get("code")).lower() or _unsaid(answer.status, message)
+    if isinstance(error, dict):
+        message = str(error.get("message"))
+        code = str(error.get("code")).lower() or _unsaid(answer.status, message)
+        return _meant(answer, code, message)
+    if answer.status == UNAUTHORIZED and "Bearer" in answer.headers.get(ASKS, ""):
+        return NotTakenError(Outcome.AUTH, "Dynamics does not take our token")
+    return from_elsewhere(answer)
+
+
+def _meant(answer: Answer, code: str, message: str) -> NotTakenError:
+    """Return what a code of Dataverse means."""
     if code in TOO_MANY or answer.status == TOO_MANY_STATUS:
         asked = by_status(Answer(TOO_MANY_STATUS, answer.headers, b""))
         says = "Dynamics is called too often"
@@ -99,16 +108,6 @@ def _unsaid(status: int, message: str) -> str:
     if status == PRECONDITION:
         return THERE if "already exists" in message else CHANGED
     return ""
-
-
-def _wordless(answer: Answer) -> NotTakenError:
-    """Return what an answer means that has no words of Dataverse's."""
-    if answer.status == UNAUTHORIZED and "Bearer" in answer.headers.get("WWW-Authenticate", ""):
-        return NotTakenError(Outcome.AUTH, "Dynamics does not take our token")
-    if answer.status == TOO_MANY_STATUS:
-        return by_status(answer)
-    says = f"something before Dynamics answered {answer.status}"
-    return NotTakenError(Outcome.RETRY, says, retry_at=by_status(answer).retry_at)
 
 
 def _refused(message: str, code: str) -> str:
