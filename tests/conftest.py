@@ -24,6 +24,7 @@ from regportal.store.sessions import Store, make_engine
 from regportal.tracking.dividing import divide
 from tests import warm
 from tests.databases import Lent, made, tell
+from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
 from tests.patience import PATIENCE
 from tests.portal import SECRET, Portal

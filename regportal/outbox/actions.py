@@ -54,7 +54,7 @@ WAITING = (
     .order_by(Message.subject, Message.sequence)
     .with_for_update()
 )
-"""What of some subjects can take news in: states that were never tried and are not leased."""
+"""What of some subjects can take news in: states that nobody ever had in hand to tell them."""
 
 
 @dataclass(frozen=True, slots=True)

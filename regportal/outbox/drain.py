@@ -106,7 +106,7 @@ def take_back(session: Session, connector: str, *, now: datetime) -> None:
     """
     session.execute(
         sa.update(Message)
-        .where(Message.connector == connector, IS_DUE, Message.lease.is_not(None))
+        .where(Message.connector == connector, IS_DUE, Message.leased_until.is_not(None))
         .values(due=now, leased_until=now)
     )
 

@@ -101,6 +101,7 @@ SENT = (
         lease=None,
         leased_until=None,
     )
+    .returning(Message.id)
     .execution_options(synchronize_session=False)
 )
 PAUSED = sa.select(Pause.until).where(Pause.connector == sa.bindparam("connector"))
@@ -181,20 +182,22 @@ class Leases:
         self, session: Session, batch: Batch, results: Sequence[Result], *, now: datetime
     ) -> None:
         """Write down what became of a batch, where the lease still is ours."""
+        ours = set[uuid.UUID]()
         taken = [result.id for result in results if result.outcome in TAKEN]
         if taken:
-            session.connection().execute(SENT, {"ids": taken, "token": batch.token, "now": now})
+            done = {"ids": taken, "token": batch.token, "now": now}
+            ours |= set(session.connection().scalars(SENT, done))
         told = {change.id: change for change in batch.changes}
-        before = {one.subject: one.link for one in batch.changes if one.link}
-        learned = {told[one.id].subject: one.link for one in results if one.link}
-        keep_links(session, self.connector, before, learned)
         refused: defaultdict[AfterAttempt, list[uuid.UUID]] = defaultdict(list)
         for result in results:
             if result.outcome not in TAKEN:
                 attempts = told[result.id].attempt - 1
                 refused[self._decided(result, attempts, now=now)].append(result.id)
         for decided, ids in refused.items():
-            self._give_back(session, batch, ids, decided)
+            ours |= self._give_back(session, batch, ids, decided)
+        before = {one.subject: one.link for one in batch.changes if one.link}
+        learned = {told[one.id].subject: one.link for one in results if one.link and one.id in ours}
+        keep_links(session, self.connector, before, learned)
         for decided in {one.until: one for one in refused if one.pauses}.values():
             self._hold(session, decided.trouble, decided.until, now=now)
 
@@ -247,20 +250,21 @@ class Leases:
 
     def _give_back(
         self, session: Session, batch: Batch, ids: Sequence[uuid.UUID], decided: AfterAttempt
-    ) -> None:
-        """Write down that messages were not taken, where this batch still holds them."""
+    ) -> set[uuid.UUID]:
+        """Write down that messages were not taken; return those that this batch still held."""
         values = {
             "state": MessageState(decided.state),
             "attempts": decided.attempts,
             "due": decided.due,
             "trouble": decided.trouble,
         }
-        session.connection().execute(
+        given_back = (
             sa.update(Message)
             .where(among(Message.id), Message.lease == batch.token, IS_DUE)
-            .values(lease=None, leased_until=None, **values),
-            {"ids": ids},
+            .values(leased_until=None, **values)
+            .returning(Message.id)
         )
+        return set(session.connection().scalars(given_back, {"ids": ids}))
 
     def _hold(
         self, session: Session, because: str | None, until: datetime | None, *, now: datetime

@@ -112,7 +112,10 @@ class Message(Base):
     attempts: Mapped[Count]
     due: Mapped[Moment]
     lease: Mapped[uuid.UUID | None]
+    """Under which a worker has it, or had it last. None while nobody ever had: as long as nobody
+    may have told it, it takes news in."""
     leased_until: Mapped[MaybeMoment]
+    """None while nobody has it."""
     trouble: Mapped[str | None]
     """Why the last attempt failed, or why it is parked: one sentence without personal data."""
     sent_at: Mapped[MaybeMoment]

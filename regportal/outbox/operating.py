@@ -25,8 +25,9 @@ def replay(
     """
     Let messages be delivered again and return how many; without ``ids`` every parked one.
 
-    A fact is told as it was, with its own time; a state as it is now. A message that still
-    waits is only told at once. Each keeps its id, so nothing has a second effect.
+    A fact is told as it was, with its own time; a state as it is now. Where a newer message of
+    the state waits, that one tells it, and the older one is left out. A message that still waits
+    is only told at once. Each keeps its id, so nothing has a second effect.
     """
     chosen = sa.select(Message).order_by(Message.connector, Message.subject, Message.sequence)
     if ids is None:
@@ -36,11 +37,12 @@ def replay(
     if connector is not None:
         chosen = chosen.where(Message.connector == connector)
     messages = session.scalars(chosen.with_for_update()).all()
-    again = [message for message in messages if not _is_under_way(message, now)]
+    again = [
+        message
+        for message in messages
+        if not _is_under_way(message, now) and not _is_left_out(session, message)
+    ]
     for message in again:
-        newest = _newest_like(session, message)
-        message.payload = newest.payload
-        message.occurred_at = newest.occurred_at
         message.state = MessageState.DUE
         message.attempts = 0
         message.trouble = None
@@ -101,6 +103,25 @@ def waiting(session: Session) -> dict[str, dict[MessageState, int]]:
     ):
         counts.setdefault(connector, {})[state] = number
     return counts
+
+
+def _is_left_out(session: Session, message: Message) -> bool:
+    """
+    Let a message tell its state as it is now; return true where a newer one is going to.
+
+    What waits may have been told: it stays as it is. So does what is parked and creates a contact,
+    where newer ones wait for it.
+    """
+    if message.state is MessageState.DUE:
+        return False
+    newest = _newest_like(session, message)
+    if newest.state is not MessageState.DUE:
+        message.payload, message.occurred_at = newest.payload, newest.occurred_at
+        return False
+    is_parked = message.state is MessageState.PARKED
+    if is_parked and not message.creates:
+        message.state = MessageState.SUPERSEDED
+    return not (is_parked and message.creates)
 
 
 def _newest_like(session: Session, message: Message) -> Message:

@@ -61,7 +61,7 @@ def test_while_one_batch_is_on_its_way_the_next_is_made_ready(box):
         told = {change.id for change in changes}
 
         def next_is_ready():
-            return {row.id for row in box.rows() if row.lease and row.id not in told}
+            return {row.id for row in box.rows() if row.leased_until and row.id not in told}
 
         if until(next_is_ready):
             ready.append(next_is_ready())
@@ -91,7 +91,7 @@ def test_what_was_made_ready_stays_when_the_crm_is_overrun(box, clock):
     again = box.drain(deliver, size=2)
 
     assert (len(calls), again) == (1, NOON + timedelta(minutes=3))
-    assert {(row.state, row.attempts, row.lease) for row in box.rows()} == {
+    assert {(row.state, row.attempts, row.leased_until) for row in box.rows()} == {
         (MessageState.DUE, 0, None)
     }
     clock.turn(minutes=3)
@@ -224,7 +224,7 @@ def test_a_connector_that_does_not_let_us_in_waits_for_a_person(box, clock, crm,
     assert again is None
     assert len(crm.got) == 1
     row = box.row(message)
-    assert (row.state, row.attempts, row.lease) == (MessageState.DUE, 0, None)
+    assert (row.state, row.attempts, row.leased_until) == (MessageState.DUE, 0, None)
     assert [(one.connector, one.until) for one in box.read(pauses)] == [("crm", None)]
 
     crm.answers.clear()
@@ -392,7 +392,7 @@ def test_it_stops_between_two_batches_when_told_to(box, crm):
     box.drain(crm, size=2, going=lambda: len(crm.got) < 4)
 
     assert len(crm.got) == 4
-    assert sum(row.lease is not None for row in box.rows()) == 0
+    assert sum(row.leased_until is not None for row in box.rows()) == 0
 
 
 def test_what_is_cut_off_because_we_end_costs_no_attempt(box, clock):
@@ -408,7 +408,7 @@ def test_what_is_cut_off_because_we_end_costs_no_attempt(box, clock):
     assert box.row(taken).state is MessageState.SENT
     row = box.row(lost)
     assert (row.state, row.attempts, row.due) == (MessageState.DUE, 0, clock())
-    assert (row.lease, row.trouble) == (None, None)
+    assert (row.leased_until, row.trouble) == (None, None)
 
 
 def test_where_nothing_waits_nobody_is_kept_from_writing(box, crm):

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from regportal.connectors.base import Outcome
 from regportal.outbox.leases import LEASE, Leases
 from regportal.outbox.models import MessageState
@@ -38,6 +40,39 @@ def test_a_state_is_told_as_it_is_now(box, clock, crm):
     again = crm.got[-1]
     assert (again.id, again.payload["id"]) == (message, "b")
     assert again.occurred_at == NOON + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [(Outcome.REJECTED, MessageState.SUPERSEDED), (Outcome.DONE, MessageState.SENT)],
+)
+def test_a_state_of_which_newer_news_waits_is_left_to_that(box, clock, crm, outcome, state):
+    message = box.put(topic="phase.changed", merges="phase", payload={"id": "a"})
+    crm.answers["*"] = outcome
+    box.drain(crm)
+    for name in ("b", "c"):  # b may have been told: nobody heard how it went
+        box.put(topic="phase.changed", merges="phase", payload={"id": name})
+        crm.answers["*"] = Outcome.RETRY
+        box.drain(crm)
+    crm.answers.clear()
+
+    assert box.write(replay, [message], now=clock()) == 0
+    assert box.row(message).state is state
+    clock.turn(hours=1)
+    box.drain(crm)
+    assert [change.payload["id"] for change in crm.got][-2:] == ["b", "c"]
+
+
+def test_what_waits_is_told_at_once_and_as_it_was(box, clock, crm):
+    message = box.put(topic="phase.changed", merges="phase", payload={"id": "a"})
+    crm.answers["*"] = Outcome.RETRY
+    box.drain(crm)
+    box.put(topic="phase.changed", merges="phase", payload={"id": "b"})
+    crm.answers.clear()
+
+    assert box.write(replay, [message], now=clock()) == 1
+    box.drain(crm)
+    assert [change.payload["id"] for change in crm.got] == ["a", "a", "b"]
 
 
 def test_a_replayed_contact_is_told_before_what_waited_for_it(box, clock, crm):

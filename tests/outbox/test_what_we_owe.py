@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
 from regportal.outbox.actions import FieldNews, News, owe, owe_all, put, put_all
+from regportal.outbox.leases import LEASE, Leases
 from regportal.outbox.models import Message, MessageState, Subject
 
 
@@ -177,6 +179,23 @@ def test_a_state_that_was_tried_once_takes_nothing_in(box, crm):
 
     assert second != first
     assert [row.sequence for row in box.rows()] == [1, 2]
+
+
+def test_a_state_that_a_killed_worker_may_have_told_takes_nothing_in(box, clock, crm):
+    first = box.put(topic="phase.changed", merges="phase", payload={"id": "a"})
+    box.write(Leases("crm").take, now=clock())
+    clock.now += LEASE
+    crm.answers["*"] = {"outcome": Outcome.THROTTLED, "retry_at": clock() + timedelta(minutes=1)}
+    clock.now = box.drain(crm)
+    second = box.put(topic="phase.changed", merges="phase", payload={"id": "b"})
+    crm.answers.clear()
+    box.drain(crm)
+
+    assert [(change.id, change.payload["id"]) for change in crm.got] == [
+        (first, "a"),
+        (first, "a"),
+        (second, "b"),
+    ]
 
 
 def test_a_state_that_is_on_its_way_takes_nothing_in(box, crm):

@@ -125,7 +125,7 @@ class Two:
 
     def waits_for_mail(self):
         """Return whether any mail should have left by now, or is just leaving."""
-        leaves = sa.or_(Message.due <= datetime.now(UTC), Message.lease.is_not(None))
+        leaves = sa.or_(Message.due <= datetime.now(UTC), Message.leased_until.is_not(None))
         owed = sa.exists().where(
             Message.connector == MAIL, Message.state == MessageState.DUE, leaves
         )
