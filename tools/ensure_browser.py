@@ -1,8 +1,8 @@
 """
-Find the browsers and the web server to test with, or install them; print where they are.
+Find the browsers, the web server and the tracer to test with, or install them; say where they are.
 
-In this order: the one named by REGPORTAL_BROWSER (Chromium), REGPORTAL_FIREFOX or
-REGPORTAL_NGINX, one that is installed already, Playwright's own download (of Chromium; its
+In this order: the one named by REGPORTAL_BROWSER (Chromium), REGPORTAL_FIREFOX, REGPORTAL_NGINX or
+REGPORTAL_STRACE, one that is installed already, Playwright's own download (of Chromium; its
 Firefox is not the one people have), Debian's package. Exit 1 with everything that was tried when
 none of them works. The Chromium without windows comes before the whole one, which takes four
 times as long to begin; where Debian has it, root gets it beside the other.
@@ -73,7 +73,8 @@ WEBKIT = Kind(
     ("--help",),
 )
 XVFB = Kind("Xvfb", "-fbdir", "REGPORTAL_XVFB", ("Xvfb",), (), "xvfb", ("-help",))
-KINDS = (CHROMIUM, FIREFOX, NGINX, PHP, HUGO, CADDY, APACHE, WEBKIT, XVFB)
+STRACE = Kind("strace", "strace", "REGPORTAL_STRACE", ("strace",), (), "strace", ("-V",))
+KINDS = (CHROMIUM, FIREFOX, NGINX, PHP, HUGO, CADDY, APACHE, WEBKIT, XVFB, STRACE)
 DOWNLOADED = ("chrome-headless-shell", "headless_shell", "chrome", "Chromium")
 PATIENCE = 600.0
 
@@ -214,7 +215,7 @@ def _run(command: list[str], more: dict[str, str] | None = None) -> str | None:
 if __name__ == "__main__":
     try:
         prefer_windowless()
-        for kind in (CHROMIUM, FIREFOX, NGINX):
+        for kind in (CHROMIUM, FIREFOX, NGINX, *([STRACE] if sys.platform == "linux" else [])):
             print(ensure(kind))
     except MissingBrowserError as missing:
         sys.exit(str(missing))

@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815 - http.server's names
 
     def _body(self) -> bytes | None:
-        """Return what was sent; None, and refused, where it says no length or too great a one."""
+        """Return what was sent; None where it broke off, or says no length or too great a one."""
         text = self.headers.get("Content-Length", "0")
         size = int(text) if text.isascii() and text.isdigit() else None
         if size is None or "Transfer-Encoding" in self.headers:
@@ -106,7 +106,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif size > LARGEST:
             refused = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         else:
-            return self.rfile.read(size)
+            body = self.rfile.read(size)
+            self.close_connection = len(body) < size
+            return None if self.close_connection else body
         self.close_connection = True
         play(self.connection, [Reply(refused).last().whole()])
         return None

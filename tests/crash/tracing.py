@@ -1,0 +1,80 @@
+"""Killing a process when it is about to make its n-th call of one kind to the system (strace)."""
+
+import os
+import re
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from tests.patience import PATIENCE, until
+from tools.ensure_browser import STRACE, ensure
+
+WRITES = {
+    "sqlite": ("pwrite64", "fdatasync", "ftruncate", "unlink", "connect", "write"),
+    "postgresql": ("sendto", "connect", "write"),
+}
+"""By what each database is written; on PostgreSQL it is the server that writes, and is told."""
+CALLS = re.compile(r"^(\d+)\s+(\w+)\(", re.MULTILINE)
+
+
+class Tracer:
+    """Begins acts and watches them."""
+
+    def __init__(self, nursery, environment, folder):
+        self.nursery, self.environment, self.folder = nursery, environment, folder
+        self._strace = ensure(STRACE)
+
+    def points(self, order, calls):
+        """Do it, and return where one could be killed: each call, and which time it was made."""
+        log = self.folder / "calls"
+        said = self._run(order, calls, "-o", log)
+        assert said == 0, f"it ended with {said}"
+        made = Counter(CALLS.findall(log.read_text()))
+        most = Counter()
+        for (_, call), times in made.items():
+            most[call] = max(most[call], times)  # strace counts each thread's by themselves
+        return [(call, number) for call in calls for number in range(1, most[call] + 1)]
+
+    def killed(self, order, call, number):
+        """Do it, killed at this point; return false where it came to its end all the same."""
+        inject = f"inject={call}:signal=KILL:when={number}"
+        return self._run(order, (call,), "-o", os.devnull, "-e", inject) == -signal.SIGKILL
+
+    def alone(self, order):
+        """Do it, unwatched, and return with which code it ended."""
+        pid = self._begun(order)
+        os.kill(pid, signal.SIGCONT)
+        return self.nursery.ask("wait", pid=pid)["code"]
+
+    def _run(self, order, calls, *more):
+        pid = self._begun(order)
+        watching = ["-f", "-p", str(pid), "-e", f"trace={','.join(calls)}", *more]
+        with subprocess.Popen(
+            [self._strace, *watching], stderr=subprocess.PIPE, text=True
+        ) as strace:
+            said = strace.stderr.readline()
+            os.kill(pid, signal.SIGCONT)
+            code = self.nursery.ask("wait", pid=pid)["code"]
+            strace.communicate(timeout=PATIENCE)
+        assert "attached" in said, said
+        return code
+
+    def _begun(self, order):
+        """Begin it, up to where it stops."""
+        pid = self.nursery.ask(
+            "begin",
+            act=order,
+            environment=self.environment,
+            folder=str(self.folder),
+            clock=str(self.folder / "clock"),
+            out=str(self.folder / "act.out"),
+            log=str(self.folder / "act.log"),
+        )["pid"]
+        assert until(lambda: _state(pid) in "TZ"), "it did not begin"
+        return pid
+
+
+def _state(pid):
+    """Return what Linux says a process does: T, it is stopped; Z, it has ended."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
