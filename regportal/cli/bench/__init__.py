@@ -201,6 +201,25 @@ def drain(
     _print(found, as_json=as_json)
 
 
+@bench.command()
+@ROUNDS
+@requests(300, 100_000)
+@DATABASE
+@BUSY
+@JSON
+def hostile(
+    count: int, requests: int, *, database: str | None, even_if_busy: bool, as_json: bool
+) -> None:
+    """Measure how late one CRM is told, beside another that is dead or means harm."""
+    from regportal.cli.bench.hostile import bench_hostile
+
+    with _folder() as folder, _progress(count) as progress:
+        found = bench_hostile(
+            folder, count, requests, database, even_if_busy=even_if_busy, progress=progress
+        )
+    _print(found, as_json=as_json)
+
+
 @bench.command("rules-50")
 @ROUNDS
 @click.option("--events", type=click.IntRange(100, 1_000_000), default=20_000, show_default=True)

@@ -83,6 +83,7 @@ class Place:
                 "REGPORTAL_BASE_URL": f"http://127.0.0.1:{self.port}",
                 "REGPORTAL_LIMITS": "off",
                 "REGPORTAL_LOG_LEVEL": "ERROR",
+                "REGPORTAL_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
             }
         )
 
@@ -92,12 +93,16 @@ class Place:
         return self.folder / "instance" / "regportal.db"
 
 
-def install(folder: Path, url: str | None = None) -> Place:
-    """Install regportal there, with the site of the bench published; ``url``: on that database."""
+def install(folder: Path, url: str | None = None, more: str = "") -> Place:
+    """
+    Install regportal there, with the site of the bench published.
+
+    ``url``: on that database; ``more``: documents beside those of the site.
+    """
     place = Place(folder, free_port(), url)
     for name, size in FILES.items():
         (folder / f"{name}.bin").write_bytes(os.urandom(size))
-    (folder / "site.yaml").write_text(SITE, encoding="utf-8")
+    (folder / "site.yaml").write_text(SITE + more, encoding="utf-8")
     for command in (["upgrade"], ["apply", "site.yaml"]):
         done = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "regportal", *command],
