@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import entry_points
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from regportal.config import Settings
 from regportal.connectors.egress import Egress
@@ -68,8 +68,7 @@ class Link:
     """What the CRM took last: ``phase``, ``consent:<newsletter>``…"""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One thing a connector must tell. ``id`` stays the same over all attempts."""
 
     id: uuid.UUID

@@ -169,7 +169,7 @@ class Leases:
         for lane in stands.lanes:
             left = most - len(leased)
             chosen = {"connector": self.connector, "lane": lane, "now": now, "size": left}
-            leased += session.execute(HEADS, chosen) if left else ()
+            leased += session.connection().execute(HEADS, chosen).all() if left else ()
         if not leased:
             return Batch(token, again_at=self._next_due(session, stands))
         until = now + self.lease
@@ -318,12 +318,12 @@ def met_in(told: Iterable[tuple[Change, Result]]) -> Met:
 def _change(message: sa.Row[Any], link: Link | None) -> Change:
     """Return what a connector is given of a message, with what is known of its subject there."""
     return Change(
-        id=message.id,
-        topic=message.topic,
-        subject=message.subject,
-        sequence=message.sequence,
-        occurred_at=message.occurred_at,
-        payload=message.payload,
-        attempt=message.attempts + 1,
-        link=link,
+        message.id,
+        message.topic,
+        message.subject,
+        message.sequence,
+        message.occurred_at,
+        message.payload,
+        message.attempts + 1,
+        link,
     )

@@ -1,7 +1,6 @@
 """News, as the outbox gives it to connectors; and what the outbox remembers of a CRM."""
 
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -26,7 +25,7 @@ class Outbox:
 
     def deliver(self, *changes):
         """Deliver changes of different subjects; keep what became known; return the results."""
-        given = [replace(one, link=self.links.get(one.subject)) for one in changes]
+        given = [one._replace(link=self.links.get(one.subject)) for one in changes]
         results = self.connector.deliver(given, now=self.now)
         assert [one.id for one in results] == [one.id for one in given]
         for change, result in zip(given, results, strict=True):
@@ -120,4 +119,4 @@ class Outbox:
 
     def again(self, change):
         """Return the same message once more, as after an answer that never came."""
-        return replace(change, attempt=change.attempt + 1)
+        return change._replace(attempt=change.attempt + 1)
