@@ -17,6 +17,7 @@ from regportal.connectors.schema import Connector
 from regportal.forms.settling import settle
 from regportal.inbox.actions import understand
 from regportal.outbox.drain import drain
+from regportal.privacy.erasing import erase_as_told
 
 LET_TRACE, ANYBODY = 0x59616D61, -1
 """prctl's PR_SET_PTRACER: not only a parent may watch us, where Linux is so strict."""
@@ -57,14 +58,15 @@ def _ask(app, path, data, headers):
 
 def work(app, task):
     """Let the worker do one of its tasks once."""
-    pepper = app.extensions["regportal.settings"].pepper_text
+    now, pepper = utc_now(), app.extensions["regportal.settings"].pepper_text
+    erase = partial(erase_as_told, pepper=pepper, now=now)
     tasks = {
         "settle": partial(settle, pepper=pepper),
-        "understand": partial(understand, pepper=pepper),
+        "understand": partial(understand, pepper=pepper, erase=erase),
         "weigh": weigh,
     }
     store, shelf = app.extensions["regportal.store"], app.extensions["regportal.shelf"]
-    tasks[task](store, shelf, now=utc_now())
+    tasks[task](store, shelf, now=now)
 
 
 def _deliver(app):
