@@ -1,7 +1,6 @@
 """What every connector to a CRM keeps to (crm.md 10), tried on each of them."""
 
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -326,7 +325,7 @@ def test_what_is_rehearsed_is_not_written_and_comes_true(world, outbox, key):
         outbox.knows(ours, BOB, country="FR"),
         outbox.moves(deal, "comparison"),
     ]
-    linked = [replace(one, link=outbox.links[one.subject]) for one in again]
+    linked = [one._replace(link=outbox.links[one.subject]) for one in again]
     assert outcomes(outbox.connector.rehearse(linked, now=outbox.now)) == [NOOP] * 3
 
 
