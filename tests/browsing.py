@@ -24,6 +24,17 @@ def go(page, address, **how):
         return page.goto(address, **how)
 
 
+def content(page):
+    """Return the markup of a page; where its file begins just then, once more."""
+    try:
+        return page.content()
+    except Error as error:
+        if "is navigating" not in str(error):
+            raise
+        page.wait_for_load_state()
+        return page.content()
+
+
 @contextmanager
 def held_up(page):
     """

@@ -19,7 +19,7 @@ from regportal.identity.models import VisitorState
 from regportal.identity.visitors import recognise
 from regportal.outbox.models import Message, MessageState
 from regportal.store.sessions import Store, make_engine
-from tests.browsing import go
+from tests.browsing import content, go
 from tests.firefox import firefox
 from tests.patience import until
 
@@ -163,7 +163,7 @@ def see(installation, page, many):
             assert two.taken_for(page.context.cookies()) == set(), events
             for path in ("/g/prices", "/g/guide/done", "/me"):
                 go(page, f"{installation.url}{path}")
-                assert SECRET not in page.content(), events
+                assert SECRET not in content(page), events
             proven |= two.taken_for(vera.cookies())
     assert proven, "Vera was never let in herself"
 
