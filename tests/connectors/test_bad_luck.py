@@ -1,13 +1,18 @@
 """Three calls of ten go wrong in fourteen ways, and the CRM holds what it was told (R-03, R-04)."""
 
+import contextlib
 import uuid
 
 import pytest
 
 from tests.connectors.unlucky import Told, Unlucky, in_order, without_repeats
-from tests.connectors.worlds.hubspot import hubspot, unlucky
+from tests.connectors.worlds import dynamics, hubspot, salesforce
 
-WORLDS = {"hubspot": (hubspot, unlucky)}
+WORLDS = {
+    "dynamics": (dynamics.dynamics, dynamics.unlucky),
+    "hubspot": (hubspot.hubspot, hubspot.unlucky),
+    "salesforce": (lambda: contextlib.closing(salesforce.SalesforceWorld()), salesforce.unlucky),
+}
 """How a made CRM is begun, and a connector to it that does not wait for long."""
 WAVES = 6
 
@@ -19,7 +24,7 @@ def test_nothing_is_lost_doubled_or_out_of_order(store, name):
     told = Told()
     with begun() as world:
         deals = [world.opportunity(name=f"deal {number}") for number in range(3)]
-        box = Unlucky(store, connector(world), world.sandbox, seed=20261123)
+        box = Unlucky(store, connector(world), world, seed=20261123)
         box.owe(people, deals, told, waves=WAVES)
         box.work_off()
         box.connector.close()
@@ -28,8 +33,9 @@ def test_nothing_is_lost_doubled_or_out_of_order(store, name):
         everybody = [world.people(email) for email in people.values()]
         notes = [world.notes(id) for (id,) in everybody]
         countries = [world.history(id, "country") for (id,) in everybody]
-        wants = {world.wants(None, email, "prices") for email in people.values()}
-        fits = {float(world.field(id, "regportal_fit")) for (id,) in everybody}
+        by_id = {id: email for (id,), email in zip(everybody, people.values(), strict=True)}
+        wants = {world.wants(id, email, "prices") for id, email in by_id.items()}
+        fits = {float(world.field(id, "regportal_fit")) for id in by_id}
 
     assert left == []
     assert any(met)

@@ -23,7 +23,7 @@ EXPECTED = ("given up: ", "somebody set buying_phase to ")
 ENOUGH = 2000
 """Rounds after which something never ends."""
 MERGES = {"consent.changed": "consent", "score.changed": "score", "phase.changed": "phase"}
-PHASES = ("interest", "comparison", "decision", "interest", "comparison", "purchase")
+PHASES = ("interest", "comparison", "decision", "comparison", "interest", "decision")
 
 
 @dataclass
@@ -38,19 +38,19 @@ class Told:
 class Unlucky:
     """The outbox of one connector, its clock, and who works it off."""
 
-    def __init__(self, store, connector, sandbox, seed):
-        self.store, self.connector, self.sandbox = store, connector, sandbox
+    def __init__(self, store, connector, world, seed):
+        self.store, self.connector, self.names = store, connector, world.names
         self.now = datetime.now(UTC)
         self.given_up = 0
         self._random = random.Random(seed)
-        sandbox.luck.turn(Odds(FAIL, seed=seed))
-        sandbox.luck.befall(ONE_OF_EACH)
+        world.sandbox.luck.turn(Odds(FAIL, seed=seed))
+        world.sandbox.luck.befall(ONE_OF_EACH)
 
     # --- what is owed ---
 
     def owe(self, people, deals, told, *, waves):
         """Owe deeds, answers, permissions, scores and phases, and deliver some of it meanwhile."""
-        say = Outbox(self.connector, now=self.now)
+        say = Outbox(self.connector, now=self.now, names=self.names)
         for wave in range(waves):
             for number, (key, email) in enumerate(people.items()):
                 title = f"Paper {wave}-{number}"

@@ -17,7 +17,13 @@ from tests.connectors.between import between
 from tests.connectors.worlds.base import OnALine
 
 PATIENT = Limits()
-NAMED = {"email": "Email", "regportal_fit": "Regportal_Fit__c"}
+NAMED = {
+    "email": "Email",
+    "country": "MailingCountry",
+    "phone": "Phone",
+    "regportal_fit": "Regportal_Fit__c",
+    "buying_phase": "Buying_Phase__c",
+}
 REFUSALS = {
     "auth": (401, b'[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]'),
     "throttled": (
@@ -51,7 +57,7 @@ def is_read(method, path, body):
 
 class SalesforceWorld(OnALine):
     name = "salesforce"
-    names = MappingProxyType({"country": "MailingCountry", "phone": "Phone"})
+    names = MappingProxyType({name: NAMED[name] for name in ("country", "phone")})
 
     def __init__(self):
         self._stack = contextlib.ExitStack()
@@ -60,6 +66,9 @@ class SalesforceWorld(OnALine):
         self.org.rules["Contact"].append(
             lambda row: "no" if row.get("MailingCountry") == "refused" else None
         )
+        self._written = []
+        for entity in ("Contact", "Opportunity"):
+            self.org.rules[entity].append(self._keep)
         self.sandbox = self._stack.enter_context(serving(self.fake, web_root()))
         self._line = self._stack.enter_context(between(self.sandbox.url, is_write, is_read))
         self.fake.door.instance = self._line.url
@@ -101,7 +110,7 @@ class SalesforceWorld(OnALine):
         self.fake.set(opportunity, "Buying_Phase__c", phase)
 
     def set_field(self, contact, name, value):
-        self.fake.set(contact, {**NAMED, **self.names}.get(name, name), value)
+        self.fake.set(contact, NAMED.get(name, name), value)
 
     def opt_out(self, contact, email, newsletter):
         self.fake.opt_out(contact, newsletter)
@@ -117,7 +126,7 @@ class SalesforceWorld(OnALine):
         return [row["Id"] for row in rows if str(row["Email"]).casefold() == email.casefold()]
 
     def field(self, contact, name):
-        return self.org.existing("Contact", contact)[{**NAMED, **self.names}.get(name, name)]
+        return self.org.existing("Contact", contact)[NAMED.get(name, name)]
 
     def phase(self, opportunity):
         return self.org.existing("Opportunity", opportunity)["Buying_Phase__c"]
@@ -134,6 +143,16 @@ class SalesforceWorld(OnALine):
             if row["ContactId"] == contact and campaigns[row["CampaignId"]] == newsletter:
                 return {"Subscribed": True, "Unsubscribed": False}.get(row["Status"])
         return None
+
+    def history(self, id, name):
+        """Return what a field of a record said, one after the other."""
+        field = NAMED.get(name, name)
+        said = [values[field] for row, values in self._written if row["Id"] == id]
+        return [value for value, _ in itertools.groupby(said) if value is not None]
+
+    def _keep(self, row):
+        """Keep what is written; a rule that is against nothing."""
+        self._written.append((row, dict(row)))
 
     # --- what happens on the way ---
 
