@@ -16,15 +16,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from regportal.config import Settings, load
+from regportal.connectors.base import connector_for
 from regportal.connectors.egress import Egress
 from regportal.connectors.records import Records
 from regportal.connectors.schema import Connector
@@ -39,9 +39,7 @@ INSTEAD = {"url": "https://crm.example", "database": "database", "client": "clie
 
 def connected(document: Connector, settings: Settings, secret: Secret, egress: Egress) -> Records:
     """Return the connector of a document, over an egress of ours."""
-    (found,) = entry_points(group="regportal.connectors", name=document.type)
-    made: Records = found.load()(document, settings, secret, egress=egress)
-    return made
+    return cast("Records", connector_for(document, settings, secret, egress=egress))
 
 
 def replayed(path: Path) -> Transcript:

@@ -255,9 +255,9 @@ def connector_for(
     found = entry_points(group="regportal.connectors", name=document.type)
     if not found:
         raise ConfigError(f"no connector of type {document.type!r} is installed")
-    line = egress or Egress(settings.allow_private_targets)
     connect = next(iter(found)).load()
-    made: Connector = connect(document, settings, secret or settings.secret, egress=line)
+    line = egress or Egress(settings.allow_private_targets)
+    made: Connector = connect(document, secret or settings.secret, line)
     return made
 
 

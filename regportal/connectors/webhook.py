@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 
-from regportal.config import Settings
 from regportal.connectors.base import (
     Capabilities,
     Change,
@@ -37,19 +36,12 @@ class Webhook:
 
     capabilities = Capabilities(batch=AT_ONCE, idempotent=True, inbound="signed")
 
-    def __init__(
-        self,
-        document: Document,
-        settings: Settings,
-        secret: Secrets | None = None,
-        *,
-        egress: Egress | None = None,
-    ) -> None:
+    def __init__(self, document: Document, secret: Secrets, egress: Egress) -> None:
         """Read the secrets; raise ConfigError where one is missing or no secret at all."""
         self.url = document.url
-        ours, theirs = secrets_of(document, secret or settings.secret)
+        ours, theirs = secrets_of(document, secret)
         self._keys, self._inbound_keys = keys_of(ours), keys_of(theirs)
-        self._egress = egress or Egress(settings.allow_private_targets)
+        self._egress = egress
         self._hands = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"to-{document.key}")
 
     def check(self, vocabulary: Vocabulary) -> list[Finding]:

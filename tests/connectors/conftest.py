@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from regportal.config import load
-from regportal.connectors.base import Change
+from regportal.connectors.base import Change, connector_for
 from regportal.connectors.egress import Egress
 from regportal.connectors.schema import Connector
-from regportal.connectors.webhook import Webhook
 from tests.connectors.receiver import SECRET, receiving
 from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
     dynamics_made,
@@ -53,7 +52,7 @@ def webhook_to(settings):
             )
             private = settings.allow_private_targets
             egress = Egress(private, limits=limits) if limits else None
-            webhook = Webhook(document, settings, egress=egress)
+            webhook = connector_for(document, settings, egress=egress)
             stack.callback(webhook.close)
             return webhook
 

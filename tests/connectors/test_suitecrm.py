@@ -10,11 +10,11 @@ import pytest
 
 import regportal.connectors.suitecrm as room
 from regportal.buying.default import DEFAULT
+from regportal.connectors.base import connector_for
 from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
-from regportal.connectors.suitecrm import connect
 from regportal.connectors.suitecrm.asking import is_id, taken
 from regportal.connectors.suitecrm.judging import ThereAlreadyError, judged
 from regportal.connectors.suitecrm.news import Cursor, Place
@@ -54,7 +54,7 @@ def desk_of(line, settings):
             (status, JSON, json.dumps(said).encode()) for status, said in [(200, TOKEN), *answers]
         ]
         document = Connector(**told | {"secret": "env:CRM_SECRET"} | words)
-        return connect(document, settings)._desk
+        return connector_for(document, settings)._desk
 
     return made
 

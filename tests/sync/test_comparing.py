@@ -2,7 +2,7 @@
 
 import pytest
 
-from regportal.connectors.webhook import Webhook
+from regportal.connectors.base import connector_for
 from regportal.sync.comparing import NotAskedError, compare
 from regportal.sync.present import Telling
 
@@ -116,7 +116,7 @@ def test_a_crm_that_cannot_be_asked_says_nothing_of_anybody(town):
 def test_a_receiver_of_messages_cannot_be_compared(town, portal):
     town.visitor(ANN)
     telling = Telling(town.published(), town.document)
-    receiver = Webhook(town.document, portal.settings)
+    receiver = connector_for(town.document, portal.settings)
 
     with town.store.read() as session, pytest.raises(NotAskedError, match="it takes messages"):
         [*compare(session, telling, receiver, now=town.now)]

@@ -1,6 +1,5 @@
 """Microsoft Dynamics 365 Sales, by the Web API of Dataverse."""
 
-from regportal.config import Settings
 from regportal.connectors.base import Secrets
 from regportal.connectors.dynamics.desk import DynamicsDesk
 from regportal.connectors.egress import Egress
@@ -10,17 +9,10 @@ from regportal.connectors.schema import Connector as Document
 __all__ = ["connect"]
 
 
-def connect(
-    document: Document,
-    settings: Settings,
-    secret: Secrets | None = None,
-    *,
-    egress: Egress | None = None,
-) -> Records:
+def connect(document: Document, secret: Secrets, egress: Egress) -> Records:
     """
     Return the connector to the Dynamics that a document describes.
 
     Raises ConfigError where a secret it names is not there, or it names no application.
     """
-    egress = egress or Egress(settings.allow_private_targets)
-    return Records(document, DynamicsDesk(document, secret or settings.secret, egress))
+    return Records(document, DynamicsDesk(document, secret, egress))

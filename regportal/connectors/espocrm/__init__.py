@@ -1,6 +1,5 @@
 """EspoCRM, by its REST API."""
 
-from regportal.config import Settings
 from regportal.connectors.base import Secrets
 from regportal.connectors.egress import Egress
 from regportal.connectors.espocrm.desk import EspoDesk
@@ -10,17 +9,10 @@ from regportal.connectors.schema import Connector as Document
 __all__ = ["connect"]
 
 
-def connect(
-    document: Document,
-    settings: Settings,
-    secret: Secrets | None = None,
-    *,
-    egress: Egress | None = None,
-) -> Records:
+def connect(document: Document, secret: Secrets, egress: Egress) -> Records:
     """
     Return the connector to the EspoCRM that a document describes.
 
     Raises ConfigError where a secret it names is not there.
     """
-    egress = egress or Egress(settings.allow_private_targets)
-    return Records(document, EspoDesk(document, secret or settings.secret, egress))
+    return Records(document, EspoDesk(document, secret, egress))

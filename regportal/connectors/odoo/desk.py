@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from regportal.config import Settings
 from regportal.connectors.base import (
     Capabilities,
     Finding,
@@ -306,14 +305,8 @@ def _created(written: Written) -> Written:
     return written if written.id is None else Written(written.id, created=True)
 
 
-def connect(
-    document: Document,
-    settings: Settings,
-    secret: Secrets | None = None,
-    *,
-    egress: Egress | None = None,
-) -> Records:
+def connect(document: Document, secret: Secrets, egress: Egress) -> Records:
     """Return the connector to an Odoo; raise ConfigError where its key is missing."""
-    key = (secret or settings.secret)(document.secret)
-    odoo = Odoo(document, egress or Egress(settings.allow_private_targets), key)
+    key = secret(document.secret)
+    odoo = Odoo(document, egress, key)
     return Records(document, OdooDesk(document, odoo))

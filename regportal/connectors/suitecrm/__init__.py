@@ -1,6 +1,5 @@
 """SuiteCRM, by its V8 API."""
 
-from regportal.config import Settings
 from regportal.connectors.base import Secrets
 from regportal.connectors.egress import Egress
 from regportal.connectors.records import Records
@@ -11,19 +10,12 @@ from regportal.connectors.suitecrm.desk import SuiteDesk
 __all__ = ["connect"]
 
 
-def connect(
-    document: Document,
-    settings: Settings,
-    secret: Secrets | None = None,
-    *,
-    egress: Egress | None = None,
-) -> Records:
+def connect(document: Document, secret: Secrets, egress: Egress) -> Records:
     """
     Return the connector to the SuiteCRM that a document describes.
 
     Raises ConfigError where its secret is not there.
     """
-    egress = egress or Egress(settings.allow_private_targets)
-    word = (secret or settings.secret)(document.secret)
+    word = secret(document.secret)
     suite = Suite.at(document.url, egress, document.client or "", word)
     return Records(document, SuiteDesk(document, suite))

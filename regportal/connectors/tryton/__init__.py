@@ -1,6 +1,5 @@
 """Tryton 8.2: people are parties, and what is ours lies in fields of our own module."""
 
-from regportal.config import Settings
 from regportal.connectors.base import Secrets
 from regportal.connectors.egress import Egress
 from regportal.connectors.records import Records
@@ -9,10 +8,7 @@ from regportal.connectors.tryton.api import Api
 from regportal.connectors.tryton.desk import TrytonDesk
 
 
-def connect(
-    document: Document, settings: Settings, secret: Secrets, *, egress: Egress | None = None
-) -> Records:
+def connect(document: Document, secret: Secrets, egress: Egress) -> Records:
     """Return the connector to a Tryton; raise ConfigError where its key cannot be had."""
-    egress = egress or Egress(settings.allow_private_targets)
     base, key = document.url.rstrip("/"), secret(document.secret)
     return Records(document, TrytonDesk(document, Api(base, document.database or "", key, egress)))

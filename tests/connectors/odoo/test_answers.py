@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from regportal.connectors.base import InboundRequest, Vocabulary
-from regportal.connectors.odoo.desk import connect
+from regportal.connectors.base import InboundRequest, Vocabulary, connector_for
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
@@ -36,7 +35,7 @@ def odoo_at(receiver, settings):
             for status, said in answers
         ]
         document = Connector(**{name: one for name, one in told.items() if one})
-        return connect(document, settings)
+        return connector_for(document, settings)
 
     return connected
 

@@ -6,8 +6,7 @@ from types import MappingProxyType
 
 from regportal.app import web_root
 from regportal.config import load
-from regportal.connectors.base import Vocabulary
-from regportal.connectors.dynamics import connect
+from regportal.connectors.base import Vocabulary, connector_for
 from regportal.connectors.egress import Egress, Limits
 from regportal.connectors.schema import Connector
 from regportal.sandbox.dynamics import Dynamics
@@ -58,7 +57,7 @@ def connected(url, secrets=SECRETS, limits=None, **document):
     settings = load(allow_private_targets="127.0.0.0/8", _env_file=None)
     egress = Egress(settings.allow_private_targets, limits=limits) if limits else None
     document = Connector(**words | document)
-    return connect(document, settings, secrets.__getitem__, egress=egress)
+    return connector_for(document, settings, secrets.__getitem__, egress=egress)
 
 
 def unlucky(world):

@@ -8,10 +8,9 @@ from types import MappingProxyType
 import yaml
 
 from regportal.config import load
-from regportal.connectors.base import Vocabulary
+from regportal.connectors.base import Vocabulary, connector_for
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Egress
-from regportal.connectors.espocrm import connect
 from regportal.connectors.espocrm.asking import Espo
 from regportal.connectors.schema import Connector
 from tests.connectors.between import between
@@ -63,7 +62,7 @@ def connected(url, key, word, **document):
     words = {"key": "crm", "type": "espocrm", "url": url, "secret": "env:KEY"}
     words |= {"admin_secret": "env:ADMIN"}
     settings = load(allow_private_targets="127.0.0.0/8", _env_file=None)
-    return connect(Connector(**words | document), settings, secrets.__getitem__)
+    return connector_for(Connector(**words | document), settings, secrets.__getitem__)
 
 
 def _is_write(method, path, body):

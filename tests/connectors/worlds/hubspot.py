@@ -7,9 +7,8 @@ from types import MappingProxyType
 
 from regportal.app import web_root
 from regportal.config import load
-from regportal.connectors.base import Vocabulary
+from regportal.connectors.base import Vocabulary, connector_for
 from regportal.connectors.egress import Egress, Limits
-from regportal.connectors.hubspot import connect
 from regportal.connectors.schema import Connector
 from regportal.sandbox.hubspot import CLIENT_SECRET, TOKEN, HubSpot
 from regportal.sandbox.server import serving
@@ -53,7 +52,7 @@ def connected(url, secrets=SECRETS, egress=None, **document):
     words = {"key": "crm", "type": "hubspot", "url": url, "secret": "env:KEY"}
     settings = load(allow_private_targets="127.0.0.0/8", _env_file=None)
     given = Connector(**words | {"inbound_secret": "env:APP"} | document)
-    return connect(given, settings, secrets.__getitem__, egress=egress)
+    return connector_for(given, settings, secrets.__getitem__, egress=egress)
 
 
 def unlucky(world):

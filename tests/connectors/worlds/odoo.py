@@ -8,8 +8,8 @@ from types import MappingProxyType
 import yaml
 
 from regportal.config import load
+from regportal.connectors.base import connector_for
 from regportal.connectors.egress import Egress
-from regportal.connectors.odoo.desk import connect
 from regportal.connectors.odoo.shape import LEAD, PERSON, spelled
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.schema import Connector
@@ -60,7 +60,7 @@ class OdooWorld(OnALine):
 
     def connector(self, **words):
         document = Connector(**self._told | {"url": self._line.url} | words)
-        return connect(document, self._settings)
+        return connector_for(document, self._settings)
 
     # --- what its people do ---
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from regportal.app import web_root
 from regportal.config import load
+from regportal.connectors.base import connector_for
 from regportal.connectors.egress import Egress, Limits
-from regportal.connectors.salesforce import connect
 from regportal.connectors.schema import Connector
 from regportal.sandbox.salesforce import CLIENT, SECRET, Salesforce
 from regportal.sandbox.server import serving
@@ -83,7 +83,7 @@ class SalesforceWorld(OnALine):
     def connected(self, url, limits=PATIENT, **document):
         words = {"key": "crm", "type": "salesforce", "url": url, "client": CLIENT}
         settings = load(allow_private_targets="127.0.0.0/8", _env_file=None)
-        made = connect(
+        made = connector_for(
             Connector(**words | {"secret": "env:SECRET"} | document),
             settings,
             {"env:SECRET": SECRET}.__getitem__,

@@ -9,9 +9,9 @@ from types import MappingProxyType
 import yaml
 
 from regportal.config import load
+from regportal.connectors.base import connector_for
 from regportal.connectors.egress import Egress
 from regportal.connectors.schema import Connector
-from regportal.connectors.suitecrm import connect
 from regportal.connectors.suitecrm.asking import Suite
 from tests.connectors.between import between
 from tests.connectors.worlds.base import OnALine
@@ -70,7 +70,7 @@ class SuiteWorld(OnALine):
         self._emptied()
 
     def connector(self, **words):
-        made = connect(Connector(**self._told | {"url": self._line.url} | words), settings())
+        made = connector_for(Connector(**self._told | {"url": self._line.url} | words), settings())
         self._stack.callback(made.close)
         return made
 
