@@ -13,9 +13,9 @@ from regportal.connectors.rules import Outcome
 from regportal.errors import UnreachableError
 from regportal.outbox.budget import Budget
 from regportal.outbox.models import Connection
-from regportal.outbox.rules import AWAITED
-from regportal.store.facts import insert_in, table_of
+from regportal.store.facts import table_of
 from regportal.store.sessions import Store
+from regportal.sync.turns import take_turn
 
 TABLE = table_of(Connection)
 EVERY = timedelta(hours=1)
@@ -37,7 +37,7 @@ def look_over(
     workers one looks. Where it cannot be asked, what was known stays.
     """
     key = budget.connector
-    if not store.write(lambda session: _begin(session, budget, now=now)):
+    if not store.write(lambda session: take_turn(session, budget, "looked_at", EVERY, now=now)):
         return now + EVERY
     try:
         found = connector.provision(vocabulary, dry_run=True)
@@ -63,22 +63,6 @@ def amiss_at(session: Session, key: str) -> Mapping[str, str]:
     """Return what was amiss in a CRM when it was looked over last: which field → what."""
     found = session.scalar(sa.select(Connection.amiss).where(Connection.connector == key))
     return found or {}
-
-
-def _begin(session: Session, budget: Budget, *, now: datetime) -> bool:
-    """Return whether it is time to look, calls are left for it, and nobody else does."""
-    if AWAITED not in budget.stands(session, now=now).lanes:
-        return False
-    begun = insert_in(session.get_bind().dialect.name)(TABLE)
-    due = sa.or_(
-        TABLE.c.looked_at.is_(None),
-        TABLE.c.looked_at <= now - EVERY,
-        TABLE.c.looked_at > now,  # by a clock that was wrong
-    )
-    over = {"looked_at": begun.excluded.looked_at}
-    upsert = begun.on_conflict_do_update(index_elements=["connector"], set_=over, where=due)
-    row = {"connector": budget.connector, "looked_at": now, "amiss": {}}
-    return session.execute(upsert.returning(TABLE.c.connector), row).first() is not None
 
 
 def _tell(key: str, before: Mapping[str, str], amiss: Mapping[str, str]) -> None:

@@ -13,16 +13,14 @@ from regportal.connectors.rules import in_full
 from regportal.inbox.actions import take
 from regportal.outbox.budget import Budget, compare_anew
 from regportal.outbox.links import linked_after
-from regportal.outbox.models import Connection
 from regportal.outbox.operating import pause
-from regportal.outbox.rules import AWAITED, elsewhere
+from regportal.outbox.rules import elsewhere
 from regportal.store.compact import write_json
-from regportal.store.facts import insert_in, table_of
 from regportal.store.sessions import Store
 from regportal.sync.comparing import NotAskedError, missing
 from regportal.sync.present import CONTACT
+from regportal.sync.turns import take_turn
 
-TABLE = table_of(Connection)
 EVERY, SOON = timedelta(days=1), timedelta(hours=1)
 """Between two times that a CRM is asked, and after it could not be."""
 AT_ONCE = 100
@@ -51,7 +49,7 @@ def find_gone(
     if not connector.capabilities.polled:
         return None
     key = budget.connector
-    if not store.write(lambda session: _begin(session, budget, now=now)):
+    if not store.write(lambda session: take_turn(session, budget, "compared_at", EVERY, now=now)):
         return now + SOON
     gone, number = [], 0
     try:
@@ -122,19 +120,3 @@ def _take(
     """Keep that a record is gone, as a call that came."""
     told = write_json({**body, "timestamp": in_full(now)}).encode()
     take(session, key, f"{about}:{in_full(now)}", told, now=now)
-
-
-def _begin(session: Session, budget: Budget, *, now: datetime) -> bool:
-    """Return whether it is time to ask, calls are left for it, and nobody else does."""
-    if AWAITED not in budget.stands(session, now=now).lanes:
-        return False
-    begun = insert_in(session.get_bind().dialect.name)(TABLE)
-    due = sa.or_(
-        TABLE.c.compared_at.is_(None),
-        TABLE.c.compared_at <= now - EVERY,
-        TABLE.c.compared_at > now,  # by a clock that was wrong
-    )
-    over = {"compared_at": begun.excluded.compared_at}
-    upsert = begun.on_conflict_do_update(index_elements=["connector"], set_=over, where=due)
-    row = {"connector": budget.connector, "compared_at": now, "amiss": {}}
-    return session.execute(upsert.returning(TABLE.c.connector), row).first() is not None
