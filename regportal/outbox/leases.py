@@ -176,7 +176,7 @@ class Leases:
         ids = [message.id for message in leased]
         session.connection().execute(LET, {"ids": ids, "token": token, "until": until})
         links = links_of(session, self.connector, {message.subject for message in leased})
-        return Batch(token, [_change(one, links.get(one.subject)) for one in leased])
+        return Batch(token, [change_of(one, links.get(one.subject)) for one in leased])
 
     def settle(
         self, session: Session, batch: Batch, results: Sequence[Result], *, now: datetime
@@ -315,7 +315,7 @@ def met_in(told: Iterable[tuple[Change, Result]]) -> Met:
     )
 
 
-def _change(message: sa.Row[Any], link: Link | None) -> Change:
+def change_of(message: Message | sa.Row[Any], link: Link | None) -> Change:
     """Return what a connector is given of a message, with what is known of its subject there."""
     return Change(
         message.id,

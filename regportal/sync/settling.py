@@ -13,6 +13,7 @@ from regportal.connectors.rules import TAKEN, Outcome
 from regportal.connectors.schema import Connector
 from regportal.errors import NotHereError, StaleError
 from regportal.outbox.budget import calling
+from regportal.outbox.leases import change_of
 from regportal.outbox.links import keep_links, links_of
 from regportal.outbox.models import Message, MessageState
 from regportal.outbox.operating import replay
@@ -93,16 +94,7 @@ def _parked(session: Session, message_id: uuid.UUID) -> _Parked:
     if message.state is not MessageState.PARKED or message.topic != PHASE:
         raise StaleError(f"{message_id} is no parked message about a phase")
     link = links_of(session, message.connector, [message.subject]).get(message.subject)
-    told = Change(
-        message.id,
-        message.topic,
-        message.subject,
-        message.sequence,
-        message.occurred_at,
-        message.payload,
-        link=link,
-    )
-    return _Parked(message.connector, told)
+    return _Parked(message.connector, change_of(message, link))
 
 
 def _conflict(result: Result) -> str | None:
