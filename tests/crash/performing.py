@@ -57,7 +57,7 @@ def _ask(app, path, data, headers):
 
 
 def work(app, task):
-    """Let the worker do one of its tasks once."""
+    """Let the worker do one of its tasks once; return when to come again, if something waits."""
     now, pepper = utc_now(), app.extensions["regportal.settings"].pepper_text
     erase = partial(erase_as_told, pepper=pepper, now=now)
     tasks = {
@@ -66,7 +66,7 @@ def work(app, task):
         "weigh": weigh,
     }
     store, shelf = app.extensions["regportal.store"], app.extensions["regportal.shelf"]
-    tasks[task](store, shelf, now=now)
+    return tasks[task](store, shelf, now=now)
 
 
 def _deliver(app):

@@ -26,7 +26,7 @@ from tests.crash.processes import Nursery
 from tests.crash.receiver import receiving
 from tests.crash.tracing import WRITES, Tracer
 from tests.databases import made
-from tests.portal import ORIGIN, SECRET, SITE, Portal
+from tests.portal import ORIGIN, SECRET, SITE, Portal, patiently
 
 SOME = 3
 """Points of each act in `make test`; in the soak all."""
@@ -54,8 +54,8 @@ class House:
         self.portal, self.tracer, self.receiver = portal, tracer, receiver
 
     def works(self, task):
-        """Let the worker do one of its tasks."""
-        work(self.portal.app, task)
+        """Let the worker do one of its tasks, until no transaction of others holds it back."""
+        patiently(lambda: work(self.portal.app, task))
 
     def task(self, task):
         """Return the act that is one of the worker's tasks; another worker does what is left."""
