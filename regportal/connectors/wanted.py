@@ -1,6 +1,7 @@
 """Which fields we write into a CRM, and what of them is not there."""
 
 from collections.abc import Mapping, Sequence
+from os.path import commonprefix
 
 from regportal.connectors.base import Finding, Kind, Vocabulary
 from regportal.connectors.contacts import KEY
@@ -22,6 +23,24 @@ def phase_field(document: Document, desk: Desk, part: str) -> str:
 def score_field(document: Document, desk: Desk, score: str) -> str:
     """Return what a CRM calls a score."""
     return document.scores.get(score) or desk.spell(f"regportal_{score}")
+
+
+def our_fields(document: Document, desk: Desk) -> list[str]:
+    """
+    Return the fields of a CRM's contacts that nobody but us writes: our key and the scores.
+
+    Also of scores that are no longer kept: they begin as the CRM spells what is ours.
+    """
+    there = desk.fields("contact")
+    if there is Outcome.UNSUPPORTED:
+        return []
+    begins = commonprefix([desk.spell(KEY), desk.spell("regportal_score")])  # noqa: RUF071 - no paths
+    scores = {*document.scores.values()}
+    return [
+        name
+        for name, one in there.items()
+        if one.is_writable and (name.startswith(begins) or name in scores)
+    ]
 
 
 def planned(document: Document, desk: Desk, vocabulary: Vocabulary) -> list[FieldPlan]:

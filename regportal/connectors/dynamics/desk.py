@@ -32,6 +32,7 @@ from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.wanted import our_fields
 
 BATCH = 100
 
@@ -135,7 +136,7 @@ class DynamicsDesk:
         now = {id: record.id for id, record in there.items()}
         everywhere = dict.fromkeys([*guids(ids), *now.values()])
         self._notes.forget([*everywhere])
-        ours = dict.fromkeys({KEY, *self._shape.ours(), *self._document.scores.values()})
+        ours = dict.fromkeys({KEY, *our_fields(self._document, self)})
         ops = [Op("PATCH", f"contacts({id})", ours, {"If-Match": "*"}) for id in everywhere]
         done = dict(zip(everywhere, self._dataverse.write(ops, _forgotten), strict=True))
         results = []

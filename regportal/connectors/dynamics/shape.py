@@ -11,7 +11,7 @@ from regportal.connectors.desk import Field, NotTakenError
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.dataverse import Dataverse, Row
 from regportal.connectors.dynamics.judging import judged
-from regportal.connectors.dynamics.spelling import PREFIX, key_of, label_of, spelled, written
+from regportal.connectors.dynamics.spelling import key_of, label_of, spelled, written
 from regportal.connectors.rules import Outcome
 
 TABLES: Mapping[Kind, str] = {"contact": "contact", "opportunity": "opportunity"}
@@ -32,7 +32,6 @@ class Column:
 
     type: str
     is_writable: bool
-    is_custom: bool = False
     options: Mapping[str, int] = field(default_factory=dict)
     """Of a choice: our key of each option → its value."""
 
@@ -74,15 +73,6 @@ class Shape:
             self._again(kind)
         return self._known[kind].get(name)
 
-    def ours(self) -> list[str]:
-        """Return the columns of a contact that nobody but us writes."""
-        known = self._read("contact")
-        return [
-            name
-            for name, one in known.items()
-            if one.is_custom and one.is_writable and name.startswith(f"{PREFIX}_")
-        ]
-
     def written(self, kind: Kind, values: Mapping[str, Any]) -> dict[str, Any]:
         """
         Return values as Dataverse takes them; raise NotTakenError for an option nobody has.
@@ -122,7 +112,7 @@ class Shape:
     def _read(self, kind: Kind) -> Mapping[str, Column]:
         """Ask what the columns are now."""
         about = f"EntityDefinitions(LogicalName='{TABLES[kind]}')"
-        asked = "LogicalName,AttributeType,IsValidForUpdate,IsCustomAttribute"
+        asked = "LogicalName,AttributeType,IsValidForUpdate"
         expand = "$expand=OptionSet($select=Options)"
         paths = [
             f"{about}/Attributes?$select={asked}",
@@ -138,7 +128,6 @@ class Shape:
             one["LogicalName"]: Column(
                 one["AttributeType"],
                 is_writable=bool(one["IsValidForUpdate"]) and one["AttributeType"] not in LOOKUPS,
-                is_custom=bool(one["IsCustomAttribute"]),
                 options=options.get(one["LogicalName"], {}),
             )
             for one in columns

@@ -22,12 +22,13 @@ from regportal.connectors.espocrm.asking import Espo, spelled, written
 from regportal.connectors.espocrm.deals import Deals
 from regportal.connectors.espocrm.lists import Lists
 from regportal.connectors.espocrm.news import News
-from regportal.connectors.espocrm.people import KEY, People, contact, selected, taken
+from regportal.connectors.espocrm.people import People, contact, selected, taken
 from regportal.connectors.espocrm.stream import Stream
 from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.singly import one_by_one
+from regportal.connectors.wanted import our_fields
 from regportal.errors import UnreachableError
 
 BATCH = 20
@@ -147,9 +148,7 @@ class EspoDesk:
 
     def forget(self, ids: Sequence[str]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, what we logged."""
-        scores = {*self._document.scores.values()}
-        there = making.fields(self._espo, "contact")
-        ours = [name for name in there if name.startswith(KEY[:-2]) or name in scores]
+        ours = our_fields(self._document, self)
         return one_by_one(ids, lambda id: self._forgotten(id, ours))
 
     def _forgotten(self, id: str, ours: Sequence[str]) -> Written:

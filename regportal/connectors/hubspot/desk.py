@@ -15,7 +15,6 @@ from regportal.connectors.base import (
     Secrets,
     secrets_of,
 )
-from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import Activity, Allowing, Field, FieldPlan, NotTakenError, Written
 from regportal.connectors.egress import Egress
 from regportal.connectors.hubspot import hooks, making
@@ -29,10 +28,9 @@ from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.wanted import our_fields
 from regportal.errors import UnreachableError
 
-PREFIX = KEY.removesuffix("id")
-"""How the names of our properties begin."""
 AREAS = (
     ("crm/properties", "contacts", "contacts"),
     ("crm/properties", "deals", "deals"),
@@ -136,9 +134,7 @@ class HubSpotDesk:
     def forget(self, ids: Sequence[str]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, what we logged."""
         self._notes.forget(ids)
-        there = making.fields(self._hub, "contact")
-        scores = {*self._document.scores.values()}
-        ours = {name: "" for name in there if name.startswith(PREFIX) or name in scores}
+        ours = dict.fromkeys(our_fields(self._document, self), "")
         done = self._people.update([(Record(id), ours) for id in ids])
         return [
             Written(id) if one.outcome is Outcome.LATER else one  # gone: it has nothing of ours

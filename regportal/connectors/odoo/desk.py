@@ -32,6 +32,7 @@ from regportal.connectors.orders import Whose
 from regportal.connectors.records import Records
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.wanted import our_fields
 
 ALL = {"active_test": False}
 """Also what is archived."""
@@ -44,8 +45,6 @@ OPEN: list[Any] = [
     ["stage_id.is_won", "=", False],
 ]
 """What is neither won nor lost: an opportunity that is lost is archived."""
-OUR_FIELDS = spelled("regportal_")
-"""How the names of fields begin that nobody but us writes."""
 OUR_LEAD = "regportal.claim_"
 """How the external ids begin of leads that we make: one that is told again is found by it."""
 
@@ -57,7 +56,7 @@ class OdooDesk:
 
     def __init__(self, document: Document, odoo: Odoo) -> None:
         """Take how it is configured, and how to call it."""
-        self._odoo, self._scores = odoo, frozenset(document.scores.values())
+        self._document, self._odoo = document, odoo
         self._shape = Shape(odoo)
         self._filling = Filling(odoo, self._shape)
         self._letters = Letters(odoo)
@@ -200,10 +199,7 @@ class OdooDesk:
 
     def forget(self, ids: Sequence[str]) -> Sequence[Written]:
         """Take our key and our scores off contacts, and delete what we logged of them."""
-        known = self._shape.of("contact")
-        ours = {
-            name: False for name in known if name.startswith(OUR_FIELDS) or name in self._scores
-        }
+        ours = dict.fromkeys(our_fields(self._document, self), False)  # Odoo's word for nothing
         there = self.read("contact", ids, ())
 
         def take(some: Sequence[str]) -> Sequence[str]:

@@ -23,8 +23,9 @@ from regportal.connectors.salesforce.campaigns import Campaigns
 from regportal.connectors.salesforce.deals import Deals
 from regportal.connectors.salesforce.fields import Fields, spelled
 from regportal.connectors.salesforce.news import News
-from regportal.connectors.salesforce.people import People, our_fields
+from regportal.connectors.salesforce.people import People
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.wanted import our_fields
 
 
 class SalesforceDesk:
@@ -43,7 +44,7 @@ class SalesforceDesk:
 
     def __init__(self, document: Document, egress: Egress, secret: str) -> None:
         """Take how it is configured, the door to the network, and the client's secret."""
-        self._scores = frozenset(document.scores.values())
+        self._document = document
         self._salesforce = Salesforce(document, egress, secret)
         self._fields = Fields(self._salesforce)
         self._people = People(self._salesforce)
@@ -120,8 +121,7 @@ class SalesforceDesk:
         """Take our key and our scores off contacts, and delete what we logged of them."""
         there = self._people.read(ids, ())
         kept = self._activities.forget([*{*ids, *(one.id for one in there.values())}])
-        names = {*our_fields(self._fields.of("contact")), *self._scores}
-        nothing = dict.fromkeys(names)
+        nothing = dict.fromkeys(our_fields(self._document, self))
         found = {one.id: one for one in there.values()}
         taken = self._people.update([(one, nothing) for one in found.values()])
         done = dict(zip(found, taken, strict=True)) | kept

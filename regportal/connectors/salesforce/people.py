@@ -1,6 +1,6 @@
 """Contacts, their accounts, and the leads of claims."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -204,13 +204,3 @@ def _is_untouched(rows: Sequence[Row]) -> bool:
         and row.get("LastModifiedById") == row.get("CreatedById")
         for row in rows
     )
-
-
-def our_fields(names: Iterable[str]) -> Iterator[str]:
-    """
-    Yield the names of fields that nobody but us writes.
-
-    >>> [*our_fields(["Email", "Regportal_Fit__c"])]
-    ['Regportal_Fit__c']
-    """
-    yield from (name for name in names if name.startswith("Regportal_") and name.endswith("__c"))

@@ -25,8 +25,9 @@ from regportal.connectors.suitecrm.judging import NoRightError
 from regportal.connectors.suitecrm.lists import Lists
 from regportal.connectors.suitecrm.news import News
 from regportal.connectors.suitecrm.notes import Notes
-from regportal.connectors.suitecrm.people import COMPANY, KEY, People
+from regportal.connectors.suitecrm.people import COMPANY, People
 from regportal.connectors.suitecrm.values import spelled
+from regportal.connectors.wanted import our_fields
 from regportal.errors import UnreachableError
 
 BATCH = 20
@@ -148,9 +149,7 @@ class SuiteDesk:
 
     def forget(self, ids: Sequence[str]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, what we logged."""
-        scores = {*self._document.scores.values()}
-        known = self._suite.fields("Contacts")
-        ours = [name for name in known if name.startswith(KEY[:-4]) or name in scores]
+        ours = our_fields(self._document, self)
         return one_by_one(ids, lambda id: self._forgotten(id, ours))
 
     def _forgotten(self, id: str, ours: Sequence[str]) -> Written:
