@@ -16,6 +16,11 @@ def told(key, email):
     return {"key": key, "email": email, "assurance": "verified"}
 
 
+def of_type(news, wanted):
+    """Return the data of all news of a type."""
+    return [one.body["data"] for one in news if one.body["type"] == wanted]
+
+
 class Outbox:
     """Numbers what is told of each subject, and remembers what is known of it over there."""
 

@@ -30,6 +30,12 @@ def now():
 
 
 @pytest.fixture
+def key():
+    """Our key of a contact."""
+    return str(uuid.uuid4())
+
+
+@pytest.fixture
 def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("CRM_SECRET", SECRET)
     return load(instance=tmp_path, allow_private_targets="127.0.0.0/8", _env_file=None)

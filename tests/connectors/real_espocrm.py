@@ -8,7 +8,7 @@ import pytest
 from regportal.connectors.base import Vocabulary
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
-from tests.connectors.changes import Outbox
+from tests.connectors.changes import Outbox, of_type
 from tests.connectors.worlds.espocrm import VOCABULARY, connected
 from tests.connectors.worlds.real import real_worlds
 
@@ -36,17 +36,8 @@ def world():
 
 
 @pytest.fixture
-def key():
-    return str(uuid.uuid4())
-
-
-@pytest.fixture
 def outbox(world):
     return Outbox(world.connector(newsletters={"prices": "Price news"}))
-
-
-def told(news, type_):
-    return [one.body["data"] for one in news if one.body["type"] == type_]
 
 
 def test_a_company_is_one_account_however_many_work_there(world, outbox):
@@ -109,12 +100,12 @@ def test_parts_that_begin_and_end_are_told_where_the_link_is_audited(world, outb
     bob = world.person("bob@acme.example")
     deal = world.opportunity(ann)
     news, cursor = world.connector().changes(None, 50)
-    assert told(news, "contact_role.added") == [{"opportunity": deal, "contact": key}]
+    assert of_type(news, "contact_role.added") == [{"opportunity": deal, "contact": key}]
     world.admin.do(f"Opportunity/{deal}/contacts", {"id": bob})
     world.admin.do(f"Opportunity/{deal}/contacts", {"id": ann}, method="DELETE")
     news, after = world.connector().changes(cursor, 50)
-    assert {"opportunity": deal, "email": "bob@acme.example"} in told(news, "contact_role.added")
-    assert told(news, "contact_role.removed") == [{"opportunity": deal, "contact": key}]
+    assert {"opportunity": deal, "email": "bob@acme.example"} in of_type(news, "contact_role.added")
+    assert of_type(news, "contact_role.removed") == [{"opportunity": deal, "contact": key}]
     again, _ = world.connector().changes(after, 50)
     assert {one.id for one in again} >= {one.id for one in news}
 
@@ -124,7 +115,7 @@ def test_an_opt_out_is_told_and_one_after_another_permission_once_more(world, ou
     outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed", at=datetime.now(UTC)))
     connector, ids = outbox.connector, []
     (ann,) = world.people(ANN)
-    assert told(connector.changes(None, 50)[0], "consent.withdrawn") == []
+    assert of_type(connector.changes(None, 50)[0], "consent.withdrawn") == []
     for state in ("withdrawn", "confirmed", "withdrawn"):
         outbox.deliver(outbox.allows(key, ANN, "prices", state, at=datetime.now(UTC)))
         news, _ = connector.changes(None, 50)
@@ -135,7 +126,7 @@ def test_an_opt_out_is_told_and_one_after_another_permission_once_more(world, ou
         )
     assert len(set(ids)) == 2
     world.admin.put("Contact", ann, {"emailAddressIsOptedOut": True})
-    outs = told(connector.changes(None, 50)[0], "consent.withdrawn")
+    outs = of_type(connector.changes(None, 50)[0], "consent.withdrawn")
     assert {"email": ANN, "newsletter": None} in outs
 
 
@@ -144,8 +135,8 @@ def test_all_that_changed_is_told_page_by_page(world):
     connector, cursor, seen = world.connector(), None, set()
     for _ in range(6):
         news, cursor = connector.changes(cursor, 2)
-        assert len(told(news, "opportunity.upserted")) <= 2
-        seen |= {one["external_id"] for one in told(news, "opportunity.upserted")}
+        assert len(of_type(news, "opportunity.upserted")) <= 2
+        seen |= {one["external_id"] for one in of_type(news, "opportunity.upserted")}
     assert seen == deals
 
 

@@ -8,7 +8,7 @@ import pytest
 from regportal.connectors.base import Vocabulary
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
-from tests.connectors.changes import MINUTE, Outbox
+from tests.connectors.changes import MINUTE, Outbox, of_type
 from tests.connectors.worlds.real import real_worlds
 
 WORLD = real_worlds()["suitecrm"]
@@ -21,17 +21,8 @@ def world():
 
 
 @pytest.fixture
-def key():
-    return str(uuid.uuid4())
-
-
-@pytest.fixture
 def outbox(world):
     return Outbox(world.connector(newsletters={"prices": "Price news"}))
-
-
-def told(news, type_):
-    return [one.body["data"] for one in news if one.body["type"] == type_]
 
 
 def test_a_company_is_one_account_however_many_work_there(world, outbox):
@@ -101,7 +92,7 @@ def test_an_opt_out_is_told_and_one_after_another_permission_once_more(world, ou
     outbox.deliver(outbox.knows(key, ANN))
     outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed", at=datetime.now(UTC)))
     connector, ids = outbox.connector, []
-    assert told(connector.changes(None, 50)[0], "consent.withdrawn") == []
+    assert of_type(connector.changes(None, 50)[0], "consent.withdrawn") == []
     for state in ("withdrawn", "confirmed", "withdrawn"):
         outbox.now += MINUTE
         outbox.deliver(outbox.allows(key, ANN, "prices", state))
@@ -131,7 +122,7 @@ def test_a_newsletter_that_is_a_campaign_has_its_own_two_lists(world, outbox, ke
         assert [row["id"] for row in on_lists] == [lists[on]]
     assert len(world.all("ProspectLists")) == 3
     world.suite.link("ProspectLists", lists["exempt"], "contacts", "Contacts", ann)
-    outs = told(outbox.connector.changes(None, 50)[0], "consent.withdrawn")
+    outs = of_type(outbox.connector.changes(None, 50)[0], "consent.withdrawn")
     assert outs == [{"email": ANN, "newsletter": "prices"}]
 
 
@@ -156,10 +147,10 @@ def test_an_opportunity_is_told_with_whoever_has_a_part_in_it(world, outbox, key
     bob = world.person("bob@acme.example")
     deal = world.opportunity(ann, bob, name="Tom & Jerry's <2> pumps")
     news, _ = outbox.connector.changes(None, 50)
-    (one,) = told(news, "opportunity.upserted")
+    (one,) = of_type(news, "opportunity.upserted")
     assert (one["external_id"], one["name"]) == (deal, "Tom & Jerry's <2> pumps")
     assert (one["amount"], one["close_date"], one["is_closed"]) == ("12000.5", "2030-12-31", False)
-    parts = told(news, "contact_role.added")
+    parts = of_type(news, "contact_role.added")
     assert {"opportunity": deal, "contact": key} in parts
     assert {"opportunity": deal, "email": "bob@acme.example"} in parts
 
@@ -169,8 +160,8 @@ def test_all_that_changed_is_told_page_by_page_though_it_was_within_a_minute(wor
     connector, cursor, seen = world.connector(), None, set()
     for _ in range(12):
         news, cursor = connector.changes(cursor, 2)
-        assert len(told(news, "opportunity.upserted")) <= 2
-        seen |= {one["external_id"] for one in told(news, "opportunity.upserted")}
+        assert len(of_type(news, "opportunity.upserted")) <= 2
+        seen |= {one["external_id"] for one in of_type(news, "opportunity.upserted")}
     assert seen == deals
 
 

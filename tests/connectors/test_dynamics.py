@@ -40,11 +40,6 @@ def crm(world):
 
 
 @pytest.fixture
-def key():
-    return str(uuid.uuid4())
-
-
-@pytest.fixture
 def outbox(world):
     return Outbox(world.connector(), names=world.names)
 

@@ -16,7 +16,7 @@ from regportal.connectors.hubspot.hooks import signature
 from regportal.connectors.hubspot.judging import midnight_after
 from regportal.connectors.rules import Outcome
 from regportal.sandbox.hubspot import CLIENT_SECRET
-from tests.connectors.changes import MINUTE, Outbox
+from tests.connectors.changes import MINUTE, Outbox, of_type
 from tests.connectors.worlds.hubspot import NEWSLETTER, VOCABULARY, connected, hubspot
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
@@ -35,18 +35,8 @@ def outbox(account):
     return Outbox(account.connector(), now=datetime.now(UTC))
 
 
-@pytest.fixture
-def key():
-    return str(uuid.uuid4())
-
-
 def outcomes(results):
     return [one.outcome for one in results]
-
-
-def told(news, type_):
-    """The data of all news of a type."""
-    return [one.body["data"] for one in news if one.body["type"] == type_]
 
 
 # --- batches ---
@@ -106,7 +96,7 @@ def test_two_that_were_merged_there_are_told_of_and_both_written_into_the_one(ac
     (kept,), (joined,) = account.people(ANN), account.people(BOB)
     account.fake.merge(kept, joined)
     news, _ = account.connector().changes(cursor, 50)
-    assert told(news, "contact.merged") == [{"email": BOB, "into": ann}]
+    assert of_type(news, "contact.merged") == [{"email": BOB, "into": ann}]
     change = outbox.knows(bob, BOB, "contact.updated", country="FR")
     if outcomes(outbox.deliver(change)) != [DONE]:
         assert outcomes(outbox.deliver(outbox.again(change))) == [DONE]
@@ -238,14 +228,14 @@ def test_who_wants_no_mail_at_all_is_subscribed_to_nothing(account, outbox, key)
     (result,) = outbox.deliver(outbox.allows(key, ANN, NEWSLETTER, "confirmed"))
     assert result.outcome is Outcome.CONFLICT
     news, _ = account.connector().changes(None, 50)
-    assert told(news, "consent.withdrawn") == [{"contact": key}]
+    assert of_type(news, "consent.withdrawn") == [{"contact": key}]
 
 
 def test_an_opt_out_is_told_once_and_not_again_when_its_owner_came_back(account, outbox, key):
     outbox.deliver(outbox.allows(key, ANN, NEWSLETTER, "confirmed"))
     account.fake.opt_out(ANN, NEWSLETTER)
     first, _ = account.connector().changes(None, 50)
-    assert told(first, "consent.withdrawn") == [{"contact": key, "newsletter": NEWSLETTER}]
+    assert of_type(first, "consent.withdrawn") == [{"contact": key, "newsletter": NEWSLETTER}]
     account.fake.set(account.people(ANN)[0], "country", "DE")
     again, _ = account.connector().changes(None, 50)
     ids = [[one.id for one in news if "consent" in one.id] for news in (first, again)]
@@ -253,7 +243,7 @@ def test_an_opt_out_is_told_once_and_not_again_when_its_owner_came_back(account,
     later = outbox.allows(key, ANN, NEWSLETTER, "confirmed", at=datetime.now(UTC) + MINUTE)
     assert outcomes(outbox.deliver(later)) == [DONE]
     news, _ = account.connector().changes(None, 50)
-    assert told(news, "consent.withdrawn") == []
+    assert of_type(news, "consent.withdrawn") == []
 
 
 def test_of_subscription_types_that_are_none_of_ours_nothing_is_told(account, key):
@@ -263,7 +253,7 @@ def test_of_subscription_types_that_are_none_of_ours_nothing_is_told(account, ke
     account.fake.opt_out(ANN, "Marketing information")
     account.fake.opt_out(ANN, "Widgets, weekly")
     news, _ = outbox.connector.changes(None, 50)
-    assert told(news, "consent.withdrawn") == [{"contact": key, "newsletter": "weekly"}]
+    assert of_type(news, "consent.withdrawn") == [{"contact": key, "newsletter": "weekly"}]
 
 
 def test_an_answer_that_names_records_by_id_alone_is_understood(account, outbox, key):
@@ -284,7 +274,7 @@ def test_what_we_ended_ourselves_is_no_news(account, outbox, key):
     outbox.deliver(outbox.allows(key, ANN, NEWSLETTER, "withdrawn"))
     assert account.wants(None, ANN, NEWSLETTER) is False
     news, _ = account.connector().changes(None, 50)
-    assert told(news, "consent.withdrawn") == []
+    assert of_type(news, "consent.withdrawn") == []
 
 
 # --- what happened ---
@@ -300,7 +290,7 @@ def test_a_deal_is_told_with_its_stage_its_owner_its_company_and_its_people(acco
     portal.link(firm, portal.find("deals", deal))
     account.win(deal)
     news, _ = account.connector().changes(None, 50)
-    (facts,) = told(news, "opportunity.upserted")
+    (facts,) = of_type(news, "opportunity.upserted")
     assert facts == {
         "external_id": deal,
         "name": "500 widgets",
@@ -314,7 +304,7 @@ def test_a_deal_is_told_with_its_stage_its_owner_its_company_and_its_people(acco
         "owner": {"name": "Bo Lind", "email": "bo@sales.example"},
         "account": {"external_id": firm.id, "name": "Initech", "domain": "initech.example"},
     }
-    parts = told(news, "contact_role.added")
+    parts = of_type(news, "contact_role.added")
     assert sorted(parts, key=str) == sorted(
         [{"opportunity": deal, "contact": key}, {"opportunity": deal, "email": BOB}], key=str
     )
@@ -328,7 +318,7 @@ def test_many_changes_of_one_moment_are_all_told(account):
     while cursor is None or cursor != before:
         before = cursor
         news, cursor = connector.changes(cursor, 10)
-        heard |= {one["external_id"] for one in told(news, "opportunity.upserted")}
+        heard |= {one["external_id"] for one in of_type(news, "opportunity.upserted")}
     assert heard == deals
 
 
@@ -337,10 +327,10 @@ def test_what_a_search_finds_only_later_is_told_then(account):
     connector = account.connector()
     deal = account.opportunity()
     news, cursor = connector.changes(None, 50)
-    assert told(news, "opportunity.upserted") == []
+    assert of_type(news, "opportunity.upserted") == []
     account.fake.account.lag = timedelta(0)
     news, _ = connector.changes(cursor, 50)
-    assert [one["external_id"] for one in told(news, "opportunity.upserted")] == [deal]
+    assert [one["external_id"] for one in of_type(news, "opportunity.upserted")] == [deal]
 
 
 # --- its calls ---

@@ -18,11 +18,6 @@ DONE, NOOP, LATER = Outcome.DONE, Outcome.NOOP, Outcome.LATER
 
 
 @pytest.fixture
-def key():
-    return str(uuid.uuid4())
-
-
-@pytest.fixture
 def outbox(salesforce):
     return Outbox(salesforce.connector())
 

@@ -15,12 +15,6 @@ DONE, NOOP, LATER = Outcome.DONE, Outcome.NOOP, Outcome.LATER
 
 
 @pytest.fixture
-def key():
-    """Our key of a contact."""
-    return str(uuid.uuid4())
-
-
-@pytest.fixture
 def outbox(world):
     """What we owe that CRM."""
     return Outbox(world.connector(), names=world.names)

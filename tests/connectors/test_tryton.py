@@ -30,11 +30,6 @@ def tryton(request):
 
 
 @pytest.fixture
-def key():
-    return str(uuid.uuid4())
-
-
-@pytest.fixture
 def outbox(tryton):
     return Outbox(tryton.connector())
 

@@ -8,9 +8,9 @@ goes on; then everything is as if nobody had died.
 
 import contextlib
 import itertools
-import os
 from collections import Counter
 from contextlib import closing
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ from tests.crash.processes import Nursery
 from tests.crash.receiver import receiving
 from tests.crash.tracing import WRITES, Tracer
 from tests.databases import made
+from tests.environment import environment_of
 from tests.portal import ORIGIN, SECRET, SITE, Portal, patiently
 
 SOME = 3
@@ -38,13 +39,6 @@ MANY = 60
 def nursery():
     with closing(Nursery()) as one:
         yield one
-
-
-def environment_of(folder, **settings):
-    """Return the environment in which a process has these settings."""
-    ours = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
-    settings["instance"] = str(folder / "instance")
-    return ours | {f"REGPORTAL_{name.upper()}": value for name, value in settings.items()}
 
 
 class House:
@@ -90,13 +84,13 @@ def house(tmp_path, database_url, nursery, monkeypatch):
     """A site whose CRM is on this machine."""
     monkeypatch.setenv("CRM_SECRET", SECRET)
     settings = {
-        "database_url": database_url,
         "base_url": ORIGIN,
         "limits": "off",
         "allow_private_targets": "127.0.0.0/8",
     }
-    environment = environment_of(tmp_path, **settings)
-    del settings["database_url"]
+    environment = environment_of(
+        instance=tmp_path / "instance", database_url=database_url, **settings
+    )
     with contextlib.ExitStack() as stack:
         clock = stack.enter_context(closing(Clock(tmp_path / "clock")))
         receiver, sandbox = stack.enter_context(receiving(clock, SECRET))
@@ -160,12 +154,13 @@ def tell(figures, database, act, points, broken):
 def killed_while_migrating(nursery, empty, folder, most):
     """Kill `regportal upgrade` at so many points; return how often it died, and what broke."""
     order, url = {"command": ["upgrade"]}, empty()
-    tracer = Tracer(nursery, environment_of(folder, database_url=url), folder)
+    ours = partial(environment_of, instance=folder / "instance")
+    tracer = Tracer(nursery, ours(database_url=url), folder)
     points = tracer.points(order, WRITES[kind_of(url)])
     shape, broken, kills = shape_of(url), [], 0
     for call, number in spread(points, most):
         url = empty()
-        tracer.environment = environment_of(folder, database_url=url)
+        tracer.environment = ours(database_url=url)
         kills += tracer.killed(order, call, number)
         if shape_of(url) not in [[], shape]:
             broken.append(f"{call} {number}: it is neither the old shape nor the new one")

@@ -6,7 +6,6 @@ and a CRM that fails three calls of ten in fourteen ways.
 """
 
 import contextlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from tests.crash.processes import Cast, Nursery, Process
 from tests.crash.receiver import BAD, BAD_BUT_BRISK, receiving
 from tests.crash.resting import Operator
 from tests.crash.site import SECRET, documents
+from tests.environment import environment_of
 from tools.ports import free_port
 
 VISITORS, CRMS = 5, 2
@@ -61,16 +61,14 @@ def crm(clock):
 def place(tmp_path, database_url, crm, clock):
     """An installation with its documents published, nothing running yet."""
     port = free_port()
-    environment = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
-    environment |= {
-        "REGPORTAL_INSTANCE": str(tmp_path / "instance"),
-        "REGPORTAL_DATABASE_URL": database_url,
-        "REGPORTAL_BASE_URL": f"http://127.0.0.1:{port}",
-        "REGPORTAL_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
-        "REGPORTAL_LIMITS": "off",
-        "REGPORTAL_LOG_LEVEL": "WARNING",
-        "CRM_SECRET": SECRET,
-    }
+    environment = environment_of(
+        instance=tmp_path / "instance",
+        database_url=database_url,
+        base_url=f"http://127.0.0.1:{port}",
+        allow_private_targets="127.0.0.0/8",
+        limits="off",
+        log_level="WARNING",
+    ) | {"CRM_SECRET": SECRET}
     (tmp_path / "price-list.txt").write_text("A widget costs seven.\n")
     (tmp_path / "site.yaml").write_text(documents(crm.url))
     for command in (["upgrade"], ["apply", "site.yaml"]):

@@ -1,6 +1,5 @@
 """`regportal serve` and `regportal worker`, as an operator starts and stops them."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -10,17 +9,14 @@ from contextlib import closing, contextmanager
 import pytest
 import requests
 
+from tests.environment import environment_of
 from tests.patience import PATIENCE
 
 
 @pytest.fixture
 def environment(tmp_path, database_url):
     """An installation in the present shape, with nothing published."""
-    rest = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
-    return rest | {
-        "REGPORTAL_INSTANCE": str(tmp_path / "instance"),
-        "REGPORTAL_DATABASE_URL": database_url,
-    }
+    return environment_of(instance=tmp_path / "instance", database_url=database_url)
 
 
 def refused(arguments, environment, folder):

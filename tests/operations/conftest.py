@@ -1,6 +1,5 @@
 """An installation as an operator has it: real processes, a site, a CRM that is told everything."""
 
-import os
 import subprocess
 import sys
 from contextlib import ExitStack, closing
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from regportal.store.sessions import Store, make_engine
+from tests.environment import environment_of
 from tests.patience import PATIENCE
 from tests.stories.receiver import SECRET, Crm, listening
 from tools.ports import free_port
@@ -46,15 +46,13 @@ class Place:
         self.folder, self.database_url, self.crm = folder, database_url, crm
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        rest = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
-        self.environment = rest | {
-            "REGPORTAL_INSTANCE": str(folder / "instance"),
-            "REGPORTAL_DATABASE_URL": database_url,
-            "REGPORTAL_BASE_URL": self.url,
-            "REGPORTAL_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
-            "REGPORTAL_LIMITS": "off",
-            "CRM_SECRET": SECRET,
-        }
+        self.environment = environment_of(
+            instance=folder / "instance",
+            database_url=database_url,
+            base_url=self.url,
+            allow_private_targets="127.0.0.0/8",
+            limits="off",
+        ) | {"CRM_SECRET": SECRET}
         self.mailbox = folder / "instance" / "mail"
         self._children = ExitStack()
         (folder / "list.txt").write_text("A widget costs seven.\n")

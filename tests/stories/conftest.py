@@ -1,5 +1,4 @@
 import json
-import os
 import random
 import re
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import environment_of
 from tests.patience import PATIENCE, until
 from tests.stories.receiver import SECRET, Crm, listening
 
@@ -121,15 +121,12 @@ def installation(tmp_path, database_url):
         return PAGE.format(portal=portal, gate=path.strip("/"))
 
     with listening(post=crm.take) as crm.url, listening(get=page) as marketing:
-        environment = {name: value for name, value in os.environ.items() if "PROXY" not in name}
-        environment |= {
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "REGPORTAL_INSTANCE": str(tmp_path),
-            "REGPORTAL_DATABASE_URL": database_url,
-            "REGPORTAL_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
-            "REGPORTAL_LIMITS": "off",
-            "CRM_SECRET": SECRET,
-        }
+        environment = environment_of(
+            instance=tmp_path,
+            database_url=database_url,
+            allow_private_targets="127.0.0.0/8",
+            limits="off",
+        ) | {"PYTHONPATH": str(Path(__file__).parents[2]), "CRM_SECRET": SECRET}
         (tmp_path / "regportal.yaml").write_text(SITE.format(marketing=marketing, crm=crm.url))
         command(tmp_path, environment, "apply", "regportal.yaml")
         with (tmp_path / "serve.log").open("w") as log:
