@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         ge=1_000,
         description="How many interactions are kept that nobody is known for; the oldest go first.",
     )
+    ballast: int = Field(
+        64,
+        ge=0,
+        le=4096,
+        description="MiB kept beside SQLite's file for withdrawals and erasures on a full disk.",
+    )
     studio_url: str = Field("", description="The address of the Studio, where it is its own.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."

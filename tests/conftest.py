@@ -74,6 +74,7 @@ def _no_settings_of_the_developer(monkeypatch):
     for name in [name for name in os.environ if name.startswith("REGPORTAL_")]:
         if name not in NAMED:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("REGPORTAL_BALLAST", "0")  # or each test would take 64 MiB
 
 
 @pytest.fixture(scope="session")

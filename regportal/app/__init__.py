@@ -62,7 +62,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=pages.MINUTES,
     )
     app.extensions["regportal.settings"] = settings
-    store = Store(make_engine(settings.database_url.get_secret_value()))
+    engine = make_engine(settings.database_url.get_secret_value())
+    store = Store(engine, ballast=settings.ballast)
     app.extensions["regportal.store"] = store
     app.extensions["regportal.vault"] = Vault(settings, store)
     app.extensions["regportal.shelf"] = Shelf()

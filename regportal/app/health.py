@@ -31,10 +31,13 @@ def ready() -> Response:
     Say whether visitors may be sent to this process: whoever spreads them asks here.
 
     It can take facts, and where it works, too, its worker runs. That other processes work is no
-    matter of this one: what it takes meanwhile is kept for them (``regportal_workers``).
+    matter of this one: what it takes meanwhile is kept for them (``regportal_workers``). Where the
+    disk is full it may still be read, and withdrawn.
     """
     lacks = _lacks()
-    return _said(f"not ready: {lacks}", 503) if lacks else _said("ready")
+    if lacks:
+        return _said(f"not ready: {lacks}", 503)
+    return _said("ready: the ballast is spent" if current.store().ballast_missing else "ready")
 
 
 @bp.get("/metrics")
@@ -48,7 +51,9 @@ def metrics() -> Response:
     requests: Requests = current_app.extensions["regportal.requests"]
     with current.store().read() as session:
         found = vitals(session, current.published(session), now=now)
-    response = make_response(exposition(requests, found, works=_works(), now=now))
+    missing = current.store().ballast_missing
+    told = exposition(requests, found, works=_works(), missing=missing, now=now)
+    response = make_response(told)
     response.content_type = PROMETHEUS
     return response
 

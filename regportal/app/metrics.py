@@ -79,19 +79,21 @@ class _Once(Collector):
         return self._families
 
 
-def exposition(requests: Requests, found: Vitals, *, works: bool | None, now: datetime) -> bytes:
+def exposition(
+    requests: Requests, found: Vitals, *, works: bool | None, missing: int, now: datetime
+) -> bytes:
     """
     Return everything as Prometheus reads it (text format 0.0.4).
 
     ``works``: whether this process works, where it is one that may; it is what is said of workers
-    on SQLite.
+    on SQLite. ``missing``: how many bytes the ballast lacks.
     """
     registry = CollectorRegistry()
-    registry.register(_Once(families(found, works=works, now=now)))
+    registry.register(_Once(families(found, works=works, missing=missing, now=now)))
     return generate_latest(registry) + generate_latest(requests.registry)
 
 
-def families(found: Vitals, *, works: bool | None, now: datetime) -> Iterator[Family]:
+def families(found: Vitals, *, works: bool | None, missing: int, now: datetime) -> Iterator[Family]:
     """Yield what the database says, each with every connector or task as a label."""
     ago = partial(seconds_since, now=now)
     named = GaugeMetricFamily("regportal_info", "What runs here.", labels=["version"])
@@ -99,6 +101,8 @@ def families(found: Vitals, *, works: bool | None, now: datetime) -> Iterator[Fa
     yield named
     workers = found.workers if found.workers is not None else int(bool(works))
     yield GaugeMetricFamily("regportal_workers", "Processes that work.", workers)
+    says = "What the room for withdrawals and erasures on a full disk lacks."
+    yield GaugeMetricFamily("regportal_ballast_missing_bytes", says, missing)
     yield from _of_connectors(found.owed, ago)
     yield from _of_tasks(found.work, ago)
     for name, says, number in (

@@ -91,6 +91,7 @@ class Worker:
         self._engine.every(NIGHTLY, "retention", self._tidy)
         self._engine.every(HOURLY, "cap", self._cap)
         if self._settings.sqlite:
+            self._engine.add("ballast", self._keep_ballast)
             self._take_back()
         self._store.write(partial(find_lost, now=self._clock()))
         self._engine.start()
@@ -155,6 +156,12 @@ class Worker:
         """Delete what is more than we keep of what nobody is known for."""
         del now
         cap(self._store, self._settings.most_anonymous)
+
+    def _keep_ballast(self, now: datetime) -> datetime | None:
+        """Keep room for what must go through on a full disk; looked at again every few seconds."""
+        del now
+        self._store.keep_ballast()
+        return None
 
     def _understand(self, now: datetime) -> datetime | None:
         """Work out what the CRMs told us."""

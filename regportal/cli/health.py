@@ -23,6 +23,7 @@ from regportal.library.storage import open_storage
 from regportal.outbox.budget import Budget, calling
 from regportal.outbox.rules import LANES
 from regportal.privacy.clocks import last_run
+from regportal.store.ballast import MIB
 from regportal.store.documents import Publication, Published, Shelf
 from regportal.store.schema import Site
 from regportal.store.sessions import Store, make_engine
@@ -70,7 +71,9 @@ def checks(settings: Settings, *, now: datetime) -> Iterator[Check]:
             yield _documents(published)
             yield retention
             yield from _delivery(found, now)
-            with closing(Store(engine)) as store:
+            with closing(Store(engine, ballast=settings.ballast)) as store:
+                if settings.sqlite:
+                    yield _ballast(store.ballast_missing)
                 for connector in published.all(Connector):
                     yield from _connector(connector, vocabulary_of(published), settings, store, now)
     finally:
@@ -176,6 +179,15 @@ def _retention(session: Session, now: datetime) -> Check:
     rows = sum(last.did.values())
     says = f"last done {last.at:%Y-%m-%dT%H:%M:%SZ}: {rows} rows were too old"
     return Check("retention", fine=now - last.at < LATE, says=says)
+
+
+def _ballast(missing: int) -> Check:
+    """Look whether there is room for what must go through on a full disk."""
+    if missing:
+        says = f"{missing / MIB:.1f} MiB of it are not there: the disk is full, or nearly"
+        return Check("ballast", fine=False, says=says)
+    says = "on a full disk `regportal serve` has room for withdrawals and erasures"
+    return Check("ballast", fine=True, says=says)
 
 
 def _delivery(found: Vitals, now: datetime) -> Iterator[Check]:

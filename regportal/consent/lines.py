@@ -16,6 +16,7 @@ from regportal.consent.rules import (
     FIRST,
     LIVE,
     PROOF,
+    STOPS,
     USUAL,
     can_be_undone,
     chained,
@@ -24,6 +25,7 @@ from regportal.consent.rules import (
     may_say,
 )
 from regportal.consent.schema import Newsletter
+from regportal.store.ballast import may_use_ballast
 from regportal.store.documents import keep_wording
 from regportal.store.facts import add
 from regportal.store.ids import uuid7
@@ -232,6 +234,8 @@ def _append(
     now: datetime,
 ) -> ConsentEvent | None:
     """Add a line; it may restore what was allowed before, on the terms of then."""
+    if said.state in STOPS:
+        may_use_ballast(session)
     site = Site.of(published)
     hold_ledger(session)
     asked = {"subject": said.subject, "newsletter": said.newsletter}

@@ -31,6 +31,8 @@ NEXT: Mapping[str | None, frozenset[str]] = {
 }
 LIVE = frozenset({"confirmed", "imported", "paused"})
 """A permission that is there, if only asleep."""
+STOPS = frozenset({"paused", "withdrawn", "refused", "suppressed", "erased"})
+"""What somebody wants to hold at once, whatever there is room for."""
 PROOF = frozenset({"gate", "confirm page", "code", "preference page"})
 """How the owner of a mailbox speaks to us, proven; a link for unsubscribing proves too little."""
 UNDONE = frozenset({"withdrawn", "paused"})

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from regportal.consent.models import Suppression
 from regportal.mail.actions import address_hash
+from regportal.store.ballast import may_use_ballast
 from regportal.store.ids import uuid7
 
 BOUNCE = "bounce"
@@ -26,6 +27,7 @@ def suppress(
     now: datetime,
 ) -> None:
     """Suppress an address for one newsletter, or for all of them; twice is the same as once."""
+    may_use_ballast(session)
     if because not in reasons(session, match_key, pepper, newsletter):
         session.add(
             Suppression(

@@ -38,6 +38,7 @@ from regportal.identity.visitors import (
 )
 from regportal.library.actions import revoke
 from regportal.mail.actions import answered
+from regportal.store.ballast import may_use_ballast
 from regportal.store.documents import Published, span
 from regportal.store.words import N_
 from regportal.tracking.actions import attribute, seen_of_claim, visit_of
@@ -208,6 +209,7 @@ def reject(
     """
     if not decide(session, claim, ClaimState.REJECTED, now=now):
         return
+    may_use_ballast(session)
     answered(session, claim.match_key, pepper=pepper, now=now)
     session.execute(sa.delete(Answer).where(Answer.claim_id == claim.id))
     revoke(session, claim_id=claim.id, now=now)

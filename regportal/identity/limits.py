@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from regportal.errors import TooManyError
 from regportal.identity.models import Tally
 from regportal.store import current
+from regportal.store.ballast import is_full
 from regportal.store.facts import table_of
 from regportal.store.words import N_
 
@@ -216,16 +217,23 @@ def check(name: str, whom: str | None = None, *, now: datetime | None = None) ->
     """
     Count one more against a limit of :data:`LIMITS`; raise TooManyError where it is too many.
 
-    ``whom`` is the key of a caller; without it the place of the current request is counted.
+    ``whom`` is the key of a caller; without it the place of the current request is counted. On a
+    full disk nothing can be counted: then what was counted before says it.
     """
     if not is_on():
         return
     now = now or datetime.now(UTC)
     limit = LIMITS[name]
     counted = spot(name, limit.window, whom)
-    [number] = current.store().write(lambda session: used(session, [counted], now=now))
-    if number > limit.most:
-        raise too_many(name, now=now)
+    try:
+        [number] = current.store().write(lambda session: used(session, [counted], now=now))
+    except sa.exc.OperationalError as error:
+        if not is_full(error):
+            raise
+        _refuse_beyond(name, counted, now=now)
+    else:
+        if number > limit.most:
+            raise too_many(name, now=now)
 
 
 def too_many(name: str, *, now: datetime) -> TooManyError:
@@ -239,15 +247,8 @@ def look(name: str, *, now: datetime) -> None:
 
     For what is counted afterwards, beside a measurement, by :func:`note`.
     """
-    if not is_on():
-        return
-    limit = LIMITS[name]
-    since = began(now, limit.window)
-    with current.store().read() as session:
-        for key, times in spot(name, limit.window).keys.items():
-            kept = session.get(Tally, (key, since))
-            if kept is not None and _share(kept.number, times) >= limit.most:
-                raise TooManyError(TOO_MANY, after=retry_after(limit.window, now))
+    if is_on():
+        _refuse_beyond(name, spot(name, LIMITS[name].window), now=now)
 
 
 def note(name: str, *, now: datetime) -> None:
@@ -256,6 +257,16 @@ def note(name: str, *, now: datetime) -> None:
         return
     counted = spot(name, LIMITS[name].window)
     current.store().note(lambda session: used(session, [counted], now=now))
+
+
+def _refuse_beyond(name: str, counted: Spot, *, now: datetime) -> None:
+    """Raise TooManyError where a limit is used up at a spot, without counting."""
+    since = began(now, counted.window)
+    with current.store().read() as session:
+        for key, times in counted.keys.items():
+            kept = session.get(Tally, (key, since))
+            if kept is not None and _share(kept.number, times) >= LIMITS[name].most:
+                raise too_many(name, now=now)
 
 
 def _share(number: int, times: int) -> int:

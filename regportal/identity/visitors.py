@@ -27,6 +27,7 @@ from regportal.identity.tokens import hash_of
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import MAIL
 from regportal.store.among import among
+from regportal.store.ballast import may_use_ballast
 from regportal.store.facts import add, add_once, table_of, watch
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
@@ -269,6 +270,8 @@ def choose(
     now: datetime,
 ) -> None:
     """Keep what somebody chose for this browser; the newest choice holds."""
+    if (visitor.remembered and not recognise_later) or (visitor.tracks and not track):
+        may_use_ballast(session)
     session.add(
         Choice(
             id=uuid7(),

@@ -23,6 +23,7 @@ from regportal.privacy.erasing import TIME, erase, remove, whom_of
 from regportal.privacy.models import Chore
 from regportal.privacy.traces import MENTION, Traces, every_model, primary
 from regportal.privacy.unknown import AT_ONCE, STEPS, is_older, remove_aged
+from regportal.store.ballast import may_use_ballast
 from regportal.store.base import Base, Clock
 from regportal.store.documents import Published, Shelf, Site, span
 from regportal.store.facts import table_of
@@ -126,6 +127,7 @@ def _some_of(session: Session, model: type[Base], before: datetime) -> int:
     keys = [tuple(row) for row in session.execute(chosen)]
     if not keys:
         return 0
+    may_use_ballast(session)
     if model.emptied:
         nothing = {column.name: _nothing(column) for column in held} | dict(model.when_emptied)
         session.execute(sa.update(table).where(primary(table, keys)).values(nothing))

@@ -39,6 +39,7 @@ from regportal.privacy.traces import (
     some,
     without,
 )
+from regportal.store.ballast import may_use_ballast
 from regportal.store.base import Base
 from regportal.store.documents import Published
 from regportal.store.facts import table_of
@@ -154,6 +155,7 @@ def erase(
 
 def remove(session: Session, traces: Traces) -> dict[str, int]:
     """Delete or empty a person's rows in every table, and return how many in each."""
+    may_use_ballast(session)
     tables = [table for table in Base.metadata.sorted_tables if table.name in every_model()]
     models = [every_model()[table.name] for table in tables]
     his = [one for one in models if one.person and not one.outlives]

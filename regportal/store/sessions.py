@@ -1,7 +1,6 @@
 """Reading what is known, and writing facts: one transaction, durable before the answer."""
 
 import contextlib
-import logging
 import queue
 import random
 import sqlite3
@@ -15,12 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from sqlalchemy.orm import Session
 
+from regportal.store.ballast import KEY, Ballast, is_full
 from regportal.store.compact import read_json, write_json
+from regportal.store.postgresql import is_in_the_way, roll_back
+from regportal.store.sqlite import WRITE_BACK, begin, prepare
 from regportal.store.turns import (
-    LOCKED,
     Line,
     Many,
     Owed,
@@ -29,6 +30,8 @@ from regportal.store.turns import (
     has_transaction,
     is_locked,
     next_group,
+    refuse_all,
+    turn_of,
     waiting,
 )
 
@@ -38,12 +41,7 @@ Work = Callable[[Session], T]
 
 PATIENCE = 4.0  # seconds that a write waits for others on SQLite (security.md 10.8)
 TRIES = 5  # of a write that another one on PostgreSQL got in the way of
-IN_TRANSACTION = {"INTRANS", "INERROR"}
-"""Where PostgreSQL waits for the next statement of a transaction, or for its end."""
 JSON: dict[str, Any] = {"json_serializer": write_json, "json_deserializer": read_json}
-IN_THE_WAY = {"40001", "40P01"}  # serialization failure, deadlock
-
-logger = logging.getLogger(__name__)
 
 
 def make_engine(url: str) -> sa.Engine:
@@ -52,46 +50,12 @@ def make_engine(url: str) -> sa.Engine:
         engine = sa.create_engine(
             url, pool_pre_ping=True, pool_size=10, max_overflow=20, pool_use_lifo=True, **JSON
         )
-        sa.event.listen(engine, "rollback", _roll_back)
+        sa.event.listen(engine, "rollback", roll_back)
         return engine
     engine = sa.create_engine(url, **JSON)
-    sa.event.listen(engine, "connect", _prepare)
-    sa.event.listen(engine, "begin", _begin)
+    sa.event.listen(engine, "connect", lambda raw, _record: prepare(raw, PATIENCE))
+    sa.event.listen(engine, "begin", begin)
     return engine
-
-
-def _prepare(connection: Any, record: Any) -> None:
-    """Make SQLite durable, strict and patient (security.md 10.8)."""
-    del record
-    connection.isolation_level = None  # transactions begin where we say, below
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "secure_delete=ON",
-        f"busy_timeout={PATIENCE * 1000:.0f}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: sa.Connection) -> None:
-    """Begin on SQLite: a write takes its lock at once, so that it never has to give up halfway."""
-    writes = connection.get_execution_options().get("regportal_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _roll_back(connection: sa.Connection) -> None:
-    """
-    End a transaction on PostgreSQL, where the connection's own way forgets all that is prepared.
-
-    Every read ends so: it would have each of its statements planned anew, and the writes that come
-    after it on the same connection. What is prepared outlives a transaction.
-    """
-    if connection.closed or connection.invalidated:
-        return
-    raw: Any = connection.connection.dbapi_connection
-    if raw.info.transaction_status.name in IN_TRANSACTION:
-        raw.pgconn.exec_(b"ROLLBACK")
 
 
 class Store:
@@ -104,8 +68,12 @@ class Store:
     lock file decides, which is fairer and faster than SQLite's busy handler.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Take an engine made with :func:`make_engine`; starts no thread yet."""
+    def __init__(self, engine: sa.Engine, *, ballast: int = 0) -> None:
+        """
+        Take an engine made with :func:`make_engine`; starts no thread yet.
+
+        ``ballast``: how many MiB are to be kept beside SQLite's file (:meth:`keep_ballast`).
+        """
         self.engine = engine
         self._writing = engine.execution_options(regportal_writes=True)
         self._owed: Line = queue.SimpleQueue()
@@ -115,7 +83,9 @@ class Store:
         self._hand: sa.Connection | None = None
         path = engine.url.database if engine.dialect.name == "sqlite" else None
         self._grouped = engine.dialect.name == "sqlite"
-        self._lock = FileLock(f"{Path(path)}.lock") if path and path != ":memory:" else None
+        file = Path(path) if path and path != ":memory:" else None
+        self._lock = FileLock(f"{file}.lock") if file else None
+        self._ballast = Ballast(Path(f"{file}.ballast"), ballast) if file else None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
@@ -192,11 +162,31 @@ class Store:
         Let nothing that was deleted stay in SQLite's files (security.md 2.7); PostgreSQL vacuums.
 
         Deleted rows are overwritten (``secure_delete``), but they stay in the write-ahead log
-        until it is written back; where somebody still reads, the nightly job does it.
+        until it is written back; where somebody still reads, or not even the ballast is room
+        enough, the nightly job does it.
         """
-        if self.engine.dialect.name == "sqlite":
-            with contextlib.closing(self.engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self.engine.dialect.name != "sqlite":
+            return
+        with contextlib.closing(self.engine.raw_connection()) as connection:
+            try:
+                connection.cursor().execute(WRITE_BACK)
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+                given_up = contextlib.suppress(sa.exc.OperationalError, sqlite3.OperationalError)
+                with given_up, self._turn(), self._room():
+                    connection.cursor().execute(WRITE_BACK)
+
+    def keep_ballast(self) -> None:
+        """Bring the ballast to its size, where there is room; on PostgreSQL there is none."""
+        if self._ballast is not None and not self._ballast.is_whole:
+            with self._turn():
+                self._ballast.keep()
+
+    @property
+    def ballast_missing(self) -> int:
+        """Return how many bytes the ballast lacks: it was spent, or there is no room for it."""
+        return self._ballast.missing if self._ballast else 0
 
     def close(self) -> None:
         """Finish what is waiting and let go of the database; a later write opens it anew."""
@@ -209,7 +199,7 @@ class Store:
             writer.join()
         self.engine.dispose()
 
-    def _open(self) -> Session:
+    def _open(self, **info: Any) -> Session:
         """
         Open a session on the one connection of the writer; what it read may be used afterwards.
 
@@ -217,7 +207,7 @@ class Store:
         """
         if self._hand is None:
             self._hand = self._writing.connect()
-        return Session(self._hand, expire_on_commit=False)
+        return Session(self._hand, expire_on_commit=False, info=info)
 
     def _let_go(self) -> None:
         """Close the connection that writes, if it is open; the next write opens another."""
@@ -232,8 +222,7 @@ class Store:
                 with Session(self._writing, expire_on_commit=False) as session, session.begin():
                     return work(session)
             except sa.exc.DBAPIError as error:
-                state = getattr(error.orig, "sqlstate", None)
-                if state not in IN_THE_WAY or attempt == TRIES - 1:
+                if not is_in_the_way(error) or attempt == TRIES - 1:
                     raise
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - not a secret
         raise AssertionError("unreachable")
@@ -278,8 +267,9 @@ class Store:
         except BaseException as error:  # noqa: BLE001 - the second time tells whose it is
             self._let_go()  # SQLite keeps a transaction open whose commit it refused
             if is_locked(error):
-                for owed in [*group, *waiting(line)]:
-                    _refuse(owed, error)
+                refuse_all([*group, *waiting(line)], error)
+            elif is_full(error):
+                self._without_room(group)
             else:
                 self._one_by_one(group)
         else:
@@ -309,36 +299,48 @@ class Store:
                     except BaseException as error:
                         if not has_transaction(session):
                             raise
-                        _refuse(owed, error)
+                        owed.refuse(error)
                     finally:
                         session.expunge_all()
         except BaseException as error:  # noqa: BLE001 - nothing of the group was kept: all hear it
             self._let_go()
-            for owed in group:
-                if not owed.answer.done():
-                    _refuse(owed, error)
+            if is_full(error):
+                self._without_room(group)
+            else:
+                refuse_all(group, error)
             return
         for owed, result in done:
             owed.answer.set_result(result)
 
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _without_room(self, group: list[Owed]) -> None:
+        """Write each in a transaction of its own: some fit, and some may have the ballast."""
+        try:
+            with self._turn():
+                for owed in group:
+                    if not owed.answer.done():
+                        self._with_ballast(owed)
+        except BaseException as error:  # noqa: BLE001 - nobody waits anew behind others
+            refuse_all(group, error)
+
+    def _with_ballast(self, owed: Owed) -> None:
+        """Write one, and answer; raise where somebody else holds the database."""
+        try:
+            with contextlib.ExitStack() as stack:
+                room = partial(stack.enter_context, self._room())
+                with self._open(**{KEY: room}) as session, session.begin():
+                    (result,) = owed.work(session, [owed.about])
+        except BaseException as error:
+            self._let_go()
+            if is_locked(error):
+                raise
+            owed.refuse(error)
+        else:
+            owed.answer.set_result(result)
+
+    def _room(self) -> contextlib.AbstractContextManager[None]:
+        """Return the ballast's room, for a while; it goes to whoever has the turn to write."""
+        return self._ballast.released() if self._ballast else contextlib.nullcontext()
+
+    def _turn(self) -> contextlib.AbstractContextManager[None]:
         """Wait until no other process writes; raise as SQLite does where that takes too long."""
-        if self._lock is None:
-            yield
-            return
-        try:
-            self._lock.acquire(timeout=PATIENCE)
-        except Timeout as error:
-            raise sa.exc.OperationalError(None, None, sqlite3.OperationalError(LOCKED)) from error
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-
-def _refuse(owed: Owed, error: BaseException) -> None:
-    """Let whoever waits hear why nothing was kept; where nobody does, the log."""
-    if owed.is_note:
-        logger.warning("a note was not kept", exc_info=error)
-    owed.answer.set_exception(error)
+        return turn_of(self._lock, PATIENCE)

@@ -1,15 +1,18 @@
 """Whose turn it is to be written: what comes together shares a commit, what is patient waits."""
 
 import contextlib
+import logging
 import queue
+import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 from sqlalchemy.orm import Session
 
 A = TypeVar("A")
@@ -24,6 +27,8 @@ SOON = 0.05  # seconds that a note waits for a write whose commit it can share
 QUIET = 0.01  # seconds without any other write after which it is a patient one's turn
 REST = 2  # times as long as it took that a patient write lets others go before the next
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class Owed:
@@ -37,6 +42,12 @@ class Owed:
     """Whether nobody waits for it."""
     is_patient: bool = False
     """Whether it lets others go before it."""
+
+    def refuse(self, error: BaseException) -> None:
+        """Let whoever waits hear why nothing was kept; where nobody does, the log."""
+        if self.is_note:
+            logger.warning("a note was not kept", exc_info=error)
+        self.answer.set_exception(error)
 
 
 Line = queue.SimpleQueue[Sequence[Owed] | None]
@@ -105,6 +116,29 @@ def waiting(line: Line) -> list[Owed]:
                 break
             found += some
     return found
+
+
+@contextlib.contextmanager
+def turn_of(lock: FileLock | None, patience: float) -> Iterator[None]:
+    """Have a lock; raise as SQLite does where that takes longer than so many seconds."""
+    if lock is None:
+        yield
+        return
+    try:
+        lock.acquire(timeout=patience)
+    except Timeout as error:
+        raise sa.exc.OperationalError(None, None, sqlite3.OperationalError(LOCKED)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def refuse_all(some: Sequence[Owed], error: BaseException) -> None:
+    """Let all of them hear it who were told nothing yet."""
+    for owed in some:
+        if not owed.answer.done():
+            owed.refuse(error)
 
 
 def _patience(group: Sequence[Owed], patient: Patient, came: float) -> float | None:

@@ -9,9 +9,12 @@ import pytest
 
 from regportal.store.sessions import Store, make_engine
 from tests.environment import environment_of
+from tests.operations.small_disk import MAY_MOUNT
 from tests.patience import PATIENCE
 from tests.stories.receiver import SECRET, Crm, listening
 from tools.ports import free_port
+
+collect_ignore = [] if MAY_MOUNT else ["test_full_disk.py"]
 
 SITE = """
 site:
@@ -31,7 +34,12 @@ assets:
   - {{key: list, title: Price list, category: price-list, topics: [widgets], file: list.txt}}
   - {{key: more, title: More prices, category: price-list, topics: [widgets], file: list.txt}}
 gates:
-  - {{key: prices, asset: list, headline: All prices, questions: [plant], per_visit: 9}}
+  - key: prices
+    asset: list
+    headline: All prices
+    questions: [plant]
+    newsletters: [widget-prices]
+    per_visit: 9
   - {{key: second, asset: more, headline: More prices, questions: [plant, note], per_visit: 9}}
 connectors:
   - {{key: crm, type: webhook, url: {crm}/in, secret: "env:CRM_SECRET"}}
@@ -54,6 +62,8 @@ class Place:
             limits="off",
         ) | {"CRM_SECRET": SECRET}
         self.mailbox = folder / "instance" / "mail"
+        self.within = []
+        """What a command is begun with, where it is to see other disks than we do."""
         self._children = ExitStack()
         (folder / "list.txt").write_text("A widget costs seven.\n")
         (folder / "site.yaml").write_text(SITE.format(crm=crm.url))
@@ -72,7 +82,7 @@ class Place:
     def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess:
         """Run a command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "regportal", *arguments],
+            [*self.within, sys.executable, "-m", "regportal", *arguments],
             cwd=self.folder,
             env=self.environment | settings,
             capture_output=True,
@@ -85,7 +95,7 @@ class Place:
         """Begin a command that runs until it is ended; wait until it says that it is ready."""
         log = (self.folder / f"{arguments[0]}.log").open("ab")
         child = subprocess.Popen(
-            [sys.executable, "-m", "regportal", *arguments],
+            [*self.within, sys.executable, "-m", "regportal", *arguments],
             cwd=self.folder,
             env=self.environment | settings,
             stdout=subprocess.PIPE,
@@ -121,6 +131,12 @@ def end(child: subprocess.Popen) -> None:
         child.kill()
     child.wait()
     child.stdout.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what was left out."""
+    if not MAY_MOUNT:
+        terminalreporter.write_line("A full disk was left out: no disk may be made here (mount).")
 
 
 @pytest.fixture
