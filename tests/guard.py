@@ -4,14 +4,20 @@ No test may skip, and no group of tests may be spread over workers.
 What is missing is installed by ``make test``, or the run fails and says so. Only tests of
 ``../shared/data`` are left out where that folder is not, and the summary says that.
 
+HubSpot's own files of what its calls look like may not be shipped: where nobody named a folder of
+them, the summary says that nothing was held against them.
+
 Tests with a browser go to one worker room by room: each worker that has some starts a browser
 and servers of its own, and one worker alone would be the last to finish by far. Where one of these
 groups, or another, was spread all the same, the run fails: nothing else would say so.
 """
 
+import os
 from collections import defaultdict
 
 import pytest
+
+from tests.connectors.shapes import NAMED
 
 RULE = "no test may skip: `make test` installs what is missing, or the test fails"
 
@@ -94,6 +100,8 @@ class Guard:
         if self.engines:
             ran = ", ".join(f"{name} {version}" for name, version in sorted(self.engines.items()))
             terminalreporter.write_line(f"engines: {ran}")
+        if NAMED not in os.environ:
+            terminalreporter.write_line(f"HubSpot's own files were not asked: there is no {NAMED}.")
         if not self.shared.is_dir():
             terminalreporter.write_line(
                 f"The tests of the shared data were left out: there is no {self.shared}."

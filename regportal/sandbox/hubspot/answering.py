@@ -42,6 +42,9 @@ class Account:
         """Whether what became of a record comes with the trace that was sent."""
         self.silent = 0
         """How many batches are answered with nothing, neither results nor errors."""
+        at = in_full(portal.clock())
+        self.made = {"createdAt": at, "updatedAt": at, "archived": False}
+        """What is told of everything that was there from the beginning."""
 
 
 def the_account() -> Account:

@@ -75,22 +75,25 @@ def pipelines(version: str) -> ResponseReturnValue:
     """Return the pipelines of deals, with their stages."""
     del version
     kind_of("deals")
+    made = the_account().made
     stages = [
-        {
+        made
+        | {
             "id": key,
             "label": label,
             "displayOrder": place,
-            "archived": False,
+            "writePermissions": "CRM_PERMISSIONS_ENFORCEMENT",
             "metadata": {"isClosed": str(sure in {0.0, 1.0}).lower(), "probability": str(sure)},
         }
         for place, (key, (label, sure)) in enumerate(STAGES.items())
     ]
-    told = {"id": PIPELINE, "label": "Sales", "displayOrder": 0, "archived": False}
-    return {"results": [told | {"stages": stages}]}
+    told = {"id": PIPELINE, "label": "Sales", "displayOrder": 0, "stages": stages}
+    return {"results": [made | told]}
 
 
 @bp.get("/crm/owners/<version>")
 def owners(version: str) -> ResponseReturnValue:
     """Return who may look after records."""
     del version
-    return {"results": [{"id": id, **one} for id, one in the_account().owners.items()]}
+    owner = the_account().made | {"type": "PERSON"}
+    return {"results": [owner | {"id": id, **one} for id, one in the_account().owners.items()]}

@@ -180,10 +180,10 @@ def links_read(version: str, name: str, to: str) -> ResponseReturnValue:
         if not page:
             lost.append(id)
             continue
-        spec = {"category": "HUBSPOT_DEFINED", "typeId": LINKS[kind, other], "label": None}
+        spec = {"category": "HUBSPOT_DEFINED", "typeId": LINKS[kind, other]}
         row: dict[str, Any] = {
             "from": {"id": id},
-            "to": [{"toObjectId": int(one), "associationTypes": [spec]} for one in page],
+            "to": [{"toObjectId": one, "associationTypes": [spec]} for one in page],
         }
         if len(there) > first + PAGE:
             row["paging"] = {"next": {"after": str(first + PAGE)}}

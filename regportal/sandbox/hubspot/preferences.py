@@ -13,7 +13,7 @@ bp = Blueprint("preferences", __name__)
 def definitions(version: str) -> ResponseReturnValue:
     """Return the subscription types."""
     del version
-    return the_account().subscriptions.definitions()
+    return batched([*reversed(the_account().subscriptions.definitions())], [])
 
 
 @bp.post("/communication-preferences/<version>/statuses/batch/read")

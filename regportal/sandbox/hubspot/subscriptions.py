@@ -33,7 +33,7 @@ class Subscriptions:
 
     def __init__(self, portal: Portal, clock: Callable[[], datetime]) -> None:
         """Begin with no types."""
-        self._portal, self._clock = portal, clock
+        self._portal, self._clock, self._begun = portal, clock, in_full(clock())
         self.types: dict[int, str] = {}
         self.statuses: dict[tuple[str, int], Status] = {}
         self.is_gdpr = True
@@ -45,24 +45,23 @@ class Subscriptions:
         self.types[number] = name
         return number
 
-    def definitions(self) -> dict[str, Any]:
+    def definitions(self) -> list[dict[str, Any]]:
         """Return every type."""
-        return {
-            "status": "COMPLETE",
-            "results": [
-                {
-                    "id": str(number),
-                    "name": name,
-                    "description": "",
-                    "isActive": True,
-                    "isDefault": False,
-                    "isInternal": False,
-                    "communicationMethod": "Email",
-                    "purpose": "Marketing",
-                }
-                for number, name in self.types.items()
-            ],
-        }
+        return [
+            {
+                "id": str(number),
+                "name": name,
+                "description": "",
+                "isActive": True,
+                "isDefault": False,
+                "isInternal": False,
+                "communicationMethod": "Email",
+                "purpose": "Marketing",
+                "createdAt": self._begun,
+                "updatedAt": self._begun,
+            }
+            for number, name in self.types.items()
+        ]
 
     def of(self, email: str) -> list[dict[str, Any]]:
         """Return what is so for an address, by type."""
@@ -114,15 +113,16 @@ class Subscriptions:
 
     def _told(self, address: str, number: int, status: Status | None) -> dict[str, Any]:
         """Return a status as it is told."""
-        return {
+        told = {
             "channel": CHANNEL,
             "subscriberIdString": address,
             "subscriptionId": number,
             "subscriptionName": self.types[number],
             "status": status.state if status else "NOT_SPECIFIED",
             "source": status.source if status else "",
-            "legalBasis": status.basis if status else None,
-            "legalBasisExplanation": status.because if status else None,
             "businessUnitId": 0,
             "timestamp": in_full(status.at if status else datetime.fromtimestamp(0).astimezone()),
         }
+        if status and status.basis:
+            told |= {"legalBasis": status.basis, "legalBasisExplanation": status.because}
+        return told

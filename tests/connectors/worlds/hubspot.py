@@ -13,6 +13,7 @@ from regportal.connectors.schema import Connector
 from regportal.sandbox.hubspot import CLIENT_SECRET, TOKEN, HubSpot
 from regportal.sandbox.server import serving
 from tests.connectors.between import between
+from tests.connectors.shapes import hubspots
 from tests.connectors.worlds.base import OnALine
 from tests.connectors.worlds.made import PHASES
 
@@ -155,6 +156,9 @@ def hubspot(**given):
     fake.portal.rules["contacts", "country"] = r"(?s)(?!refused$).*"
     fake.account.limits.burst = 10_000  # a test calls more often than a person does
     fake.account.limits.searches = 10_000
+    shapes = hubspots()
+    if shapes:
+        fake.app = shapes.watching(fake.app)
     with serving(fake, web_root()) as sandbox:
         maker = connected(sandbox.url)
         assert all(one.fine for one in maker.provision(VOCABULARY, dry_run=False))
@@ -163,3 +167,5 @@ def hubspot(**given):
             world = HubSpotWorld(line, sandbox)
             yield world
             world.close()
+    if shapes:
+        assert not shapes.faults, "\n".join(shapes.faults)
