@@ -29,6 +29,35 @@ from regportal.store.schema import Documents
 TIME = "time"
 """Nobody says it: a request or a permission ran out, or a pause is over."""
 
+# Made once: the worker asks these every time it looks, and building them takes longer than that.
+_newer = aliased(ConsentEvent)
+_now: sa.BindParameter[datetime] = sa.bindparam("now")
+_newest = (
+    sa.select(ConsentEvent)
+    .where(
+        ~sa.exists().where(
+            _newer.subject == ConsentEvent.subject,
+            _newer.newsletter == ConsentEvent.newsletter,
+            _newer.number > ConsentEvent.number,
+        )
+    )
+    .order_by(ConsentEvent.number)
+    .limit(sa.bindparam("limit", type_=sa.Integer()))
+)
+RUN_OUT = _newest.where(
+    sa.or_(
+        sa.and_(
+            ConsentEvent.state == ConsentState.PENDING, ConsentEvent.at <= sa.bindparam("asked")
+        ),
+        sa.and_(ConsentEvent.state.in_(LIVE), ConsentEvent.valid_until <= _now),
+    )
+)
+PAUSES_OVER = _newest.where(
+    ConsentEvent.state == ConsentState.PAUSED,
+    ConsentEvent.until <= _now,
+    sa.or_(ConsentEvent.valid_until.is_(None), ConsentEvent.valid_until > _now),
+)
+
 
 def subject_of_claim(claim_id: uuid.UUID) -> str:
     """Return how the ledger names whoever made a claim."""
@@ -190,18 +219,13 @@ def end_pause(
 
 def run_out(session: Session, *, now: datetime, limit: int) -> list[ConsentEvent]:
     """Return requests nobody confirmed for too long, and permissions that ended by time."""
-    waited = sa.and_(
-        ConsentEvent.state == ConsentState.PENDING, ConsentEvent.at <= now - PENDING_FOR
-    )
-    ended = sa.and_(ConsentEvent.state.in_(LIVE), ConsentEvent.valid_until <= now)
-    return _newest_where(session, sa.or_(waited, ended), limit)
+    times = {"now": now, "asked": now - PENDING_FOR, "limit": limit}
+    return list(session.scalars(RUN_OUT, times))
 
 
 def pauses_over(session: Session, *, now: datetime, limit: int) -> list[ConsentEvent]:
     """Return pauses that ended by time and were not written down as ended."""
-    lasts = sa.or_(ConsentEvent.valid_until.is_(None), ConsentEvent.valid_until > now)
-    over = sa.and_(ConsentEvent.state == ConsentState.PAUSED, ConsentEvent.until <= now, lasts)
-    return _newest_where(session, over, limit)
+    return list(session.scalars(PAUSES_OVER, {"now": now, "limit": limit}))
 
 
 def forget_network(session: Session, *, before: datetime) -> int:
@@ -247,17 +271,3 @@ def _following(
         valid_for=line.valid_for,
         record_id=line.record_id or line.id,
     )
-
-
-def _newest_where(
-    session: Session, condition: sa.ColumnElement[bool], limit: int
-) -> list[ConsentEvent]:
-    """Return lines of a kind that nothing came after, oldest first."""
-    newer = aliased(ConsentEvent)
-    followed = sa.exists().where(
-        newer.subject == ConsentEvent.subject,
-        newer.newsletter == ConsentEvent.newsletter,
-        newer.number > ConsentEvent.number,
-    )
-    old = sa.select(ConsentEvent).where(condition, ~followed)
-    return list(session.scalars(old.order_by(ConsentEvent.number).limit(limit)))

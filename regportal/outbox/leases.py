@@ -76,6 +76,27 @@ HEADS = (
     .limit(sa.bindparam("size", type_=sa.Integer()))
     .with_for_update(skip_locked=True)
 )
+MEND = (
+    sa.update(Message)
+    .where(
+        Message.connector == sa.bindparam("of"),
+        Message.lane.in_(LANES),
+        IS_DUE,
+        Message.due > sa.bindparam("late"),
+    )
+    .values(due=sa.bindparam("now"))
+)
+NEXT = (
+    sa.select(Message.due)
+    .where(
+        Message.connector == sa.bindparam("connector"),
+        Message.lane == sa.bindparam("lane"),
+        IS_DUE,
+        IS_HEAD,
+    )
+    .order_by(Message.due)
+    .limit(1)
+)
 LET = (
     sa.update(Message)
     .where(among(Message.id))
@@ -146,12 +167,8 @@ class Leases:
 
     def mend(self, session: Session, *, now: datetime) -> None:
         """Bring back what a clock that was wrong has put off too far."""
-        session.execute(
-            sa.update(Message)
-            .where(*self._lane(*LANES), Message.due > now + max(LONGEST, self.lease))
-            .values(due=now)
-            .execution_options(synchronize_session=False)
-        )
+        late = now + max(LONGEST, self.lease)
+        session.connection().execute(MEND, {"of": self.connector, "late": late, "now": now})
 
     def take(self, session: Session, spent: Reading = NONE, *, now: datetime) -> Batch:
         """
@@ -281,20 +298,9 @@ class Leases:
 
     def _next_due(self, session: Session, stands: Standing) -> datetime | None:
         """Return when the first message of any subject may go out; None where nothing waits."""
-        firsts = [
-            session.scalar(
-                sa.select(Message.due)
-                .where(*self._lane(lane), IS_HEAD)
-                .order_by(Message.due)
-                .limit(1)
-            )
-            for lane in stands.lanes
-        ]
+        asked = [{"connector": self.connector, "lane": lane} for lane in stands.lanes]
+        firsts = [session.connection().scalar(NEXT, one) for one in asked]
         return min((due for due in [*firsts, stands.until] if due is not None), default=None)
-
-    def _lane(self, *lanes: int) -> tuple[sa.ColumnElement[bool], ...]:
-        """Choose what this connector has to be told, in these lanes."""
-        return (Message.connector == self.connector, Message.lane.in_(lanes), IS_DUE)
 
 
 def met_in(told: Iterable[tuple[Change, Result]]) -> Met:

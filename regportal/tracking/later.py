@@ -37,24 +37,28 @@ def known_now(query: sa.Select[Any]) -> sa.Select[Any]:
 
 def overruled(word: Any) -> sa.ColumnElement[bool]:
     """Return whether of a word on whose an interaction is there is a newer one."""
-    newer = aliased(Attribution)
     return sa.exists().where(
-        newer.interaction_id == word.interaction_id,
-        sa.tuple_(newer.at, newer.id) > sa.tuple_(word.at, word.id),
+        _Newer.interaction_id == word.interaction_id,
+        sa.tuple_(_Newer.at, _Newer.id) > sa.tuple_(word.at, word.id),
     )
 
 
 def judged_now(query: sa.Select[Any]) -> sa.Select[Any]:
     """Let a query of interactions know who did each, as it is understood now."""
-    newer = aliased(Verdict)
-    outweighed = sa.exists().where(
-        newer.interaction_id == Holds.interaction_id, _weight(newer) > _weight(Holds)
-    )
-    its = sa.and_(Holds.interaction_id == Interaction.id, ~outweighed)
-    return query.outerjoin_from(Interaction, Holds, its)
+    return query.outerjoin_from(Interaction, Holds, _ITS)
 
 
 def _weight(verdict: Any) -> sa.Tuple:
     """Return by what of two verdicts one holds over the other."""
     by_hand = sa.case((verdict.judged_by == BY_HAND, 1), else_=0)
     return sa.tuple_(by_hand, verdict.at, verdict.id)
+
+
+# Made once: the columns of a new alias are worked out anew.
+_Newer, _Heavier = aliased(Attribution), aliased(Verdict)
+_ITS = sa.and_(
+    Holds.interaction_id == Interaction.id,
+    ~sa.exists().where(
+        _Heavier.interaction_id == Holds.interaction_id, _weight(_Heavier) > _weight(Holds)
+    ),
+)
