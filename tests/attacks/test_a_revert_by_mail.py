@@ -12,6 +12,7 @@ opportunity. It names nobody, and what it leads to goes with whoever is erased.
 
 import base64
 from datetime import timedelta
+from itertools import product
 
 import pytest
 import sqlalchemy as sa
@@ -50,15 +51,17 @@ def alert(sales):
 
 
 @pytest.mark.parametrize("scanner", SCANNERS, ids=range(len(SCANNERS)))
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
-def test_however_a_machine_opens_the_link_nothing_changes(told, scanner, method):
+def test_however_a_machine_opens_the_link_nothing_changes(told, scanner):
     sales, link = told
     client = sales.portal.app.test_client()
-    for query in ("", "?choice=undo", "?List-Unsubscribe=One-Click", "?_method=POST"):
+    for method, query in product(
+        ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"),
+        ("", "?choice=undo", "?List-Unsubscribe=One-Click", "?_method=POST"),
+    ):
         answer = client.open(link + query, method=method, headers=scanner, base_url=ORIGIN)
-        assert answer.status_code < 500
 
-    assert taken_back(sales) == 0
+        assert answer.status_code < 500
+        assert taken_back(sales) == 0, (method, query)
 
 
 def test_a_mail_programs_one_click_is_no_press(told):

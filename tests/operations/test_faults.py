@@ -216,7 +216,7 @@ def told_otherwise(place):
 # --- the end, and a new beginning
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("times", [2, pytest.param(100, marks=pytest.mark.soak)])
 def test_restarts_under_load_answer_nobody_with_an_error_and_lose_nothing(place, times):
     processes = place.serve()
     with under_load(place) as load:

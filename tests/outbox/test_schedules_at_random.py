@@ -36,7 +36,7 @@ STEPS = 160
 FAIL = 0.3
 DIE = 0.05
 NUMBER = itertools.count(1)
-FEW, MANY = 8, {"sqlite": 10_000, "postgresql": 1_000}
+FEW, MANY = 4, {"sqlite": 10_000, "postgresql": 1_000}
 REFUSING = {"400", "404", "409"}
 """What a person must look at is told no more by itself, so that order is theirs to judge."""
 SLOW = {"silence", "slow"}
