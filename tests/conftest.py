@@ -32,6 +32,8 @@ from tests.portal import SECRET, Portal
 from tools.ensure_blocker import NAMED as BLOCKER
 from tools.ensure_browser import KINDS, ensure
 
+LONGEST_NAME = 200
+"""Characters of a value that stands in the name of a test; each worker tells all names."""
 SERVERS = "regportal-postgres-"
 HERE = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 """Which names a browser finds: this machine's, and whatever a test calls it."""
@@ -61,6 +63,13 @@ def pytest_sessionstart():
         plenty = memory.f_bavail * memory.f_frsize >= PLENTY
         if plenty and not memory.f_flag & os.ST_NOEXEC and os.access(MEMORY, os.W_OK):
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Name a test after a long value by its length: such names were megabytes."""
+    if isinstance(val, str | bytes) and len(val) > LONGEST_NAME:
+        return f"{argname} of {len(val)}"
+    return None
 
 
 def pytest_collection_finish():
