@@ -22,8 +22,8 @@ from regportal.buying.place import is_unread
 from regportal.connectors.rules import in_full
 from regportal.consent.ledger import Head, LedgerCheck, verify
 from regportal.errors import ConfigError
-from regportal.outbox.leases import IS_DUE
 from regportal.outbox.models import Message, Subject
+from regportal.outbox.waiting import IS_DUE
 from regportal.privacy.traces import every_model
 from regportal.store.base import Base
 from regportal.store.copying import Change, CopyError, Digest, Row, copy_all, digest_of, number_on

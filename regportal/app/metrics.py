@@ -131,7 +131,12 @@ def _of_connectors(owed: Mapping[str, Owed], ago: Callable[..., float]) -> Itera
             "For how long a message could have been told that was not.",
             lambda one: ago(one.due),
         ),
-        ("paused", "Whether nothing is told at the moment.", lambda one: one.paused is not None),
+        ("failures", "Calls in a row that came to nothing.", lambda one: one.failures),
+        (
+            "paused",
+            "Whether nothing is told at the moment, or one message at a time.",
+            lambda one: one.paused is not None,
+        ),
         (
             "poll_overdue_seconds",
             "For how long the CRM should have been asked.",

@@ -16,9 +16,9 @@ from regportal.engine import living
 from regportal.forms.settling import UNSETTLED
 from regportal.identity.models import Claim
 from regportal.inbox.models import Notice, NoticeState, Poll
-from regportal.outbox.leases import IS_DUE
 from regportal.outbox.models import MAIL, Message, MessageState, OutcomeCount, Pause
-from regportal.outbox.rules import is_paused
+from regportal.outbox.operating import pauses, why
+from regportal.outbox.waiting import IS_DUE
 from regportal.privacy.clocks import last_run
 from regportal.store.documents import Published
 from regportal.store.ids import moment_of
@@ -42,7 +42,9 @@ class Owed:
     """When the first of it is due, or was."""
     parked: int = 0
     paused: str | None = None
-    """Why it is not spoken to at the moment."""
+    """Why it is not spoken to at the moment, or with one message at a time."""
+    failures: int = 0
+    """How many calls in a row came to nothing."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """How often what became of an attempt, ever."""
     poll_due: datetime | None = None
@@ -108,11 +110,9 @@ def _owed(session: Session, keys: Sequence[str], *, now: datetime) -> dict[str, 
         sa.select(OutcomeCount.connector, OutcomeCount.outcome, OutcomeCount.number)
     ):
         outcomes[connector][outcome] = number
-    pauses = {
-        pause.connector: pause.because
-        for pause in session.scalars(sa.select(Pause))
-        if is_paused(pause.until, now)
-    }
+    paused = {one.connector: why(one) for one in pauses(session, now=now)}
+    counted = session.execute(sa.select(Pause.connector, Pause.failures))
+    failures = {one.connector: one.failures for one in counted}
     polls = {poll.connector: poll for poll in session.scalars(sa.select(Poll))}
     found = {}
     for key in dict.fromkeys([*keys, *sorted(due), *sorted(parked)]):
@@ -122,7 +122,8 @@ def _owed(session: Session, keys: Sequence[str], *, now: datetime) -> dict[str, 
             waiting=Waiting(number, _owed_since(session, key) if number else None),
             due=first,
             parked=parked.get(key, 0),
-            paused=pauses.get(key),
+            paused=paused.get(key),
+            failures=failures.get(key, 0),
             outcomes=outcomes[key],
             poll_due=poll.due if poll else None,
             poll_trouble=poll.trouble if poll else None,

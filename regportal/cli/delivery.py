@@ -41,7 +41,7 @@ def list_messages(
 ) -> None:
     """List messages: first those a person must look at, then what waits, then the newest."""
     from regportal.outbox.budget import Budget
-    from regportal.outbox.operating import listing, pauses, waiting
+    from regportal.outbox.operating import listing, pauses, waiting, why
     from regportal.outbox.rules import LANES
     from regportal.sync.drifting import amiss_at
 
@@ -57,10 +57,11 @@ def list_messages(
             click.echo(pairs(_message(message)))
         for key, counts in waiting(session).items():
             click.echo(f"{key}: " + ", ".join(f"{counts[one]} {one}" for one in counts))
-        for pause in pauses(session):
-            click.echo(_paused(pause))
+        now = datetime.now(UTC)
+        for pause in pauses(session, now=now):
+            click.echo(_paused(pause, why(pause)))
         for document in installation.shelf.published(session).all(Connector):
-            stands = Budget.of(document).stands(session, now=datetime.now(UTC))
+            stands = Budget.of(document).stands(session, now=now)
             if stands.calls is not None or stands.lanes != LANES:
                 click.echo(f"{document.key}: {stands}")
             for subject, says in amiss_at(session, document.key).items():
@@ -101,9 +102,10 @@ def resume_connector(connector: str) -> None:
     """Speak to a connector again."""
     from regportal.outbox.operating import resume
 
+    now = datetime.now(UTC)
     with opened() as installation:
         _refuse_unknown(installation, connector)
-        was_paused = installation.store.write(lambda session: resume(session, connector))
+        was_paused = installation.store.write(lambda session: resume(session, connector, now=now))
     click.echo(f"{connector} is resumed" if was_paused else f"{connector} was not paused")
 
 
@@ -177,10 +179,13 @@ def _message(message: Message) -> dict[str, Any]:
     }
 
 
-def _paused(pause: Pause) -> str:
+def _paused(pause: Pause, because: str) -> str:
     """Say that a connector is paused, how long and why."""
-    until = f"until {in_full(pause.until)}" if pause.until else "until it is resumed"
-    return f"{pause.connector} is paused {until}: {printable(pause.because)}"
+    if pause.failures and pause.until:
+        until = f"and tried with one message from {in_full(pause.until)} on"
+    else:
+        until = f"until {in_full(pause.until)}" if pause.until else "until it is resumed"
+    return f"{pause.connector} is paused {until}: {printable(because)}"
 
 
 def _echo_json(rows: Iterable[Mapping[str, Any]]) -> None:

@@ -188,7 +188,7 @@ def _warn(about: "Backup", owed: "list[Owing]", *, lost: int) -> None:
 
 
 def _hold(target: "sa.Connection") -> list[str]:
-    """Pause every connector that is not paused already; return their keys."""
+    """Pause every connector that nobody paused already; return their keys."""
     from sqlalchemy.orm import Session
 
     from regportal.connectors.schema import Connector
@@ -196,7 +196,8 @@ def _hold(target: "sa.Connection") -> list[str]:
     from regportal.store.documents import Shelf
 
     with Session(target, join_transaction_mode="create_savepoint") as session:
-        paused = {one.connector for one in pauses(session)}
+        now = datetime.now(UTC)
+        paused = {one.connector for one in pauses(session, now=now) if one.until is None}
         keys = {one.key for one in Shelf().published(session).all(Connector)} - paused
         for key in sorted(keys):
             pause(session, key, HELD)
@@ -225,7 +226,7 @@ def _let_go(held: list[str]) -> dict[str, str]:
                 still[document.key] = str(error)
                 continue
             if connector.capabilities.idempotent:
-                here.store.write(partial(resume, connector=document.key))
+                here.store.write(partial(resume, connector=document.key, now=datetime.now(UTC)))
             else:
                 still[document.key] = "what it is told twice it does twice"
             connector.close()

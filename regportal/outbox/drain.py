@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 from regportal.connectors.base import Change, Deliver, Outcome, Result
 from regportal.connectors.meter import NONE, Reading
 from regportal.errors import UnreachableError
+from regportal.outbox.breaker import answered
 from regportal.outbox.budget import Budget
-from regportal.outbox.leases import BATCH, IS_DUE, LEASE, NOTHING, WAITS, Batch, Leases
+from regportal.outbox.leases import BATCH, LEASE, NOTHING, Batch, Leases
 from regportal.outbox.models import Message
 from regportal.outbox.rules import PAUSING
+from regportal.outbox.waiting import IS_DUE, WAITS
 from regportal.store.sessions import Store
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,7 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
             is_full = len(batch.changes) == size > 1  # else there is hardly more
             following = turned(done) if done or is_full else NOTHING
             done = [(batch, answer.result())]
-            if following.changes and (_pauses(done[0][1]) or not going()):
+            if following.changes and (_holds(done[0][1]) or not going()):
                 done.append((following, _given_back(following, clock())))
                 following = NOTHING
             if following.changes:
@@ -111,9 +113,10 @@ def take_back(session: Session, connector: str, *, now: datetime) -> None:
     )
 
 
-def _pauses(results: Sequence[Result]) -> bool:
-    """Return whether nothing is to be told for a while."""
-    return any(result.outcome in PAUSING for result in results)
+def _holds(results: Sequence[Result]) -> bool:
+    """Return whether what is told next must be thought over: nobody listens, or not now."""
+    outcomes = {result.outcome for result in results}
+    return answered(outcomes) is False or not outcomes.isdisjoint(PAUSING)
 
 
 def _given_back(batch: Batch, now: datetime) -> list[Result]:

@@ -10,93 +10,33 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from regportal.connectors.base import Change, Link, Result
+from regportal.connectors.base import Change, Link, Outcome, Result
 from regportal.connectors.meter import NONE, Reading
 from regportal.connectors.rules import TAKEN
+from regportal.outbox.breaker import answered
 from regportal.outbox.budget import Budget
 from regportal.outbox.links import keep_links, links_of
-from regportal.outbox.models import Message, MessageState, Pause
+from regportal.outbox.models import Message, MessageState
+from regportal.outbox.pausing import heard, held, hold, may_probe, silent, untried
 from regportal.outbox.rules import (
-    LANES,
     LONGEST,
     AfterAttempt,
     Met,
     Standing,
     after_attempt,
     is_paused,
-    longer,
 )
+from regportal.outbox.waiting import HEADS, IS_DUE, MEND, NEXT
 from regportal.store.among import among
-from regportal.store.base import UtcMoment
 
 log = logging.getLogger(__name__)
 
 BATCH = 8
 LEASE = timedelta(seconds=90)
 """Longer than two deliveries may take (connectors/egress.py: TOTAL): one waits for another."""
-TOLD = (
-    Message.id,
-    Message.topic,
-    Message.subject,
-    Message.sequence,
-    Message.occurred_at,
-    Message.payload,
-    Message.attempts,
-)
-
-# Written out, not bound: only so do both databases see that their partial indexes fit.
-IS_DUE = Message.state == sa.literal_column("'due'")
-Ahead = aliased(Message)
-IS_HEAD = ~(
-    sa.select(sa.literal(1))
-    .where(
-        Ahead.connector == Message.connector,
-        Ahead.subject == Message.subject,
-        Ahead.sequence < Message.sequence,
-        Ahead.state.in_([sa.literal_column("'due'"), sa.literal_column("'parked'")]),
-        sa.or_(Ahead.state == sa.literal_column("'due'"), Ahead.creates),
-    )
-    .exists()
-)
-"""Nothing of its subject is to be delivered before it, or is parked and creates the contact."""
-
 # Made once: building a statement takes longer than running it.
-HEADS = (
-    sa.select(*TOLD)
-    .where(
-        Message.connector == sa.bindparam("connector"),
-        Message.lane == sa.bindparam("lane"),
-        IS_DUE,
-        Message.due <= sa.bindparam("now"),
-        IS_HEAD,
-    )
-    .order_by(Message.due)
-    .limit(sa.bindparam("size", type_=sa.Integer()))
-    .with_for_update(skip_locked=True)
-)
-MEND = (
-    sa.update(Message)
-    .where(
-        Message.connector == sa.bindparam("of"),
-        Message.lane.in_(LANES),
-        IS_DUE,
-        Message.due > sa.bindparam("late"),
-    )
-    .values(due=sa.bindparam("now"))
-)
-NEXT = (
-    sa.select(Message.due)
-    .where(
-        Message.connector == sa.bindparam("connector"),
-        Message.lane == sa.bindparam("lane"),
-        IS_DUE,
-        IS_HEAD,
-    )
-    .order_by(Message.due)
-    .limit(1)
-)
 LET = (
     sa.update(Message)
     .where(among(Message.id))
@@ -125,17 +65,6 @@ SENT = (
     .returning(Message.id)
     .execution_options(synchronize_session=False)
 )
-PAUSED = sa.select(Pause.until).where(Pause.connector == sa.bindparam("connector"))
-WAITS = (
-    sa.select(Message.id)
-    .where(Message.connector == sa.bindparam("connector"), Message.lane.in_(LANES), IS_DUE)
-    .limit(1)
-)
-SET_PAUSE = sa.text(
-    "INSERT INTO pause (connector, until, because) VALUES (:connector, :until, :because) "
-    "ON CONFLICT (connector) DO UPDATE SET until = excluded.until, because = excluded.because"
-).bindparams(sa.bindparam("until", type_=UtcMoment()))
-"""Both databases read it; two workers that are thrown out at once do not collide."""
 COUNT = sa.text(
     "INSERT INTO outcome_count (connector, outcome, number) VALUES (:connector, :outcome, :number) "
     "ON CONFLICT (connector, outcome) DO UPDATE SET number = outcome_count.number + excluded.number"
@@ -150,6 +79,8 @@ class Batch:
     changes: Sequence[Change] = ()
     again_at: datetime | None = None
     """Where there is nothing to deliver: when there will be."""
+    is_probe: bool = False
+    """Whether it is the one message with which a CRM that did not answer is tried."""
 
 
 NOTHING = Batch(uuid.UUID(int=0))
@@ -176,24 +107,29 @@ class Leases:
 
         A lane goes out only as long as the budget lets it, of which ``spent`` is used besides.
         """
-        token = uuid.uuid4()
-        pause = session.execute(PAUSED, {"connector": self.connector}).first()
-        if pause is not None and is_paused(pause.until, now):
-            return Batch(token, again_at=pause.until)
+        token, until = uuid.uuid4(), now + self.lease
+        there = held(session, self.connector)
+        if there is not None and is_paused(there.until, now):
+            due = self._next_due(session, Standing()) if there.until else None
+            return Batch(token, again_at=max(there.until, due) if there.until and due else None)
         stands = self.budget.stands(session, spent, now=now) if self.budget else Standing()
         leased: list[sa.Row[Any]] = []
-        most = min(self.size, stands.left or self.size)
+        size = 1 if there is not None and there.breaker.failures else self.size
+        most = min(size, stands.left or size)
         for lane in stands.lanes:
             left = most - len(leased)
             chosen = {"connector": self.connector, "lane": lane, "now": now, "size": left}
             leased += session.connection().execute(HEADS, chosen).all() if left else ()
         if not leased:
             return Batch(token, again_at=self._next_due(session, stands))
-        until = now + self.lease
+        is_probe = there is not None and there.breaker.is_tripped
+        if there and is_probe and not may_probe(session, self.connector, there, answers_by=until):
+            return Batch(token, again_at=now)
         ids = [message.id for message in leased]
         session.connection().execute(LET, {"ids": ids, "token": token, "until": until})
         links = links_of(session, self.connector, {message.subject for message in leased})
-        return Batch(token, [change_of(one, links.get(one.subject)) for one in leased])
+        changes = [change_of(one, links.get(one.subject)) for one in leased]
+        return Batch(token, changes, is_probe=is_probe)
 
     def settle(
         self, session: Session, batch: Batch, results: Sequence[Result], *, now: datetime
@@ -215,8 +151,9 @@ class Leases:
         before = {one.subject: one.link for one in batch.changes if one.link}
         learned = {told[one.id].subject: one.link for one in results if one.link and one.id in ours}
         keep_links(session, self.connector, before, learned)
+        self._listen(session, results, is_probe=batch.is_probe, now=now)
         for decided in {one.until: one for one in refused if one.pauses}.values():
-            self._hold(session, decided.trouble, decided.until, now=now)
+            hold(session, self.connector, decided.trouble or "", decided.until, now=now)
 
     def went_astray(
         self,
@@ -237,7 +174,7 @@ class Leases:
         met = [(told[one.id], one) for _, results in done for one in results]
         because = self.budget.keep(session, spent, met_in(met), now=now)
         if because is not None:
-            self._hold(session, because, None, now=now)
+            hold(session, self.connector, because, None, now=now)
         return because is not None
 
     def count(self, session: Session, results: Iterable[Result]) -> None:
@@ -283,18 +220,20 @@ class Leases:
         )
         return set(session.connection().scalars(given_back, {"ids": ids}))
 
-    def _hold(
-        self, session: Session, because: str | None, until: datetime | None, *, now: datetime
+    def _listen(
+        self, session: Session, results: Sequence[Result], *, is_probe: bool, now: datetime
     ) -> None:
-        """Let the connector wait; a longer pause that already holds stays."""
-        held = session.get(Pause, self.connector, populate_existing=True)
-        holds = held is not None and is_paused(held.until, now)
-        if held is not None and holds and longer(held.until, until) == held.until:
-            return
-        session.execute(
-            SET_PAUSE, {"connector": self.connector, "until": until, "because": because}
-        )
-        log.warning("%s is paused until %s: %s", self.connector, until or "resumed", because)
+        """Judge by what became of a call whether the CRM is there."""
+        is_there = answered(result.outcome for result in results)
+        if is_there:
+            heard(session, self.connector, now=now)
+        elif is_there is False:
+            says = next(one.says for one in results if one.outcome == Outcome.RETRY)
+            because = says or f"the connector answered {Outcome.RETRY}"
+            chance = self.chance()
+            silent(session, self.connector, because, is_probe=is_probe, chance=chance, now=now)
+        elif is_probe:
+            untried(session, self.connector, now=now)
 
     def _next_due(self, session: Session, stands: Standing) -> datetime | None:
         """Return when the first message of any subject may go out; None where nothing waits."""

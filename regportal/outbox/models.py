@@ -228,15 +228,24 @@ class Gathered(Base):
 
 
 class Pause(Base):
-    """A connector that is not spoken to for a while, and why."""
+    """
+    A connector that is not spoken to for a while, and why.
+
+    Where calls came to nothing it is its circuit breaker (``breaker.py``): before ``until`` nothing
+    is told, then one message, until something is answered.
+    """
 
     __tablename__ = "pause"
-    plain = frozenset({"connector", "until", "because"})
+    plain = frozenset({"connector", "until", "because", "failures", "since"})
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[MaybeMoment]
     """None until somebody lifts it."""
     because: Mapped[str]
+    failures: Mapped[Count]
+    """How many calls in a row came to nothing…"""
+    since: Mapped[MaybeMoment]
+    """…and when the first of them did."""
 
 
 class OutcomeCount(Base):

@@ -8,9 +8,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.outbox.breaker import Breaker
 from regportal.outbox.budget import begin_anew
-from regportal.outbox.leases import SET_PAUSE
 from regportal.outbox.models import Message, MessageState, Pause
+from regportal.outbox.pausing import end, set_pause
+from regportal.outbox.rules import is_paused
 
 log = logging.getLogger(__name__)
 
@@ -54,22 +56,39 @@ def replay(
 
 def pause(session: Session, connector: str, because: str, *, until: datetime | None = None) -> None:
     """Do not speak to a connector for a while, or until somebody resumes it."""
-    session.execute(SET_PAUSE, {"connector": connector, "until": until, "because": because})
+    set_pause(session, connector, because, until)
     log.info("%s is paused: %s", connector, because)
 
 
-def resume(session: Session, connector: str) -> bool:
+def resume(session: Session, connector: str, *, now: datetime) -> bool:
     """Speak to a connector again, and judge anew whom it meets; return whether it was paused."""
     begin_anew(session, connector)
     lifted = session.execute(
-        sa.delete(Pause).where(Pause.connector == connector).returning(Pause.connector)
-    )
-    return lifted.first() is not None
+        sa.delete(Pause)
+        .where(Pause.connector == connector)
+        .returning(Pause.until, Pause.failures, Pause.since)
+    ).first()
+    if lifted is None:
+        return False
+    breaker = Breaker(lifted.failures, lifted.since)
+    end(session, connector, breaker, now=now)
+    return breaker.is_tripped or is_paused(lifted.until, now)
 
 
-def pauses(session: Session) -> Sequence[Pause]:
-    """Return the connectors that are not spoken to, and why."""
-    return session.scalars(sa.select(Pause).order_by(Pause.connector)).all()
+def pauses(session: Session, *, now: datetime) -> Sequence[Pause]:
+    """Return the connectors that are not spoken to, or with one message at most, and why."""
+    return [
+        one
+        for one in session.scalars(sa.select(Pause).order_by(Pause.connector))
+        if Breaker(one.failures, one.since).is_tripped or is_paused(one.until, now)
+    ]
+
+
+def why(pause: Pause) -> str:
+    """Return why a connector is not spoken to, in one sentence."""
+    if not pause.failures:
+        return pause.because
+    return f"{pause.failures} calls in a row came to nothing, the last: {pause.because}"
 
 
 def listing(

@@ -20,8 +20,10 @@ WAITS = (
     timedelta(hours=24),
 )
 """Before each attempt: ten attempts in 75 hours and 35 minutes (Standard Webhooks 1.0)."""
+SCHEDULE = sum(WAITS, timedelta())
 
 SPREAD = 0.2  # of a wait, to either side, so that failed messages do not all come back at once
+WIDEST = timedelta(minutes=15)  # on either side: whoever is away for three days loses nothing
 LONGEST = max(WAITS) * (1 + SPREAD)  # no time of ours is further ahead, unless a clock was wrong
 BREATH = timedelta(minutes=1)  # for a receiver that says "too many" and not until when
 
@@ -184,10 +186,13 @@ def wait(attempts: int, chance: float) -> timedelta | None:
     """
     Return how long to wait after so many attempts; None after the last.
 
-    ``chance`` lies between 0 and 1 and spreads the wait by a fifth to either side:
+    ``chance`` lies between 0 and 1 and spreads the wait to either side, by a fifth or a quarter
+    of an hour:
 
     >>> wait(1, 0.5), wait(1, 0.0), wait(1, 1.0)
     (datetime.timedelta(seconds=5), datetime.timedelta(seconds=4), datetime.timedelta(seconds=6))
+    >>> wait(9, 0.0)
+    datetime.timedelta(seconds=85500)
     >>> sum((wait(attempts, 0.5) for attempts in range(1, 10)), timedelta())
     datetime.timedelta(days=3, seconds=12905)
     >>> wait(10, 0.5) is None
@@ -195,7 +200,18 @@ def wait(attempts: int, chance: float) -> timedelta | None:
     """
     if attempts >= len(WAITS):
         return None
-    return WAITS[attempts] * (1 + SPREAD * (2 * chance - 1))
+    nominal = WAITS[attempts]
+    return nominal + min(nominal * SPREAD, WIDEST) * (2 * chance - 1)
+
+
+def left_of(attempts: int) -> timedelta:
+    """
+    Return how long a message is still tried that is due now, after so many attempts.
+
+    >>> left_of(0) == SCHEDULE, left_of(8), left_of(9)
+    (True, datetime.timedelta(days=1), datetime.timedelta(0))
+    """
+    return sum(WAITS[attempts + 1 :], timedelta())
 
 
 def after_attempt(

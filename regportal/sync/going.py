@@ -28,7 +28,7 @@ def go(session: Session, connector: Connector, *, now: datetime) -> None:
     keys, over = ["connector"], {"go_at": begun.excluded.go_at}
     row = {"connector": connector.key, "go_at": now, "amiss": {}}
     session.execute(begun.on_conflict_do_update(index_elements=keys, set_=over), row)
-    resume(session, connector.key)
+    resume(session, connector.key, now=now)
 
 
 def tell_everybody(store: Store, telling: Telling, *, now: datetime) -> Iterator[tuple[int, int]]:

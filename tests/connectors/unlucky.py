@@ -122,9 +122,9 @@ class Unlucky:
                 (one.topic, one.trouble) for one in parked
             ]
             self.given_up += len(parked)
-            paused = [one.connector for one in pauses(session) if one.until is None]
+            paused = [one.connector for one in pauses(session, now=self.now) if one.until is None]
             for one in paused:
-                resume(session, one)
+                resume(session, one, now=self.now)
             replay(session, connector="crm", now=self.now)
             return bool(parked or paused)
 

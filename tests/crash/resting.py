@@ -24,10 +24,13 @@ class Operator:
 
     def resume(self):
         """Let connectors go on that wait for a person."""
+        now = self.clock.now()
         with self.store.read() as session:
-            stopped = [one.connector for one in pauses(session) if one.until is None]
+            stopped = [one.connector for one in pauses(session, now=now) if one.until is None]
         for connector in stopped:
-            self.resumed += self.store.write(lambda session, key=connector: resume(session, key))
+            self.resumed += self.store.write(
+                lambda session, key=connector: resume(session, key, now=now)
+            )
 
     def left(self):
         """Return how much still waits, by kind."""

@@ -83,6 +83,17 @@ def test_metrics_say_who_is_not_spoken_to(portal):
     assert read(portal)["regportal_outbox_paused", "crm"] == 1
 
 
+def test_metrics_say_whose_calls_come_to_nothing(portal):
+    for number in range(20):
+        owe(portal, f"contact:{number}")
+    said = [read(portal)]
+    drain(portal.store, "crm", answering(*[Outcome.RETRY] * 20), clock=lambda: datetime.now(UTC))
+    said.append(read(portal))
+
+    assert [one["regportal_outbox_failures", "crm"] for one in said] == [0, 3]
+    assert [one["regportal_outbox_paused", "crm"] for one in said] == [0, 1]
+
+
 def test_metrics_say_what_waits_for_the_worker(portal):
     portal.hook("opportunity.upserted", {"external_id": "006A", "name": "Widgets"})
     portal.browser().claim("ann@acme.example")

@@ -1,13 +1,16 @@
 """`regportal outbox …` and `regportal inbox list`, as an operator uses them."""
 
 import json
+import re
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from regportal.cli import main
 from regportal.connectors.base import Outcome, Result
 from regportal.outbox.actions import drain
+from regportal.outbox.operating import pause
 from tests.outbox.conftest import Box, Clock
 
 
@@ -54,6 +57,33 @@ def test_the_list_names_what_is_parked_first_and_why(regportal, parked):
     assert "state=parked" in lines[0]
     assert "reason=the receiver answered 422" in lines[0]
     assert lines[-1] == "crm: 1 due, 1 parked, 1 sent"
+
+
+def test_the_list_says_who_does_not_answer_and_resuming_lets_it_go(regportal, box):
+    for number in range(20):
+        box.put(f"contact:{number}")
+    box.clock.now = datetime.now(UTC)
+
+    def deliver(changes, *, now):
+        return [Result(one.id, Outcome.RETRY, "crm.example did not answer") for one in changes]
+
+    drain(box.store, "crm", deliver, clock=box.clock)
+    listed = regportal("outbox", "list")[1].splitlines()[-1]
+
+    assert re.fullmatch(
+        r"crm is paused and tried with one message from 2\S+Z on: "
+        "3 calls in a row came to nothing, the last: crm.example did not answer",
+        listed,
+    )
+    assert regportal("outbox", "resume", "crm") == (0, "crm is resumed\n", "")
+    assert "paused" not in regportal("outbox", "list")[1]
+
+
+def test_a_pause_that_is_over_is_not_listed(regportal, box):
+    box.write(pause, "crm", "429", until=datetime.now(UTC) - timedelta(minutes=1))
+
+    assert "paused" not in regportal("outbox", "list")[1]
+    assert regportal("outbox", "resume", "crm")[1] == "crm was not paused\n"
 
 
 def test_the_list_as_json_has_no_payload(regportal, parked):

@@ -225,13 +225,13 @@ def test_a_connector_that_does_not_let_us_in_waits_for_a_person(box, clock, crm,
     assert len(crm.got) == 1
     row = box.row(message)
     assert (row.state, row.attempts, row.leased_until) == (MessageState.DUE, 0, None)
-    assert [(one.connector, one.until) for one in box.read(pauses)] == [("crm", None)]
+    assert [(one.connector, one.until) for one in box.read(pauses, now=clock())] == [("crm", None)]
 
     crm.answers.clear()
     clock.turn(days=10)
     assert box.drain(crm) is None
-    assert box.write(resume, "crm") is True
-    assert box.write(resume, "crm") is False
+    assert box.write(resume, "crm", now=clock()) is True
+    assert box.write(resume, "crm", now=clock()) is False
     box.drain(crm)
 
     assert {row.state for row in box.rows()} == {MessageState.SENT}
@@ -265,7 +265,7 @@ def test_a_longer_pause_stays(box, clock, crm):
     }
     box.drain(crm)
 
-    assert [one.until for one in box.read(pauses)] == [None]
+    assert [one.until for one in box.read(pauses, now=clock())] == [None]
 
 
 def test_later_costs_no_attempt_and_holds_only_its_subject(box, clock, crm):
@@ -288,7 +288,7 @@ def test_a_pause_by_hand_holds_until_it_is_lifted(box, clock, crm):
     assert box.drain(crm) is None
     assert crm.got == []
 
-    box.write(resume, "crm")
+    box.write(resume, "crm", now=clock())
     box.drain(crm)
 
     assert len(crm.got) == 1

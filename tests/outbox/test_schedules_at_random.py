@@ -180,7 +180,7 @@ class Schedule:
             again = self.luck.choice(self.sent)
             self.box.write(replay, [again], now=self.box.clock())
         elif chance < 4 * DIE:
-            self.box.write(resume, self.box.connector)
+            self.box.write(resume, self.box.connector, now=self.box.clock())
         else:
             worker.step()
         self.box.clock.turn(seconds=self.luck.uniform(0, 2))
@@ -192,7 +192,7 @@ class Schedule:
                 worker.step()
             if any(worker.batch for worker in self.workers):
                 continue
-            if not self.box.write(resume, self.box.connector):
+            if not self.box.write(resume, self.box.connector, now=self.box.clock()):
                 ahead = [worker.again_at for worker in self.workers if worker.again_at]
                 if not ahead:
                     return

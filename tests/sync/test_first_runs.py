@@ -24,7 +24,7 @@ def owed(town):
 
 def held(town):
     with town.store.read() as session:
-        return [one.because for one in pauses(session)]
+        return [one.because for one in pauses(session, now=datetime.now(UTC))]
 
 
 def stands(town, **words):
@@ -136,7 +136,7 @@ def test_what_else_is_told_of_new_ones_does_not_hide_how_many_they_are(town, owe
 def test_resumed_by_hand_it_is_judged_anew(town, owed):
     owed(90)
     town.tell(most_new=30, size=10)
-    town.store.write(lambda session: resume(session, "crm"))
+    town.store.write(lambda session: resume(session, "crm", now=datetime.now(UTC)))
     town.tell(most_new=30, size=10)
 
     assert len(held(town)) == 1

@@ -99,7 +99,7 @@ def test_another_database_has_lost_everybody_and_nobody_is_forgotten(town, found
 
     assert len(linked(town)) == 20
     with town.store.read() as session:
-        (held,) = pauses(session)
+        (held,) = pauses(session, now=datetime.now(UTC))
     assert held.because == (
         "20 of 20 records that we knew there are gone: is it the right database?"
     )
