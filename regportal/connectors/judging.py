@@ -66,26 +66,51 @@ class Guard(StrEnum):
     """Somebody there has said otherwise: a person must look."""
 
 
-def phase_guard(there: str | None, ours: str | None, wanted: str, *, is_closed: bool) -> Guard:
+PHASE, SENT = "phase", "phase:sent"
+
+
+def wrote_phase(phase: str) -> dict[str, Any]:
+    """Return what is known of an opportunity that holds a phase: ``Link.wrote``."""
+    return {PHASE: phase, SENT: []}
+
+
+def sent_phase(wrote: Mapping[str, Any], phase: str) -> dict[str, Any]:
     """
-    Return whether a phase may be written: the field shows ``there``, and we last wrote ``ours``.
+    Return what is known of one that was sent a phase, where nobody knows whether it holds it.
 
-    In either direction, but only over what we wrote, or over nothing (design.md 7).
+    >>> sent_phase(wrote_phase("need") | sent_phase({}, "interest"), "decision")
+    {'phase:sent': ['interest', 'decision']}
+    """
+    return {SENT: [*dict.fromkeys([*wrote.get(SENT, ()), phase])]}
 
-    >>> phase_guard("interest", "interest", "comparison", is_closed=False)
+
+def phase_guard(
+    there: str | None, wrote: Mapping[str, Any], wanted: str, *, is_closed: bool
+) -> Guard:
+    """
+    Return whether a phase may be written where the field shows ``there``.
+
+    In either direction, but only over nothing, or over what is our own (design.md 7): what the CRM
+    took last, and whatever we sent since without an answer.
+
+    >>> ours = wrote_phase("interest")
+    >>> phase_guard("interest", ours, "comparison", is_closed=False)
     <Guard.WRITE: 'write'>
-    >>> phase_guard(None, None, "comparison", is_closed=False)
+    >>> phase_guard(None, {}, "comparison", is_closed=False)
     <Guard.WRITE: 'write'>
-    >>> phase_guard("decision", "interest", "comparison", is_closed=False)
+    >>> phase_guard("decision", ours, "comparison", is_closed=False)
     <Guard.CONFLICT: 'conflict'>
-    >>> phase_guard("comparison", "interest", "comparison", is_closed=False)
+    >>> phase_guard("decision", ours | sent_phase(ours, "decision"), "comparison", is_closed=False)
+    <Guard.WRITE: 'write'>
+    >>> phase_guard("comparison", ours, "comparison", is_closed=False)
     <Guard.LEAVE: 'leave'>
-    >>> phase_guard("interest", "interest", "comparison", is_closed=True)
+    >>> phase_guard("interest", ours, "comparison", is_closed=True)
     <Guard.LEAVE: 'leave'>
     """
     if is_closed or there == wanted:
         return Guard.LEAVE
-    return Guard.WRITE if there in EMPTY or there == ours else Guard.CONFLICT
+    is_ours = there == wrote.get(PHASE) or there in wrote.get(SENT, ())
+    return Guard.WRITE if there in EMPTY or is_ours else Guard.CONFLICT
 
 
 EVERY = "*"

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -24,11 +25,14 @@ from regportal.connectors.contacts import Contacts
 from regportal.connectors.desk import Activity, Allowing, Desk, Written
 from regportal.connectors.judging import (
     EVERY,
+    PHASE,
     Guard,
     Subscription,
     consent_guard,
     filled,
     phase_guard,
+    sent_phase,
+    wrote_phase,
 )
 from regportal.connectors.orders import (
     Allows,
@@ -211,15 +215,16 @@ class Records:
             if record is None:
                 yield task.result(Outcome.REJECTED, "the CRM has no such opportunity")
                 continue
-            now, ours = record.values.get(phase), task.link.wrote.get("phase")
-            guard = phase_guard(now, ours, order.phase, is_closed=record.is_closed)
-            link = Link(record.id, {"phase": order.phase})
+            now, wrote = record.values.get(phase), task.link.wrote
+            guard = phase_guard(now, wrote, order.phase, is_closed=record.is_closed)
+            link = Link(record.id, wrote_phase(order.phase))
             if guard is Guard.WRITE:
                 values = {phase: order.phase, since: order.since, reason: order.reason}
                 changes.append((task, record, values, link))
             elif guard is Guard.LEAVE:
                 yield task.result(Outcome.NOOP, link=None if record.is_closed else link)
             else:
+                ours = wrote.get(PHASE)
                 says = f"somebody set {phase} to {now!r}, which we had left at {ours!r}"
                 yield task.result(Outcome.CONFLICT, says, current=str(now))
         options = self._options(phase) if changes else None
@@ -228,7 +233,13 @@ class Records:
             if options is not None and task.order.phase not in options:
                 says = f"the field {phase} has no option {task.order.phase!r}"
                 yield task.result(Outcome.REJECTED, says)
-        yield from self._update("opportunity", fit)
+        sent = {
+            task.change.id: Link(record.id, sent_phase(task.link.wrote, task.order.phase))
+            for task, record, *_ in fit
+        }
+        tasks = [task for task, *_ in fit]
+        for one in tried(tasks, lambda _: self._update("opportunity", fit)):
+            yield replace(one, link=sent[one.id]) if one.outcome is Outcome.RETRY else one
 
     def _options(self, phase: str) -> Sequence[str] | None:
         """Return which phases the CRM's field may hold; None where it is not for it to say."""

@@ -153,7 +153,11 @@ class Linked(Base):
     ref: Mapped[str]
     """The id of the record over there."""
     wrote: Mapped[JsonObject]
-    """What the CRM took last, by name: ``phase``, ``consent:<newsletter>``."""
+    """
+    What the CRM took last, by name: ``phase``, ``consent:<newsletter>``.
+
+    ``phase:sent`` are the phases sent since, of which nobody knows whether it took them.
+    """
 
 
 class Spent(Base):

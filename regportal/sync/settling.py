@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.overriding import Word, override
 from regportal.config import Settings
 from regportal.connectors.base import Change, Link, Result
+from regportal.connectors.judging import wrote_phase
 from regportal.connectors.rules import TAKEN, Outcome
 from regportal.connectors.schema import Connector
 from regportal.errors import NotHereError, StaleError
@@ -65,7 +66,7 @@ def settle(
         message = session.get_one(Message, message_id, with_for_update=True)
         external_id = change.told.payload["opportunity"]["external_id"]
         link = change.told.link or Link(external_id)
-        known = replace(link, ref=link.ref or external_id, wrote={"phase": theirs})
+        known = replace(link, ref=link.ref or external_id, wrote=wrote_phase(theirs))
         keep_links(session, document.key, {message.subject: link}, {message.subject: known})
         if word is None:
             replay(session, [message_id], now=now)

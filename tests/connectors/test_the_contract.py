@@ -265,6 +265,17 @@ def test_a_phase_set_by_hand_is_not_overwritten(world, outbox):
     assert outcomes(outbox.deliver(outbox.moves(deal, "comparison"))) == [DONE]
 
 
+def test_a_phase_that_was_set_and_given_up_for_want_of_an_answer_is_no_conflict(world, outbox):
+    deal = world.opportunity(world.person(ANN))
+    outbox.deliver(outbox.moves(deal, "interest"))
+    world.lose_answers()
+    assert outcomes(outbox.deliver(outbox.moves(deal, "comparison"))) == [Outcome.RETRY]
+    assert world.phase(deal) == "comparison"
+    assert outcomes(outbox.deliver(outbox.moves(deal, "decision"))) == [DONE]
+    world.set_phase(deal, "comparison")
+    assert outcomes(outbox.deliver(outbox.moves(deal, "interest"))) == [Outcome.CONFLICT]
+
+
 def test_a_phase_set_by_hand_while_we_write_is_not_overwritten(world, outbox):
     deal = world.opportunity(world.person(ANN))
     if not outbox.connector.capabilities.compare_and_set:
