@@ -2,8 +2,8 @@
 What happened in an org, asked for again and again: it sends nothing that is signed.
 
 Salesforce stamps a record with the second in which it was written, and shows it when the
-transaction XX Deleted records are asked for too, as long as they
-are in the recycle bin.
+transaction is over: so what may have come late is read once more, and has the id it had. Deleted
+records are asked for too, as long as they are in the recycle bin.
 """
 
 import re
