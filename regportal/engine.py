@@ -147,6 +147,11 @@ class Engine:
 
         ``deliver`` wakes every task whose name begins with ``deliver:``.
         """
+        if not self.wake_here(name, at) and self._bell is not None:
+            self._bell.ring(name)
+
+    def wake_here(self, name: str, at: datetime | None = None) -> bool:
+        """Let the tasks of this process run that have a name; return whether there are any."""
         loops = [
             loop
             for one, loop in list(self._loops.items())
@@ -154,8 +159,7 @@ class Engine:
         ]
         for loop in loops:
             loop.wake(at)
-        if not loops and self._bell is not None:
-            self._bell.ring(name)
+        return bool(loops)
 
     def wake_all(self) -> None:
         """Let every task of this process look for what is due."""
@@ -365,7 +369,7 @@ class _Bell:
         looked = time.monotonic()
         while not self._ending.is_set():
             for notice in connection.notifies(timeout=0.5, stop_after=1):
-                self._engine.wake(notice.payload)
+                self._engine.wake_here(notice.payload)
             if time.monotonic() - looked > AT_LATEST:
                 looked = time.monotonic()
                 durable.take_over(connection)

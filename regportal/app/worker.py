@@ -217,12 +217,13 @@ class Worker:
 
     def _ask(self, key: str, line: "_Line", now: datetime) -> datetime | None:
         """Ask a CRM what happened there, where it can be asked."""
+        del now  # asking takes its time: each answer is kept by the clock
         connector = line.current()
         if connector is None or not connector.capabilities.polled:
             return None
         on_heard = partial(self._engine.wake, "understand")
-        budget = line.budget
-        return poll(self._store, key, connector, budget, now=now, on_heard=on_heard)
+        budget, clock = line.budget, self._clock
+        return poll(self._store, key, connector, budget, clock=clock, on_heard=on_heard)
 
     def _look_over(self, line: "_Line", now: datetime) -> datetime | None:
         """Look whether a CRM still has what we write, and the records we know."""

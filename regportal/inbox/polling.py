@@ -43,7 +43,7 @@ def poll(
     connector: Connector,
     budget: Budget,
     *,
-    now: datetime,
+    clock: Callable[[], datetime],
     on_heard: Callable[[], object] = lambda: None,
 ) -> datetime | None:
     """
@@ -55,26 +55,32 @@ def poll(
     far we were, it is asked from the beginning, and for every record we know. None: this one
     cannot be asked.
     """
+    now = clock()
     cursor, waits_until = _begun(store, key, now=now)
     if waits_until is not None:
         return waits_until
     stands = _standing(store, budget, now=now)
-    if AWAITED not in stands.lanes:
+    if AWAITED not in stands.afforded:
         store.write(lambda session: _set(session, key, due=stands.until))
         return stands.until
-    pace = EVERY if REST in stands.lanes else SELDOM
+    pace = EVERY if REST in stands.afforded else SELDOM
     try:
-        again = _asked(store, key, connector, cursor, pace, now=now, on_heard=on_heard)
+        again = _asked(store, key, connector, cursor, pace, clock=clock, on_heard=on_heard)
         if again is None:
             return None
         ends: dict[str, Any] = {"due": again, "trouble": None}
     except (UnreachableError, NotTakenError) as error:
         log.warning("%s could not be asked: %s", key, error)
-        ends = _troubled(error, cursor, now=now)
-    spent = budget.meter.read()
+        ends = _troubled(error, cursor, now=clock())
+    except Exception as error:
+        says = f"an error of ours: {type(error).__name__}"
+        store.write(lambda session: _set(session, key, trouble=says))
+        raise
+    spent, now = budget.meter.read(), clock()
 
     def end(session: Session) -> None:
-        _set(session, key, **ends)
+        hinted = Poll.due <= now
+        _set(session, key, **ends | {"due": sa.case((hinted, Poll.due), else_=ends["due"])})
         if "cursor" in ends:
             compare_anew(session, key)
         budget.keep(session, spent, now=now)
@@ -91,21 +97,26 @@ def _asked(
     cursor: str | None,
     pace: timedelta,
     *,
-    now: datetime,
+    clock: Callable[[], datetime],
     on_heard: Callable[[], object],
 ) -> datetime | None:
-    """Ask from a cursor on until it stays, and return when to ask again; None: never."""
+    """
+    Ask from a cursor on until it stays, and return when to ask again; None: never.
+
+    With each answer but the last our lease is longer: a hint that comes with that one is heard.
+    """
     for _ in range(MOST):
         found = connector.changes(cursor, AT_ONCE)
         if found is Outcome.UNSUPPORTED:
             return None
         news, after = found
-        if store.write(_keeping(key, news, after, now=now)):
+        until = None if after == cursor else clock() + LEASE
+        if store.write(_keeping(key, news, after, until, now=clock())):
             on_heard()
         if after == cursor:
-            return now + pace
+            return clock() + pace
         cursor = after
-    return now  # there is more: whoever comes first goes on
+    return clock()  # there is more: whoever comes first goes on
 
 
 def _troubled(
@@ -157,13 +168,13 @@ def _waits_until(row: Poll | None, now: datetime) -> datetime | None:
 
 
 def _keeping(
-    key: str, news: Sequence[Notice], cursor: str, *, now: datetime
+    key: str, news: Sequence[Notice], cursor: str, until: datetime | None, *, now: datetime
 ) -> Callable[[Session], bool]:
-    """Return what keeps news and how far we are, and says whether any was new."""
+    """Return what keeps news, how far we are and until when we ask; it says whether any was new."""
 
     def keep(session: Session) -> bool:
         new = [_keep(session, key, one, now=now) for one in news]
-        _set(session, key, cursor=cursor, due=now + LEASE)
+        _set(session, key, cursor=cursor, **({"due": until} if until else {}))
         return any(new)
 
     return keep

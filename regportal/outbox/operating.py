@@ -56,7 +56,7 @@ def replay(
 
 def pause(session: Session, connector: str, because: str, *, until: datetime | None = None) -> None:
     """Do not speak to a connector for a while, or until somebody resumes it."""
-    set_pause(session, connector, because, until)
+    set_pause(session, connector, because, until, by_hand=True)
     log.info("%s is paused: %s", connector, because)
 
 

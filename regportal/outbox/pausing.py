@@ -24,9 +24,12 @@ SET_PAUSE = sa.text(
     "INSERT INTO pause (connector, until, because, failures, since) "
     "VALUES (:connector, :until, :because, :failures, :since) "
     "ON CONFLICT (connector) DO UPDATE SET until = excluded.until, because = excluded.because, "
-    "failures = excluded.failures, since = excluded.since"
+    "failures = excluded.failures, since = excluded.since WHERE :by_hand OR pause.until IS NOT NULL"
 ).bindparams(*(sa.bindparam(name, type_=UtcMoment()) for name in ("until", "since")))
-"""Both databases read it; two workers that are thrown out at once do not collide."""
+"""
+Both databases read it; two workers that are thrown out at once do not collide. What only a person
+ends, nobody else shortens, not even where both come at once.
+"""
 CLOSE = (
     sa.delete(Pause)
     .where(OF_IT, Pause.failures > 0)
@@ -117,10 +120,12 @@ def set_pause(
     because: str,
     until: datetime | None,
     breaker: Breaker = CLOSED,
+    *,
+    by_hand: bool = False,
 ) -> None:
     """Do not speak to a connector for a while, or until somebody resumes it."""
     values = {"connector": connector, "until": until, "because": because, **asdict(breaker)}
-    session.execute(SET_PAUSE, values)
+    session.execute(SET_PAUSE, values | {"by_hand": by_hand})
 
 
 def hold(

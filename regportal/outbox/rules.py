@@ -82,8 +82,15 @@ class Standing:
         >>> [Standing(Calls(used, 100, datetime.max)).lanes for used in (79, 80, 100)]
         [(0, 1, 2), (0, 1), (0,)]
         """
-        if self.left == 0:
-            return (WITHDRAWAL,)
+        return (WITHDRAWAL,) if self.left == 0 else self.afforded
+
+    @property
+    def afforded(self) -> tuple[int, ...]:
+        """
+        Return the lanes for which calls are left; what is asked of a CRM is like what it awaits.
+
+        While a first run waits for a person nothing is told, but the CRM is asked as ever.
+        """
         if self.calls is None or self.calls.share < NEARLY:
             return LANES
         return (WITHDRAWAL, AWAITED) if self.calls.share < 1 else (WITHDRAWAL,)

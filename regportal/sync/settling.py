@@ -64,6 +64,8 @@ def settle(
 
     def work(session: Session) -> Settled:
         message = session.get_one(Message, message_id, with_for_update=True)
+        if message.state is not MessageState.PARKED:
+            raise StaleError(f"{message_id} was sent again meanwhile")
         external_id = change.told.payload["opportunity"]["external_id"]
         link = change.told.link or Link(external_id)
         known = replace(link, ref=link.ref or external_id, wrote=wrote_phase(theirs))

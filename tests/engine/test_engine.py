@@ -421,6 +421,25 @@ def test_another_process_hears_of_a_wake_at_once(postgres, tmp_path):
     web.stop()
 
 
+def test_a_wake_that_nobody_knows_is_told_once(postgres, tmp_path):
+    workers = [Engine(postgres, tmp_path / str(number)) for number in range(2)]
+    ran = []
+    for worker in workers:
+        worker.add("settle", ran.append)
+    address = make_url(postgres).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    with (
+        running(workers[0]),
+        running(workers[1]),
+        psycopg.connect(address, autocommit=True) as connection,
+    ):
+        until(lambda: len(ran) >= 4)  # both listen
+        connection.execute("LISTEN regportal")
+        workers[0].wake("deliver:new")
+        heard = [one.payload for one in connection.notifies(timeout=1)]
+    assert heard == ["deliver:new"]
+
+
 def test_a_lost_connection_is_made_anew_and_everything_is_looked_at(postgres, tmp_path):
     ran = []
     worker = Engine(postgres, tmp_path)

@@ -44,8 +44,9 @@ class Asked:
         return some, str(start + len(some))
 
 
-def poll(store, key, crm, budget=None, **how):
-    return polling.poll(store, key, crm, budget or Budget(key), **how)
+def poll(store, key, crm, budget=None, *, now=None, clock=None, **how):
+    clock = clock or (lambda: now)
+    return polling.poll(store, key, crm, budget or Budget(key), clock=clock, **how)
 
 
 def kept(store):
@@ -119,8 +120,50 @@ def test_while_one_asks_no_other_does(store):
     assert {*others} == {NOON + LEASE}
 
 
+def test_while_one_asks_for_long_no_other_does(store, monkeypatch):
+    monkeypatch.setattr(polling, "AT_ONCE", 1)
+    passed, other = [NOON], Asked()
+
+    class Slow(Asked):
+        def changes(self, cursor, limit):
+            passed[0] += LEASE - SECOND
+            poll(store, "crm", other, now=passed[0] - SECOND)
+            return super().changes(cursor, limit)
+
+    poll(store, "crm", Slow(3), clock=lambda: passed[0])
+    assert (len(kept(store)), other.asked) == (3, [])
+
+
+def test_a_hint_that_comes_while_it_is_asked_is_heard(store):
+    class Changing(Asked):
+        def changes(self, cursor, limit):
+            told = super().changes(cursor, limit)
+            store.write(lambda session: hint(session, "crm", now=NOON))
+            return told
+
+    crm = Changing(2)
+    poll(store, "crm", crm, now=NOON)
+    before = len(crm.asked)
+    poll(store, "crm", crm, now=NOON)
+    assert len(crm.asked) > before
+
+
+def test_while_a_first_run_waits_for_a_person_it_is_asked_as_ever(store):
+    crm = Asked(2)
+    assert poll(store, "crm", crm, Budget("crm", first_run=0), now=NOON) == NOON + EVERY
+    assert len(kept(store)) == 2
+
+
+def test_an_error_of_ours_is_noted(store):
+    crm = Asked(1)
+    crm.trouble = ZeroDivisionError("1/0")
+    with pytest.raises(ZeroDivisionError):
+        poll(store, "crm", crm, now=NOON)
+    assert state_of(store).trouble == "an error of ours: ZeroDivisionError"
+
+
 def test_one_that_died_in_the_middle_is_relieved(store):
-    class DiedError(Exception):
+    class DiedError(BaseException):
         pass
 
     crm = Asked(1)

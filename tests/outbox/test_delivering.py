@@ -17,6 +17,7 @@ from regportal.outbox.drain import take_back
 from regportal.outbox.leases import LEASE, Leases
 from regportal.outbox.models import MessageState
 from regportal.outbox.operating import pause, pauses, resume
+from regportal.outbox.pausing import set_pause
 from regportal.outbox.rules import WAITS, wait
 from tests.outbox.conftest import NOON, Crm
 from tests.patience import until
@@ -292,6 +293,15 @@ def test_a_pause_by_hand_holds_until_it_is_lifted(box, clock, crm):
     box.drain(crm)
 
     assert len(crm.got) == 1
+
+
+def test_a_pause_by_hand_that_comes_at_once_with_another_is_not_shortened(box, clock, crm):
+    box.write(pause, "crm", "maintenance")
+    box.write(set_pause, "crm", "it asked for it", clock() + timedelta(minutes=1))
+
+    assert [(one.until, one.because) for one in box.read(pauses, now=clock())] == [
+        (None, "maintenance")
+    ]
 
 
 def test_a_retry_after_on_one_message_is_kept(box, clock, crm):

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from regportal.buying.models import Opportunity
 from regportal.cli import main
 from regportal.outbox.models import Message, MessageState
+from regportal.sync import settling
 
 ANN = "ann@initech.example"
 
@@ -105,6 +106,25 @@ def test_a_crm_that_cannot_be_asked_settles_nothing(town, conflict, settle):
 
     assert settle("--ours") == (1, "it cannot be settled: made could not be reached")
     assert len(parked(town)) == 1
+
+
+def test_what_a_colleague_sent_again_meanwhile_is_not_settled(town, conflict, settle, monkeypatch):
+    (message,) = parked(town)
+    conflicts = settling._conflict
+
+    def sent(session):
+        session.get_one(Message, message.id).state = MessageState.SENT
+
+    def asked(result):
+        town.store.write(sent)
+        return conflicts(result)
+
+    monkeypatch.setattr(settling, "_conflict", asked)
+    code, said = settle("--theirs", "--because", "she signed", id=message.id)
+
+    assert (code, said) == (1, f"{message.id} was sent again meanwhile")
+    with town.store.read() as session:
+        assert session.get_one(Message, message.id).state is MessageState.SENT
 
 
 def test_only_a_parked_phase_can_be_settled(town, settle):
