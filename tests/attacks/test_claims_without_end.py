@@ -117,23 +117,23 @@ def test_a_press_does_only_so_many_at_a_time(portal, victim, monkeypatch):
     assert left == [10, 0]
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"choice": "confirm", "until": "2026-01-01T00:00:00+00:00"},
-        {"choice": "deny"},
-        {"choice": "deny", "until": "yesterday"},
-        {"choice": "deny", "until": "2026-01-01T00:00:00"},
-    ],
-)
-def test_a_press_that_says_nothing_does_nothing(portal, victim, fields):
+SAYS_NOTHING = [
+    {},
+    {"choice": "confirm", "until": "2026-01-01T00:00:00+00:00"},
+    {"choice": "deny"},
+    {"choice": "deny", "until": "yesterday"},
+    {"choice": "deny", "until": "2026-01-01T00:00:00"},
+]
+
+
+def test_a_press_that_says_nothing_does_nothing(portal, victim):
     flood(portal, victim, 3)
     own = victim.opens_her_page()
-    answer = victim.browser.post("/me/claims", {**own.fields, **fields})
+    for fields in SAYS_NOTHING:
+        answer = victim.browser.post("/me/claims", {**own.fields, **fields})
 
-    assert answer.status == 400
-    assert states(portal)["open"] == 3
+        assert answer.status == 400, fields
+        assert states(portal)["open"] == 3, fields
 
 
 def test_nobody_else_says_no(portal, victim):

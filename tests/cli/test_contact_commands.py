@@ -49,13 +49,13 @@ def test_forget_says_in_words_what_was_done(regportal, ann):
 
 
 @pytest.mark.parametrize("command", [("export",), ("forget", "--yes")])
-@pytest.mark.parametrize("email", ["nobody@example.com", "not an address", "a\x00b@example.com"])
-def test_somebody_unknown_is_refused_with_one_sentence(regportal, ann, command, email):
+def test_somebody_unknown_is_refused_with_one_sentence(regportal, ann, command):
     name, *options = command
-    ran = regportal("contact", name, email, *options)
+    for email in ("nobody@example.com", "not an address", "a\x00b@example.com"):
+        ran = regportal("contact", name, email, *options)
 
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("nobody is known by the address ")
+        assert (ran.code, ran.out) == (1, ""), email
+        assert ran.err.startswith("nobody is known by the address ")
 
 
 def test_doctor_says_when_the_clean_up_last_ran(regportal, ann):

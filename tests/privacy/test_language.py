@@ -127,12 +127,12 @@ def test_where_she_is_written_to_elsewhere_the_mailbox_she_left_keeps_its_own(po
     assert languages == ["de", None]
 
 
-@pytest.mark.parametrize("language", ["", "fr", "de-AT", "../en", "x" * 4000])
-def test_another_language_is_refused(portal, ann, language):
-    answer = choose(portal.browser(), path_of(portal, PREFERENCES), language)
+def test_another_language_is_refused(portal, ann):
+    for language in ("", "fr", "de-AT", "../en", "x" * 4000):
+        answer = choose(portal.browser(), path_of(portal, PREFERENCES), language)
 
-    assert answer.status == 400
-    assert offered(portal.browser().get(path_of(portal, PREFERENCES)))[1] == []
+        assert answer.status == 400, language
+        assert offered(portal.browser().get(path_of(portal, PREFERENCES)))[1] == [], language
 
 
 def test_no_page_of_somebody_else_chooses_for_her(portal, ann):

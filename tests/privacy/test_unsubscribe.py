@@ -122,25 +122,25 @@ def test_it_stops_one_newsletter_and_no_other(ann):
     assert ann.line("news") is None
 
 
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        ("", None),
-        ("List-Unsubscribe=one-click", None),
-        ("List-Unsubscribe=One-Click&x=1", None),
-        ("List-Unsubscribe=One-Click&List-Unsubscribe=One-Click", None),
-        ("list-unsubscribe=One-Click", None),
-        ("List-Unsubscribe=One-Click", "text/plain"),
-        ('{"List-Unsubscribe": "One-Click"}', "application/json"),
-        ("--x\r\nbroken", "multipart/form-data; boundary=x"),
-        (b"\xff\xfe", None),
-    ],
-)
-def test_anything_else_without_an_origin_is_refused(ann, body, kind):
-    answer = ann.one_click(body, kind)
+NO_PRESSES = [
+    ("", None),
+    ("List-Unsubscribe=one-click", None),
+    ("List-Unsubscribe=One-Click&x=1", None),
+    ("List-Unsubscribe=One-Click&List-Unsubscribe=One-Click", None),
+    ("list-unsubscribe=One-Click", None),
+    ("List-Unsubscribe=One-Click", "text/plain"),
+    ('{"List-Unsubscribe": "One-Click"}', "application/json"),
+    ("--x\r\nbroken", "multipart/form-data; boundary=x"),
+    (b"\xff\xfe", None),
+]
 
-    assert answer.status_code in {400, 403}
-    assert ann.allows().allowed
+
+def test_anything_else_without_an_origin_is_refused(ann):
+    for body, kind in NO_PRESSES:
+        answer = ann.one_click(body, kind)
+
+        assert answer.status_code in {400, 403}, body
+        assert ann.allows().allowed, body
 
 
 def test_opening_the_link_changes_nothing(ann):
@@ -379,12 +379,11 @@ def test_more_often_is_not_what_this_link_can_do(ann):
     assert ann.line().rhythm == "quarterly"
 
 
-@pytest.mark.parametrize("choice", ["", "confirm", "weekly", "resume", "daily"])
-def test_a_button_that_is_not_there_is_refused(ann, choice):
+def test_a_button_that_is_not_there_is_refused(ann):
     lines = ann.lines()
-
-    assert ann.press(choice).status == 400
-    assert ann.lines() == lines
+    for choice in ("", "confirm", "weekly", "resume", "daily"):
+        assert ann.press(choice).status == 400, choice
+        assert ann.lines() == lines, choice
 
 
 @pytest.mark.parametrize(
