@@ -81,6 +81,7 @@ class Calls:
     The calls of one connection: where to, as whom, and how its refusals are read.
 
     ``headers`` is asked before every call; ``renew`` is told that the CRM takes them no more.
+    ``heed`` is given every answer, refusals too: what stands in its headers holds of each.
     """
 
     base: str
@@ -88,6 +89,7 @@ class Calls:
     headers: Callable[[], Mapping[str, str]]
     judge: Judge = by_status
     renew: Callable[[], None] | None = None
+    heed: Callable[[Answer], None] | None = None
 
     def ask(
         self,
@@ -138,7 +140,10 @@ class Calls:
 
         def asked() -> Answer:
             sent = {**with_body, **self.headers(), **(headers or {})}
-            return self.egress.ask(method, url, body=body, headers=sent, most=MOST)
+            answer = self.egress.ask(method, url, body=body, headers=sent, most=MOST)
+            if self.heed is not None:
+                self.heed(answer)
+            return answer
 
         answer = asked()
         if answer.status == UNAUTHORIZED and self.renew is not None:

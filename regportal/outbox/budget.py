@@ -148,6 +148,12 @@ def begin_anew(session: Session, connector: str) -> None:
     session.execute(sa.update(TABLE).where(TABLE.c.connector == connector).values(asdict(NOBODY)))
 
 
+def keep_spent(store: Store, budget: Budget, *, now: datetime) -> None:
+    """Keep what calls cost that came to nothing else."""
+    spent = budget.meter.read()
+    store.write(lambda session: budget.keep(session, spent, now=now))
+
+
 @contextmanager
 def calling(
     store: Store, document: Document, settings: Settings, secret: Secrets
@@ -164,5 +170,4 @@ def calling(
         yield connector
     finally:
         connector.close()
-        spent, now = egress.meter.read(), datetime.now(UTC)
-        store.write(lambda session: budget.keep(session, spent, now=now))
+        keep_spent(store, budget, now=datetime.now(UTC))

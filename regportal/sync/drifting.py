@@ -11,7 +11,7 @@ from regportal.connectors.base import Connector, Vocabulary
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.rules import Outcome
 from regportal.errors import UnreachableError
-from regportal.outbox.budget import Budget
+from regportal.outbox.budget import Budget, keep_spent
 from regportal.outbox.models import Connection
 from regportal.store.facts import table_of
 from regportal.store.sessions import Store
@@ -43,6 +43,7 @@ def look_over(
         found = connector.provision(vocabulary, dry_run=True)
     except (NotTakenError, UnreachableError) as error:
         log.info("%s could not be looked over: %s", key, error)
+        keep_spent(store, budget, now=now)
         return now + EVERY
     if found is Outcome.UNSUPPORTED:
         return None

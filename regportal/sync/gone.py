@@ -11,7 +11,7 @@ from regportal.buying.models import Opportunity
 from regportal.connectors.base import Connector, Kind
 from regportal.connectors.rules import in_full
 from regportal.inbox.actions import take
-from regportal.outbox.budget import Budget, compare_anew
+from regportal.outbox.budget import Budget, compare_anew, keep_spent
 from regportal.outbox.links import linked_after
 from regportal.outbox.operating import pause
 from regportal.outbox.rules import elsewhere
@@ -63,6 +63,7 @@ def find_gone(
     except NotAskedError as error:
         log.info("%s: %s", key, error)
         store.write(lambda session: compare_anew(session, key))
+        keep_spent(store, budget, now=now)
         return now + SOON
     spent = budget.meter.read()
 

@@ -147,6 +147,16 @@ def test_what_hubspot_says_of_a_days_calls_is_kept(account, key):
     assert 0 < reading.calls <= used
 
 
+def test_what_hubspot_says_of_a_days_calls_is_kept_where_it_refuses(account, key):
+    account.fake.account.limits.burst = 0
+    egress = Egress([ip_network("127.0.0.0/8")])
+    outbox = Outbox(connected(account.sandbox.url, egress=egress))
+    (result,) = outbox.deliver(outbox.knows(key, ANN))
+    outbox.connector.close()
+    assert result.outcome is Outcome.THROTTLED
+    assert egress.meter.read().said.most == 650_000
+
+
 def test_the_check_names_the_scope_that_is_missing_and_the_version_nobody_tried(account):
     account.fake.account.missing.add("crm.objects.deals.read")
     says = {one.says for one in account.connector().check(VOCABULARY) if not one.fine}

@@ -412,6 +412,18 @@ def test_what_salesforce_says_of_its_calls_is_kept(salesforce, outbox, key):
     assert (said.used, said.most) == (salesforce.org.used, 100_000)
 
 
+def test_what_salesforce_says_of_its_calls_is_kept_where_it_refuses(salesforce, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    meter = outbox.connector._desk._salesforce._egress.meter
+    meter.read()
+    salesforce.fake.use_up_calls()
+    (result,) = outbox.deliver(outbox.knows(key, ANN, "contact.updated", Phone="1"))
+    said = meter.read().said
+
+    assert result.outcome is Outcome.THROTTLED
+    assert (said.used, said.most) == (salesforce.org.used, salesforce.org.allowed)
+
+
 @pytest.mark.parametrize("host", ["", "ftp://x.example", "https://x.example/path", "javascript:x"])
 def test_a_token_leads_nowhere_but_to_a_host(salesforce, outbox, key, host):
     salesforce.fake.door.instance = host or " "

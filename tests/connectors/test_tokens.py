@@ -83,6 +83,25 @@ def calls(crm):
         yield Calls(crm.url, egress, token.headers, renew=token.renew)
 
 
+def test_every_answer_is_heeded_whatever_it_means(crm):
+    heeded = []
+    with Egress([ip_network("127.0.0.0/8")]) as egress:
+        token = Token(f"{crm.url}/token", egress, ASKED)
+        there = Calls(
+            crm.url,
+            egress,
+            token.headers,
+            renew=token.renew,
+            heed=lambda answer: heeded.append(answer.status),
+        )
+        there.ask("POST", "/", told={})
+        crm.good = type("Nobody", (set,), {"add": lambda *_: None})()
+        with pytest.raises(NotTakenError):
+            there.ask("POST", "/", told={})
+
+    assert heeded == [200, 401, 401]
+
+
 def test_a_token_is_fetched_once_and_kept(crm, calls):
     for _ in range(3):
         calls.ask("POST", "/", told={})

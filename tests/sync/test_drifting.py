@@ -51,6 +51,15 @@ def test_while_it_cannot_be_asked_what_was_known_stays(look):
     assert look() == ({FIELD: "lacks the options comparison"}, ["INFO"])
 
 
+def test_what_it_costs_is_kept_also_where_it_cannot_be_asked(store):
+    crm, budget = MadeCrm(), Budget("crm", 100)
+    crm.trouble("down")
+    budget.meter.count()
+    look_over(store, crm.connector(), WORDS, budget, now=NOON)
+    with store.read() as session:
+        assert Budget("crm", 100).stands(session, now=NOON).calls.used == 1
+
+
 def test_of_several_workers_one_looks_an_hour(look):
     look()
     look.crm.options = ("interest",)

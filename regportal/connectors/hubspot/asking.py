@@ -51,7 +51,6 @@ class Hub:
 
     calls: Calls
     version: str
-    meter: Meter
     _kept: dict[str, tuple[float, Sequence[Row]]] = field(default_factory=dict)
 
     @classmethod
@@ -59,8 +58,9 @@ class Hub:
         """Return the API at a URL, for whoever has this key; its days are those of a zone."""
         headers = {"Authorization": f"Bearer {key}"}
         judge = partial(judged, zone=zone)
-        calls = Calls(url.rstrip("/"), egress, lambda: headers, judge)
-        return cls(calls, version, egress.meter)
+        heed = partial(_heed, egress.meter)
+        calls = Calls(url.rstrip("/"), egress, lambda: headers, judge, heed=heed)
+        return cls(calls, version)
 
     def path(self, area: str, rest: str) -> str:
         """
@@ -72,12 +72,8 @@ class Hub:
         return f"/{area}/{self.version}/{rest}".rstrip("/")
 
     def answer(self, method: str, path: str, told: Any = None, **query: Any) -> Answer:
-        """Return an answer, and keep what it says of a day's calls."""
-        answer = self.calls.answer(method, path, told=told, query=query)
-        left, most = (_number(answer.headers.get(name)) for name in (LEFT, MOST))
-        if left is not None and most is not None:
-            self.meter.says(most - left, most)
-        return answer
+        """Return an answer."""
+        return self.calls.answer(method, path, told=told, query=query)
 
     def post(self, area: str, rest: str, told: Any, **query: Any) -> Mapping[str, Any]:
         """Return the object that is answered."""
@@ -271,6 +267,13 @@ def _trace_of(id: str, inputs: Sequence[Input], traces: Sequence[str]) -> str | 
     """Return the trace of an input by its id, where an answer does not name it."""
     known = {str(one["id"]): trace for one, trace in zip(inputs, traces, strict=True)}
     return known.get(id)
+
+
+def _heed(meter: Meter, answer: Answer) -> None:
+    """Keep what an answer says of a day's calls."""
+    left, most = (_number(answer.headers.get(name)) for name in (LEFT, MOST))
+    if left is not None and most is not None:
+        meter.says(most - left, most)
 
 
 def _number(text: str | None) -> int | None:

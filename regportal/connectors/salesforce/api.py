@@ -264,16 +264,20 @@ class Salesforce:
     def _asked(
         self, method: str, path: str, told: Any = None, query: Mapping[str, Any] | None = None
     ) -> Any:
-        """Ask, and see how many calls are left."""
+        """Ask where our org is, as whom we are let in."""
         token = self._token
-        calls = Calls(self.base, self._egress, token.headers, judging.judged, token.renew)
-        answer = calls.answer(method, path, query=query, told=told)
+        calls = Calls(
+            self.base, self._egress, token.headers, judging.judged, token.renew, self._heed
+        )
+        return calls.ask(method, path, query=query, told=told)
+
+    def _heed(self, answer: Answer) -> None:
+        """See how many calls are left, and what time it is over there."""
         used = USED.search(answer.headers.get("Sforce-Limit-Info") or "")
         if used is not None:
             self._egress.meter.says(int(used[1]), int(used[2]))
         there = clock_of(answer)
         self._ahead = self._ahead if there is None else there - datetime.now(UTC)
-        return calls.read(answer)
 
     def close(self) -> None:
         """Let go of connections."""
