@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from regportal.connectors.calls import FINE, by_status, from_elsewhere, said
+from regportal.connectors.calls import FINE, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-NOT_LET_IN = frozenset({401, 403})
-REFUSED = NOT_LET_IN | {400}
+REFUSED = frozenset({400, 401, 403})
 PASSING = {
     "server_error": Outcome.RETRY,
     "temporarily_unavailable": Outcome.RETRY,
@@ -62,7 +61,11 @@ class Token:
 
 
 def _told(answer: Answer) -> Mapping[str, Any]:
-    """Return what an answer with a token says; of a refusal its code is repeated, and no more."""
+    """
+    Return what an answer with a token says; of a refusal its code is repeated, and no more.
+
+    Without a code of RFC 6749 it is no word of the endpoint, whatever its status: it passes.
+    """
     told = said(answer)
     told = told if isinstance(told, dict) else {}
     if answer.status in FINE:
@@ -70,8 +73,6 @@ def _told(answer: Answer) -> Mapping[str, Any]:
             return told
         raise NotTakenError(Outcome.RETRY, "the CRM answered no access token")
     code = str(told.get("error"))
-    if answer.status in NOT_LET_IN and not CODE.fullmatch(code):
-        raise by_status(answer)
     if answer.status not in REFUSED or not CODE.fullmatch(code):
         raise from_elsewhere(answer)
     outcome = PASSING.get(code, Outcome.AUTH)
