@@ -30,6 +30,7 @@ from regportal.tracking.models import (
     Visit,
 )
 from regportal.tracking.rules import goes_on
+from regportal.tracking.running import WHOLE_UNTIL
 from regportal.tracking.shards import shard_of, shards_of
 
 
@@ -118,8 +119,8 @@ def read_log(session: Session, shard: int, after: Place, limit: int) -> Sequence
     """
     Return up to ``limit`` lines of a shard after a place, in order.
 
-    On PostgreSQL it stops before the oldest transaction still running, so that a line which
-    commits late comes in its turn instead of being passed over.
+    On PostgreSQL it stops before the oldest transaction still running in our database, so that a
+    line which commits late comes in its turn instead of being passed over.
     """
     lines = _lines(session.get_bind().dialect.name)
     rows = session.execute(lines, {"shard": shard, **asdict(after), "limit": limit})
@@ -151,12 +152,7 @@ def _lines(dialect: str) -> sa.Select[Any]:
     lines = lines.order_by(*order).limit(sa.bindparam("limit"))
     if dialect != "postgresql":
         return lines
-    return lines.where(
-        sa.text(
-            "log_entry.transaction < "
-            "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
-        )
-    )
+    return lines.where(sa.text(f"log_entry.transaction < ({WHOLE_UNTIL})"))
 
 
 def record(session: Session, interaction: Interaction, *, now: datetime) -> Interaction:

@@ -4,8 +4,10 @@ import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import make_url
 
 from regportal.identity.actions import contact_from_crm
 from regportal.identity.visitors import begin_visitor
@@ -21,11 +23,19 @@ from regportal.tracking.actions import (
 )
 from regportal.tracking.models import Attributed, Attribution, EntryKind, Interaction, Judged
 from regportal.tracking.shards import shards_in
+from tests.databases import made
 from tests.patience import PATIENCE, until
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 BEGINNING = Place()
+
+
+@pytest.fixture
+def elsewhere(_postgres):
+    """Another database of the same server."""
+    with made(_postgres, "elsewhere") as url:
+        yield plain(url)
 
 
 @pytest.fixture
@@ -77,13 +87,21 @@ def lines_of(store, count, after=BEGINNING, limit=100):
     def are_there():
         nonlocal lines
         with store.read() as session:
-            shards = range(shards_in(session))
-            lines = [line for one in shards for line in read_log(session, one, after, limit)]
+            lines = read_all(session, after, limit)
         lines = sorted(lines, key=lambda line: (line.transaction, line.number))[:limit]
         return len(lines) >= count
 
     until(are_there)
     return lines
+
+
+def read_all(session, after=BEGINNING, limit=100):
+    shards = range(shards_in(session))
+    return [line for one in shards for line in read_log(session, one, after, limit)]
+
+
+def plain(url):
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def places(lines):
@@ -133,6 +151,27 @@ def test_a_line_that_commits_late_is_not_passed_over(store):
 
     assert list(meanwhile) == []
     assert [line.ref for line in afterwards] == [slow, fast]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_whoever_writes_for_long_in_another_database_holds_nothing_up(store, elsewhere):
+    """And whoever begins here after the log was read once holds up what comes after."""
+    with (
+        psycopg.connect(elsewhere) as long,
+        psycopg.connect(plain(store.engine.url)) as ours,
+    ):
+        long.execute("SELECT pg_current_xact_id()")
+        kept = download(store)
+        with store.read() as session:
+            read = sorted(read_all(session))
+            ours.execute("SELECT pg_current_xact_id()")
+            late = download(store)
+            then = sorted(read_all(session))
+        ours.rollback()
+
+    assert [line.ref for line in read] == [kept]
+    assert then == read
+    assert [line.ref for line in lines_of(store, 2)] == [kept, late]
 
 
 def test_what_is_taken_back_leaves_no_line(store):
