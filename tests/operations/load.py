@@ -36,6 +36,16 @@ class Load:
         """How much was."""
         return sum(map(len, (self.claims, self.confirmed, self.answers, self.opportunities)))
 
+    def figures(self):
+        """Return what is worth a row of a table."""
+        return {
+            "database": "SQLite" if self.place.sqlite else "PostgreSQL",
+            "acknowledged": self.acknowledged,
+            "told to come again": self.statuses[503],
+            "not answered": self.unanswered,
+            "messages told": len({one.id for one in self.place.crm.news}),
+        }
+
     def ask(self, session, method, path, **given):
         """Ask until somebody answers; who is cut off, or told to come again, comes again."""
         while not self.ending.is_set():

@@ -172,7 +172,7 @@ def test_a_disk_that_fails_now_and_then_loses_nothing(place):
 
 @on_postgresql
 @pytest.mark.parametrize("times", [5, pytest.param(50, marks=pytest.mark.soak)])
-def test_connections_that_are_all_cut_at_once_lose_nothing(place, times):
+def test_connections_that_are_all_cut_at_once_lose_nothing(place, times, figures):
     place.serve()
     address = sa.make_url(place.database_url).set(drivername="postgresql")
     with under_load(place) as load:
@@ -186,6 +186,7 @@ def test_connections_that_are_all_cut_at_once_lose_nothing(place, times):
             assert until(lambda count=count: load.acknowledged > count), place.log()
         told = len(place.crm.news)
         assert until(lambda: len(place.crm.news) > told), place.log()
+    figures("every connection cut under load", times=times, **load.figures())
 
     assert load.faults == []
     assert {status for status in load.statuses if status >= 500} <= {503}
@@ -216,8 +217,8 @@ def told_otherwise(place):
 # --- the end, and a new beginning
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(100, marks=pytest.mark.soak)])
-def test_restarts_under_load_answer_nobody_with_an_error_and_lose_nothing(place, times):
+@pytest.mark.parametrize("times", [2, pytest.param(200, marks=pytest.mark.soak)])
+def test_restarts_under_load_answer_nobody_with_an_error_and_lose_nothing(place, times, figures):
     processes = place.serve()
     with under_load(place) as load:
         for _ in range(times):
@@ -230,6 +231,7 @@ def test_restarts_under_load_answer_nobody_with_an_error_and_lose_nothing(place,
             assert held(place) == 0
             processes = place.serve()
         assert requests.get(f"{place.url}/readyz", timeout=PATIENCE).status_code == 200
+    figures("restarted under load", times=times, **load.figures())
 
     assert load.faults == []
     assert {status for status in load.statuses if status >= 500} == set()
