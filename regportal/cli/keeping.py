@@ -100,15 +100,21 @@ def move_db(url: str, *, as_json: bool) -> None:
     """
     Move from SQLite to the empty PostgreSQL at URL, and prove that both say the same.
 
-    Nothing may be serving meanwhile. Where it is interrupted nothing has changed.
+    An address with a password stays off the command line as env:NAME, the name of the environment
+    variable that holds it. Nothing may be serving meanwhile. Where it is interrupted nothing has
+    changed.
     """
     from regportal.app.keeping import as_of_now, copy, new_database, rows_in
-    from regportal.cli.operate import masked_url
+    from regportal.cli.operate import has_password, masked_url
     from regportal.cli.serve import not_served
 
     settings = load()
     if not settings.sqlite:
         raise ConfigError("REGPORTAL_DATABASE_URL must be the SQLite that is moved")
+    if url.startswith("env:"):
+        url = settings.secret(url)
+    elif has_password(url):
+        click.echo("Others saw this password in the list of processes: write env:NAME.", err=True)
     if not url.startswith("postgresql+psycopg://"):
         raise ConfigError("URL must begin with postgresql+psycopg://")
     with opened() as here, _in_one_sentence():

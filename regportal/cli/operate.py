@@ -202,6 +202,19 @@ def origin(
     return "default"
 
 
+def has_password(url: str) -> bool:
+    """
+    Return whether an address has a password in it, wherever one may stand.
+
+    >>> has_password("postgresql+psycopg://ann@db/portal?host=/run"), has_password("x://ann:1@db")
+    (False, True)
+    >>> has_password("postgresql+psycopg://ann@db/portal?password=1")
+    True
+    """
+    parts = urlsplit(url)
+    return ":" in parts.netloc.rpartition("@")[0] or "password" in dict(parse_qsl(parts.query))
+
+
 def masked_url(url: str) -> str:
     """Hide the password of an address, wherever one may stand in it."""
     scheme, _, rest = url.partition("://")

@@ -266,6 +266,22 @@ def test_only_sqlite_is_moved_and_only_to_postgresql(lived, command, postgres):
 
 
 @on_sqlite
+def test_the_password_of_the_new_database_need_not_be_on_the_command_line(
+    lived, command, postgres, monkeypatch, capsys
+):
+    monkeypatch.setenv("NEW_DATABASE", postgres)
+    nowhere = command("move-db", "env:NOWHERE")
+    with pytest.raises(SystemExit):
+        main(["move-db", "postgresql+psycopg://ann:geheim@127.0.0.1:9/none"])
+    warned = capsys.readouterr().err.splitlines()[0]
+    hidden = command("move-db", "env:NEW_DATABASE")[0]
+
+    assert nowhere == (1, "the environment variable NOWHERE is not set")
+    assert warned == "Others saw this password in the list of processes: write env:NAME."
+    assert hidden == 0
+
+
+@on_sqlite
 def test_what_postgresql_cannot_keep_is_said_in_one_sentence(lived, command, postgres):
     nul = sa.text("UPDATE claim SET browser = 'Fire' || char(0) || 'fox'")
     lived.store.write(lambda session: session.execute(nul))
