@@ -1,9 +1,12 @@
 """Killing a process when it is about to make its n-th call of one kind to the system (strace)."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
+import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +19,38 @@ WRITES = {
 }
 """By what each database is written; on PostgreSQL it is the server that writes, and is told."""
 CALLS = re.compile(r"^(\d+)\s+(\w+)\(", re.MULTILINE)
+TRACE_ME = "import ctypes, sys; sys.exit(ctypes.CDLL(None).ptrace(0, 0, 0, 0) != 0)"
+
+
+def may_trace():
+    """Return whether a process may be watched here: some containers forbid it."""
+    if sys.platform != "linux":
+        return False
+    return subprocess.run([sys.executable, "-S", "-c", TRACE_ME], check=False).returncode == 0
+
+
+MAY_TRACE = may_trace()
+
+
+@contextlib.contextmanager
+def failing(pid, faults, log):
+    """
+    Let calls of a process fail meanwhile; what was done to them is in the log, a line each.
+
+    ``faults``: how strace is to inject them. It counts each thread's calls by themselves. The
+    process must outlive it: strace that is ended while its process dies may wait for ever.
+    """
+    injects = [part for fault in faults for part in ("-e", f"inject={fault}")]
+    calls = ",".join(fault.partition(":")[0] for fault in faults)
+    traced = ["-f", "-p", str(pid), "-e", f"trace={calls}", *injects, "-o", str(log)]
+    with subprocess.Popen([ensure(STRACE), *traced], stderr=subprocess.PIPE, text=True) as strace:
+        said = strace.stderr.readline()
+        assert "attached" in said, said
+        threading.Thread(target=strace.stderr.read, daemon=True).start()
+        try:
+            yield
+        finally:
+            strace.terminate()
 
 
 class Tracer:

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from regportal.store.sessions import Store, make_engine
+from tests.crash.tracing import MAY_TRACE
 from tests.environment import environment_of
 from tests.operations.small_disk import MAY_MOUNT
 from tests.patience import PATIENCE
 from tests.stories.receiver import SECRET, Crm, listening
 from tools.ports import free_port
 
-collect_ignore = [] if MAY_MOUNT else ["test_full_disk.py"]
+LEFT_OUT = {
+    "test_full_disk.py": None if MAY_MOUNT else "no disk may be made here (mount)",
+    "test_failing_disk.py": None if MAY_TRACE else "no process may be traced here",
+}
+collect_ignore = [name for name, because in LEFT_OUT.items() if because]
 
 SITE = """
 site:
@@ -135,8 +140,8 @@ def end(child: subprocess.Popen) -> None:
 
 def pytest_terminal_summary(terminalreporter):
     """Say what was left out."""
-    if not MAY_MOUNT:
-        terminalreporter.write_line("A full disk was left out: no disk may be made here (mount).")
+    for name in collect_ignore:
+        terminalreporter.write_line(f"{name} was left out: {LEFT_OUT[name]}.")
 
 
 @pytest.fixture
