@@ -47,6 +47,8 @@ Seconds such a transaction may take where more lines would do: the longer it is,
 same people are looked up. On SQLite all other writers wait for it, on PostgreSQL only those who
 write of the same people.
 """
+A_WHILE = 10.0
+"""Seconds for which a moment counts as now; a day is told of later than that (``days.py``)."""
 HELD = timedelta(milliseconds=200)
 """When to look again at lines that wait for a transaction still running, or for their worker."""
 
@@ -60,9 +62,10 @@ def weigh(
     Without a limit as many as are weighed in a brief time. Of the shards of the log each time the
     one whose next line is oldest and that no other worker has in hand; of one that dies in the
     middle it is free again. Returns when to come again where lines must wait for another
-    transaction, else None.
+    transaction, or where it took so long that now is no longer now, else None.
     """
     size, brief = limit or BATCH, BRIEF[store.engine.dialect.name]
+    until = perf_counter() + A_WHILE
 
     def some(session: Session, shard: int) -> tuple[int, float]:
         begun = perf_counter()
@@ -77,6 +80,8 @@ def weigh(
                 break
         else:
             return now + HELD
+        if perf_counter() > until:
+            return now
         if limit is None:
             size = fitting(read, seconds, brief)
     return None

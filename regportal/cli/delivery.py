@@ -73,13 +73,16 @@ def list_messages(
 @CONNECTOR
 def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None) -> None:
     """Deliver messages again; without an ID every parked one. None has a second effect."""
-    from regportal.outbox.operating import replay
+    from regportal.outbox.operating import replay, replay_parked
 
+    if ids and connector:
+        raise click.UsageError("name messages or a connector, not both")
     with opened() as installation:
-        now = datetime.now(UTC)
-        number = installation.store.write(
-            lambda session: replay(session, _known(session, ids), connector=connector, now=now)
-        )
+        store, now = installation.store, datetime.now(UTC)
+        if ids:
+            number = store.write(lambda session: replay(session, _known(session, ids), now=now))
+        else:
+            number = replay_parked(store, connector=connector, now=now)
     click.echo(f"{number} {'message is' if number == 1 else 'messages are'} due again")
 
 
@@ -193,12 +196,12 @@ def _echo_json(rows: Iterable[Mapping[str, Any]]) -> None:
     click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
 
 
-def _known(session: Session, ids: tuple[uuid.UUID, ...]) -> tuple[uuid.UUID, ...] | None:
-    """Return the ids, None for none; raise ConfigError for one that names no message."""
+def _known(session: Session, ids: tuple[uuid.UUID, ...]) -> tuple[uuid.UUID, ...]:
+    """Return the ids; raise ConfigError for one that names no message."""
     for one in ids:
         if session.get(Message, one) is None:
             raise ConfigError(f"there is no message {one}")
-    return ids or None
+    return ids
 
 
 def _refuse_unknown(installation: Installation, key: str) -> None:

@@ -2,8 +2,9 @@
 
 import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,43 +14,60 @@ from regportal.outbox.budget import begin_anew
 from regportal.outbox.models import Message, MessageState, Pause
 from regportal.outbox.pausing import end, set_pause
 from regportal.outbox.rules import is_paused
+from regportal.store.sessions import Store
 
 log = logging.getLogger(__name__)
 
 
-def replay(
-    session: Session,
-    ids: Collection[uuid.UUID] | None = None,
-    *,
-    connector: str | None = None,
-    now: datetime,
-) -> int:
+PAGE = 500
+"""Messages that are let go again in one transaction: whoever writes meanwhile waits for no more."""
+SAME_STATE = (Message.connector, Message.subject, Message.merges)
+SAME_SUBJECT = (Message.connector, Message.subject)
+
+
+def replay_parked(store: Store, *, connector: str | None = None, now: datetime) -> int:
+    """Let every parked message be delivered again, as :func:`replay` does; return how many."""
+    chosen = sa.select(Message.id).where(Message.state == MessageState.PARKED).order_by(Message.id)
+    if connector is not None:
+        chosen = chosen.where(Message.connector == connector)
+    with store.read() as session:
+        ids = session.scalars(chosen).all()
+
+    def some(session: Session, page: Sequence[uuid.UUID]) -> int:
+        still = chosen.where(Message.id.in_(page))
+        return replay(session, session.scalars(still).all(), now=now)
+
+    return sum(
+        store.write(partial(some, page=ids[at : at + PAGE])) for at in range(0, len(ids), PAGE)
+    )
+
+
+def replay(session: Session, ids: Collection[uuid.UUID], *, now: datetime) -> int:
     """
-    Let messages be delivered again and return how many; without ``ids`` every parked one.
+    Let messages be delivered again and return how many.
 
     A fact is told as it was, with its own time; a state as it is now. Where a newer message of
     the state waits, that one tells it, and the older one is left out. A message that still waits
     is only told at once. Each keeps its id, so nothing has a second effect.
     """
-    chosen = sa.select(Message).order_by(Message.connector, Message.subject, Message.sequence)
-    if ids is None:
-        chosen = chosen.where(Message.state == MessageState.PARKED)
-    else:
-        chosen = chosen.where(Message.id.in_(ids), Message.state != MessageState.SUPERSEDED)
-    if connector is not None:
-        chosen = chosen.where(Message.connector == connector)
-    messages = session.scalars(chosen.with_for_update()).all()
+    messages = session.scalars(
+        sa.select(Message)
+        .where(Message.id.in_(ids), Message.state != MessageState.SUPERSEDED)
+        .order_by(Message.connector, Message.subject, Message.sequence)
+        .with_for_update()
+    ).all()
+    newest, busy = _newest_of(session, messages), _busy_until(session, messages)
     again = [
         message
         for message in messages
-        if not _is_under_way(message, now) and not _is_left_out(session, message)
+        if not _is_under_way(message, now) and not _is_left_out(message, newest)
     ]
     for message in again:
         message.state = MessageState.DUE
         message.attempts = 0
         message.trouble = None
         message.lease, message.leased_until = uuid.uuid4(), now  # told before: nothing merges in
-        message.due = _free_from(session, message, now)
+        message.due = max(busy.get((message.connector, message.subject)) or now, now)
     session.flush()
     return len(again)
 
@@ -124,7 +142,7 @@ def waiting(session: Session) -> dict[str, dict[MessageState, int]]:
     return counts
 
 
-def _is_left_out(session: Session, message: Message) -> bool:
+def _is_left_out(message: Message, newest_of: Mapping[tuple[str, ...], Message]) -> bool:
     """
     Let a message tell its state as it is now; return true where a newer one is going to.
 
@@ -133,7 +151,7 @@ def _is_left_out(session: Session, message: Message) -> bool:
     """
     if message.state is MessageState.DUE:
         return False
-    newest = _newest_like(session, message)
+    newest = newest_of.get((message.connector, message.subject, message.merges or ""), message)
     if newest.state is not MessageState.DUE:
         message.payload, message.occurred_at = newest.payload, newest.occurred_at
         return False
@@ -143,34 +161,35 @@ def _is_left_out(session: Session, message: Message) -> bool:
     return not (is_parked and message.creates)
 
 
-def _newest_like(session: Session, message: Message) -> Message:
-    """Return the newest message that tells the same state; a fact is its own."""
-    if message.merges is None:
-        return message
-    return session.scalars(
-        sa.select(Message)
-        .where(
-            Message.connector == message.connector,
-            Message.subject == message.subject,
-            Message.merges == message.merges,
-        )
-        .order_by(Message.sequence.desc())
-        .limit(1)
-    ).one()
+def _newest_of(session: Session, messages: Sequence[Message]) -> dict[tuple[str, ...], Message]:
+    """Return the newest message of each state that some tell; a fact has none but its own."""
+    told = {(one.connector, one.subject, one.merges) for one in messages if one.merges is not None}
+    last = (
+        sa.select(sa.func.max(Message.sequence).label("sequence"), *SAME_STATE)
+        .where(sa.tuple_(*SAME_STATE).in_(told))
+        .group_by(*SAME_STATE)
+        .subquery()
+    )
+    newest = sa.select(Message).join(
+        last, sa.and_(*(column == last.c[column.key] for column in (*SAME_STATE, Message.sequence)))
+    )
+    found = session.scalars(newest) if told else ()
+    return {(one.connector, one.subject, one.merges or ""): one for one in found}
+
+
+def _busy_until(
+    session: Session, messages: Sequence[Message]
+) -> dict[tuple[str, str], datetime | None]:
+    """Return until when somebody may speak about a subject: one message of it at a time."""
+    told = {(one.connector, one.subject) for one in messages}
+    busy = (
+        sa.select(*SAME_SUBJECT, sa.func.max(Message.leased_until))
+        .where(sa.tuple_(*SAME_SUBJECT).in_(told), Message.state == MessageState.DUE)
+        .group_by(*SAME_SUBJECT)
+    )
+    return {(connector, subject): until for connector, subject, until in session.execute(busy)}
 
 
 def _is_under_way(message: Message, now: datetime) -> bool:
     """Return whether a worker is just delivering it."""
     return message.leased_until is not None and message.leased_until > now
-
-
-def _free_from(session: Session, message: Message, now: datetime) -> datetime:
-    """Return when nobody speaks about the subject any more: one message of it at a time."""
-    busy = session.scalar(
-        sa.select(sa.func.max(Message.leased_until)).where(
-            Message.connector == message.connector,
-            Message.subject == message.subject,
-            Message.state == MessageState.DUE,
-        )
-    )
-    return max(busy, now) if busy else now

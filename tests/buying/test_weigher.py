@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying import actions
+from regportal.buying import actions, weigher
 from regportal.buying.following import Following
 from regportal.buying.schema import AtLeast, Buying, Condition, Enter, Phase
 from regportal.buying.weigher import BATCH
@@ -448,6 +448,17 @@ def test_the_size_of_a_transaction_changes_nothing(scene, limit):
         ("unaware", "interest", NOON + 2 * SECOND),
         ("interest", "comparison", NOON + 5 * SECOND),
     ]
+
+
+def test_however_much_waits_the_clock_is_looked_at_again(scene, monkeypatch):
+    busy(scene)
+    monkeypatch.setattr(weigher, "A_WHILE", -1.0)
+    times = [NOON + number * SECOND for number in range(9)]
+    held = [scene.weigh_once(now=now, limit=2) for now in times]
+
+    assert held[:3] == times[:3]
+    scene.weigh(limit=2)
+    assert told_once(scene) == 12
 
 
 @pytest.mark.parametrize("limit", [2, 3, 4, 200])

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from regportal.outbox.actions import News, drain, put
 from regportal.outbox.models import Message, MessageState
-from regportal.outbox.operating import pauses, replay, resume
+from regportal.outbox.operating import pauses, replay_parked, resume
 from regportal.sandbox.faults import FAULTS, KINDS
 from regportal.sandbox.luck import Odds
 from tests.connectors.changes import Outbox
@@ -125,10 +125,11 @@ class Unlucky:
             paused = [one.connector for one in pauses(session, now=self.now) if one.until is None]
             for one in paused:
                 resume(session, one, now=self.now)
-            replay(session, connector="crm", now=self.now)
             return bool(parked or paused)
 
-        return self.store.write(look)
+        looked = self.store.write(look)
+        replay_parked(self.store, connector="crm", now=self.now)
+        return looked
 
 
 def in_order(some, all_of_them):

@@ -11,7 +11,7 @@ from regportal.errors import UnreachableError
 from regportal.outbox.breaker import FIRST, TRIPS
 from regportal.outbox.leases import LEASE, Leases
 from regportal.outbox.models import MessageState, Pause
-from regportal.outbox.operating import pause, pauses, replay, resume, why
+from regportal.outbox.operating import pause, pauses, replay_parked, resume, why
 from tests.outbox.conftest import NOON, Crm
 
 AWAY = {"outcome": Outcome.RETRY, "says": "crm.example could not be reached"}
@@ -320,7 +320,7 @@ def test_whoever_is_given_up_can_be_replayed_as_ever(box, clock, away):
     look(box, away, hours=160)
     parked = {row.state for row in box.rows()}
     away.is_away = False
-    box.write(replay, now=clock())
+    replay_parked(box.store, now=clock())
     go_on(box, away, minutes=5)
 
     assert parked == {MessageState.PARKED}

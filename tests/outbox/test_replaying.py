@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from regportal.connectors.base import Outcome
+from regportal.outbox import operating
 from regportal.outbox.leases import LEASE, Leases
-from regportal.outbox.models import MessageState
-from regportal.outbox.operating import listing, replay, waiting
+from regportal.outbox.models import Message, MessageState
+from regportal.outbox.operating import listing, replay, replay_parked, waiting
 from tests.outbox.conftest import NOON
 
 
@@ -18,7 +20,7 @@ def test_a_fact_is_told_again_as_it_was_with_its_own_time(box, clock, crm):
     crm.answers.clear()
     clock.turn(days=3)
 
-    assert box.write(replay, now=clock()) == 1
+    assert replay_parked(box.store, now=clock()) == 1
     box.drain(crm)
 
     again = crm.got[-1]
@@ -81,7 +83,7 @@ def test_a_replayed_contact_is_told_before_what_waited_for_it(box, clock, crm):
     crm.answers["*"] = Outcome.REJECTED
     box.drain(crm)
     crm.answers.clear()
-    box.write(replay, now=clock())
+    replay_parked(box.store, now=clock())
     box.drain(crm)
 
     assert crm.heard == [("contact:1", 1), ("contact:1", 1), ("contact:1", 2)]
@@ -93,7 +95,7 @@ def test_a_replay_starts_the_schedule_anew(box, clock, crm):
     while (due := box.drain(crm)) is not None:
         clock.now = due
     clock.turn(minutes=2)  # as long as a CRM that does not answer is left alone
-    box.write(replay, now=clock())
+    replay_parked(box.store, now=clock())
     box.drain(crm)
 
     row = box.row(message)
@@ -110,8 +112,8 @@ def test_only_what_is_asked_for_is_replayed(box, clock, crm):
     assert box.row(parked[0]).state is MessageState.DUE
     assert box.row(parked[1]).state is MessageState.PARKED
     assert box.row(sent).state is MessageState.SENT
-    assert box.write(replay, connector="other", now=clock()) == 0
-    assert box.write(replay, connector="crm", now=clock()) == 1
+    assert replay_parked(box.store, connector="other", now=clock()) == 0
+    assert replay_parked(box.store, connector="crm", now=clock()) == 1
 
 
 def test_what_was_sent_may_be_sent_again_under_its_own_id(box, clock, crm):
@@ -179,3 +181,45 @@ def test_the_list_shows_first_what_a_person_must_look_at(box, clock, crm):
     assert box.read(waiting) == {
         "crm": {MessageState.DUE: 1, MessageState.PARKED: 1, MessageState.SENT: 2}
     }
+
+
+def test_many_are_let_go_some_at_a_time_in_as_few_steps_each(box, clock, crm, monkeypatch):
+    monkeypatch.setattr(operating, "PAGE", 3)
+    for number in range(7):
+        box.put(f"contact:{number}", topic="phase.changed", merges="phase", payload={"id": "x"})
+        box.put(f"contact:{number}", payload={"id": "fact"})
+    crm.answers["*"] = Outcome.REJECTED
+    while any(row.state is MessageState.DUE for row in box.rows()):
+        box.drain(crm)
+    pages, told = [], []
+
+    def counted(session, ids, **how):
+        pages.append(len(ids))
+        return replay(session, ids, **how)
+
+    monkeypatch.setattr(operating, "replay", counted)
+    sa.event.listen(box.store.engine, "before_cursor_execute", lambda *given: told.append(given[2]))
+
+    assert replay_parked(box.store, now=clock()) == 14
+    assert pages == [3, 3, 3, 3, 2]
+    assert len(told) < 10 * len(pages)
+    crm.answers.clear()
+    box.drain(crm)
+    assert {row.state for row in box.rows()} == {MessageState.SENT}
+
+
+def test_what_a_colleague_sent_meanwhile_is_not_sent_again(box, clock, crm, monkeypatch):
+    first, second = box.put("contact:1"), box.put("contact:2")
+    crm.answers["*"] = Outcome.REJECTED
+    box.drain(crm)
+    crm.answers.clear()
+    monkeypatch.setattr(operating, "PAGE", 1)
+
+    def meanwhile(session, ids, **how):
+        if list(ids) == [first]:
+            session.get_one(Message, second).state = MessageState.SENT
+        return replay(session, ids, **how)
+
+    monkeypatch.setattr(operating, "replay", meanwhile)
+    assert replay_parked(box.store, now=clock()) == 1
+    assert box.row(second).state is MessageState.SENT

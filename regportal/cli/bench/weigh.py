@@ -94,8 +94,8 @@ def bench_weigh(  # noqa: PLR0913 - as many as the command has options
         store.write(_publish)
         settle_down()  # as the worker does
 
-        def alone(now: datetime) -> object:
-            return weigh(store, shelf, now=now)
+        def alone(now: datetime) -> None:
+            _weigh_on(store, shelf, now)
 
         settled = {short: _new(store, FEW), long: _new(store, FEW)}
         _live(store, settled[short], LITTLE)
@@ -189,7 +189,11 @@ def _workers(url: str) -> Iterator[dict[str, Weigh]]:
 
 def _weigh_all(url: str, now: datetime) -> None:
     """Weigh until nothing is left, in a process of its own."""
-    store, shelf = _opened(url)
+    _weigh_on(*_opened(url), now)
+
+
+def _weigh_on(store: Store, shelf: Shelf, now: datetime) -> None:
+    """Weigh until nothing is left."""
     while weigh(store, shelf, now=now) is not None:
         time.sleep(SOON)
 
