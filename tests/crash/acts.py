@@ -138,7 +138,7 @@ def erase(house):
     return Act(order, lambda: house.tracer.alone(order))
 
 
-ACTS = {submit: 2, confirm: 1, settle: 1, weigh: 2, tell: 2, take: 1, understand: 2, erase: 1}
+ACTS = {submit: 2, confirm: 1, settle: 1, weigh: 2, tell: 3, take: 1, understand: 2, erase: 1}
 """
 In how many steps each changes what rows there are; of every step there is all or nothing. That a
 form was answered is measured by itself on PostgreSQL, and counts as a step of its own.
