@@ -419,9 +419,22 @@ class _Durable:
             self._let_go()
 
     def take_over(self, connection: Connection) -> None:
-        """Go on with the work of workers that are dead: nobody holds their lock any more."""
+        """
+        Go on with the work of workers that are dead: nobody holds their lock any more.
+
+        Where DBOS has no answer the next time does: the connection holds our own lock, and stays.
+        """
         if not self._launched.is_set():
             return
+        try:
+            self._take_over(connection)
+        except psycopg.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - the database may come back
+            logger.error("could not look for work of dead workers (%s)", said(error))  # noqa: TRY400 - said() is all of it
+
+    def _take_over(self, connection: Connection) -> None:
+        """Look for work whose worker holds no lock, and let it go on."""
         from dbos import DBOS  # noqa: PLC0415 - the same
 
         pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)

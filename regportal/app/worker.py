@@ -1,5 +1,6 @@
 """What happens after the answer: facts get their meaning, and the news goes out."""
 
+import threading
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -73,6 +74,7 @@ class Worker:
         self._engine = Engine(url, self._settings.instance, clock=clock)
         self._lines: dict[str, tuple[_Line, _Line, _Line]] = {}
         """To each CRM one to tell it, one to ask it, and one to look it over."""
+        self._meeting = threading.Lock()
         self._scored: int | None = None
         """Under which publication everybody was last looked for who has no score."""
         app.extensions["regportal.wake"] = self.wake
@@ -260,16 +262,17 @@ class Worker:
         )
 
     def _meet_connectors(self) -> None:
-        """Begin a task for every newly published connector."""
-        for document in self._connectors():
-            if document.key not in self._lines:
-                key = document.key
-                here = self._settings, self._store, self._shelf
-                self._lines[key] = (_Line(key, *here), _Line(key, *here), _Line(key, *here))
-                sender, asker, looker = self._lines[key]
-                self._engine.add(f"deliver:{key}", partial(self._deliver, key, sender))
-                self._engine.add(f"poll:{key}", partial(self._ask, key, asker))
-                self._engine.add(f"look:{key}", partial(self._look_over, looker))
+        """Begin the tasks of every newly published connector; several of ours may notice one."""
+        here = self._settings, self._store, self._shelf
+        for key in [document.key for document in self._connectors()]:
+            with self._meeting:
+                if key in self._lines:
+                    continue
+                sender, asker, looker = _Line(key, *here), _Line(key, *here), _Line(key, *here)
+                self._lines[key] = (sender, asker, looker)
+            self._engine.add(f"deliver:{key}", partial(self._deliver, key, sender))
+            self._engine.add(f"poll:{key}", partial(self._ask, key, asker))
+            self._engine.add(f"look:{key}", partial(self._look_over, looker))
 
     def _take_back(self) -> None:
         """Free what the process before us was delivering: on SQLite there is only one."""

@@ -281,7 +281,11 @@ class Store:
         results: list[Any] = []
         with self._turn(), self._open() as session, session.begin():
             for work, some in groupby(group, key=lambda owed: owed.work):
-                results += work(session, [owed.about for owed in some])
+                about = [owed.about for owed in some]
+                found = work(session, about)
+                if len(found) != len(about):
+                    raise RuntimeError(f"{len(found)} results of {len(about)} writes")
+                results += found
                 session.flush()
                 session.expunge_all()
         return results

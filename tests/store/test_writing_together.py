@@ -38,6 +38,20 @@ def test_what_comes_meanwhile_is_done_in_one_call_and_in_order(store):
     assert [len(group) for group in groups] == [1, 5]
 
 
+def test_work_that_answers_too_few_is_refused_and_others_write_on(store):
+    key = uuid7()
+
+    def forgetful(session, some):
+        insert_all(session, Told, ("id", "at"), [(key, NOON) for _ in some])
+        return []
+
+    with pytest.raises(ValueError, match="not enough values"):
+        store.write_together(forgetful, 1)
+    with store.read() as session:
+        assert keys_there(session, Told, [str(key)]) == set()
+    assert store.write_together(lambda _, some: some, 2) == 2
+
+
 def test_one_that_fails_fails_alone(store):
     key, ready = uuid7(), threading.Barrier(3)
 
