@@ -24,7 +24,7 @@ from regportal.connectors.base import (
 )
 from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
-from regportal.connectors.rules import Outcome
+from regportal.connectors.rules import TAKEN, Outcome
 from regportal.errors import DeliveryError
 
 
@@ -56,11 +56,18 @@ class Written:
         return cls(None, error.outcome, str(error), retry_at=error.retry_at)
 
 
+def worst(written: Sequence[Written]) -> Written:
+    """Return what became of several that are one thing to us: what was not taken counts."""
+    return next((one for one in written if one.outcome not in TAKEN), written[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
     """What is to be seen beside a contact and his opportunities; told twice, it is there once."""
 
     id: uuid.UUID
+    key: str
+    """Our key of the contact: it stays when he is merged into another one over there."""
     contact: str
     opportunities: tuple[str, ...]
     subject: str
@@ -74,12 +81,37 @@ class Activity:
 class Allowing:
     """What is to be so for a contact and a list of the CRM."""
 
+    key: str
+    """Our key of the contact."""
     contact: str
     email: str
     list: str
     is_allowed: bool
     at: datetime
     because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Somebody of whom nothing of ours is to be left: by our key, and as these contacts."""
+
+    key: str
+    contacts: tuple[str, ...]
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """
+        Return by what our notes of him are known, where a CRM has no place for our ids.
+
+        By our key; those we wrote before we did so, by the contact that he was.
+        """
+        return (self.key, *self.contacts)
+
+    def became(self, ended: Mapping[str, Written]) -> Written:
+        """Return what became of him, by what became of his contacts; of others there was none."""
+        there = [ended[id] for id in self.contacts if id in ended]
+        fine = Written(self.key, Outcome.DONE if self.contacts else Outcome.NOOP)
+        return worst([fine, *there])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +164,13 @@ class Desk(Protocol):
     def find(self, whose: Sequence[Whose], fields: Sequence[str]) -> Sequence[Sequence[Record]]:
         """Return the contacts that each is: by our key, and only where none has it by address."""
 
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """
+        Return which contacts, or leads, are there with these keys of ours: key → ids.
+
+        By the key alone: whoever merely has the address of one is somebody else's.
+        """
+
     def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
         """Return records by id; one that is not there any more is left out."""
 
@@ -166,8 +205,8 @@ class Desk(Protocol):
     def unlead(self, ids: Sequence[str]) -> Sequence[Written]:
         """Take leads back that nobody over there has made something of."""
 
-    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
-        """Take everything of ours off contacts: our key, our scores, what we logged."""
+    def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
+        """Take everything of ours off people: our key, our scores, what we logged."""
 
     def opportunities_of(self, contacts: Sequence[str]) -> Mapping[str, Sequence[Record]]:
         """Return the open opportunities of contacts."""

@@ -150,6 +150,8 @@ def order_of(change: Change) -> Order:
     """
     if change.topic not in _READ:
         raise ValueError(change.topic)
+    if change.topic == "contact.erased" and change.subject.startswith("claim:"):
+        return Unclaimed(change.payload["contact"]["key"], "erased")
     return _READ[change.topic](change.payload, change.occurred_at)
 
 

@@ -22,7 +22,8 @@ from regportal.connectors.base import (
     Vocabulary,
 )
 from regportal.connectors.contacts import Contacts
-from regportal.connectors.desk import Activity, Allowing, Desk, Written
+from regportal.connectors.desk import Activity, Allowing, Desk
+from regportal.connectors.endings import forgotten, unclaimed
 from regportal.connectors.judging import (
     EVERY,
     PHASE,
@@ -159,6 +160,7 @@ class Records:
         activities = [
             Activity(
                 task.order.id,
+                task.order.whose.key,
                 record.id,
                 task.order.opportunities,
                 wording.subject(task.order),
@@ -189,8 +191,11 @@ class Records:
             guard = consent_guard(stands, ours=ours, is_allowed=order.is_allowed, at=order.at)
             link = Link(record.id, {f"consent:{order.newsletter}": order.is_allowed})
             if guard is Guard.WRITE:
-                email, because = order.whose.email, order.wording
-                one = Allowing(record.id, email, name, order.is_allowed, order.at, because)
+                whose, is_allowed = order.whose, order.is_allowed
+                because = order.wording
+                one = Allowing(
+                    whose.key, record.id, whose.email, name, is_allowed, order.at, because
+                )
                 wanted.append((task, one, link))
             elif guard is Guard.LEAVE:
                 yield task.result(Outcome.NOOP, link=link)
@@ -250,7 +255,7 @@ class Records:
 
     def _forget(self, tasks: Sequence[Task[Forget]]) -> Iterator[Result]:
         """Let nothing of ours be left of people; of whom the CRM knows nothing, nothing is."""
-        return self._end(tasks, self._desk.forget)
+        return forgotten(self._desk, tasks)
 
     def _claim(self, tasks: Sequence[Task[Claimed]]) -> Iterator[Result]:
         """Let leads be there for addresses that nobody in the CRM has."""
@@ -271,17 +276,7 @@ class Records:
 
     def _unclaim(self, tasks: Sequence[Task[Unclaimed]]) -> Iterator[Result]:
         """Let leads of claims be over: who confirmed is a contact, who did not is nobody."""
-        return self._end(tasks, self._desk.unlead)
-
-    def _end(
-        self, tasks: Sequence[Task[Any]], end: Callable[[Sequence[str]], Sequence[Written]]
-    ) -> Iterator[Result]:
-        """End what we made of subjects; then nothing is known of them. Of others there is none."""
-        known = [task for task in tasks if task.link.ref]
-        done = end([str(task.link.ref) for task in known]) if known else ()
-        for task, written in zip(known, done, strict=True):
-            yield task.written(written, Link(None))
-        yield from (task.result(Outcome.NOOP) for task in tasks if not task.link.ref)
+        return unclaimed(self._desk, tasks)
 
     def _update(
         self, kind: Kind, changes: Sequence[tuple[Task[Any], Record, Mapping[str, Any], Link]]

@@ -13,7 +13,7 @@ from regportal.connectors.base import (
     Record,
     Unsupported,
 )
-from regportal.connectors.desk import Activity, Allowing, Desk, Field, FieldPlan, Written
+from regportal.connectors.desk import Activity, Allowing, Desk, Erased, Field, FieldPlan, Written
 from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
@@ -45,6 +45,10 @@ class Rehearsal:
     def find(self, whose: Sequence[Whose], fields: Sequence[str]) -> Sequence[Sequence[Record]]:
         """Return the contacts that each is."""
         return self._desk.find(whose, fields)
+
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return which contacts, or leads, are there with these keys of ours."""
+        return self._desk.keyed(kind, keys)
 
     def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
         """Return records by id; one that is not there any more is left out."""
@@ -87,9 +91,9 @@ class Rehearsal:
         """Say which leads would be taken back."""
         return [Written(id) for id in ids]
 
-    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
+    def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Say of whom nothing of ours would be left."""
-        return [Written(id) for id in ids]
+        return [one.became({}) for one in people]
 
     def opportunities_of(self, contacts: Sequence[str]) -> Mapping[str, Sequence[Record]]:
         """Return the open opportunities of contacts."""

@@ -122,6 +122,10 @@ class Outbox:
         payload = {"contact": {"key": key}}
         return self._change("contact.erased", f"contact:{key}", payload)
 
+    def claims(self, topic, claim, **more):
+        """Return what is told of a claim."""
+        return self._change(topic, f"claim:{claim['id']}", {"claim": claim} | more)
+
     def again(self, change):
         """Return the same message once more, as after an answer that never came."""
         return change._replace(attempt=change.attempt + 1)

@@ -3,12 +3,12 @@
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from regportal.connectors.base import InboundRequest, Record
-from regportal.connectors.desk import Activity, Allowing, FieldPlan, NotTakenError
+from regportal.connectors.desk import Activity, Allowing, Erased, FieldPlan, NotTakenError
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.espocrm.desk import EspoDesk
 from regportal.connectors.espocrm.judging import DuplicateError, judged
@@ -224,13 +224,13 @@ def test_the_key_is_in_no_address(desk, espo):
 
 
 def did(**more):
-    one = {"id": uuid.UUID(int=7), "contact": "6b03", "opportunities": ("6c04",)}
+    one = {"id": uuid.UUID(int=7), "key": KEY, "contact": "6b03", "opportunities": ("6c04",)}
     said_ = {"subject": "Downloaded prices", "body": "Downloaded prices", "at": NOON}
     return Activity(**one | said_ | more)
 
 
 def test_a_note_that_is_there_is_not_written_again(desk, espo):
-    ends = f"[regportal:6b03:{uuid.UUID(int=7)}]"
+    ends = f"[regportal:{KEY}:{uuid.UUID(int=7)}]"
     espo.refusals += [found({"id": "n1", "parentId": "6b03", "post": f"…\n\n{ends}"}), WRITTEN]
     (done,) = desk.log([did()])
     assert done.outcome is DONE
@@ -261,19 +261,31 @@ def test_notes_that_are_too_old_to_be_deleted_are_told(desk, espo):
         found({"id": "n1"}),
         (403, said("No delete access."), b""),
     ]
-    (done,) = desk.forget(["6b03"])
+    (done,) = desk.forget([Erased(KEY, ("6b03",))])
     assert done.outcome is REJECTED
     assert "noteDeleteThresholdPeriod" in done.says
+
+
+def test_notes_are_found_by_our_key_and_those_of_before_by_the_contact(desk, espo):
+    espo.refusals += [fine({}), found({"id": "n1"}), WRITTEN, found({"id": "n2"}), WRITTEN, found()]
+    (done,) = desk.forget([Erased(KEY, ("6b03",))])
+    assert done.outcome is DONE
+    asked = [unquote(path) for _, path, _, _ in espo.seen]
+    assert f"[regportal:{KEY}:" in asked[1]
+    assert asked[2].endswith("/Note/n1")
+    assert "[regportal:6b03:" in asked[3]
+    assert asked[4].endswith("/Note/n2")
 
 
 def test_whoever_wants_a_newsletter_again_has_a_note_that_says_so(desk, espo):
     listed = {"id": "T1", "name": "News", "isOptedOut": True}
     espo.refusals += [found({"id": "T1"}), found(listed), found(), WRITTEN, fine(True)]
-    wanted = Allowing("6b03", ANN.email, "news", True, NOON, "Prices, once a month")
+    wanted = Allowing(KEY, "6b03", ANN.email, "news", True, NOON, "Prices, once a month")
     (done,) = desk.allow([wanted])
     assert done.outcome is DONE
     note, cancel = [call for call in espo.seen if call[0] == "POST"]
     assert "[regportal:6b03:again:T1:2026-03-04T12:00:00Z]" in json.loads(note[3])["post"]
+    assert f"[regportal:{KEY}:again]" in json.loads(note[3])["post"]
     assert cancel[1].endswith("/TargetList/action/cancelOptOut")
 
 

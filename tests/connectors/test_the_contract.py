@@ -412,6 +412,34 @@ def test_whoever_is_forgotten_keeps_nothing_of_ours(world, outbox, key):
     assert outcomes(outbox.deliver(outbox.forgets(str(uuid.uuid4())))) == [NOOP]
 
 
+def test_whoever_was_made_by_a_call_whose_answer_was_lost_is_forgotten_too(world, outbox, key):
+    world.lose_answers()
+    assert outcomes(outbox.deliver(outbox.knows(key, ANN, country="DE"))) == [Outcome.RETRY]
+    (there,) = world.people(ANN)
+    assert world.field(there, "regportal_id") == key
+    assert outcomes(outbox.deliver(outbox.forgets(key))) == [DONE]
+    assert not world.field(there, "regportal_id")
+    assert outcomes(outbox.deliver(outbox.forgets(key))) == [NOOP]
+
+
+def test_whoever_is_there_twice_is_forgotten_twice(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    outbox.deliver(outbox.did(key, ANN))
+    (there,) = world.people(ANN)
+    other = world.person(BOB)
+    outbox.links[f"contact:{key}"] = Link(other)  # as after they were merged, and parted again
+    assert outcomes(outbox.deliver(outbox.forgets(key))) == [DONE]
+    assert (world.notes(there), world.field(there, "regportal_id") or None) == ([], None)
+
+
+def test_whoever_is_not_forgotten_stays_as_he_is(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    (there,) = world.people(ANN)
+    (forgotten,) = outbox.deliver(outbox.forgets(str(uuid.uuid4())))
+    assert forgotten.outcome is NOOP
+    assert world.field(there, "regportal_id") == key
+
+
 def test_what_changed_is_told_once_after_a_cursor(world):
     connector = world.connector()
     _, cursor = connector.changes(None, 50)

@@ -15,6 +15,7 @@ from tests.connectors.changes import Outbox
 from tests.connectors.worlds.made import MadeCrm
 
 ANN = "ann@acme.example"
+DONE, NOOP, RETRY = Outcome.DONE, Outcome.NOOP, Outcome.RETRY
 
 
 @pytest.fixture
@@ -79,3 +80,26 @@ def test_our_key_is_looked_for_wherever_records_are_told_apart_by_it(crm, words,
     plan = planned(Connector(**document | words), crm, Vocabulary())
 
     assert {one.kind for one in plan if one.type == "key"} == kinds
+
+
+def test_the_lead_of_a_claim_is_taken_back_though_its_answer_was_lost(crm):
+    outbox = Outbox(crm.connector(claimed="lead"))
+    claim = str(uuid.uuid4())
+    told = {"id": claim, "email": ANN}
+    crm.lose_answers()
+    (made,) = outbox.deliver(outbox.claims("contact.claimed", told))
+    (ended,) = outbox.deliver(outbox.claims("contact.claim_ended", told, ended="expired"))
+    (again,) = outbox.deliver(outbox.claims("contact.claim_ended", told, ended="expired"))
+
+    assert [made.outcome, ended.outcome, again.outcome] == [RETRY, DONE, NOOP]
+    assert crm.leads == {}
+
+
+def test_whoever_is_erased_while_he_only_claims_an_address_leaves_no_lead(crm):
+    outbox = Outbox(crm.connector(claimed="lead"))
+    claim = str(uuid.uuid4())
+    outbox.deliver(outbox.claims("contact.claimed", {"id": claim, "email": ANN}))
+    erased = outbox.forgets(claim)._replace(subject=f"claim:{claim}")
+
+    assert [one.outcome for one in outbox.deliver(erased)] == [DONE]
+    assert (crm.leads, outbox.links) == ({}, {})

@@ -1,6 +1,7 @@
 """The desk of Dynamics 365 Sales: its records, in the verbs that all CRMs are asked in."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from regportal.connectors.base import (
     Record,
     Secrets,
 )
-from regportal.connectors.desk import Activity, Allowing, Field, FieldPlan, Written
+from regportal.connectors.desk import Activity, Allowing, Erased, Field, FieldPlan, Written
 from regportal.connectors.dynamics import hooks, making
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.checks import checked
@@ -84,6 +85,10 @@ class DynamicsDesk:
         """Return the contacts that each is: by our key, and only where none has it by address."""
         return self._people.find(whose, fields)
 
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return which contacts, or leads, are there with these keys of ours."""
+        return self._people.keyed(keys) if kind == "contact" else self._leads.keyed(keys)
+
     def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
         """Return records by id; one that is not there any more is left out."""
         if kind == "contact":
@@ -130,21 +135,22 @@ class DynamicsDesk:
         """Take leads back that nobody over there has made something of."""
         return self._leads.end(ids)
 
-    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
+    def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, our notes."""
+        ids = [*dict.fromkeys(id for one in people for id in one.contacts)]
         there = self._people.read(ids, ())
         now = {id: record.id for id, record in there.items()}
         everywhere = dict.fromkeys([*guids(ids), *now.values()])
-        self._notes.forget([*everywhere])
+        self._notes.forget(dict.fromkeys([*(one.key for one in people), *everywhere]))
         ours = dict.fromkeys({KEY, *our_fields(self._document, self)})
         ops = [Op("PATCH", f"contacts({id})", ours, {"If-Match": "*"}) for id in everywhere]
         done = dict(zip(everywhere, self._dataverse.write(ops, _forgotten), strict=True))
-        results = []
-        for id in ids:
-            all_ = [done[one] for one in {id, now.get(id, id)} if one in done]
-            bad = [one for one in all_ if one.outcome not in {Outcome.DONE, Outcome.LATER}]
-            results.append(bad[0] if bad else Written(id))
-        return results
+        ended = {id: one for id, one in done.items() if one.outcome is not Outcome.LATER}  # gone
+        masters = {one.key: tuple(now[id] for id in one.contacts if id in now) for one in people}
+        return [
+            replace(one, contacts=(*one.contacts, *masters[one.key])).became(ended)
+            for one in people
+        ]
 
     # --- news ---
 

@@ -44,7 +44,7 @@ class Leads:
         asked = [query("leads", ["leadid", "emailaddress1"], one) for one in conditions]
         rows = [row for some in self._dataverse.rows(asked) for row in some]
         there = {str(row["emailaddress1"]).casefold(): str(row["leadid"]) for row in rows}
-        ids = [str(uuid.uuid5(CLAIMS, who.key)) for who, _ in people]
+        ids = [_id(who.key) for who, _ in people]
         new = [
             (id, who, values)
             for id, (who, values) in zip(ids, people, strict=True)
@@ -59,6 +59,10 @@ class Leads:
             for id, (who, _) in zip(ids, people, strict=True)
         ]
 
+    def keyed(self, claims: Sequence[str]) -> dict[str, list[str]]:
+        """Return the ids that leads of claims have where they are there: claim → ids."""
+        return {claim: [_id(claim)] for claim in claims}
+
     def end(self, ids: Sequence[str]) -> list[Written]:
         """Delete the leads of claims, unless somebody has made something of them."""
         asked = [query("leads", ASKED, one) for one in any_of(["leadid"], guids(ids))]
@@ -71,6 +75,11 @@ class Leads:
         done = self._dataverse.write(ops, lambda place, _: Written([*ours][place]))
         ended = dict(zip(ours, done, strict=True))
         return [ended.get(id, GONE) for id in ids]
+
+
+def _id(claim: str) -> str:
+    """Return the id of the lead of a claim."""
+    return str(uuid.uuid5(CLAIMS, claim))
 
 
 def _told(who: Whose, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A mark at its end says whose deed it is, so that all can be taken back.
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from regportal.connectors.calls import FINE
 from regportal.connectors.desk import Activity, Written
@@ -21,14 +21,14 @@ AGAIN = frozenset({Outcome.RETRY, Outcome.THROTTLED, Outcome.AUTH})
 PLACES = {"contact": "contacts", "opportunity": "opportunities"}
 
 
-def mark(contact: str) -> str:
+def mark(whose: str) -> str:
     """
     Return how a note of ours ends; no bracket is in it, which a search would take for a wildcard.
 
     >>> mark("6b03")
     'regportal:6b03'
     """
-    return f"regportal:{contact}"
+    return f"regportal:{whose}"
 
 
 class Notes:
@@ -49,9 +49,9 @@ class Notes:
                 results[place] = one
         return [results[place] for place in range(len(activities))]
 
-    def forget(self, contacts: Sequence[str]) -> None:
-        """Delete what we wrote of contacts, wherever it stands."""
-        holds = [f"contains(notetext,{text(mark(one))})" for one in contacts]
+    def forget(self, marks: Iterable[str]) -> None:
+        """Delete what we wrote of people, wherever it stands, by our keys of them or contacts."""
+        holds = [f"contains(notetext,{text(mark(one))})" for one in marks]
         rows = self._dataverse.rows([query("annotations", ["annotationid"], one) for one in holds])
         ids = dict.fromkeys(row["annotationid"] for some in rows for row in some)
         for answer in self._dataverse.all([Op("DELETE", f"annotations({id})") for id in ids]):
@@ -66,7 +66,7 @@ def _notes(one: Activity) -> Iterator[Op]:
     for kind, id in (("contact", one.contact), *(("opportunity", deal) for deal in deals)):
         told = {
             "subject": one.subject,
-            "notetext": f"{one.body}\n\n{mark(one.contact)}",
+            "notetext": f"{one.body}\n\n{mark(one.key)}",
             f"objectid_{kind}@odata.bind": f"/{PLACES[kind]}({id})",
         }
         yield Op("PATCH", f"annotations({uuid.uuid5(one.id, id)})", told, CREATE)

@@ -60,6 +60,14 @@ class People:
             found.append([self._record(one, fields) for one in _active([*now.values()])])
         return found
 
+    def keyed(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Return the contacts with keys of ours: key → ids."""
+        rows = self._where(any_of([KEY], (text(key) for key in keys)), ())
+        found: dict[str, list[str]] = {}
+        for row in rows:
+            found.setdefault(str(row.get(KEY)), []).append(row["contactid"])
+        return found
+
     def read(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Record]:
         """Return contacts by id; of one that was merged, that into which it was."""
         rows = self._where(any_of(["contactid"], guids(ids)), fields)

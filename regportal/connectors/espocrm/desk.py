@@ -15,7 +15,15 @@ from regportal.connectors.base import (
     Secrets,
     secrets_of,
 )
-from regportal.connectors.desk import Activity, Allowing, Field, FieldPlan, NotTakenError, Written
+from regportal.connectors.desk import (
+    Activity,
+    Allowing,
+    Erased,
+    Field,
+    FieldPlan,
+    NotTakenError,
+    Written,
+)
 from regportal.connectors.egress import Egress
 from regportal.connectors.espocrm import hooks, making
 from regportal.connectors.espocrm.asking import Espo, spelled, written
@@ -93,6 +101,10 @@ class EspoDesk:
         """Return the contacts that each is: by our key, and only where none has it by address."""
         return self._people.find(whose, fields)
 
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return which contacts, or leads, are there with these keys of ours."""
+        return self._people.keyed(keys) if kind == "contact" else self._people.claimed(keys)
+
     def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
         """Return records by id; one that is not there any more is left out."""
         if kind == "opportunity":
@@ -146,17 +158,18 @@ class EspoDesk:
         """Take leads back that nobody over there has made something of."""
         return one_by_one(ids, self._people.unlead)
 
-    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
+    def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, what we logged."""
         ours = our_fields(self._document, self)
-        return one_by_one(ids, lambda id: self._forgotten(id, ours))
+        return one_by_one(people, lambda one: self._forgotten(one, ours))
 
-    def _forgotten(self, id: str, ours: Sequence[str]) -> Written:
-        """Take what is ours off one contact; one that is gone has nothing of it."""
-        self._stream.forget(id)
-        if self._espo.by_id("Contact", [id], ["id"]):
+    def _forgotten(self, one: Erased, ours: Sequence[str]) -> Written:
+        """Take what is ours off one person; a contact that is gone has nothing of it."""
+        for mark in one.marks:
+            self._stream.forget(mark)
+        for id in self._espo.by_id("Contact", one.contacts, ["id"]):
             self._espo.put("Contact", id, dict.fromkeys(ours))
-        return Written(id)
+        return one.became({})
 
     # --- news ---
 

@@ -58,7 +58,8 @@ class Lists:
         """
         ends = mark(wanted.contact, f"{AGAIN}:{name}:{in_full(wanted.at)}")
         if not self._stream.notes([wanted.contact], [ends]):
-            says = f"Wants “{wanted.list}” again: {wanted.because}\n\n{ends}"
+            ours = mark(wanted.key, AGAIN)  # it is erased by
+            says = f"Wants “{wanted.list}” again: {wanted.because}\n\n{ours} {ends}"
             self._stream.write("Contact", wanted.contact, says)
 
     def _list(self, name: str) -> str:

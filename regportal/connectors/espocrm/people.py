@@ -1,6 +1,6 @@
 """Contacts, their accounts, and the leads of claims."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,15 +49,34 @@ class People:
     def find(self, whose: Sequence[Whose], fields: Sequence[str]) -> list[Sequence[Record]]:
         """Return the contacts that each is: all keys in one call, then what is left by address."""
         select = ["id", KEY, *selected(fields)]
-        rows = [
-            row
-            for keys in some(who.key for who in whose)
-            for row in self._espo.all("Contact", [("in", KEY, keys)], select)
-        ]
+        rows = self._keyed((who.key for who in whose), select)
         return [
             [contact(row) for row in rows if row.get(KEY) == who.key]
             or [contact(row) for row in self._by_address(who.email, select)]
             for who in whose
+        ]
+
+    def keyed(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Return the contacts with keys of ours: key → ids."""
+        rows = self._keyed(keys, ["id", KEY])
+        return {key: [str(row["id"]) for row in rows if row.get(KEY) == key] for key in keys}
+
+    def claimed(self, claims: Sequence[str]) -> dict[str, list[str]]:
+        """Return the leads of claims: claim → ids."""
+        return {
+            claim: [
+                str(row["id"])
+                for row in self._espo.all("Lead", [("contains", "description", _mark(claim))])
+            ]
+            for claim in claims
+        }
+
+    def _keyed(self, keys: Iterable[str], select: Sequence[str]) -> list[Row]:
+        """Return the contacts with keys of ours."""
+        return [
+            row
+            for part in some(keys)
+            for row in self._espo.all("Contact", [("in", KEY, part)], select)
         ]
 
     def _by_address(self, email: str, select: Sequence[str]) -> Sequence[Row]:

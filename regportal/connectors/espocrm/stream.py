@@ -15,14 +15,14 @@ from regportal.connectors.singly import one_by_one
 KEPT = "EspoCRM keeps notes that are older than its noteDeleteThresholdPeriod"
 
 
-def mark(contact: str, what: str) -> str:
+def mark(whose: str, what: str) -> str:
     """
     Return how a note of ours ends.
 
     >>> mark("6b03", "8c1f")
     '[regportal:6b03:8c1f]'
     """
-    return f"[regportal:{contact}:{what}]"
+    return f"[regportal:{whose}:{what}]"
 
 
 class Stream:
@@ -39,7 +39,7 @@ class Stream:
 
     def _there(self, activities: Sequence[Activity]) -> set[tuple[str, str]]:
         """Return beside whom which activity is already: ids of records and marks."""
-        marks = [mark(one.contact, str(one.id)) for one in activities]
+        marks = [mark(one.key, str(one.id)) for one in activities]
         parents = [id for one in activities for id in (one.contact, *one.opportunities)]
         found = self.notes(parents, marks)
         return {
@@ -62,7 +62,7 @@ class Stream:
 
     def _logged(self, one: Activity, there: set[tuple[str, str]]) -> Written:
         """Write one activity wherever it is not yet."""
-        ends = mark(one.contact, str(one.id))
+        ends = mark(one.key, str(one.id))
         post = f"{one.body}\n\n{ends}"
         places = [("Contact", one.contact), *(("Opportunity", id) for id in one.opportunities)]
         for scope, parent in places:
@@ -82,9 +82,13 @@ class Stream:
         told = {"type": "Post", "parentType": scope, "parentId": parent, "post": post}
         self._espo.create("Note", told)
 
-    def forget(self, contact: str) -> None:
-        """Delete what we wrote of a contact, wherever it stands; raise where EspoCRM keeps it."""
-        begins = mark(contact, "")[:-1]
+    def forget(self, whose: str) -> None:
+        """
+        Delete what we wrote of somebody, by our key of him or a contact that he was.
+
+        Wherever it stands; raises NotTakenError where EspoCRM keeps it.
+        """
+        begins = mark(whose, "")[:-1]
         for row in self._espo.all("Note", [("contains", "post", begins)]):
             try:
                 self._espo.delete("Note", row["id"])

@@ -15,7 +15,15 @@ from regportal.connectors.base import (
     Secrets,
     secrets_of,
 )
-from regportal.connectors.desk import Activity, Allowing, Field, FieldPlan, NotTakenError, Written
+from regportal.connectors.desk import (
+    Activity,
+    Allowing,
+    Erased,
+    Field,
+    FieldPlan,
+    NotTakenError,
+    Written,
+)
 from regportal.connectors.egress import Egress
 from regportal.connectors.hubspot import hooks, making
 from regportal.connectors.hubspot.asking import BATCH, NEWEST, VERSIONS, Hub
@@ -87,6 +95,10 @@ class HubSpotDesk:
         """Return the contacts that each is: by our key, and only where none has it by address."""
         return self._people.find(whose, fields)
 
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return which contacts have these keys of ours; of a claim there is never one."""
+        return self._people.keyed(keys) if kind == "contact" else {}
+
     def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
         """Return records by id; one that is not there any more is left out."""
         there = self._people if kind == "contact" else self._deals
@@ -131,15 +143,15 @@ class HubSpotDesk:
         """Take nothing back."""
         return [NO_LEADS for _ in ids]
 
-    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
+    def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, what we logged."""
+        ids = [*dict.fromkeys(id for one in people for id in one.contacts)]
         self._notes.forget(ids)
-        ours = dict.fromkeys(our_fields(self._document, self), "")
-        done = self._people.update([(Record(id), ours) for id in ids])
-        return [
-            Written(id) if one.outcome is Outcome.LATER else one  # gone: it has nothing of ours
-            for id, one in zip(ids, done, strict=True)
-        ]
+        ours = dict.fromkeys(our_fields(self._document, self), "") if ids else {}
+        done = zip(ids, self._people.update([(Record(id), ours) for id in ids]), strict=True)
+        gone = Outcome.LATER  # it has nothing of ours
+        ended = {id: one for id, one in done if one.outcome is not gone}
+        return [one.became(ended) for one in people]
 
     # --- news ---
 

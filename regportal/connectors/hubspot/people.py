@@ -30,8 +30,7 @@ class People:
     def find(self, whose: Sequence[Whose], fields: Sequence[str]) -> list[Sequence[Record]]:
         """Return the contacts that each is: by our key, and only where none has it by address."""
         names = [EMAIL, OTHERS, KEY, *fields]
-        rows = self._hub.read(CONTACTS, [who.key for who in whose], names, by=KEY)
-        keys = {str(properties(row).get(KEY)): row for row in rows}
+        keys = self._by_key([who.key for who in whose], names)
         unknown = [who.email.lower() for who in whose if who.key not in keys]
         rows = self._hub.read(CONTACTS, unknown, names, by=EMAIL)
         second = [self._second[one] for one in unknown if one in self._second]
@@ -43,6 +42,15 @@ class People:
             else [self.record(row) for row in addresses.get(who.email.lower(), ())]
             for who in whose
         ]
+
+    def keyed(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Return the contacts with keys of ours: key → ids."""
+        return {key: [id_of(row)] for key, row in self._by_key(keys, [KEY]).items()}
+
+    def _by_key(self, keys: Sequence[str], names: Sequence[str]) -> dict[str, Row]:
+        """Return contacts by our key."""
+        rows = self._hub.read(CONTACTS, keys, names, by=KEY)
+        return {str(properties(row).get(KEY)): row for row in rows}
 
     def read(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Record]:
         """Return contacts by id; of those that were merged only the one that is left."""

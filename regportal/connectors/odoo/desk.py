@@ -16,7 +16,15 @@ from regportal.connectors.base import (
     Secrets,
 )
 from regportal.connectors.contacts import KEY
-from regportal.connectors.desk import Activity, Allowing, Field, FieldPlan, NotTakenError, Written
+from regportal.connectors.desk import (
+    Activity,
+    Allowing,
+    Erased,
+    Field,
+    FieldPlan,
+    NotTakenError,
+    Written,
+)
 from regportal.connectors.egress import Egress
 from regportal.connectors.judging import Subscription
 from regportal.connectors.odoo.checks import checked
@@ -81,9 +89,7 @@ class OdooDesk:
 
     def find(self, whose: Sequence[Whose], fields: Sequence[str]) -> Sequence[Sequence[Record]]:
         """Return the contacts that each is: by our key, and only where none has it by address."""
-        key = spelled(KEY)
-        keyed = self._people([[key, "in", [who.key for who in whose]]], [*fields, key], ALL)
-        by_key = {who.key: [row for row in keyed if row[key] == who.key] for who in whose}
+        by_key = self._keyed([who.key for who in whose], fields)
         lost = [who.email.casefold() for who in whose if not by_key[who.key]]
         asked = [*fields, "email_normalized", "is_company"]
         named = self._people([["email_normalized", "in", lost]], asked) if lost else []
@@ -92,6 +98,13 @@ class OdooDesk:
             rows = by_key[who.key] or _named(named, who.email)
             found.append([self._record(row, fields) for row in rows])
         return found
+
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return which contacts, or leads, are there with these keys of ours."""
+        if kind == "lead":
+            return self._leads(keys)
+        rows = self._keyed(keys, ())
+        return {key: [str(row["id"]) for row in some] for key, some in rows.items()}
 
     def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
         """Return records by id; one that is not there any more is left out."""
@@ -197,18 +210,19 @@ class OdooDesk:
         ended = dict(zip(mine, done([*mine], delete), strict=True))
         return [ended.get(id, Written(id, Outcome.NOOP)) for id in ids]
 
-    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
+    def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take our key and our scores off contacts, and delete what we logged of them."""
         ours = dict.fromkeys(our_fields(self._document, self), False)  # Odoo's word for nothing
+        ids = [*dict.fromkeys(id for one in people for id in one.contacts)]
         there = self.read("contact", ids, ())
 
         def take(some: Sequence[str]) -> Sequence[str]:
             self._odoo.call(PERSON, "write", [int(id) for id in some], vals=ours)
             return some
 
-        self._notes.forget(ids)
+        self._notes.forget([mark for one in people for mark in one.marks])
         taken = dict(zip(there, done([*there], take), strict=True))
-        return [taken.get(id, Written(id, Outcome.NOOP)) for id in ids]
+        return [one.became(taken) for one in people]
 
     # --- what is asked ---
 
@@ -241,6 +255,12 @@ class OdooDesk:
         )
         return found
 
+    def _keyed(self, keys: Sequence[str], fields: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return contacts by our key, also those that are archived."""
+        key = spelled(KEY)
+        rows = self._people([[key, "in", [*keys]]], [*fields, key], ALL)
+        return {one: [row for row in rows if row[key] == one] for one in keys}
+
     def _make_people(self, people: Sequence[Mapping[str, Any]]) -> Sequence[int]:
         """Make contacts in one call."""
         made: Sequence[int] = self._odoo.call(PERSON, "create", vals_list=people, context=QUIET)
@@ -248,15 +268,21 @@ class OdooDesk:
 
     def _load(self, people: Sequence[Whose]) -> Sequence[int]:
         """Let leads be there by their external ids."""
-        rows = [
-            [f"{OUR_LEAD}{uuid.UUID(who.key).hex}", who.email, "lead", who.email] for who in people
-        ]
+        rows = [[_lead_id(who.key), who.email, "lead", who.email] for who in people]
         asked = ["id", "name", "type", "email_from"]
         said = self._odoo.call(LEAD, "load", fields=asked, data=rows, context=QUIET)
         if not said["ids"]:
             raise NotTakenError(Outcome.REJECTED, f"Odoo refused {LEAD}/load")
         ids: Sequence[int] = said["ids"]
         return ids
+
+    def _leads(self, claims: Sequence[str]) -> dict[str, list[str]]:
+        """Return the leads of claims, among all that we made, by their external ids."""
+        domain = [["type", "=", "lead"], ["create_uid", "=", self._odoo.uid]]
+        rows = self._odoo.call(LEAD, "search_read", domain=domain, fields=["id"], context=ALL)
+        named = self._odoo.call(LEAD, "get_external_id", [row["id"] for row in rows])
+        ids = {name: str(id) for id, name in named.items() if name}
+        return {one: [ids[name]] for one in claims if (name := _lead_id(one)) in ids}
 
     def _won(self) -> frozenset[int]:
         """Return the stages of what is won."""
@@ -270,6 +296,11 @@ class OdooDesk:
         """Return a record of ours for a row of theirs."""
         values = {name: read_value(row[_read_as(name)]) for name in fields}
         return Record(str(row["id"]), values, is_closed)
+
+
+def _lead_id(claim: str) -> str:
+    """Return the external id of the lead of a claim."""
+    return f"{OUR_LEAD}{uuid.UUID(claim).hex}"
 
 
 def _read_as(name: str) -> str:

@@ -42,12 +42,12 @@ class Notes:
                 results[index] = _worse(results[index], written)
         return results
 
-    def forget(self, contacts: Sequence[str]) -> None:
-        """Delete what we logged of contacts."""
-        for contact in contacts:
+    def forget(self, marks: Sequence[str]) -> None:
+        """Delete what we logged of people, by our keys of them or the contacts that they were."""
+        for mark in marks:
             domain = [
                 ["model", "in", [PERSON, LEAD]],
-                ["message_id", "=like", f"%.{contact}{WE}"],
+                ["message_id", "=like", f"%.{mark}{WE}"],
             ]
             ids = [*self._there(domain).values()]
             if ids:
@@ -87,7 +87,7 @@ def _notes(activity: Activity) -> list[dict[str, Any]]:
         "message_type": "comment",
         "is_internal": True,
     }
-    about = f"{activity.id}.{{}}.{activity.contact}{WE}"
+    about = f"{activity.id}.{{}}.{activity.key}{WE}"
     deals = [one for one in activity.opportunities if one.isdecimal()]
     places = [(PERSON, activity.contact), *((LEAD, one) for one in deals)]
     return [

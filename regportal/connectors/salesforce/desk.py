@@ -13,7 +13,7 @@ from regportal.connectors.base import (
     Notice,
     Record,
 )
-from regportal.connectors.desk import Activity, Allowing, Field, FieldPlan, Written
+from regportal.connectors.desk import Activity, Allowing, Erased, Field, FieldPlan, Written
 from regportal.connectors.egress import Egress
 from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
@@ -73,6 +73,10 @@ class SalesforceDesk:
         """Return the contacts that each is: by our key, and only where none has it by address."""
         return self._people.find(whose, fields)
 
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return which contacts, or leads, are there with these keys of ours."""
+        return self._people.keyed(kind, keys)
+
     def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
         """Return records by id; of a contact that was merged into another, that other one."""
         read = self._deals.read if kind == "opportunity" else self._people.read
@@ -117,15 +121,17 @@ class SalesforceDesk:
         """Delete leads of claims that nobody but us has written to."""
         return self._people.unlead(ids)
 
-    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
+    def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take our key and our scores off contacts, and delete what we logged of them."""
+        ids = [*dict.fromkeys(id for one in people for id in one.contacts)]
         there = self._people.read(ids, ())
         kept = self._activities.forget([*{*ids, *(one.id for one in there.values())}])
-        nothing = dict.fromkeys(our_fields(self._document, self))
+        nothing = dict.fromkeys(our_fields(self._document, self)) if there else {}
         found = {one.id: one for one in there.values()}
         taken = self._people.update([(one, nothing) for one in found.values()])
         done = dict(zip(found, taken, strict=True)) | kept
-        return [done.get(there[id].id if id in there else id, Written(id)) for id in ids]
+        ended = {id: done.get(there[id].id if id in there else id, Written(id)) for id in ids}
+        return [one.became(ended) for one in people]
 
     # --- what is asked ---
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from regportal.connectors.base import Record
+from regportal.connectors.base import Kind, Record
 from regportal.connectors.desk import Written
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
@@ -22,6 +22,7 @@ APART = ";"
 """What stands between the options of a choice of several."""
 MAILING = "Mailing"
 """Before the names of the address of a contact, which a lead has without it."""
+KINDS: Mapping[Kind, str] = {"contact": "Contact", "lead": "Lead"}
 GONE = Written(None, Outcome.NOOP)
 
 
@@ -61,6 +62,11 @@ class People:
             rows = keyed.get(who.key.casefold()) or found_by.get(who.email.casefold()) or []
             found.append([_record(row, fields) for row in rows])
         return found
+
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Return the contacts, or leads, with keys of ours: key → ids."""
+        found = self._by(KINDS[kind], KEY, keys, ())
+        return {key: [str(row["Id"]) for row in found.get(key.casefold(), ())] for key in keys}
 
     def read(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Record]:
         """

@@ -74,7 +74,7 @@ class Lists:
             on, off = pair.no or self._made(wanted.list, NO), pair.yes
         there = {row["id"] for row in self._suite.linked("Contacts", contact, LISTS)}
         if wanted.is_allowed and off in there:
-            self._notes.say_again(contact, wanted.list, wanted.because, wanted.at)
+            self._notes.say_again(wanted.key, contact, wanted.list, wanted.because, wanted.at)
         if on not in there:
             self._suite.link("ProspectLists", on, "contacts", "Contacts", contact)
         if off is not None and off in there:

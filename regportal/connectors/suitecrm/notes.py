@@ -27,12 +27,14 @@ class Notes:
         """Write an activity beside its contact and his opportunities."""
         places = [("Contacts", one.contact), *(("Opportunities", id) for id in one.opportunities)]
         for module, id in places:
-            made = self._write(str(one.id), one.contact, module, id, one.subject, one.body, one.at)
+            made = self._write(str(one.id), one.key, module, id, one.subject, one.body, one.at)
             if made.id is None:
                 return made
         return Written(str(one.id))
 
-    def say_again(self, contact: str, newsletter: str, because: str, at: datetime) -> None:
+    def say_again(
+        self, key: str, contact: str, newsletter: str, because: str, at: datetime
+    ) -> None:
         """
         Write down that somebody took an opt-out back: who looks at him sees why.
 
@@ -41,16 +43,20 @@ class Notes:
         """
         about = f"again:{newsletter}:{written(at)}"
         subject = AGAIN.format(newsletter)
-        self._write(about, contact, "Contacts", contact, subject, because, at)
+        self._write(about, key, "Contacts", contact, subject, because, at)
 
     def again(self, newsletter: str) -> list[str]:
         """Return the contacts that took an opt-out back, each as often as he did."""
         where = {"name": {"eq": text(AGAIN.format(newsletter))}}
         return [str(row["parent_id"]) for row in self._suite.all("Notes", where, ["parent_id"])]
 
-    def forget(self, contact: str) -> None:
-        """Empty and delete what we wrote of a contact, wherever it stands."""
-        where = {"description": {"like": f"%{FOUND_BY.format(contact)}"}}
+    def forget(self, whose: str) -> None:
+        """
+        Empty and delete what we wrote of somebody, wherever it stands.
+
+        By our key of him, or a contact that he was.
+        """
+        where = {"description": {"like": f"%{FOUND_BY.format(whose)}"}}
         for row in [*self._suite.all("Notes", where)]:
             nothing = {"name": "", "description": "", "deleted": "1"}
             self._suite.patch("Notes", row["id"], nothing)
@@ -58,17 +64,17 @@ class Notes:
     def _write(
         self,
         about: str,
-        contact: str,
+        key: str,
         module: str,
         id: str,
         subject: str,
         body: str,
         at: datetime,
     ) -> Written:
-        """Write a note about a contact beside a record."""
+        """Write a note about somebody, by our key of him, beside a record."""
         told = {
             "name": text(subject),
-            "description": f"{text(body)}\n\n{FOUND_BY.format(contact)}",
+            "description": f"{text(body)}\n\n{FOUND_BY.format(key)}",
             "parent_type": module,
             "parent_id": id,
             "date_entered": written(at),

@@ -46,6 +46,10 @@ class People:
         types = self._types(fields)
         return [[_contact(row, types) for row in self._fitting(who, fields)] for who in whose]
 
+    def keyed(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Return the contacts with keys of ours: key → ids."""
+        return {key: [row["id"] for row in self._keyed(key, [KEY])] for key in keys}
+
     def read(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Record]:
         """Return contacts by id; one that is not there any more is left out."""
         types = self._types(fields)
@@ -83,8 +87,12 @@ class People:
     def _fitting(self, who: Whose, fields: Sequence[str]) -> list[Row]:
         """Return the contacts that somebody is."""
         asked = selected(fields)
-        keyed, _ = self._suite.page("Contacts", {KEY: {"eq": who.key}}, asked)
-        return [*keyed] or [*self.with_address("Contacts", who.email, asked)]
+        return self._keyed(who.key, asked) or [*self.with_address("Contacts", who.email, asked)]
+
+    def _keyed(self, key: str, asked: Sequence[str]) -> list[Row]:
+        """Return the contacts with a key of ours."""
+        rows, _ = self._suite.page("Contacts", {KEY: {"eq": key}}, asked)
+        return rows
 
     def _types(self, fields: Sequence[str]) -> Mapping[str, str]:
         """Return of which types fields are; where only texts are asked for, nobody is."""
@@ -119,6 +127,16 @@ class People:
         named = {"last_name": last_name(who.email), **told}
         about = {"email1": who.email, "status": NEW, "description": says}
         return self._suite.make("Leads", [who.key], all_written(named) | about)
+
+    def claimed(self, claims: Sequence[str]) -> dict[str, list[str]]:
+        """Return the leads of claims: claim → ids."""
+        return {
+            claim: [
+                row["id"]
+                for row in self._suite.all("Leads", {"description": {"like": f"%{_mark(claim)}%"}})
+            ]
+            for claim in claims
+        }
 
     def unlead(self, id: str) -> Written:
         """Delete the lead of a claim, unless somebody has made something of it."""

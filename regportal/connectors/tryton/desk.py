@@ -16,6 +16,7 @@ from regportal.connectors.base import (
 from regportal.connectors.desk import (
     Activity,
     Allowing,
+    Erased,
     Field,
     FieldPlan,
     NotTakenError,
@@ -114,6 +115,10 @@ class TrytonDesk:
         """Return the parties that each is: by our key, and only where none has it by address."""
         return self._parties.find(whose, fields)
 
+    def keyed(self, kind: Kind, keys: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return which parties have these keys of ours; of a claim there is never one."""
+        return self._parties.keyed(keys) if kind == "contact" else {}
+
     def read(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Record]:
         """
         Return records by id; one that is not there any more is left out.
@@ -176,11 +181,12 @@ class TrytonDesk:
         """Take nothing back: none was made."""
         return [Written(id, Outcome.NOOP) for id in ids]
 
-    def forget(self, ids: Sequence[str]) -> Sequence[Written]:
+    def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off parties: our key, our scores, what we logged."""
-        numbers = numbers_of(ids)
-        self._api.call("party.party", "regportal_forget", ids=numbers)
-        return [Written(id) for id in ids]
+        numbers = numbers_of(id for one in people for id in one.contacts)
+        if numbers:
+            self._api.call("party.party", "regportal_forget", ids=numbers)
+        return [one.became({}) for one in people]
 
     # --- what they did, what they allow ---
 

@@ -40,9 +40,8 @@ class Parties:
 
     def find(self, whose: Sequence[Whose], fields: Sequence[str]) -> list[list[Record]]:
         """Return the parties that each is: by our key, and only where none has it by address."""
-        keys = [who.key for who in whose]
-        rows = self._api.rows(MODEL, [[KEY, "in", keys], EVERYONE], [KEY])
-        ids: dict[str, set[int]] = {row[KEY]: {row["id"]} for row in rows}
+        keyed = self.keyed([who.key for who in whose])
+        ids = {key: {int(id) for id in some} for key, some in keyed.items()}
         left = [who for who in whose if who.key not in ids]
         by_address = self._at({who.email.casefold() for who in left}) if left else {}
         ids |= {who.key: by_address.get(who.email.casefold(), set()) for who in left}
@@ -52,6 +51,11 @@ class Parties:
             fit = {records[id].id: records[id] for id in sorted(ids[who.key]) if id in records}
             found.append([*fit.values()])
         return found
+
+    def keyed(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Return the parties with keys of ours: key → ids."""
+        rows = self._api.rows(MODEL, [[KEY, "in", [*keys]], EVERYONE], [KEY])
+        return {row[KEY]: [str(row["id"])] for row in rows}
 
     def _at(self, addresses: set[str]) -> dict[str, set[int]]:
         """

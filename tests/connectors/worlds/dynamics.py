@@ -26,6 +26,7 @@ REFUSALS = {
 }
 OURS = {
     "regportal_fit": "regp_fit",
+    "regportal_id": "regp_id",
     "email": "emailaddress1",
     "buying_phase": "regp_buying_phase",
 }

@@ -24,7 +24,11 @@ TRIED = {"country": "^(?!refused$).*", "phone": None}
 EMPTIED = ("Opportunity", "Contact", "Lead", "Account", "TargetList", "Note")
 ALL = {"create": "yes", "read": "all", "edit": "all", "delete": "no", "stream": "all"}
 WORD = "Contract"
-NAMED = {"email": "emailAddress", "regportal_fit": "cRegportalFit"}
+NAMED = {
+    "email": "emailAddress",
+    "regportal_fit": "cRegportalFit",
+    "regportal_id": "cRegportalId",
+}
 REFUSALS = {
     "auth": (401, {"Content-Type": "text/html; charset=UTF-8"}, b""),
     "throttled": (429, {"Retry-After": "60"}, b""),

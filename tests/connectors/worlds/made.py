@@ -129,6 +129,13 @@ class MadeCrm:
             for who in whose
         ]
 
+    def keyed(self, kind, keys):
+        self._called()
+        there = self.contacts if kind == "contact" else self.leads
+        return {
+            key: [id for id, one in there.items() if one.get("regportal_id") == key] for key in keys
+        }
+
     def read(self, kind, ids, fields):
         self._called()
         self._refuse_strange(fields, kind)
@@ -180,20 +187,25 @@ class MadeCrm:
 
     def lead(self, people):
         self._called()
-        return [Written(self._add(self.leads, {"email": who.email})) for who, _ in people]
+        made = [
+            Written(self._add(self.leads, {"email": who.email, "regportal_id": who.key}))
+            for who, _ in people
+        ]
+        self._answer()
+        return made
 
     def unlead(self, ids):
         self._called()
         return [Written(self.leads.pop(id, None) and id) for id in ids]
 
-    def forget(self, ids):
+    def forget(self, people):
         self._called()
-        for id in ids:
-            self.logged = {key: one for key, one in self.logged.items() if one.contact != id}
-            if id in self.contacts:
+        for one in people:
+            self.logged = {id: note for id, note in self.logged.items() if note.key != one.key}
+            for id in {*one.contacts} & {*self.contacts}:
                 self._set(self.contacts[id], {"regportal_id": None, "regportal_fit": None})
         self._answer()
-        return [Written(id) for id in ids]
+        return [one.became({}) for one in people]
 
     def opportunities_of(self, contacts):
         self._called()

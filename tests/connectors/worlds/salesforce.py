@@ -22,6 +22,7 @@ NAMED = {
     "country": "MailingCountry",
     "phone": "Phone",
     "regportal_fit": "Regportal_Fit__c",
+    "regportal_id": "Regportal_Id__c",
     "buying_phase": "Buying_Phase__c",
 }
 REFUSALS = {

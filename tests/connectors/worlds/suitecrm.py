@@ -123,6 +123,7 @@ class SuiteWorld(OnALine):
     def _named(self, fields):
         """Call fields as SuiteCRM does."""
         names = self.names | {"email": "email1", "regportal_fit": "regportal_fit_c"}
+        names |= {"regportal_id": "regportal_id_c"}
         return {names.get(name, name): value for name, value in fields.items()}
 
     def _emptied(self):
