@@ -79,6 +79,10 @@ class World(Protocol):
         """Return how many calls there were."""
 
 
+NO_TOKEN = (401, {"Content-Type": "application/json"}, b'{"error":"invalid_client"}')
+"""How an endpoint for access tokens says that it does not let us in (RFC 6749, 5.2)."""
+
+
 class OnALine:
     """What happens on the way to a CRM that is called over a line (`between.py`): ``_line``."""
 

@@ -13,7 +13,7 @@ from regportal.sandbox.dynamics import Dynamics
 from regportal.sandbox.dynamics.crm import CLIENT, SECRET, TENANT
 from regportal.sandbox.server import serving
 from tests.connectors.between import between
-from tests.connectors.worlds.base import OnALine
+from tests.connectors.worlds.base import NO_TOKEN, OnALine
 from tests.connectors.worlds.made import PHASES
 
 VOCABULARY = Vocabulary({one: one.title() for one in PHASES}, {"fit": "Fit"})
@@ -163,7 +163,8 @@ class DynamicsWorld(OnALine):
     # --- what happens on the way ---
 
     def trouble(self, kind, times=1):
-        self._line.refusals += [REFUSALS[kind]] * times
+        after = NO_TOKEN if kind == "auth" else REFUSALS[kind]  # the token is asked for anew
+        self._line.refusals += [REFUSALS[kind], *[after] * (times - 1)]
 
     def history(self, id, name):
         """Return what a field of a record said, one after the other."""

@@ -14,7 +14,7 @@ from regportal.connectors.schema import Connector
 from regportal.sandbox.salesforce import CLIENT, SECRET, Salesforce
 from regportal.sandbox.server import serving
 from tests.connectors.between import between
-from tests.connectors.worlds.base import OnALine
+from tests.connectors.worlds.base import NO_TOKEN, OnALine
 
 PATIENT = Limits()
 NAMED = {
@@ -159,7 +159,9 @@ class SalesforceWorld(OnALine):
 
     def trouble(self, kind, times=1):
         status, body = REFUSALS[kind]
-        self._line.refusals += [(status, {"Content-Type": "application/json"}, body)] * times
+        refused = (status, {"Content-Type": "application/json"}, body)
+        after = NO_TOKEN if kind == "auth" else refused  # the token is asked for anew
+        self._line.refusals += [refused, *[after] * (times - 1)]
 
 
 def unlucky(world):
