@@ -5,6 +5,7 @@ Waiting ends as soon as the thing is there, so that patience costs nothing. By t
 measures whether something was quick: what it must not wait for takes for ever here.
 """
 
+import threading
 import time
 
 PATIENCE = 60.0
@@ -22,3 +23,26 @@ def until(true, *, rest=rest):
     while not (found := true()) and time.monotonic() < end:
         rest()
     return found
+
+
+class Pausing:
+    """A write that holds what it has, just before its commit, until it is let go."""
+
+    def __init__(self, store, work):
+        self.holds, self.go = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=store.write, args=(self._paused(work),))
+        self.thread.start()
+        assert self.holds.wait(PATIENCE)
+
+    def _paused(self, work):
+        def paused(session):
+            work(session)
+            session.flush()
+            self.holds.set()
+            assert self.go.wait(PATIENCE)
+
+        return paused
+
+    def ends_soon(self):
+        """Let it commit while something else is waiting for it."""
+        threading.Timer(0.3, self.go.set).start()

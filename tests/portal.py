@@ -77,8 +77,8 @@ class Portal:
         self.told: list = []
         self._mails: list = []
 
-    def publish(self, text: str = SITE) -> None:
-        """Publish a YAML text; the files it names are made."""
+    def publish(self, text: str = SITE, *, prune: bool = False) -> None:
+        """Publish a YAML text; the files it names are made. What it lacks stays, or is pruned."""
         book = self.folder / "regportal.yaml"
         book.write_text(text)
         files = [self.folder / name for name in re.findall(r"file: ([^\s,}]+)", text)]
@@ -90,7 +90,7 @@ class Portal:
                 storage.take(file, file.name)
             return
         with self.store.read() as session:
-            plan = planning.plan(session, reading.read(book))
+            plan = planning.plan(session, reading.read(book), prune=prune)
         documents.apply(self.store, storage, plan, now=now)
         with self.store.read() as session:
             PUBLISHED.keep(session, text)

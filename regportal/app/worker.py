@@ -1,6 +1,7 @@
 """What happens after the answer: facts get their meaning, and the news goes out."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -20,6 +21,7 @@ from regportal.connectors.meter import Meter
 from regportal.connectors.schema import Connector as ConnectorDocument
 from regportal.consent.ledger import keep_head
 from regportal.engine import Clock, Engine, Task, utc_now
+from regportal.errors import ConfigError
 from regportal.forms.letters import LETTERS
 from regportal.forms.settling import expire, settle
 from regportal.identity import letters as identity_letters
@@ -214,7 +216,7 @@ class Worker:
             return None
         next_day = tell_days(self._store, line.document, now=now)
         size = connector.capabilities.batch
-        again = self._drain(key, connector.deliver, size, LEASE, line.budget)
+        again = self._drain(key, connector.deliver, size, LEASE, line.budget, line.is_current)
         return min((at for at in (next_day, again) if at is not None), default=None)
 
     def _ask(self, key: str, line: "_Line", now: datetime) -> datetime | None:
@@ -248,8 +250,9 @@ class Worker:
         size: int,
         lease: timedelta,
         budget: Budget | None = None,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> datetime | None:
-        """Send what one is owed, so many at a time, as long as we may."""
+        """Send what one is owed, so many at a time, as long as we may and it is what it was."""
         return drain(
             self._store,
             key,
@@ -258,7 +261,7 @@ class Worker:
             size=size,
             lease=lease,
             budget=budget,
-            going=self._engine.is_running,
+            going=lambda: self._engine.is_running() and is_current(),
         )
 
     def _meet_connectors(self) -> None:
@@ -317,11 +320,8 @@ class _Line:
 
     def current(self) -> Connector | None:
         """Return the connector as it is published now; None where it was archived."""
-        with self._store.read() as session:
-            document = self._shelf.published(session).find(ConnectorDocument, self._key)
-        secrets = secrets_of(document, self._vault.secret) if document else ()
-        changed = (document, secrets) != (self._document, self._secrets)
-        if changed and self._connector is not None:
+        document, secrets = now = self._published()
+        if now != (self._document, self._secrets) and self._connector is not None:
             self._connector.close()
             self._connector = None
         if document is not None and self._connector is None:
@@ -330,3 +330,16 @@ class _Line:
             self._connector = connector_for(document, self._settings, secret, egress=egress)
         self._document, self._secrets = document, secrets
         return self._connector
+
+    def is_current(self) -> bool:
+        """Return whether the connector that :meth:`current` gave last is still as published."""
+        try:
+            return self._published() == (self._document, self._secrets)
+        except ConfigError:  # a secret is gone: whoever asks for the connector is told
+            return False
+
+    def _published(self) -> tuple[ConnectorDocument | None, tuple[str, ...]]:
+        """Return what is published of it, and the secrets that names."""
+        with self._store.read() as session:
+            document = self._shelf.published(session).find(ConnectorDocument, self._key)
+        return document, secrets_of(document, self._vault.secret) if document else ()

@@ -3,8 +3,8 @@
 import logging
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -16,7 +16,7 @@ from regportal.connectors.meter import NONE, Reading
 from regportal.errors import UnreachableError
 from regportal.outbox.breaker import answered
 from regportal.outbox.budget import Budget
-from regportal.outbox.leases import BATCH, LEASE, NOTHING, Batch, Leases
+from regportal.outbox.leases import BATCH, LEASE, NOTHING, RENEWALS, Batch, Leases
 from regportal.outbox.models import Message
 from regportal.outbox.rules import PAUSING
 from regportal.outbox.waiting import IS_DUE, WAITS
@@ -46,57 +46,90 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
     Any number of workers may do this at once: a message is delivered by one of them, and those
     of a subject one after the other. No transaction is open while ``deliver`` runs, on a thread of
     its own; while it has ``size`` messages, each of another subject, in hand, the next ones are
-    made ready. It must answer twice within ``lease``, or somebody else takes its messages over.
-    What its calls come to is kept in ``budget``, which may hold some back. It stops early where
-    ``going`` says so; what is cut off then was nobody's fault and costs no attempt.
+    made ready. However long it takes, what is in hand stays ours: the ``lease`` is renewed. What
+    its calls come to is kept in ``budget``, which may hold some back. It stops after the batch in
+    hand where ``going`` says so; what is cut off then was nobody's fault and costs no attempt.
     """
     with store.read() as session:
         if session.execute(WAITS, {"connector": connector}).first() is None:
             return None
     leases = Leases(connector, size, lease, budget, chance)
+    return _Drain(store, leases, deliver, clock, going).run()
 
-    def begin(session: Session) -> Batch:
-        now = clock()
-        leases.mend(session, now=now)
-        return leases.take(session, now=now)
 
-    def turn(session: Session, done: Sequence[Done], spent: Reading) -> Batch:
+@dataclass(frozen=True, slots=True)
+class _Drain:
+    """One worker that tells one connector what it is owed."""
+
+    store: Store
+    leases: Leases
+    deliver: Deliver
+    clock: Callable[[], datetime]
+    going: Callable[[], bool]
+
+    def run(self) -> datetime | None:
+        """Tell batch after batch; return when to come back, None if nothing waits."""
+        leases = self.leases
+        with ThreadPoolExecutor(1, thread_name_prefix=f"tells-{leases.connector}") as hand:
+            batch, done = self.store.write(self._begin), list[Done]()
+            while batch.changes:
+                answer = hand.submit(_results, self.deliver, batch.changes, now=self.clock())
+                is_full = len(batch.changes) == leases.size > 1  # else there is hardly more
+                following = self._turned(done) if done or is_full else NOTHING
+                done = [(batch, self._heard(answer, batch, following))]
+                if following.changes and (_holds(done[0][1]) or not self.going()):
+                    done.append((following, _given_back(following, self.clock())))
+                    following = NOTHING
+                if following.changes:
+                    batch = following
+                else:
+                    batch, done = self._turned(done), []
+        return batch.again_at
+
+    def _begin(self, session: Session) -> Batch:
+        """Take the first batch."""
+        now = self.clock()
+        self.leases.mend(session, now=now)
+        return self.leases.take(session, now=now)
+
+    def _heard(self, answer: Future[list[Result]], *in_hand: Batch) -> list[Result]:
+        """Wait for what became of a batch; what is in hand stays there meanwhile."""
+        while wait([answer], self.leases.lease.total_seconds() / RENEWALS).not_done:
+            try:
+                self.store.write(partial(self._renew, in_hand=in_hand))
+            except sa.exc.DBAPIError:  # what the CRM answers is not to be lost because of it
+                log.warning("what %s is being told could not be held", self.leases.connector)
+        return answer.result()
+
+    def _renew(self, session: Session, in_hand: Sequence[Batch]) -> None:
+        """Keep batches in hand for longer."""
+        for batch in in_hand:
+            self.leases.renew(session, batch, now=self.clock())
+
+    def _turned(self, done: Sequence[Done]) -> Batch:
         """Write down what became of batches and what they cost, and take the next one."""
-        now = clock()
+        budget, is_going = self.leases.budget, self.going()
+        spent = NONE if budget is None else budget.meter.read()
+        return self.store.write(partial(self._turn, done=done, spent=spent, is_going=is_going))
+
+    def _turn(
+        self, session: Session, done: Sequence[Done], spent: Reading, *, is_going: bool
+    ) -> Batch:
+        """Do that in a transaction."""
+        leases, now = self.leases, self.clock()
         counted = list[Result]()
         for batch, results in done:
-            settled = results if going() else _cut_off(results, now)
+            settled = results if is_going else _cut_off(results, now)
             leases.settle(session, batch, settled, now=now)
             counted += settled
         following = (
-            leases.take(session, spent, now=now) if going() else replace(NOTHING, again_at=now)
+            leases.take(session, spent, now=now) if is_going else replace(NOTHING, again_at=now)
         )
         if leases.went_astray(session, done, spent, now=now):
             leases.settle(session, following, _given_back(following, now), now=now)
             following = NOTHING
         leases.count(session, counted)
         return following
-
-    def turned(done: Sequence[Done]) -> Batch:
-        """Do that in a transaction."""
-        spent = NONE if budget is None else budget.meter.read()
-        return store.write(partial(turn, done=done, spent=spent))
-
-    with ThreadPoolExecutor(1, thread_name_prefix=f"tells-{connector}") as hand:
-        batch, done = store.write(begin), list[Done]()
-        while batch.changes:
-            answer = hand.submit(_results, deliver, batch.changes, now=clock())
-            is_full = len(batch.changes) == size > 1  # else there is hardly more
-            following = turned(done) if done or is_full else NOTHING
-            done = [(batch, answer.result())]
-            if following.changes and (_holds(done[0][1]) or not going()):
-                done.append((following, _given_back(following, clock())))
-                following = NOTHING
-            if following.changes:
-                batch = following
-            else:
-                batch, done = turned(done), []
-    return batch.again_at
 
 
 def take_back(session: Session, connector: str, *, now: datetime) -> None:

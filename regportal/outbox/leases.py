@@ -30,12 +30,19 @@ from regportal.outbox.rules import (
 )
 from regportal.outbox.waiting import HEADS, IS_DUE, MEND, NEXT
 from regportal.store.among import among
+from regportal.store.base import UtcMoment
 
 log = logging.getLogger(__name__)
 
 BATCH = 8
 LEASE = timedelta(seconds=90)
-"""Longer than two deliveries may take (connectors/egress.py: TOTAL): one waits for another."""
+"""
+How long a message stays with a worker of whom nothing is heard.
+
+However long a delivery takes (a batch may be many calls), its worker renews the lease each time a
+third of it is over: only who is killed, or cannot write for two thirds of it, loses it.
+"""
+RENEWALS = 3
 # Made once: building a statement takes longer than running it.
 LET = (
     sa.update(Message)
@@ -65,6 +72,32 @@ SENT = (
     .returning(Message.id)
     .execution_options(synchronize_session=False)
 )
+NOW, UNTIL, TOKEN = (
+    sa.bindparam("now", type_=UtcMoment()),
+    sa.bindparam("until", type_=UtcMoment()),
+    sa.bindparam("token", type_=sa.Uuid()),
+)
+RENEW = (
+    sa.update(Message)
+    .where(
+        Message.connector == sa.bindparam("of"),
+        among(Message.subject, "subjects"),
+        IS_DUE,
+        sa.or_(
+            Message.lease == TOKEN,
+            sa.and_(
+                Message.due.between(sa.bindparam("soon", type_=UtcMoment()), UNTIL),
+                sa.or_(Message.leased_until.is_(None), Message.leased_until <= NOW),
+            ),
+        ),
+    )
+    .values(
+        due=UNTIL,
+        leased_until=sa.case((Message.lease == TOKEN, UNTIL), else_=Message.leased_until),
+    )
+    .execution_options(synchronize_session=False)
+)
+"""What was put off until the lease is over, as word of an erasure, is put off with it."""
 COUNT = sa.text(
     "INSERT INTO outcome_count (connector, outcome, number) VALUES (:connector, :outcome, :number) "
     "ON CONFLICT (connector, outcome) DO UPDATE SET number = outcome_count.number + excluded.number"
@@ -131,6 +164,22 @@ class Leases:
         changes = [change_of(one, links.get(one.subject)) for one in leased]
         return Batch(token, changes, is_probe=is_probe)
 
+    def renew(self, session: Session, batch: Batch, *, now: datetime) -> None:
+        """Keep what is being told for another lease, unless somebody took it over meanwhile."""
+        until = now + self.lease
+        asked = {
+            "of": self.connector,
+            "subjects": [change.subject for change in batch.changes],
+            "token": batch.token,
+            "until": until,
+            "now": now,
+            "soon": now + self.lease / (2 * RENEWALS),  # what is new is due now
+        }
+        session.connection().execute(RENEW, asked)
+        there = held(session, self.connector) if batch.is_probe else None
+        if there is not None:
+            may_probe(session, self.connector, there, answers_by=until)
+
     def settle(
         self, session: Session, batch: Batch, results: Sequence[Result], *, now: datetime
     ) -> None:
@@ -141,11 +190,20 @@ class Leases:
             done = {"ids": taken, "token": batch.token, "now": now}
             ours |= set(session.connection().scalars(SENT, done))
         told = {change.id: change for change in batch.changes}
+        chance = self.chance()  # one for all: what has failed as often is written down at once
         refused: defaultdict[AfterAttempt, list[uuid.UUID]] = defaultdict(list)
         for result in results:
             if result.outcome not in TAKEN:
                 attempts = told[result.id].attempt - 1
-                refused[self._decided(result, attempts, now=now)].append(result.id)
+                decided = after_attempt(
+                    result.outcome,
+                    attempts,
+                    says=result.says,
+                    retry_at=result.retry_at,
+                    chance=chance,
+                    now=now,
+                )
+                refused[decided].append(result.id)
         for decided, ids in refused.items():
             ours |= self._give_back(session, batch, ids, decided)
         before = {one.subject: one.link for one in batch.changes if one.link}
@@ -190,17 +248,6 @@ class Leases:
                 for outcome, number in sorted(outcomes.items())
             ]
             session.execute(COUNT, rows)
-
-    def _decided(self, result: Result, attempts: int, *, now: datetime) -> AfterAttempt:
-        """Return where a message stands that was not taken."""
-        return after_attempt(
-            result.outcome,
-            attempts,
-            says=result.says,
-            retry_at=result.retry_at,
-            chance=self.chance(),
-            now=now,
-        )
 
     def _give_back(
         self, session: Session, batch: Batch, ids: Sequence[uuid.UUID], decided: AfterAttempt

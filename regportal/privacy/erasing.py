@@ -26,6 +26,7 @@ from regportal.identity.people import let_go, own_contacts
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import Message, Subject
 from regportal.outbox.rules import ERASURE
+from regportal.outbox.waiting import IS_DUE
 from regportal.privacy.models import Erasure
 from regportal.privacy.traces import (
     MENTION,
@@ -263,12 +264,16 @@ def _told(session: Session, traces: Traces, *, now: datetime) -> Told:
     subjects: dict[str, list[str]] = {}
     for connector, subject in rows:
         subjects.setdefault(connector, []).append(subject)
-    leased = session.execute(
-        sa.select(Message.connector, Message.subject, sa.func.max(Message.leased_until))
-        .where(Message.subject.in_(traces.subjects), Message.leased_until > now)
-        .group_by(Message.connector, Message.subject)
+    waiting = session.execute(  # held, so that no worker takes one of them from now on
+        sa.select(Message.connector, Message.subject, Message.leased_until)
+        .where(Message.connector.in_(subjects), Message.subject.in_(traces.subjects), IS_DUE)
+        .order_by(Message.id)
+        .with_for_update()
     )
-    busy = {(connector, subject): until for connector, subject, until in leased if until}
+    busy: dict[tuple[str, str], datetime] = {}
+    for connector, subject, until in waiting:
+        if until is not None:
+            busy[connector, subject] = max(until, busy.get((connector, subject), now))
     return Told(subjects, busy)
 
 

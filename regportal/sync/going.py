@@ -1,5 +1,6 @@
 """Letting a connection go on, after a person looked at it."""
 
+import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -8,12 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.connectors.schema import Connector
+from regportal.consent.actions import subject_of_contact
+from regportal.identity.models import Contact
 from regportal.outbox.actions import put_all
 from regportal.outbox.models import Connection, Subject
 from regportal.outbox.operating import resume
 from regportal.store.facts import insert_in, table_of
 from regportal.store.sessions import Store
-from regportal.sync.present import Present, Telling
+from regportal.sync.present import CONTACT, Present, Telling
 
 TABLE = table_of(Connection)
 
@@ -47,12 +50,24 @@ def tell_everybody(store: Store, telling: Telling, *, now: datetime) -> Iterator
 
 
 def _owe(session: Session, connector: str, page: Sequence[Present], *, now: datetime) -> int:
-    """Owe those of a page that a connector was never told of; return how many."""
-    subjects = [one.subject for one in page]
+    """
+    Owe those of a page that a connector was never told of; return how many.
+
+    Who was erased since the page was read is left out: nothing would ever be owed to end it.
+    """
+    there = _still_there(session, page)
     known = sa.select(Subject.subject).where(
-        Subject.connector == connector, Subject.subject.in_(subjects)
+        Subject.connector == connector, Subject.subject.in_(there)
     )
     before = {*session.scalars(known)}
-    new = [one for one in page if one.subject not in before]
+    new = [one for one in page if one.subject in there and one.subject not in before]
     put_all(session, [(connector, news) for one in new for news in one.news], now=now)
     return len(new)
+
+
+def _still_there(session: Session, page: Sequence[Present]) -> set[str]:
+    """Return the subjects of contacts that are there, and are not erased before the commit."""
+    keys = [uuid.UUID(one.subject.removeprefix(CONTACT)) for one in page]
+    chosen = sa.select(Contact.id).where(Contact.id.in_(keys)).order_by(Contact.id)
+    there = session.scalars(chosen.with_for_update(read=True, key_share=True))
+    return {subject_of_contact(one) for one in there}

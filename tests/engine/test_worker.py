@@ -1,6 +1,7 @@
 """The worker ends when it is told to, whatever the CRM does."""
 
 import socket
+import threading
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.app.worker import Worker
+from regportal.connectors.egress import AT_ONCE
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import Message, MessageState
 from tests.connectors.receiver import receiving
@@ -79,3 +81,71 @@ def test_a_crm_that_is_slow_to_answer_does_not_delay_the_end(portal):
 
     (row,) = messages(portal)
     assert (row.state, row.attempts, row.leased_until) == (MessageState.DUE, 0, None)
+
+
+@pytest.fixture
+def told(database_url, tmp_path, monkeypatch):
+    """Tell a CRM much, publish something when it is called first; return what it heard."""
+    monkeypatch.setenv("CRM_SECRET", SECRET)
+    guard, much = threading.Lock(), 5 * AT_ONCE
+
+    def told(changed, *, is_done):
+        with (
+            receiving() as crm,
+            closing(Portal(database_url, tmp_path, allow_private_targets="127.0.0.0/8")) as portal,
+        ):
+            book = SITE.replace("https://crm.acme.example/in", crm.url)
+            portal.publish(book)
+            for number in range(much):
+                owe(portal, "crm", f"contact:{number}")
+            take = crm.take
+
+            def changes(call):
+                with guard:
+                    if not crm.calls:
+                        portal.publish(changed(book, crm), prune=True)
+                    return take(call)
+
+            crm.take = changes
+            worker = Worker(portal.app)
+            worker.start()
+            assert until(lambda: is_done(crm, messages(portal)))
+            worker.stop()
+            return crm
+
+    return told
+
+
+def is_sent(_, rows):
+    return {row.state for row in rows} == {MessageState.SENT}
+
+
+def test_a_connector_with_another_address_is_told_there_after_the_batch_in_hand(told):
+    with receiving() as new:
+        old = told(lambda book, old: book.replace(old.url, new.url), is_done=is_sent)
+
+    assert (len(old.calls), len(new.calls)) == (AT_ONCE, 4 * AT_ONCE)
+
+
+def test_a_connector_with_another_secret_uses_it_after_the_batch_in_hand(told, monkeypatch):
+    def other(book, _):
+        monkeypatch.setenv("CRM_SECRET", SECRET.replace("MfKQ", "QKfM"))
+        return book
+
+    crm = told(other, is_done=is_sent)
+
+    assert (len(crm.calls), len(crm.forged)) == (5 * AT_ONCE, 4 * AT_ONCE)
+
+
+def test_a_connector_that_is_archived_is_told_nothing_after_the_batch_in_hand(told):
+    def is_left_alone(crm, rows):
+        sent = [row for row in rows if row.state is MessageState.SENT]
+        return len(sent) == len(crm.calls) > 0 and not any(row.leased_until for row in rows)
+
+    def without(book, _):
+        one = next(line for line in book.splitlines() if "key: crm" in line)
+        return book.replace("connectors:\n" + one, "")
+
+    crm = told(without, is_done=is_left_alone)
+
+    assert len(crm.calls) == AT_ONCE

@@ -10,15 +10,15 @@ import sqlalchemy as sa
 
 from regportal.app.worker import SMTP_LEASE
 from regportal.connectors.base import Outcome, Result
-from regportal.connectors.egress import TOTAL
 from regportal.errors import UnreachableError
 from regportal.mail.postman import TIMEOUT
 from regportal.outbox.drain import take_back
-from regportal.outbox.leases import LEASE, Leases
+from regportal.outbox.leases import LEASE, RENEWALS, Leases
 from regportal.outbox.models import MessageState
 from regportal.outbox.operating import pause, pauses, resume
 from regportal.outbox.pausing import set_pause
 from regportal.outbox.rules import WAITS, wait
+from regportal.store.sessions import PATIENCE
 from tests.outbox.conftest import NOON, Crm
 from tests.patience import until
 
@@ -432,7 +432,7 @@ def test_where_nothing_waits_nobody_is_kept_from_writing(box, crm):
 def test_a_lease_is_longer_than_what_it_is_for():
     letter = 10 * TIMEOUT  # connect, greet, encrypt, greet, sign in, from, to, data, body, bye
 
-    assert LEASE.total_seconds() > 2 * TOTAL  # a batch that was made ready waits for one before it
+    assert LEASE.total_seconds() / RENEWALS > 2 * PATIENCE  # a write that renews it may wait
     assert SMTP_LEASE.total_seconds() > letter
 
 

@@ -34,7 +34,7 @@ from regportal.privacy.erasing import (
 from regportal.privacy.models import Erasure
 from regportal.tracking.actions import record
 from regportal.tracking.models import Attributed, Interaction, Judged
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, Pausing, until
 from tests.privacy.people import Person, found_in
 
 EMAIL = "Canary.Address-c01@canary-domain-c02.example"
@@ -206,6 +206,39 @@ def test_an_erasure_while_a_message_is_delivered_is_told_after_it(portal, ann):
     assert seen.count("contact.updated") == 1
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_nothing_is_taken_in_hand_while_somebody_is_erased(portal, ann):
+    """On SQLite there is one writer at a time anyway."""
+    portal.store.write(lambda session: _owe_news(session, portal, ann.email))
+    seen, taken, go, workers = [], threading.Event(), threading.Event(), []
+
+    def told(changes, *, now):
+        seen.extend(change.topic for change in changes)
+        return [Result(change.id, Outcome.DONE) for change in changes]
+
+    def told_late(changes, *, now):
+        taken.set()
+        assert go.wait(PATIENCE)
+        return told(changes, now=now)
+
+    def work(deliver):
+        drain(portal.store, "crm", deliver, clock=lambda: datetime.now(UTC))
+
+    def at_the_last_moment(connection, cursor, statement, parameters, context, executemany):
+        if statement.startswith("DELETE FROM message ") and not workers:
+            workers.append(threading.Thread(target=work, args=(told_late,)))
+            workers[0].start()
+            until(lambda: taken.is_set() or not workers[0].is_alive())
+
+    sa.event.listen(portal.store.engine, "before_cursor_execute", at_the_last_moment)
+    forget(portal, ann.email)
+    work(told)
+    go.set()
+    workers[0].join()
+
+    assert set(seen) == {"contact.erased"}
+
+
 def _owe_news(session, portal, email):
     """Owe the CRM what we know of somebody."""
     published, contact = portal.shelf.published(session), find_contact(session, email)
@@ -308,29 +341,6 @@ def test_the_report_names_nobody_and_is_sealed(portal, ann):
         assert ann.email not in json.dumps(shown(report))
         report.counts = {**report.counts, "contact": 2}
         assert not is_whole(report)
-
-
-class Pausing:
-    """A write that holds what it has, just before its commit, until it is let go."""
-
-    def __init__(self, store, work):
-        self.holds, self.go = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=store.write, args=(self._paused(work),))
-        self.thread.start()
-        assert self.holds.wait(PATIENCE)
-
-    def _paused(self, work):
-        def paused(session):
-            work(session)
-            session.flush()
-            self.holds.set()
-            assert self.go.wait(PATIENCE)
-
-        return paused
-
-    def ends_soon(self):
-        """Let it commit while something else is waiting for it."""
-        threading.Timer(0.3, self.go.set).start()
 
 
 def test_a_claim_that_is_settled_meanwhile_goes_too(portal, database_url):

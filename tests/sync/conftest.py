@@ -17,6 +17,7 @@ from regportal.outbox.budget import Budget
 from regportal.outbox.drain import drain
 from regportal.outbox.models import Message, Subject
 from regportal.outbox.rules import AWAITED, WITHDRAWAL
+from regportal.privacy.erasing import PERSON, erase, find_whom
 from regportal.sync.comparing import compare
 from regportal.sync.drifting import look_over
 from regportal.sync.present import Telling
@@ -73,6 +74,12 @@ class Town:
         deliver = self.crm.connector().deliver
         clock = clock or (lambda: datetime.now(UTC))
         return drain(self.store, "crm", deliver, clock=clock, size=size, budget=budget)
+
+    def erase(self, session, email):
+        """Leave nothing of somebody here."""
+        pepper, now = self.portal.settings.pepper_text, datetime.now(UTC)
+        whom = find_whom(session, email)
+        erase(session, self.published(), whom, pepper=pepper, by=PERSON, now=now)
 
     def key(self, email):
         """Return our key of somebody who is known."""

@@ -9,6 +9,7 @@ from regportal.outbox.operating import pauses, resume
 from regportal.outbox.rules import LANES
 from regportal.sync import going
 from regportal.sync.present import Telling
+from tests.patience import Pausing
 
 
 @pytest.fixture
@@ -155,3 +156,28 @@ def test_everybody_known_before_is_told_of_when_somebody_wants_it(town):
 
     (ann,) = town.crm.people("ann@initech.example")
     assert town.crm.wants(ann, "", "prices") is True
+
+
+def test_whoever_is_erased_while_all_are_told_is_left_out(town):
+    """Of her nothing would ever be owed that ends it."""
+    for email in ("ann@initech.example", "bob@initech.example"):
+        town.visitor(email)
+    town.forget_messages()
+    erasing = []
+
+    class Slow(Telling):
+        """Has read who is there when one of them begins to be erased."""
+
+        def contacts(self, session, *, now):
+            (page,) = Telling.contacts(self, session, now=now)
+            session.rollback()
+            erasing.append(Pausing(town.store, lambda one: town.erase(one, page[0].name)))
+            erasing[0].ends_soon()
+            yield page
+
+    telling = Slow(town.published(), town.document)
+    assert [*going.tell_everybody(town.store, telling, now=town.now)] == [(2, 1)]
+    erasing[0].thread.join()
+    town.tell()
+
+    assert len(town.crm.contacts) == 1
