@@ -175,6 +175,8 @@ class InboundReply:
     digest: str = ""
     is_hint: bool = False
     """Whether it says only that something happened: the CRM is to be asked what."""
+    news: Sequence[Notice] = ()
+    """What a hint says all the same, of records that may be gone: the CRM is asked if it is so."""
 
 
 class Deliver(Protocol):

@@ -33,6 +33,7 @@ class Connector(Document):
     client: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     token_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
     database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,80}$")] | None = None
+    account: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] | None = None
     scores: dict[Key, FieldName] = Field(default_factory=dict)
     newsletters: dict[Key, Annotated[str, Field(min_length=1, max_length=200)]] = Field(
         default_factory=dict

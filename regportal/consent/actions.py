@@ -69,6 +69,18 @@ def subject_of_contact(contact_id: uuid.UUID) -> str:
     return f"contact:{contact_id}"
 
 
+def contact_of_subject(subject: str) -> uuid.UUID | None:
+    """
+    Return the key of the contact whom the ledger names so; None: it names no contact.
+
+    >>> key = uuid.UUID(int=1)
+    >>> contact_of_subject(subject_of_contact(key)) == key, contact_of_subject("claim:1")
+    (True, None)
+    """
+    kind, _, key = subject.partition(":")
+    return uuid.UUID(key) if kind == "contact" else None
+
+
 def states_of(session: Session, *subjects: str) -> dict[str, ConsentEvent]:
     """Return the newest line a newsletter, over all these names of one person."""
     lines = session.scalars(

@@ -8,12 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.connectors.base import Notice as News
 from regportal.connectors.rules import in_full
 from regportal.errors import RegportalError, StaleError
 from regportal.inbox.applying import Applying, Erase, ErasedError, WaitingError
 from regportal.inbox.models import Notice, NoticeState
 from regportal.inbox.rules import NotUnderstoodError, understood
 from regportal.inbox.telling import GoneTold
+from regportal.store.compact import write_json
 from regportal.store.documents import Published, Shelf
 from regportal.store.facts import insert_in
 from regportal.store.sessions import Store
@@ -21,6 +23,7 @@ from regportal.store.strict_json import KIB, read_json
 
 LARGEST = 256 * KIB
 HINT = "says that something happened: the CRM is asked what"
+UNSURE = "the CRM is asked whether it is so"
 FORGOTTEN = "names somebody who was erased: only they themselves can come back"
 TURN = 7_469_000_001
 """The number under which workers on PostgreSQL take turns to understand."""
@@ -32,7 +35,25 @@ def take_hint(
     session: Session, connector: str, message_id: str, body: bytes, *, now: datetime
 ) -> bool:
     """Keep a call that only says that something happened: the CRM is asked what."""
-    return take(session, connector, message_id, body, because=HINT, now=now)
+    state = NoticeState.DONE
+    return take(session, connector, message_id, body, state=state, because=HINT, now=now)
+
+
+def take_news(
+    session: Session, connector: str, news: News, *, is_sure: bool = True, now: datetime
+) -> bool:
+    """
+    Keep what a connector says that the CRM says; return False where we had it already.
+
+    What is not sure is understood only when the CRM was asked whether it is so.
+    """
+    body = write_json(news.body).encode()
+    digest = hashlib.sha256(body).hexdigest()[:16]  # of one id, another state is other news
+    id = f"{news.id}:{digest}"
+    if is_sure:
+        return take(session, connector, id, body, now=now)
+    state = NoticeState.WAITING
+    return take(session, connector, id, body, state=state, because=UNSURE, now=now)
 
 
 def take(
@@ -41,14 +62,15 @@ def take(
     message_id: str,
     body: bytes,
     *,
+    state: NoticeState = NoticeState.TAKEN,
     because: str | None = None,
     now: datetime,
 ) -> bool:
     """
     Keep a verified call as it came; return False where we had it already.
 
-    ``because``: why nothing is to be understood of it. Raises StaleError where the same id came
-    with another body.
+    ``because``: why nothing is to be understood of it, or not yet. Raises StaleError where the
+    same id came with another body.
     """
     digest = hashlib.sha256(body).hexdigest()
     insert = insert_in(session.get_bind().dialect.name)
@@ -60,9 +82,9 @@ def take(
             digest=digest,
             body=body,
             received_at=now,
-            state=NoticeState.TAKEN if because is None else NoticeState.DONE,
+            state=state,
             because=because,
-            settled_at=None if because is None else now,
+            settled_at=now if state is NoticeState.DONE else None,
         )
         .on_conflict_do_nothing(index_elements=["connector", "message_id"])
         .returning(Notice.number)

@@ -1,5 +1,6 @@
 """Doing what a CRM says, once it is understood."""
 
+import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from regportal.buying.actions import (
 )
 from regportal.buying.models import Opportunity
 from regportal.connectors.base import Link
-from regportal.consent.actions import subject_of_contact
+from regportal.consent.actions import contact_of_subject, subject_of_contact
 from regportal.consent.suppression import ERASED, reasons
 from regportal.forms.joining import join_people
 from regportal.forms.stopping import Voice, stop, stop_all
@@ -32,18 +33,22 @@ from regportal.inbox.telling import (
     GoneTold,
     MergedTold,
     Named,
+    OpportunityGoneTold,
     OpportunityTold,
     RoleTold,
     Understood,
     WithdrawnTold,
 )
-from regportal.outbox.links import links_of, unlink
+from regportal.outbox.links import links_of, subjects_of, unlink
 from regportal.store.documents import Published
 from regportal.tracking.actions import met
 
 OLDER = "older than what we were told before"
 ECHO = "an echo: it says what we know, or wrote there ourselves"
 NOBODY = "names nobody we know"
+NOTHING = "names no opportunity we know"
+ERASED_TOO = "erased here, too"
+log = logging.getLogger(__name__)
 Erase = Callable[[Session, Published, Contact], object]
 """Leaves nothing of a person; it is the privacy room's to know how."""
 
@@ -75,6 +80,8 @@ class Applying:
         """
         if isinstance(told, OpportunityTold):
             return self._opportunity(told)
+        if isinstance(told, OpportunityGoneTold):
+            return self._opportunity_gone(told)
         if any(self._is_erased(one) for one in _named(told)):
             raise ErasedError
         if isinstance(told, MergedTold):
@@ -112,22 +119,27 @@ class Applying:
             return False
         there = []
         for one in parts:
-            named = Named(one.email, one.contact)
-            if not self._is_erased(named):
-                contact = self._contact(named)
+            for contact in () if self._is_erased(one.whose) else self._contacts(one.whose):
                 there.append(contact.id)
                 add_role(self.session, opportunity, contact, one.part, now=self.now)
         return end_parts(self.session, opportunity, there, now=self.now)
 
+    def _opportunity_gone(self, told: OpportunityGoneTold) -> str | None:
+        """Close what is not there any more; one that we never heard of is not made for it."""
+        known = find_opportunity(self.session, self.connector, told.about.external_id)
+        return NOTHING if known is None else self._opportunity(OpportunityTold(told.about))
+
     def _role(self, told: RoleTold) -> str | None:
         """Begin or end a contact's part."""
+        contacts = self._contacts(told.whose)
+        if not contacts:
+            return NOBODY
         opportunity = find_opportunity(self.session, self.connector, told.opportunity)
         if opportunity is None:
             raise WaitingError(told.opportunity)
-        contact = self._contact(Named(told.email, told.contact))
         change = add_role if told.added else remove_role
-        done = change(self.session, opportunity, contact, told.part, now=self.now)
-        return None if done else OLDER
+        done = [change(self.session, opportunity, one, told.part, now=self.now) for one in contacts]
+        return None if any(done) else OLDER
 
     def _merge(self, told: MergedTold) -> str | None:
         """
@@ -135,13 +147,15 @@ class Applying:
 
         Two who have both proven their addresses are left to a person to decide.
         """
-        kept, joined = (self._contact(one) for one in (told.kept, told.joined))
-        if joined.person_id == kept.person_id:
-            return None
+        kept, joined = (self._contacts(one) for one in (told.kept, told.joined))
+        if not (kept and joined):
+            return NOBODY
         because, by = "merged in the CRM", f"crm:{self.connector}"
-        join_people(
-            self.session, self.published, kept, joined, because=because, by=by, now=self.now
-        )
+        for one in joined:
+            if one.person_id != kept[0].person_id:
+                join_people(
+                    self.session, self.published, kept[0], one, because=because, by=by, now=self.now
+                )
         return None
 
     def _withdrawal(self, told: WithdrawnTold) -> str | None:
@@ -151,15 +165,20 @@ class Applying:
         An unknown address becomes a contact: its "no" stands in the way of a later import. A "no"
         that we wrote there ourselves, and no "yes" since, is not the CRM's.
         """
-        contact = self._contact(told.whose)
+        contacts = self._contacts(told.whose)
         self.session.flush()
+        because = [self._stopped(contact, told.newsletter) for contact in contacts]
+        return None if None in because else because[0] if because else NOBODY
+
+    def _stopped(self, contact: Contact, newsletter: str | None) -> str | None:
+        """Stop what a contact was sent; return why nothing came of it, if so."""
         voice = Voice("crm", f"connector {self.connector}")
-        if told.newsletter is None:
+        if newsletter is None:
             done = bool(stop_all(self.session, self.published, contact, voice, now=self.now))
-        elif self._link(contact).wrote.get(f"consent:{told.newsletter}") is False:
+        elif self._link(contact).wrote.get(f"consent:{newsletter}") is False:
             return ECHO
         else:
-            line = stop(self.session, self.published, contact, told.newsletter, voice, now=self.now)
+            line = stop(self.session, self.published, contact, newsletter, voice, now=self.now)
             done = line is not None
         return None if done else "stopped before"
 
@@ -169,17 +188,37 @@ class Applying:
 
         Where it is said which record is gone, only that one is forgotten.
         """
-        contact = self._known(told.whose)
-        if contact is None:
+        contacts = self._known(told.whose)
+        if not contacts:
             return NOBODY
         if told.is_erased:
-            self.erase(self.session, self.published, contact)
-            return "erased here, too"
-        ref = self._link(contact).ref
-        if ref is None or told.record not in (None, ref):
-            return "it was not known as this record"
-        unlink(self.session, self.connector, subject_of_contact(contact.id))
-        return None
+            return self._erased(contacts, told.whose.record)
+        gone = [
+            subject_of_contact(contact.id)
+            for contact in contacts
+            if (ref := self._link(contact).ref) and told.whose.record in (None, ref)
+        ]
+        for subject in gone:
+            unlink(self.session, self.connector, subject, now=self.now)
+        return None if gone else "it was not known as this record"
+
+    def _erased(self, contacts: Sequence[Contact], record: str | None) -> str:
+        """
+        Leave nothing of everybody who was a record; return what became of it.
+
+        Whom we told of before we heard it the CRM may have anew: that is said, too.
+        """
+        refs = {self._link(one).ref for one in contacts} - {None, record}
+        anew = sorted(str(ref) for ref in refs if record is not None)
+        for key in [one.id for one in contacts]:
+            still = sa.select(Contact).where(Contact.id == key)
+            for contact in self.session.scalars(still).all():  # not erased with another one
+                self.erase(self.session, self.published, contact)
+        says = [ERASED_TOO if len(contacts) == 1 else f"{ERASED_TOO}: {len(contacts)} contacts"]
+        if anew:
+            says.append(f"the CRM has them anew, delete {', '.join(anew)} there")
+            log.warning("%s: somebody was erased there, and %s", self.connector, says[-1])
+        return "; ".join(says)
 
     def _link(self, contact: Contact) -> Link:
         """Return what is known of a contact over there."""
@@ -195,30 +234,41 @@ class Applying:
         erased = ERASED in reasons(self.session, match_key, self.pepper)
         return erased and find_contact(self.session, match_key) is None
 
-    def _contact(self, told: Named) -> Contact:
-        """Return who is meant; an unknown address becomes a contact."""
+    def _contacts(self, told: Named) -> list[Contact]:
+        """
+        Return who is meant; an unknown address becomes a contact.
+
+        A record may be several contacts of ours, or nobody.
+        """
         if told.email is not None:
             try:
                 made = contact_from_crm(self.session, told.email, now=self.now)
             except ValueError:
                 raise NotUnderstoodError("email is not an e-mail address") from None
-            return met(self.session, made, now=self.now)
-        contact = self._known(told)
-        if contact is None:
+            return [met(self.session, made, now=self.now)]
+        contacts = self._known(told)
+        if told.contact is not None and not contacts:
             raise NotUnderstoodError("contact is the key of nobody we know")
-        return contact
+        return contacts
 
-    def _known(self, told: Named) -> Contact | None:
-        """Return who is meant, if we know him; raise NotUnderstoodError for what is no name."""
+    def _known(self, told: Named) -> list[Contact]:
+        """Return who is meant, as far as we know him; raise NotUnderstoodError for no name."""
         if told.email is not None:
             try:
-                return find_contact(self.session, read_address(told.email).match_key)
+                contact = find_contact(self.session, read_address(told.email).match_key)
             except ValueError:
                 raise NotUnderstoodError("email is not an e-mail address") from None
-        try:
-            return self.session.get(Contact, uuid.UUID(told.contact))
-        except ValueError:
-            raise NotUnderstoodError("contact is not a key of ours") from None
+            return [contact] if contact else []
+        if told.contact is not None:
+            try:
+                keys = [uuid.UUID(told.contact)]
+            except ValueError:
+                raise NotUnderstoodError("contact is not a key of ours") from None
+        else:
+            subjects = subjects_of(self.session, self.connector, str(told.record))
+            keys = [key for one in subjects if (key := contact_of_subject(one))]
+        found = (self.session.get(Contact, key) for key in keys)
+        return [one for one in found if one is not None]
 
 
 def _named(told: Understood) -> Sequence[Named]:
@@ -227,4 +277,4 @@ def _named(told: Understood) -> Sequence[Named]:
         return (told.kept, told.joined)
     if isinstance(told, WithdrawnTold | GoneTold):
         return (told.whose,)
-    return (Named(told.email, told.contact),) if isinstance(told, RoleTold) else ()
+    return (told.whose,) if isinstance(told, RoleTold) else ()

@@ -15,7 +15,7 @@ class NoticeState(enum.StrEnum):
     TAKEN = "taken"
     DONE = "done"
     WAITING = "waiting"
-    """For something it speaks of and we have not heard of yet."""
+    """For something it speaks of and we have not heard of yet, or until the CRM was asked."""
     UNKNOWN = "unknown"
     """Verified, and not understood: a person must look."""
 
@@ -60,7 +60,7 @@ class Notice(Base):
     state: Mapped[NoticeState] = mapped_column(choice(NoticeState), default=NoticeState.TAKEN)
     because: Mapped[str | None]
     waits_for: Mapped[str | None]
-    """The external id of the opportunity it waits for."""
+    """The external id of the opportunity it waits for; None: for what the CRM says to it."""
     settled_at: Mapped[MaybeMoment]
 
 

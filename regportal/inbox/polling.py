@@ -1,6 +1,5 @@
 """Asking a CRM what happened there: behind every push, or instead of one."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -13,11 +12,11 @@ from regportal.connectors.base import Connector, Notice
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.rules import Outcome
 from regportal.errors import UnreachableError
-from regportal.inbox.actions import take
+from regportal.inbox.actions import take_news
+from regportal.inbox.confirming import confirm
 from regportal.inbox.models import Poll
 from regportal.outbox.budget import Budget, compare_anew
 from regportal.outbox.rules import AWAITED, REST, Standing
-from regportal.store.compact import write_json
 from regportal.store.facts import insert_in
 from regportal.store.sessions import Store
 
@@ -52,8 +51,8 @@ def poll(
     It is asked until its cursor stays where it is. Of several workers one asks. What is told twice
     is kept once; ``on_heard`` is called where something was not known. It is asked less often where
     little is left of the ``budget``, and not at all where nothing is. Where it no longer knows how
-    far we were, it is asked from the beginning, and for every record we know. None: this one
-    cannot be asked.
+    far we were, it is asked from the beginning, and for every record we know. At last it is asked
+    whether what its calls said is so. None: this one cannot be asked.
     """
     now = clock()
     cursor, waits_until = _begun(store, key, now=now)
@@ -76,6 +75,8 @@ def poll(
         says = f"an error of ours: {type(error).__name__}"
         store.write(lambda session: _set(session, key, trouble=says))
         raise
+    unsure = _confirmed(store, key, connector, now=clock(), on_heard=on_heard)
+    ends["trouble"] = ends["trouble"] or unsure
     spent, now = budget.meter.read(), clock()
 
     def end(session: Session) -> None:
@@ -88,6 +89,24 @@ def poll(
     store.write(end)
     due: datetime = ends["due"]
     return due
+
+
+def _confirmed(
+    store: Store,
+    key: str,
+    connector: Connector,
+    *,
+    now: datetime,
+    on_heard: Callable[[], object],
+) -> str | None:
+    """Ask whether what a CRM's calls said is so; return why it could not be asked, if so."""
+    try:
+        if confirm(store, key, connector, now=now):
+            on_heard()
+    except (UnreachableError, NotTakenError) as error:
+        log.warning("%s could not be asked whether what it said is so: %s", key, error)
+        return str(error)
+    return None
 
 
 def _asked(
@@ -173,18 +192,11 @@ def _keeping(
     """Return what keeps news, how far we are and until when we ask; it says whether any was new."""
 
     def keep(session: Session) -> bool:
-        new = [_keep(session, key, one, now=now) for one in news]
+        new = [take_news(session, key, one, now=now) for one in news]
         _set(session, key, cursor=cursor, **({"due": until} if until else {}))
         return any(new)
 
     return keep
-
-
-def _keep(session: Session, key: str, news: Notice, *, now: datetime) -> bool:
-    """Keep a piece of news as a call that came; return False where we had it already."""
-    body = write_json(news.body).encode()
-    digest = hashlib.sha256(body).hexdigest()[:16]  # of one id, another state is other news
-    return take(session, key, f"{news.id}:{digest}", body, now=now)
 
 
 def _set(session: Session, key: str, **values: Any) -> None:

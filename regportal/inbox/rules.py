@@ -11,6 +11,7 @@ from regportal.inbox.telling import (
     GoneTold,
     MergedTold,
     Named,
+    OpportunityGoneTold,
     OpportunityTold,
     RoleTold,
     Understood,
@@ -29,6 +30,7 @@ MOST_PARTS = 200
 KINDS = frozenset(
     {
         "opportunity.upserted",
+        "opportunity.deleted",
         "contact_role.added",
         "contact_role.removed",
         "contact.deleted",
@@ -53,7 +55,7 @@ def understood(value: Any, received_at: datetime) -> Understood:
     {'stage': 'Offer'}
     >>> understood({"type": "contact.deleted", "data": {}}, noon)
     Traceback (most recent call last):
-    regportal.inbox.rules.NotUnderstoodError: a deletion needs either email or contact
+    regportal.inbox.rules.NotUnderstoodError: a deletion needs email, contact or record
     """
     if not isinstance(value, dict):
         raise NotUnderstoodError("the body is not an object")
@@ -73,8 +75,8 @@ def understood(value: Any, received_at: datetime) -> Understood:
     if kind in {"contact.deleted", "contact.erased"}:
         return _gone(said, is_erased=kind == "contact.erased")
     told_at = told_when(value.get("timestamp"), received_at)
-    if kind == "opportunity.upserted":
-        return _opportunity(said, told_at)
+    if kind.startswith("opportunity."):
+        return (_opportunity if kind == "opportunity.upserted" else _closed)(said, told_at)
     return _role(said, told_at, added=kind == "contact_role.added")
 
 
@@ -120,6 +122,17 @@ def _opportunity(said: Mapping[str, Any], told_at: datetime) -> OpportunityTold:
     )
 
 
+def _closed(said: Mapping[str, Any], told_at: datetime) -> OpportunityGoneTold:
+    """
+    Read which opportunity is gone: no more is known of it than that it is closed.
+
+    >>> _closed({"external_id": "006"}, datetime(2026, 3, 4, tzinfo=UTC)).about.columns
+    {'is_closed': True}
+    """
+    gone = {"external_id": said.get("external_id"), "is_closed": True}
+    return OpportunityGoneTold(_opportunity(gone, told_at).about)
+
+
 def _parts(
     said: Mapping[str, Any], opportunity: str, told_at: datetime
 ) -> tuple[RoleTold, ...] | None:
@@ -136,12 +149,10 @@ def _parts(
 
 def _role(said: Mapping[str, Any], told_at: datetime, *, added: bool) -> RoleTold:
     """Read who has a part in which opportunity."""
-    whose = _named("a contact role", said)
     return RoleTold(
         added=added,
         opportunity=_identifier("opportunity", said.get("opportunity")),
-        email=whose.email,
-        contact=whose.contact,
+        whose=_named("a contact role", said),
         part=Part(
             role=_text("role", said.get("role")),
             is_primary=_flag("is_primary", said.get("is_primary", False)),
@@ -156,10 +167,17 @@ def _merged(said: Mapping[str, Any]) -> MergedTold:
 
     >>> _merged({"email": "ann@old.example", "into": "ann@new.example"}).kept.email
     'ann@new.example'
+
+    Where a record was merged, it was into a record:
+
+    >>> _merged({"record": "152", "into": "151"}).kept.record
+    '151'
     """
     into = _identifier("into", said.get("into"))
-    kept = Named(into, None) if "@" in into else Named(None, into)
-    return MergedTold(_named("a merge", said), kept)
+    joined = _named("a merge", said)
+    if joined.is_record:
+        return MergedTold(joined, Named(record=into))
+    return MergedTold(joined, Named(email=into) if "@" in into else Named(contact=into))
 
 
 def _withdrawn(said: Mapping[str, Any]) -> WithdrawnTold:
@@ -177,23 +195,21 @@ def _withdrawn(said: Mapping[str, Any]) -> WithdrawnTold:
 
 def _gone(said: Mapping[str, Any], *, is_erased: bool) -> GoneTold:
     """Read whose record is gone."""
-    record = said.get("record")
-    return GoneTold(
-        _named("an erasure" if is_erased else "a deletion", said),
-        is_erased,
-        None if record is None else _identifier("record", record),
-    )
+    return GoneTold(_named("an erasure" if is_erased else "a deletion", said), is_erased)
 
 
 def _named(what: str, said: Mapping[str, Any]) -> Named:
-    """Read who is meant: by the address, or by our key."""
-    email, contact = said.get("email"), said.get("contact")
-    if (email is None) == (contact is None):
+    """Read who is meant: by the address, or by our key, or else by the CRM's record."""
+    names = {
+        name: _identifier(name, said[name])
+        for name in ("email", "contact", "record")
+        if said.get(name) is not None
+    }
+    if not names:
+        raise NotUnderstoodError(f"{what} needs email, contact or record")
+    if names.keys() >= {"email", "contact"}:
         raise NotUnderstoodError(f"{what} needs either email or contact")
-    return Named(
-        email=None if email is None else _identifier("email", email),
-        contact=None if contact is None else _identifier("contact", contact),
-    )
+    return Named(**names)
 
 
 def _identifier(name: str, value: Any) -> str:

@@ -6,22 +6,27 @@ from regportal.buying.telling import Part, Told
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A contact as a CRM names it: by the address, by our key, or by the id of its record."""
+
+    email: str | None = None
+    contact: str | None = None
+    record: str | None = None
+
+    @property
+    def is_record(self) -> bool:
+        """Return whether no more is said than which record it is."""
+        return self.email is None and self.contact is None
+
+
+@dataclass(frozen=True, slots=True)
 class RoleTold:
     """The CRM says that a contact has, or no longer has, a part in an opportunity."""
 
     added: bool
     opportunity: str
-    email: str | None
-    contact: str | None
+    whose: Named
     part: Part
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A contact as a CRM names it: by the address, or by our key."""
-
-    email: str | None
-    contact: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,21 @@ class WithdrawnTold:
 
 @dataclass(frozen=True, slots=True)
 class GoneTold:
-    """The CRM says that a contact's record is deleted, or that the person was erased there."""
+    """
+    The CRM says that a contact's record is deleted, or that the person was erased there.
+
+    Where it says both who it was and which record, only that record is gone.
+    """
 
     whose: Named
     is_erased: bool
-    record: str | None
-    """Which record it was, where the CRM says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpportunityGoneTold:
+    """The CRM says that an opportunity's record is deleted."""
+
+    about: Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +72,6 @@ class OpportunityTold:
     parts: tuple[RoleTold, ...] | None = None
 
 
-Understood = OpportunityTold | RoleTold | MergedTold | WithdrawnTold | GoneTold
+Understood = (
+    OpportunityTold | OpportunityGoneTold | RoleTold | MergedTold | WithdrawnTold | GoneTold
+)

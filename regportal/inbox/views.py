@@ -20,7 +20,7 @@ from regportal.connectors.base import (
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import ConfigError, RequestError, TooManyError, UnsignedError
 from regportal.identity import limits
-from regportal.inbox.actions import LARGEST, take, take_hint
+from regportal.inbox.actions import LARGEST, take, take_hint, take_news
 from regportal.inbox.polling import hint
 from regportal.store.current import published, settings, store, vault, wake
 from regportal.store.problem import problem
@@ -68,9 +68,11 @@ def _called(key: str) -> str:
 
 
 def _keep(session: Session, key: str, reply: InboundReply, body: bytes, *, now: datetime) -> None:
-    """Keep a call as it came; after a hint the CRM is asked what happened."""
+    """Keep a call as it came; after a hint the CRM is asked what happened, and if it is so."""
     if reply.is_hint:
         take_hint(session, key, reply.message_id, body, now=now)
+        for news in reply.news:
+            take_news(session, key, news, is_sure=False, now=now)
         hint(session, key, now=now)
     else:
         take(session, key, reply.message_id, body, now=now)

@@ -208,7 +208,7 @@ class Leases:
             ours |= self._give_back(session, batch, ids, decided)
         before = {one.subject: one.link for one in batch.changes if one.link}
         learned = {told[one.id].subject: one.link for one in results if one.link and one.id in ours}
-        keep_links(session, self.connector, before, learned)
+        keep_links(session, self.connector, before, learned, now=now)
         self._listen(session, results, is_probe=batch.is_probe, now=now)
         for decided in {one.until: one for one in refused if one.pauses}.values():
             hold(session, self.connector, decided.trouble or "", decided.until, now=now)

@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.connectors.base import Link
-from regportal.outbox.models import Linked
+from regportal.outbox.models import Linked, LinkedBefore
 from regportal.store.among import among
 from regportal.store.facts import insert_in, table_of
 
-TABLE = table_of(Linked)
+TABLE, BEFORE = table_of(Linked), table_of(LinkedBefore)
 KNOWN = sa.select(TABLE.c.subject, TABLE.c.ref, TABLE.c.wrote).where(
     TABLE.c.connector == sa.bindparam("connector"), among(TABLE.c.subject, "subjects")
 )
@@ -24,9 +25,18 @@ def links_of(session: Session, connector: str, subjects: Collection[str]) -> dic
 
 
 def keep_links(
-    session: Session, connector: str, before: Mapping[str, Link], learned: Mapping[str, Link]
+    session: Session,
+    connector: str,
+    before: Mapping[str, Link],
+    learned: Mapping[str, Link],
+    *,
+    now: datetime,
 ) -> None:
-    """Keep what became known of subjects, beside what was known ``before``; forget what is gone."""
+    """
+    Keep what became known of subjects, beside what was known ``before``; forget what is gone.
+
+    Of who is another record now it is known for a while which one he was.
+    """
     gone = [subject for subject, link in learned.items() if link.ref is None]
     rows = [
         {"connector": connector, "subject": subject, "ref": link.ref, "wrote": dict(link.wrote)}
@@ -36,6 +46,10 @@ def keep_links(
     if gone:
         theirs = TABLE.c.connector == connector, TABLE.c.subject.in_(gone)
         session.execute(sa.delete(TABLE).where(*theirs))
+    for subject, link in learned.items():
+        was = before[subject].ref if subject in before else None
+        if was and link.ref not in {None, was}:
+            _keep_before(session, connector, was, subject, now=now)
     if rows:
         insert = insert_in(session.get_bind().dialect.name)(TABLE)
         over = {"ref": insert.excluded.ref, "wrote": insert.excluded.wrote}
@@ -50,11 +64,35 @@ def _beside(before: Link | None, learned: Link) -> Link:
     return replace(learned, wrote={**before.wrote, **learned.wrote})
 
 
-def unlink(session: Session, connector: str, subject: str) -> None:
-    """Forget which record a subject is: it is looked for anew, and made where it is nowhere."""
-    session.execute(
-        sa.delete(TABLE).where(TABLE.c.connector == connector, TABLE.c.subject == subject)
-    )
+def unlink(session: Session, connector: str, subject: str, *, now: datetime) -> None:
+    """
+    Forget which record a subject is: it is looked for anew, and made where it is nowhere.
+
+    That it was that one is known for a while: who asks for ``subjects_of`` it is told so.
+    """
+    is_it = TABLE.c.connector == connector, TABLE.c.subject == subject
+    for ref in session.scalars(sa.delete(TABLE).where(*is_it).returning(TABLE.c.ref)).all():
+        _keep_before(session, connector, ref, subject, now=now)
+
+
+def _keep_before(
+    session: Session, connector: str, ref: str, subject: str, *, now: datetime
+) -> None:
+    """Keep that a subject was a record until now."""
+    row = {"connector": connector, "ref": ref, "subject": subject, "until": now}
+    insert = insert_in(session.get_bind().dialect.name)(BEFORE)
+    over = {"until": insert.excluded.until}
+    keys = [*BEFORE.primary_key]
+    session.execute(insert.on_conflict_do_update(index_elements=keys, set_=over), row)
+
+
+def subjects_of(session: Session, connector: str, ref: str) -> list[str]:
+    """Return the subjects that a record of a CRM is, or was until it was not there any more."""
+    found = [
+        sa.select(table.c.subject).where(table.c.connector == connector, table.c.ref == ref)
+        for table in (TABLE, BEFORE)
+    ]
+    return [*session.scalars(sa.union(*found).order_by("subject"))]
 
 
 def linked_after(

@@ -160,6 +160,25 @@ class Linked(Base):
     """
 
 
+class LinkedBefore(Base):
+    """
+    Which record of a CRM a subject was until that was not there any more.
+
+    That the person is to be erased, too, may be told of the same record, and later.
+    """
+
+    __tablename__ = "linked_before"
+    plain = frozenset({"connector", "subject", "ref", "until"})
+    person: ClassVar = {"subject": "subject"}
+    clock = "webhooks"
+    aged_by = "until"
+
+    connector: Mapped[str] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[Moment]
+
+
 class Spent(Base):
     """What a connector cost on a day over there, and whom it met, counted by all workers."""
 

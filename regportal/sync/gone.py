@@ -109,7 +109,7 @@ def _known(session: Session, key: str) -> Iterator[list[Known]]:
             (
                 "opportunity",
                 id,
-                {"type": "opportunity.upserted", "data": {"external_id": id, "is_closed": True}},
+                {"type": "opportunity.deleted", "data": {"external_id": id}},
             )
             for id in ids
         ]

@@ -69,7 +69,8 @@ def settle(
         external_id = change.told.payload["opportunity"]["external_id"]
         link = change.told.link or Link(external_id)
         known = replace(link, ref=link.ref or external_id, wrote=wrote_phase(theirs))
-        keep_links(session, document.key, {message.subject: link}, {message.subject: known})
+        links = {message.subject: link}, {message.subject: known}
+        keep_links(session, document.key, *links, now=now)
         if word is None:
             replay(session, [message_id], now=now)
             return Settled(ours, is_told=True)

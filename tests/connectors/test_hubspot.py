@@ -15,7 +15,7 @@ from regportal.connectors.hubspot.asking import LEFT
 from regportal.connectors.hubspot.hooks import signature
 from regportal.connectors.hubspot.judging import midnight_after
 from regportal.connectors.rules import Outcome
-from regportal.sandbox.hubspot import CLIENT_SECRET
+from regportal.sandbox.hubspot import CLIENT_SECRET, PORTAL
 from tests.connectors.changes import MINUTE, Outbox, of_type
 from tests.connectors.worlds.hubspot import NEWSLETTER, VOCABULARY, connected, hubspot
 
@@ -377,6 +377,91 @@ def test_a_genuine_call_is_a_hint(account):
     reply = accepted(account, request)
     assert (reply.status, reply.is_hint) == (202, True)
     assert accepted(account, request).message_id == reply.message_id
+
+
+def said(account, *events):
+    """What a call with these events says that cannot be asked for later."""
+    told = [{"portalId": PORTAL, **one} for one in events]
+    return answered(account, json.dumps(told).encode()).news
+
+
+def answered(account, body):
+    """What a call with this body is answered, where the account is named."""
+    stamp = str(int(datetime.now(UTC).timestamp() * 1000))
+    headers = {
+        "X-HubSpot-Request-Timestamp": stamp,
+        "X-HubSpot-Signature-v3": signature(CLIENT_SECRET.encode(), HOOK, body, stamp),
+    }
+    connector = account.connector(account=str(PORTAL))
+    return connector.accept(InboundRequest(headers, body, HOOK), now=datetime.now(UTC))
+
+
+def test_only_calls_tell_what_is_gone_and_the_same_has_one_id(account):
+    ann, bob = account.person(ANN), account.person(BOB)
+    deal = account.opportunity(ann, bob)
+    account.fake.apart(deal, bob)
+    account.fake.merge(ann, bob)
+    account.delete(deal)
+    account.fake.forget(ann)
+    events = account.fake.events()
+    news = said(account, *events)
+    again = said(account, *(one | {"attemptNumber": 3, "eventId": 9} for one in events))
+
+    assert {one.id for one in news} == {one.id for one in again}
+    assert {one.body["type"]: one.body["data"] for one in news} == {
+        "contact_role.removed": {"opportunity": deal, "record": bob},
+        "contact.merged": {"record": bob, "into": ann},
+        "opportunity.deleted": {"external_id": deal},
+        "contact.erased": {"record": ann},
+    }
+    assert len({one.id for one in news}) == 4 < len(news)  # a part is told from both ends
+    assert all(datetime.fromisoformat(one.body["timestamp"]).tzinfo for one in news)
+
+
+def test_kinds_may_be_told_by_their_numbers(account):
+    news = said(
+        account,
+        {"subscriptionType": "object.deletion", "objectTypeId": "0-1", "objectId": 151},
+        {"subscriptionType": "object.deletion", "objectTypeId": "0-3", "objectId": "152"},
+        {"subscriptionType": "object.deletion", "objectTypeId": "0-2", "objectId": 153},
+    )
+
+    assert [one.body["type"] for one in news] == ["contact.deleted", "opportunity.deleted"]
+
+
+ODD = (None, False, [], {}, -1, 1.5, "", "151 ", "٣", 10**30, "x" * 300)
+
+
+PART = {
+    "subscriptionType": "deal.associationChange",
+    "associationType": "DEAL_TO_CONTACT",
+    "associationRemoved": True,
+    "fromObjectId": 1,
+    "toObjectId": 2,
+}
+EVENTS = (
+    {"subscriptionType": "contact.privacyDeletion", "objectId": 1, "portalId": PORTAL},
+    {"subscriptionType": "deal.deletion", "objectId": 1},
+    {"subscriptionType": "contact.merge", "primaryObjectId": 1, "mergedObjectIds": [2]},
+    PART,
+    PART | {"associationType": "CONTACT_TO_DEAL"},
+)
+
+
+def test_what_is_no_event_says_nothing(account):
+    assert len(said(account, *EVENTS)) == len(EVENTS)
+    for odd in ODD:
+        broken = [event | {name: odd} for event in EVENTS for name in event]
+        broken += [EVENTS[2] | {"mergedObjectIds": [odd]}, odd]
+        bad = [one for one in broken if isinstance(one, dict)]
+        assert said(account, *bad) == ()
+        assert answered(account, json.dumps(broken[-1:]).encode()).news == ()
+
+
+def test_a_call_without_events_is_a_hint_and_no_more(account):
+    for body in (b"[]", b"{}", b"null", b"[[1]]", b"\xff", b"", b"[" * 99_999):
+        reply = answered(account, body)
+        assert (reply.status, reply.is_hint, reply.news) == (202, True, ())
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])

@@ -87,7 +87,7 @@ def test_an_older_description_ends_no_part(crm):
     [
         ("ann@example.com", "contacts must be a list of objects"),
         ([1], "contacts must be a list of objects"),
-        ([{}], "a contact role needs either email or contact"),
+        ([{}], "a contact role needs email, contact or record"),
         ([ANN] * 201, "contacts must be at most 200"),
     ],
 )

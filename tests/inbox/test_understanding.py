@@ -157,8 +157,8 @@ def test_a_won_opportunity_is_closed_and_one_opened_again_is_not_won(crm):
         (b'{"type": "opportunity.upserted"}', "data must be an object"),
         (b'{"type": "invoice.paid", "data": {}}', "'invoice.paid' is no type we know"),
         (b'{"type": "contact.merged", "data": {}}', "into must be a text of 1 to 255 characters"),
-        (b'{"type": "contact.deleted", "data": {}}', "a deletion needs either email or contact"),
-        (b'{"type": "contact.erased", "data": {}}', "an erasure needs either email or contact"),
+        (b'{"type": "contact.deleted", "data": {}}', "a deletion needs email, contact or record"),
+        (b'{"type": "contact.erased", "data": {}}', "an erasure needs email, contact or record"),
     ],
 )
 def test_a_body_that_says_nothing_is_kept_with_the_reason(crm, body, reason):
@@ -246,7 +246,7 @@ ROLE = {"opportunity": "006", "email": "ann@example.com"}
             "account.domain must be a text of at most 500 characters",
         ),
         (ADDED, {"email": "ann@example.com"}, "opportunity must be a text of 1 to 255 characters"),
-        (ADDED, {"opportunity": "006"}, "a contact role needs either email or contact"),
+        (ADDED, {"opportunity": "006"}, "a contact role needs email, contact or record"),
         (ADDED, ROLE | {"contact": "1"}, "a contact role needs either email or contact"),
         (ADDED, ROLE | {"email": "ann"}, "email is not an e-mail address"),
         (ADDED, {"opportunity": "006", "contact": "1"}, "contact is not a key of ours"),

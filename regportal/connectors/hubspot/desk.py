@@ -160,8 +160,8 @@ class HubSpotDesk:
         return self._news.after(cursor, limit)
 
     def accept(self, request: InboundRequest, *, now: datetime) -> InboundReply:
-        """Verify a call of a webhook: a genuine one is a hint to ask what happened."""
-        return hooks.accept(self._hook_keys, request, now=now)
+        """Verify a call of a webhook: a genuine one is a hint, and tells what is gone."""
+        return hooks.accept(self._hook_keys, request, account=self._document.account, now=now)
 
     def check(self) -> list[Finding]:
         """Look whether we are let in, under which version, and what our key allows."""

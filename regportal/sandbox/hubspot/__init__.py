@@ -72,6 +72,7 @@ class HubSpot:
         keys = [
             {"what": "token", "is": ", ".join(sorted(self.account.tokens))},
             {"what": "client secret of the app, for webhooks", "is": CLIENT_SECRET},
+            {"what": "account, of whose records webhooks are believed", "is": str(PORTAL)},
         ]
         return {**shown, "subscriptions": statuses, "what connectors need": keys}
 

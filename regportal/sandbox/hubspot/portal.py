@@ -172,10 +172,21 @@ class Portal:
         for here, there in ((one, other), (other, one)):
             self.links[here.kind, here.id, there.kind, there.id] = None
 
-    def unlink(self, one: Record, other: Record) -> None:
-        """Take two records apart."""
+    def unlink(self, one: Record, other: Record, source: str = PEOPLE) -> None:
+        """Take two records apart, and tell it from both ends."""
         for here, there in ((one, other), (other, one)):
-            self.links.pop((here.kind, here.id, there.kind, there.id), None)
+            ends = here.kind, here.id, there.kind, there.id
+            if ends in self.links:
+                del self.links[ends]
+                self._tell(
+                    here,
+                    "associationChange",
+                    source,
+                    associationType=f"{_singular(here)}_TO_{_singular(there)}".upper(),
+                    fromObjectId=int(here.id),
+                    toObjectId=int(there.id),
+                    associationRemoved=True,
+                )
 
     # --- inside ---
 
@@ -235,17 +246,27 @@ class Portal:
 
     def _tell(self, record: Record, what: str, source: str, **more: Any) -> None:
         """Keep an event for whoever subscribed to such."""
-        singular = {"companies": "company"}.get(record.kind, record.kind[:-1])
         self.events.append(
             {
                 "eventId": len(self.events) + 1,
-                "subscriptionType": f"{singular}.{what}",
+                "subscriptionType": f"{_singular(record)}.{what}",
                 "objectId": int(record.id),
                 "occurredAt": millis(self.clock()),
                 "changeSource": source,
                 **more,
             }
         )
+
+
+def _singular(record: Record) -> str:
+    """
+    Return what one record of a kind is called.
+
+    >>> now = datetime(2026, 3, 4, tzinfo=UTC)
+    >>> _singular(Record("1", "companies", {}, now, now))
+    'company'
+    """
+    return {"companies": "company"}.get(record.kind, record.kind[:-1])
 
 
 def _split(record: Record, name: str) -> list[str]:
