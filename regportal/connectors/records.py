@@ -49,7 +49,7 @@ from regportal.connectors.orders import (
 from regportal.connectors.rehearsing import Rehearsal
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.sparing import Told, spared, tried
+from regportal.connectors.sparing import Told, keyed, spared, tried
 from regportal.connectors.tasks import Task, task_of
 from regportal.connectors.wanted import compared, phase_field, planned, score_field
 
@@ -100,7 +100,7 @@ class Records:
 
     def _done(self, tasks: Sequence[Task[Any]]) -> Sequence[Result]:
         """Do tasks of one kind."""
-        return tried(tasks, self._handlers[type(tasks[0].order)])
+        return keyed(self._desk, tasks, self._handlers[type(tasks[0].order)])
 
     def _know(self, tasks: Sequence[Task[Known]]) -> Iterable[Result]:
         """Let contacts be there, each field by its policy."""

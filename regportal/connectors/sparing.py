@@ -1,4 +1,4 @@
-"""Tasks that are refused: what of that concerns one field only is spared the others."""
+"""Tasks that are refused: what is the fault of a field harms no more than it must."""
 
 import logging
 import uuid
@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from regportal.connectors.base import Result
+from regportal.connectors.base import Kind, Result
 from regportal.connectors.desk import Desk, NotTakenError
+from regportal.connectors.orders import Allows, Claimed, Day, Did, Known, Scored
 from regportal.connectors.rules import TAKEN, Outcome
 from regportal.connectors.tasks import Task
+from regportal.connectors.wanted import KEYS
 from regportal.errors import UnreachableError
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,12 @@ log = logging.getLogger(__name__)
 Tasks = Sequence[Task[Any]]
 Told = Mapping[uuid.UUID, Mapping[str, Any]]
 """What is told of the fields of contacts, by change."""
+KEYED: Mapping[type, Sequence[Kind]] = {
+    **dict.fromkeys((Known, Scored, Allows), ("contact",)),
+    **dict.fromkeys((Did, Day), ("contact", "activity")),
+    Claimed: ("contact", "lead"),
+}
+"""By our key of which kinds of records it is found what a task is about, or made but once."""
 
 
 def tried(tasks: Tasks, do: Callable[[Tasks], Iterable[Result]]) -> list[Result]:
@@ -27,6 +35,35 @@ def tried(tasks: Tasks, do: Callable[[Tasks], Iterable[Result]]) -> list[Result]
         return [task.result(error.outcome, str(error), retry_at=error.retry_at) for task in tasks]
     except UnreachableError as error:
         return [task.result(Outcome.RETRY, str(error)) for task in tasks]
+
+
+def keyed(desk: Desk, tasks: Tasks, do: Callable[[Tasks], Iterable[Result]]) -> list[Result]:
+    """
+    Do tasks of one kind, as ``tried`` does them.
+
+    Where some are refused, and the CRM does not have the field with our key, none of them is at
+    fault, and the next would be refused, too: the connector is to wait until the field is there.
+    Where the CRM cannot be asked for its fields, what is refused is refused.
+    """
+    done = tried(tasks, do)
+    if all(one.outcome is not Outcome.REJECTED for one in done):
+        return done
+    kinds = [one for one in KEYED.get(type(tasks[0].order), ()) if one in desk.capabilities.keyed]
+    keys = {kind: desk.spell(KEYS[kind]) for kind in kinds}
+    try:
+        lacks = [f"{kind}.{name}" for kind, name in keys.items() if _lacking(desk, kind, {name})]
+    except (NotTakenError, UnreachableError):
+        return done
+    if not lacks:
+        return done
+    says = (
+        f"the CRM has no field {' nor '.join(lacks)}, and without our key in it a record is not "
+        "known again: make it (`regportal sync provision`), then `regportal outbox resume`"
+    )
+    return [
+        replace(one, outcome=Outcome.GONE, says=says) if one.outcome is Outcome.REJECTED else one
+        for one in done
+    ]
 
 
 def spared(
@@ -40,7 +77,7 @@ def spared(
     """
     done = {one.id: one for one in tried(tasks, lambda some: do(some, told))}
     refused = [task for task in tasks if done[task.change.id].outcome is Outcome.REJECTED]
-    lacks = _lacking(desk, {name for task in refused for name in told[task.change.id]})
+    lacks = _lacking(desk, "contact", {name for task in refused for name in told[task.change.id]})
     if not lacks:
         return done.values()
     log.warning("left out, for the CRM has no field %s", ", ".join(sorted(lacks)))
@@ -57,7 +94,7 @@ def spared(
     return done.values()
 
 
-def _lacking(desk: Desk, names: Collection[str]) -> frozenset[str]:
-    """Return which of these fields contacts do not have; none where the CRM does not say."""
-    there = desk.fields("contact") if names else {}
+def _lacking(desk: Desk, kind: Kind, names: Collection[str]) -> frozenset[str]:
+    """Return which of these fields such records do not have; none where the CRM does not say."""
+    there = desk.fields(kind) if names else {}
     return frozenset() if there is Outcome.UNSUPPORTED else frozenset(names) - there.keys()

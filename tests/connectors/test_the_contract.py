@@ -140,6 +140,28 @@ def test_a_field_the_crm_does_not_have_is_left_out_and_said(world, outbox):
         assert outbox.links[f"contact:{people[0][0]}"].ref == there
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_without_the_field_of_our_key_all_waits_for_it_and_that_is_said(
+    world, outbox, key, is_known
+):
+    if is_known:
+        outbox.deliver(outbox.knows(key, ANN))
+    name = world.lose_key()
+    if name is None:
+        return
+    changes = [
+        outbox.knows(key, ANN, country="DE"),
+        outbox.scores(key, ANN, "fit", 50),
+        outbox.allows(key, ANN, "prices", "confirmed"),
+        outbox.did(key, ANN),
+    ]
+    results = [result for change in changes for result in outbox.deliver(change)]
+    waits = [one for one in results if one.outcome is Outcome.GONE]
+    assert all(name in one.says for one in waits)
+    assert len(waits) == len(changes) or (is_known and {*outcomes(results)} <= {DONE, Outcome.GONE})
+    assert len(world.people(ANN)) == is_known
+
+
 # --- what they did ---
 
 

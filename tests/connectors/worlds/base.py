@@ -44,6 +44,9 @@ class World(Protocol):
     def delete(self, contact: str) -> None:
         """Delete a contact."""
 
+    def lose_key(self) -> str | None:
+        """Take away the field with our key of contacts, and return its name; None: nobody can."""
+
     # --- what its people see ---
 
     def people(self, email: str) -> Sequence[str]:
@@ -88,6 +91,9 @@ class OnALine:
 
     _line: Line
     shares_addresses = True
+
+    def lose_key(self) -> str | None:
+        """Take nothing away."""
 
     def lose_answers(self, times: int = 1) -> None:
         """Let the next calls that write be done, and their answers never arrive."""

@@ -120,6 +120,11 @@ class DynamicsWorld(OnALine):
     def delete(self, contact):
         self.crm.delete("contact", contact)
 
+    def lose_key(self):
+        contact = self.crm.records.tables["contact"]
+        contact.keys.clear()
+        return contact.columns.pop("regp_id").name
+
     # --- what its people see ---
 
     def people(self, email):

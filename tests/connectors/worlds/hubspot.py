@@ -105,6 +105,9 @@ class HubSpotWorld(OnALine):
     def delete(self, contact):
         self.fake.delete(contact)
 
+    def lose_key(self):
+        return self.fake.portal.properties["contacts"].pop("regportal_id").name
+
     # --- what its people see ---
 
     def people(self, email):

@@ -38,6 +38,7 @@ class MadeCrm:
         self.logged = {}
         self.lists = defaultdict(dict)
         self.options, self.asked_for_fields = PHASES, 0
+        self.there = dict(FIELDS)
         self._number = itertools.count(1)
         self._trouble, self._lost, self._meanwhile, self._calls = [], 0, None, 0
 
@@ -103,6 +104,10 @@ class MadeCrm:
     def calls(self):
         return self._calls
 
+    def lose_key(self):
+        self.there["contact"] = tuple(n for n in FIELDS["contact"] if n != "regportal_id")
+        return "regportal_id"
+
     # --- the desk ---
 
     def spell(self, name):
@@ -112,7 +117,7 @@ class MadeCrm:
         self._called()
         self.asked_for_fields += 1
         options = {"buying_phase": self.options}
-        return {n: Field(n, is_writable=True, options=options.get(n)) for n in FIELDS[kind]}
+        return {n: Field(n, is_writable=True, options=options.get(n)) for n in self.there[kind]}
 
     def make(self, fields):
         return [Finding(one.name, fine=True, says="made") for one in fields]
@@ -267,7 +272,7 @@ class MadeCrm:
 
     def _refuse_strange(self, fields, kind="contact"):
         """Refuse to be asked for fields that are not there, as many CRMs do: all of the call."""
-        if not {*fields} <= {*FIELDS[kind]}:
+        if not {*fields} <= {*self.there[kind]}:
             raise NotTakenError(Outcome.REJECTED, "there is no such field")
 
     def _called(self):

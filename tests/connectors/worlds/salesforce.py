@@ -116,6 +116,9 @@ class SalesforceWorld(OnALine):
     def opt_out(self, contact, email, newsletter):
         self.fake.opt_out(contact, newsletter)
 
+    def lose_key(self):
+        return self.org.objects["Contact"].fields.pop("Regportal_Id__c").name
+
     # --- what its people see ---
 
     def rows(self, kind):
