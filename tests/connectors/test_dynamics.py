@@ -200,6 +200,22 @@ def test_who_wants_no_mail_at_all_is_asked_for_no_newsletter(world, outbox, key)
     assert world.wants(there, ANN, "prices") is False
 
 
+@pytest.mark.parametrize("column", ["donotbulkemail", "donotemail"])
+def test_a_no_to_all_is_told_each_time(world, outbox, key, column):
+    outbox.deliver(outbox.knows(key, ANN))
+    (there,) = world.people(ANN)
+    ids = []
+    for value in ("Do Not Allow", "Allow", "Do Not Allow"):
+        world.crm.set_column("contact", there, column, value)
+        news, _ = world.connector().changes(None, 50)
+        noes = [one for one in news if one.body["type"] == "consent.withdrawn"]
+        assert [one.body["data"] for one in noes] == (
+            [{"contact": key, "newsletter": None}] if value != "Allow" else []
+        )
+        ids += [one.id for one in noes]
+    assert len({*ids}) == 2
+
+
 def test_a_no_to_the_purpose_is_a_no_to_its_topics(world, crm, outbox, key):
     world.person(ANN)
     crm.opt_out(ANN)

@@ -12,8 +12,9 @@ from regportal.connectors.desk import Activity, Allowing, Erased, FieldPlan, Not
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.espocrm.desk import EspoDesk
 from regportal.connectors.espocrm.judging import DuplicateError, judged
-from regportal.connectors.espocrm.news import Cursor, Place
+from regportal.connectors.espocrm.news import Cursor
 from regportal.connectors.orders import Whose
+from regportal.connectors.places import Place
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
 from tests.connectors.between import between
@@ -380,6 +381,11 @@ PEOPLE = (
     CONTACT | {"cRegportalId": KEY},
     {"id": "6b03db3754dd17c23", "emailAddress": "bob@example.com", "cRegportalId": None},
 )
+LAST, LOOKED = (
+    datetime(2026, 11, 23, 6, 20, 39, tzinfo=UTC),
+    datetime(2026, 11, 23, 6, 17, 59, tzinfo=UTC),
+)
+"""When that was, and up to when all is there by then."""
 NOBODY_OUT = (found(), found())
 """No list is watched, and nobody has opted out of everything."""
 
@@ -412,8 +418,8 @@ def test_an_opportunity_is_told_with_whoever_has_a_part_in_it(desk, espo):
             "role": "Decision Maker",
         },
     ]
-    overlap = "2026-11-23 06:18:00"
-    assert Cursor.read(cursor) == Cursor(Place(overlap), Place(overlap))
+    at, till = LAST, LOOKED
+    assert Cursor.read(cursor) == Cursor(Place(at, "", till), Place(till, "", till), looked=till)
 
 
 def test_two_changes_of_one_second_are_two_pieces_of_news(desk, espo):
@@ -436,17 +442,26 @@ def test_whoever_asks_until_nothing_is_new_is_done_within_the_minute(desk, espo)
     assert desk.changes(cursor, 5) == ([], cursor)
 
 
-def test_a_full_page_is_read_on_from_where_it_ended(desk, espo):
-    rows = [{"id": str(one), "modifiedAt": "2026-11-23 06:00:00"} for one in range(2)]
+def test_a_page_full_of_one_second_is_read_on_by_ids(desk, espo):
+    at = datetime(2026, 11, 23, 6, tzinfo=UTC)
+    rows = [{"id": one, "modifiedAt": "2026-11-23 06:00:00"} for one in "ba"]
     espo.refusals += [found(*rows), fine(STAGE), *NOBODY_OUT]
     _, cursor = desk.changes(None, 2)
-    assert Cursor.read(cursor).changed == Place("2026-11-23 06:00:00")
-    for skip in (2, 4):  # more of one second than a page holds
-        espo.refusals += [found(*rows), fine(STAGE), found(), *NOBODY_OUT]
+    places = [Place.read(cursor.partition("|")[0])]
+    for page in (rows, rows[::-1], rows[:1]):
+        espo.refusals += [found(*page), fine(STAGE), found()]
         _, cursor = desk.changes(cursor, 2)
-        assert Cursor.read(cursor).changed == Place("2026-11-23 06:00:00", skip)
-    *_, before = [call for call in espo.seen if "orderBy=modifiedAt" in call[1]]
-    assert asked(before)[2]["offset"] == "2"
+        places.append(Cursor.read(cursor).changed)
+    assert places == [Place(at, tie, at) for tie in ("", "0", "b", "~")]
+    *_, call = [asked(call)[2] for call in espo.seen if "orderBy=id" in call[1]]
+    assert (call["where[0][type]"], call["where[1][value]"]) == ("equals", "b")
+
+
+@pytest.mark.parametrize("text", ["2026-11-23 06:00:00|0|2026-11-23 06:00:00|0|7", "7", "a|b|c|d"])
+def test_a_cursor_of_another_form_is_asked_from_the_beginning(desk, text):
+    with pytest.raises(NotTakenError) as caught:
+        desk.changes(text, 5)
+    assert caught.value.outcome is Outcome.GONE
 
 
 def test_parts_that_begin_and_end_are_told_by_the_stream(desk, espo):
@@ -466,7 +481,8 @@ def test_parts_that_begin_and_end_are_told_by_the_stream(desk, espo):
     deal = {"id": "6b03db356ba33fcd9", "streamUpdatedAt": "2026-11-23 06:22:13"}
     streams = [fine({"total": 4, "list": notes}), found(PEOPLE[0])]
     espo.refusals += [found(), fine(STAGE), found(deal), *streams, *NOBODY_OUT]
-    start = str(Cursor(Place("2026-11-23 06:20:00"), Place("2026-11-23 06:20:00")))
+    begin = Place(LAST, "", LAST)
+    start = str(Cursor(begin, begin, looked=datetime(2026, 3, 4, tzinfo=UTC)))
     news, _ = desk.changes(start, 50)
     told = {"contact": KEY, "opportunity": "6b03db356ba33fcd9"}
     assert [(one.body["type"], one.body["data"]) for one in news] == [

@@ -212,6 +212,19 @@ def test_who_wants_no_mail_at_all_is_subscribed_to_nothing(salesforce, outbox, k
     assert salesforce.wants(ann, ANN, "prices") is False
 
 
+def test_a_no_to_all_is_told_each_time(salesforce, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    (there,) = salesforce.people(ANN)
+    ids = []
+    for value in (True, False, True):
+        salesforce.set_field(there, "HasOptedOutOfEmail", value)
+        news, _ = outbox.connector.changes(None, 50)
+        noes = [one for one in news if one.body["type"] == "consent.withdrawn"]
+        assert [one.body["data"] for one in noes] == ([{"email": ANN}] if value else [])
+        ids += [one.id for one in noes]
+    assert len({*ids}) == 2
+
+
 def test_where_it_is_hidden_who_wants_no_mail_campaigns_work(salesforce, outbox, key):
     salesforce.org.objects["Contact"].hidden.add("HasOptedOutOfEmail")
     assert outcomes(outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))) == [DONE]

@@ -11,13 +11,15 @@ import pytest
 import regportal.connectors.suitecrm as room
 from regportal.buying.default import DEFAULT
 from regportal.connectors.base import connector_for
+from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
+from regportal.connectors.places import Place
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
 from regportal.connectors.suitecrm.asking import is_id, taken
 from regportal.connectors.suitecrm.judging import ThereAlreadyError, judged
-from regportal.connectors.suitecrm.news import Cursor, Place
+from regportal.connectors.suitecrm.news import Cursor
 from regportal.connectors.suitecrm.values import BREAK, read_text, text
 from tests.connectors.between import between
 from tests.connectors.receiver import SECRET
@@ -25,7 +27,6 @@ from tests.connectors.receiver import SECRET
 PACKAGE = Path(room.__file__).parent / "package"
 ANN = "ann@acme.example"
 JSON = {"Content-Type": "application/vnd.api+json"}
-NOW = datetime(2026, 3, 4, 12, 30, 20, tzinfo=UTC)
 TOKEN = {"token_type": "Bearer", "expires_in": 3600, "access_token": "t1"}
 
 
@@ -205,32 +206,17 @@ def test_the_package_has_the_phases_that_are_shipped():
     assert told.split() == phases
 
 
-def rows(*moments):
-    return [
-        {"id": f"{n}", "date_modified": f"2026-03-04T{at}+00:00"} for n, at in enumerate(moments)
-    ]
+OLD = "2026-03-04 12:00:00/6b04|2026-03-04 12:00:00/|1|0"
 
 
-@pytest.mark.parametrize(
-    ("at", "found", "after"),
-    [
-        (Place("2026-03-04 11:00:00"), rows("11:05:00"), Place("2026-03-04 12:28:00")),
-        (Place("2026-03-04 12:29:00"), [], Place("2026-03-04 12:29:00")),
-        (Place("2026-03-04 11:00:00"), rows("11:00:00", "11:05:40"), Place("2026-03-04 11:05:00")),
-        (
-            Place("2026-03-04 11:05:00"),
-            rows("11:05:00", "11:05:40"),
-            Place("2026-03-04 11:05:00", "0"),
-        ),
-        (
-            Place("2026-03-04 11:05:00", "0"),
-            rows("11:05:9", "11:05:1"),
-            Place("2026-03-04 11:05:00", "1"),
-        ),
-        (Place("2026-03-04 11:05:00", "1"), rows("11:05:40"), Place("2026-03-04 11:06:00")),
-        (Place("2026-03-04 12:29:00", "1"), [], Place("2026-03-04 12:29:00")),
-    ],
-)
-def test_a_full_minute_is_read_by_ids_and_the_last_minutes_again(at, found, after):
-    assert at.after(found, 2, NOW) == after
-    assert Cursor.read(str(Cursor(changed=after))).changed == after
+@pytest.mark.parametrize("text", [OLD, f"{OLD}|2026-03-04T12:00:00Z", "7", "a|b|c|d|e"])
+def test_a_cursor_of_another_form_is_asked_from_the_beginning(desk_of, text):
+    with pytest.raises(NotTakenError) as caught:
+        desk_of().changes(text, 5)
+    assert caught.value.outcome is Outcome.GONE
+
+
+def test_the_cursor_is_read_as_it_was_written():
+    minute = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
+    cursor = Cursor(Place(minute, "6b04", minute), Place(minute, "~", minute), 3, "6b05", minute)
+    assert Cursor.read(str(cursor)) == cursor

@@ -475,6 +475,65 @@ def test_what_changed_is_told_once_after_a_cursor(world):
     assert {one.id for one in later} - {one.id for one in news}
 
 
+def polled(connector, cursor=None, limit=50):
+    """Return what is told until the cursor stays, and that cursor; it stays after some calls."""
+    told = []
+    for _ in range(100):
+        news, after = connector.changes(cursor, limit)
+        told += news
+        if after == cursor:
+            return told, cursor
+        cursor = after
+    raise AssertionError("it goes in circles")
+
+
+def of_opportunities(news):
+    data = [one.body["data"] for one in news if one.body["type"] == "opportunity.upserted"]
+    return {one["external_id"] for one in data}
+
+
+def test_more_changes_of_one_moment_than_a_page_holds_are_all_told(world):
+    there, connector = world.person(ANN), world.connector()
+    world.stand_still()
+    deals = {world.opportunity(there, name=f"deal {number}") for number in range(9)}
+    told, cursor = polled(connector, limit=4)
+    assert of_opportunities(told) == deals
+    more = {world.opportunity(there, name=f"more {number}") for number in range(3)}
+    with world.a_minute_later():
+        told, _ = polled(connector, cursor, limit=4)
+    assert of_opportunities(told) >= more
+
+
+def test_what_is_seen_late_beside_full_pages_is_told(world):
+    there, connector = world.person(ANN), world.connector()
+    deals = {world.opportunity(there, name=f"deal {number}") for number in range(6)}
+    told, cursor = polled(connector, limit=3)
+    late = world.opportunity(there, name="late")
+    world.backdate(late, timedelta(seconds=100))
+    with world.a_minute_later():
+        more, _ = polled(connector, cursor, limit=3)
+    assert (of_opportunities(told), late in of_opportunities(more)) == (deals, True)
+
+
+def test_a_no_that_was_taken_back_and_is_said_again_is_told_again(world, outbox, key):
+    outbox.now = datetime.now(UTC) + timedelta(hours=1)  # our "yes" is newer than their "no"
+    both, told = ("withdrawn", "confirmed"), set()
+    outbox.deliver(outbox.knows(key, ANN))
+    (there,) = world.people(ANN)
+    for state in both:  # whatever that CRM needs for a list is there
+        outbox.deliver(outbox.allows(key, ANN, "prices", state))
+    for _ in range(2):
+        world.opt_out(there, ANN, "prices")
+        news, _ = polled(outbox.connector)
+        said = {one.id for one in news if one.body["type"] == "consent.withdrawn"}
+        assert said - told
+        told |= said
+        for state in both:  # what we heard, and what he says to us later
+            outbox.now += MINUTE
+            outbox.deliver(outbox.allows(key, ANN, "prices", state))
+        assert world.wants(there, ANN, "prices") is True
+
+
 def test_the_check_says_what_is_missing(world):
     fine = Vocabulary({"interest": "Interest", "comparison": "Comparison"}, {"fit": "Fit"})
     assert all(one.fine for one in world.connector().check(fine))

@@ -25,7 +25,10 @@ from regportal.connectors.telling import notice
 SELECTS = (
     DEAL,
     PART,
-    ("contactid", KEY, "merged", "_masterid_value", "donotbulkemail", "emailaddress1"),
+    (
+        *("contactid", KEY, "merged", "_masterid_value", "emailaddress1"),
+        *("donotbulkemail", "donotemail"),
+    ),
     (
         *("msdynmkt_contactpointvalue", "msdynmkt_contactpointtype", "msdynmkt_value"),
         *("_msdynmkt_topicid_value", "_msdynmkt_purposeid_value", "_modifiedby_value"),
@@ -105,9 +108,10 @@ class Feed:
         ours = [row for row in rows if not _is_gone(row) and row.get(KEY)]
         yield from self._telling.merges([row for row in ours if row.get("merged")])
         for row in ours:
-            if row.get("donotbulkemail") and not row.get("merged"):
+            is_silent = row.get("donotbulkemail") or row.get("donotemail")
+            if is_silent and not row.get("merged"):
                 told = {"contact": row[KEY], "newsletter": None}
-                yield notice("consent.withdrawn", told, None, row["contactid"])
+                yield notice("consent.withdrawn", told, None, str(row["@odata.etag"]))
 
     def _opted_out(self, rows: Sequence[Row]) -> Iterator[Notice]:
         """Yield who opted out of a newsletter, or of all of a purpose; not what we wrote."""

@@ -8,61 +8,55 @@ which EspoCRM keeps no date, so that all are looked at in turn.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from regportal.connectors.base import Notice
-from regportal.connectors.espocrm.asking import MOMENT, Espo, Row, Where, some
+from regportal.connectors.espocrm.asking import PAGE, Espo, Row, Where, some, written
 from regportal.connectors.espocrm.deals import TOLD, Deals, moment
 from regportal.connectors.espocrm.lists import AGAIN, Lists
 from regportal.connectors.espocrm.people import KEY
 from regportal.connectors.espocrm.stream import Stream
+from regportal.connectors.places import BEGINNING, SECOND, START, Place, settled, unreadable
+from regportal.connectors.rules import in_full, read_moment
 from regportal.connectors.telling import notice
 
-OVERLAP = timedelta(minutes=2)
-"""What is asked for again at least, for changes that were committed late."""
 LOOKED_INTO = 50
 """Opportunities whose stream is read in one go: one call each."""
-FIRST = "1970-01-01 00:00:00"
 PARTS = {"Relate": "contact_role.added", "Unrelate": "contact_role.removed"}
 NOTE = ("id", "type", "parentId", "relatedType", "relatedId", "createdAt")
 EVERY = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How far a list is read that is in the order of a moment: since when, and how many of it."""
-
-    since: str = FIRST
-    skip: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Cursor:
     """How far all is read."""
 
-    changed: Place = Place()
-    stream: Place = Place("")
-    """Empty: of what was before we asked first, the opportunities themselves tell."""
+    changed: Place = BEGINNING
+    stream: Place = BEGINNING
+    """At the start: of what was before we asked first, the opportunities themselves tell."""
     opted_out: int = 0
+    looked: datetime = START
+    """When, by the minute, was looked who opted out: once a minute."""
 
     @classmethod
     def read(cls, text: str | None) -> "Cursor":
         """
-        Return the cursor that a text says; the first one for none.
+        Return the cursor that a text says, the first one for none; raise as `Place.read` does.
 
-        >>> Cursor.read(str(Cursor(Place("2026-03-04 12:00:00", 200), opted_out=7)))
-        Cursor(changed=Place(since='2026-03-04 12:00:00', skip=200),
-               stream=Place(since='', skip=0), opted_out=7)
+        >>> Cursor.read(str(Cursor(opted_out=7))) == Cursor(opted_out=7)
+        True
         """
         if text is None:
             return cls()
-        since, skip, streamed, more, opted_out = text.split("|")
-        return cls(Place(since, int(skip)), Place(streamed, int(more)), int(opted_out))
+        try:
+            changed, stream, opted_out, looked = text.split("|")
+            return cls(Place.read(changed), Place.read(stream), int(opted_out), read_moment(looked))
+        except ValueError:
+            raise unreadable() from None
 
     def __str__(self) -> str:
         """Return it as the text that is kept."""
-        changed, stream = self.changed, self.stream
-        return f"{changed.since}|{changed.skip}|{stream.since}|{stream.skip}|{self.opted_out}"
+        return f"{self.changed}|{self.stream}|{self.opted_out}|{in_full(self.looked)}"
 
 
 class News:
@@ -78,33 +72,30 @@ class News:
         rows, changed, now = self._page("modifiedAt", at.changed, limit)
         news = [*self._deals.news(rows)]
         parts, stream = self._parts(at.stream, min(limit, LOOKED_INTO), now)
-        after = replace(at, changed=changed, stream=stream)
-        if after == at:  # asked again within the minute: whoever asks until nothing is new is done
-            return [*news, *parts], str(at)
+        news, onward = [*news, *parts], replace(at, changed=changed, stream=stream)
+        looked = settled(now, SECOND)
+        if looked == at.looked:  # whoever asks until nothing is new is done within the minute
+            return news, str(onward)
         outs, opted_out = self._opted_out(at.opted_out, limit)
-        return [*news, *parts, *outs], str(replace(after, opted_out=opted_out))
+        return [*news, *outs], str(replace(onward, opted_out=opted_out, looked=looked))
 
     def _page(self, column: str, at: Place, limit: int) -> tuple[list[Row], Place, datetime]:
         """Return the next opportunities in the order of a moment, where to go on, and the time."""
-        where: list[Where] = [("greaterThanOrEquals", column, at.since)]
-        page = self._espo.page(
-            "Opportunity", where, TOLD, order=column, most=min(limit, 200), skip=at.skip
-        )
+        most, order = min(limit, PAGE), "id" if at.is_within else column
+        page = self._espo.page("Opportunity", _behind(column, at), TOLD, order=order, most=most)
         rows, now = page
-        if len(rows) < min(limit, 200):
-            return rows, Place(max(at.since, _overlapping(now))), now
-        last = str(rows[-1].get(column))
-        moment(last)
-        onward = Place(last) if last > at.since else replace(at, skip=at.skip + len(rows))
-        return rows, onward, now
+        till = settled(now, SECOND)
+        found = [(read_moment(moment(row.get(column))), row["id"]) for row in rows]
+        onward = at.behind(found, is_full=len(rows) == most, settled=till)
+        return rows, onward.turned(till), now
 
     def _parts(self, at: Place, limit: int, now: datetime) -> tuple[list[Notice], Place]:
         """Return whose parts began or ended, as the streams of opportunities tell."""
-        if not at.since:
-            return [], Place(_overlapping(now))
+        if at == BEGINNING:
+            begin = settled(now, SECOND)
+            return [], Place(begin, since=begin)
         rows, onward, _ = self._page("streamUpdatedAt", at, limit)
-        since = datetime.strptime(at.since, MOMENT).replace(tzinfo=UTC)
-        after = _before(since, timedelta(seconds=1))
+        after = written(at.since - SECOND)
         notes = [
             note
             for row in rows
@@ -116,7 +107,7 @@ class News:
 
     def _opted_out(self, skip: int, limit: int) -> tuple[list[Notice], int]:
         """Return who has opted out, of some of them, and where to look on."""
-        most, is_over = min(limit, 200), True
+        most, is_over = min(limit, PAGE), True
         found: list[tuple[str, str, str | None]] = []
         for name, newsletter in self._lists.watched().items():
             rows, _ = self._espo.page(f"TargetList/{name}/optedOut", most=most, skip=skip)
@@ -134,15 +125,19 @@ class News:
 
     def _withdrawn(self, found: Sequence[tuple[str, str, str | None]]) -> Iterator[Notice]:
         """Yield the opt-outs of contacts that are ours, each time they opted out one."""
-        rows = self._espo.by_id("Contact", (id for _, id, _ in found), ["emailAddress", KEY])
+        rows = self._espo.by_id(
+            "Contact", (id for _, id, _ in found), ["emailAddress", KEY, "modifiedAt"]
+        )
         again = self._again([id for id in rows if rows[id].get(KEY)])
         for name, id, newsletter in found:
             row = rows.get(id)
             if row is None or not row.get(KEY) or not row.get("emailAddress"):
                 continue
             told = {"email": row["emailAddress"], "newsletter": newsletter}
-            times = sum(f":{id}:{AGAIN}:{name}:" in post for post in again)
-            yield notice("consent.withdrawn", told, None, name, id, str(times))
+            of_list = "" if name == EVERY else f"{name}:"
+            times = str(sum(f":{id}:{AGAIN}:{of_list}" in post for post in again))
+            stamp = [str(row.get("modifiedAt"))] if name == EVERY else []
+            yield notice("consent.withdrawn", told, None, name, id, times, *stamp)
 
     def _again(self, contacts: Sequence[str]) -> list[str]:
         """Return our notes that say that contacts took an opt-out back."""
@@ -163,11 +158,14 @@ def _told(notes: Sequence[Row], whom: dict[str, dict[str, str]]) -> Iterator[Not
             yield notice(PARTS[note["type"]], told, at, note["id"])
 
 
-def _overlapping(now: datetime) -> str:
-    """Return from where to ask on after all was read: the same for a minute."""
-    return _before(now.replace(second=0), OVERLAP)
+def _behind(column: str, at: Place) -> list[Where]:
+    """
+    Return the conditions of what is behind a place: of one moment by ids, else by moments.
 
-
-def _before(moment_: datetime, by: timedelta) -> str:
-    """Return a moment that is earlier, as EspoCRM writes it."""
-    return (moment_ - by).strftime(MOMENT)
+    >>> _behind("modifiedAt", Place(tie="6b03"))
+    [('equals', 'modifiedAt', '1970-01-01 00:00:00'), ('greaterThan', 'id', '6b03')]
+    """
+    since = written(at.begins(SECOND))
+    if at.is_within:
+        return [("equals", column, since), ("greaterThan", "id", at.tie)]
+    return [("greaterThanOrEquals", column, since)]

@@ -1,14 +1,12 @@
 """
 What happened in HubSpot, asked for page by page: deals, and contacts of ours.
 
-A search finds what changed only after a while, and ten thousand records at most. So a sweep goes
-by the moment of the change, and the next one begins some minutes before the end of the last: what
-is met again has the id it had.
+A search finds what changed only after a while, and ten thousand records at most; and it sorts by
+one property. So a sweep goes by the moment of the change, within one moment by ids.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from regportal.connectors.base import Notice
@@ -20,55 +18,13 @@ from regportal.connectors.hubspot.lists import NO_MAIL, Lists
 from regportal.connectors.hubspot.people import CONTACTS, EMAIL, OTHERS
 from regportal.connectors.hubspot.reading import Row, id_of, properties
 from regportal.connectors.hubspot.values import many, moment
+from regportal.connectors.places import START, Place, cursor_of, places_of, settled
 from regportal.connectors.rules import Outcome
 from regportal.connectors.telling import notice
 
-OVERLAP = timedelta(minutes=2)
-"""How long it may take until a search finds a change."""
-MERGED = "hs_merged_object_ids"
+GRAIN = timedelta(milliseconds=1)
+ID, MERGED = "hs_object_id", "hs_merged_object_ids"
 DATES = {DEALS: "hs_lastmodifieddate", CONTACTS: "lastmodifieddate"}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How far a sweep is: since when (milliseconds since 1970), and how many of it."""
-
-    since: int = 0
-    skip: int = 0
-
-    @classmethod
-    def read(cls, text: str) -> "Place":
-        """
-        Return the place that is written ``<since>+<skip>``.
-
-        >>> Place.read(str(Place(1772625600000, 100)))
-        Place(since=1772625600000, skip=100)
-        """
-        since, _, skip = text.partition("+")
-        return cls(int(since), int(skip))
-
-    def __str__(self) -> str:
-        """Return it as it is kept."""
-        return f"{self.since}+{self.skip}"
-
-    def after(self, stamps: Sequence[int], *, is_full: bool, now: datetime) -> "Place":
-        """
-        Return where to go on after a page of records with these moments.
-
-        >>> noon = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)
-        >>> (
-        ...     Place(5).after([7, 9], is_full=True, now=noon),
-        ...     Place(9).after([9, 9], is_full=True, now=noon),
-        ... )
-        (Place(since=9, skip=0), Place(since=9, skip=2))
-        >>> Place(5).after([7, 9], is_full=False, now=noon)
-        Place(since=1772625480000, skip=0)
-        """
-        if is_full:
-            last = stamps[-1]
-            return Place(last) if last > self.since else Place(self.since, self.skip + len(stamps))
-        settled = (now - OVERLAP).replace(second=0, microsecond=0)
-        return Place(max(self.since, int(settled.timestamp()) * 1000))
 
 
 class News:
@@ -80,33 +36,42 @@ class News:
 
     def after(self, cursor: str | None, limit: int) -> tuple[list[Notice], str]:
         """Return what happened after a cursor, and the cursor to ask with next."""
-        text = cursor or f"{Place()} {Place()}"
-        changed, known = (Place.read(one) for one in text.split(" "))
+        changed, known = places_of(cursor, 2)
         rows, changed = self._page(DEALS, changed, TOLD, limit)
         news = [*self._deals.news(rows)] if rows else []
         names = [EMAIL, KEY, NO_MAIL, OTHERS, MERGED, DATES[CONTACTS]]
         rows, known = self._page(CONTACTS, known, names, limit)
         if rows:
             news += [*self._lists.news(rows), *_merged(rows)]
-        return news, f"{changed} {known}"
+        return news, cursor_of([changed, known])
 
     def _page(
         self, kind: str, at: Place, names: Sequence[str], limit: int
     ) -> tuple[list[Row], Place]:
         """Return the next records in the order of their change, and where to go on."""
         date, most = DATES[kind], min(limit, BATCH)
-        since: dict[str, Any] = {"propertyName": date, "operator": "GTE", "value": str(at.since)}
-        ours = [{"propertyName": KEY, "operator": "HAS_PROPERTY"}] if kind == CONTACTS else []
+        asked = [*_behind(date, at)]
+        asked += [{"propertyName": KEY, "operator": "HAS_PROPERTY"}] if kind == CONTACTS else []
         told = {
-            "filterGroups": [{"filters": [since, *ours]}],
-            "sorts": [date],
+            "filterGroups": [{"filters": asked}],
+            "sorts": [ID if at.is_within else date],
             "properties": [*names],
             "limit": most,
-            "after": str(at.skip),
+            "after": "0",
         }
         rows, now = self._hub.search(kind, told)
-        stamps = [_millis(properties(row).get(date)) for row in rows]
-        return rows, at.after(stamps, is_full=len(rows) == most, now=now)
+        till = settled(now, GRAIN)
+        found = [(_moment(properties(row).get(date)), id_of(row)) for row in rows]
+        return rows, at.behind(found, is_full=len(rows) == most, settled=till).turned(till)
+
+
+def _behind(date: str, at: Place) -> Iterator[dict[str, str]]:
+    """Yield the filters that find what is behind a place: of one moment by ids, else by moments."""
+    since = _millis(at.begins(GRAIN))
+    yield {"propertyName": date, "operator": "GTE", "value": since}
+    if at.is_within:
+        yield {"propertyName": date, "operator": "LTE", "value": since}
+        yield {"propertyName": ID, "operator": "GT", "value": at.tie}
 
 
 def _merged(rows: Sequence[Row]) -> Iterator[Notice]:
@@ -119,9 +84,19 @@ def _merged(rows: Sequence[Row]) -> Iterator[Notice]:
                 yield notice("contact.merged", body, None, id_of(row))
 
 
-def _millis(text: Any) -> int:
-    """Return a moment in milliseconds; raise NotTakenError where it is none."""
+def _moment(text: Any) -> datetime:
+    """Return a moment in whole milliseconds; raise NotTakenError where it is none."""
     at = moment(text)
     if at is None:
         raise NotTakenError(Outcome.RETRY, "HubSpot answered no moment")
-    return round(at.astimezone(UTC).timestamp() * 1000)
+    return START + (at - START) // GRAIN * GRAIN
+
+
+def _millis(at: datetime) -> str:
+    """
+    Return a moment as a filter has it: in milliseconds since 1970.
+
+    >>> _millis(START + 7 * GRAIN)
+    '7'
+    """
+    return str((at - START) // GRAIN)

@@ -1,17 +1,13 @@
 """
 What happened in Odoo, asked for again and again: opportunities, and who wants no more mail.
 
-Odoo stamps a record with the second in which the transaction began, and shows it when that
-ends. So a sweep goes by stamp and number, and the next one begins a little before the end of the
-last: what is met again has the id it had.
+Odoo stamps a record with the moment at which the transaction began, tells the second of it, and
+shows it when the transaction ends: after two minutes at most.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from regportal.connectors.base import Notice
@@ -19,12 +15,12 @@ from regportal.connectors.contacts import KEY
 from regportal.connectors.odoo.shape import LEAD, PERSON, spelled
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.odoo.values import moment, named, one, read_at
+from regportal.connectors.places import SECOND, START, Place, cursor_of, places_of, settled
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.telling import notice
 
-OVERLAP = timedelta(minutes=2)
-"""How long a transaction may last that we do not miss: Odoo ends them after two minutes."""
-START, NAME = "1970-01-01 00:00:00", re.compile(r"[a-z0-9][a-z0-9_-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 CENT = 2
 NEW_PAGES = 18
 """The version from which on an opportunity has an address of its own."""
@@ -43,30 +39,6 @@ OPPORTUNITY = (
 )
 _OUT, _BLACK = ("contact_id", "list_id", "write_date"), ("email", "write_date")
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How far a sweep is: the stamp and the number of the record that was read last."""
-
-    at: str = START
-    id: int = 0
-
-    @classmethod
-    def read(cls, text: str) -> "Place":
-        """Return the place that is written ``<stamp>/<number>``."""
-        at, _, id = text.partition("/")
-        return cls(at, int(id))
-
-    def __str__(self) -> str:
-        """Return it as it is kept."""
-        return f"{self.at}/{self.id}"
-
-    @property
-    def after(self) -> list[Any]:
-        """Return what comes after it, as Odoo is asked."""
-        same = ["&", ["write_date", "=", self.at], ["id", ">", self.id]]
-        return ["|", ["write_date", ">", self.at], *same]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +72,30 @@ class Feed:
 
         There is less than ``limit`` of it where a sweep is at its end; of a record all is told.
         """
-        places = [Place.read(text) for text in cursor.split(",")] if cursor else []
-        places += [Place()] * (len(self._tables) - len(places))
+        till = settled(self._odoo.clock, SECOND)
         news: list[Notice] = []
-        further = []
-        for table, place in zip(self._tables, places, strict=True):
+        further: list[Place] = []
+        for table, place in zip(self._tables, places_of(cursor, len(self._tables)), strict=True):
             most = max(-((len(news) - limit) // table.weight), 1)
-            rows = self._odoo.call(
-                table.model,
-                "search_read",
-                domain=[*table.which, *place.after],
-                fields=[*table.fields, "write_uid"],
-                order="write_date, id",
-                limit=most,
-                context={"active_test": False},
-            )
+            rows, end = self._next(table, place.turned(till), most)
             news += [*table.tell(rows)] if rows else []
-            further.append(str(self._next(place, rows, is_full=len(rows) == most)))
-        return news, ",".join(further)
+            further.append(end)
+        return news, cursor_of(further)
 
-    def _next(self, place: Place, rows: Sequence[Row], *, is_full: bool) -> Place:
-        """Return where to go on: at the end of a sweep, a little before it."""
-        last = Place(rows[-1]["write_date"], rows[-1]["id"]) if rows else place
-        clock = self._odoo.clock
-        settled = None if clock is None else moment(clock - OVERLAP)
-        if is_full or settled is None or last.at < settled:
-            return last
-        return Place(max(min(settled, last.at), START))
+    def _next(self, table: _Table, place: Place, most: int) -> tuple[Sequence[Row], Place]:
+        """Return the next rows of a table, and where to go on."""
+        rows: Sequence[Row] = self._odoo.call(
+            table.model,
+            "search_read",
+            domain=[*table.which, *_behind(place)],
+            fields=[*table.fields, "write_uid"],
+            order="id" if place.is_within else "write_date, id",
+            limit=most,
+            context={"active_test": False},
+        )
+        found = [(read_at(row["write_date"]) or START, str(row["id"])) for row in rows]
+        till = settled(self._odoo.clock, SECOND)
+        return rows, place.behind(found, is_full=len(rows) == most, settled=till)
 
     # --- opportunities, and whose they are ---
 
@@ -159,10 +128,10 @@ class Feed:
             who = _contact(row, person)
             if who:  # nobody else has a part
                 told["contacts"] = [who]
-            yield _notice("opportunity.upserted", row["write_date"], told)
+            yield _notice("opportunity.upserted", row, told)
             if who:
                 told = {"opportunity": str(row["id"]), **who}
-                yield _notice("contact_role.added", row["write_date"], told)
+                yield _notice("contact_role.added", row, told)
 
     def _page(self, id: int) -> str:
         """Return where Odoo shows an opportunity."""
@@ -184,12 +153,12 @@ class Feed:
             key = self._keys.get(str(one(row["list_id"])), self._keys.get(name, name))
             if reader.get("email_normalized") and NAME.fullmatch(key):
                 told = {"email": reader["email_normalized"], "newsletter": key}
-                yield _notice("consent.withdrawn", row["write_date"], told)
+                yield _notice("consent.withdrawn", row, told)
 
     def _blacklisted(self, rows: Sequence[Row]) -> Iterator[Notice]:
         """Tell who wants no mail at all."""
         for row in rows:
-            yield _notice("consent.withdrawn", row["write_date"], {"email": row["email"]})
+            yield _notice("consent.withdrawn", row, {"email": row["email"]})
 
     # --- inside ---
 
@@ -232,14 +201,23 @@ def _account(firm: Row) -> dict[str, Any] | None:
     return {"external_id": str(firm["id"]), "name": firm["name"], "domain": domain or None}
 
 
-def _notice(type_: str, stamp: str, told: Mapping[str, Any]) -> Notice:
-    """
-    Return news whose id is the same however often it is asked for.
+def _notice(type_: str, row: Row, told: Mapping[str, Any]) -> Notice:
+    """Return news of a record as it was written last."""
+    at = read_at(row["write_date"])
+    return notice(type_, told, in_full(at) if at else None, str(row["id"]))
 
-    Two writes within a second have one stamp; what they left tells them apart.
+
+def _behind(place: Place) -> list[Any]:
     """
-    at = read_at(stamp)
-    when = {} if at is None else {"timestamp": in_full(at)}
-    body = {"type": type_, **when, "data": {**told}}
-    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    return Notice(f"odoo-{digest[:32]}", body)
+    Return the condition that something comes behind a place, as Odoo is asked: all must hold.
+
+    Odoo keeps parts of a second and tells none, so within a second it is asked by ids alone.
+
+    >>> _behind(Place(START, "7"))
+    [['write_date', '>=', '1970-01-01 00:00:00'], ['write_date', '<', '1970-01-01 00:00:01'],
+     ['id', '>', 7]]
+    """
+    since = ["write_date", ">=", moment(place.begins(SECOND))]
+    if not place.is_within:
+        return [since]
+    return [since, ["write_date", "<", moment(place.at + SECOND)], ["id", ">", int(place.tie)]]

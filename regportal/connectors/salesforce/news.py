@@ -9,10 +9,11 @@ records are asked for too, as long as they are in the recycle bin.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from regportal.connectors.base import Notice
+from regportal.connectors.places import SECOND, START, Place, cursor_of, places_of, settled
 from regportal.connectors.rules import in_full
 from regportal.connectors.salesforce.api import Salesforce
 from regportal.connectors.salesforce.campaigns import NO_MAIL, UNSUBSCRIBED
@@ -21,9 +22,6 @@ from regportal.connectors.salesforce.soql import Row, moment, quoted, read_momen
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.telling import notice
 
-OVERLAP = timedelta(minutes=2)
-"""How long a transaction may last that we do not miss."""
-START = datetime(1970, 1, 1, tzinfo=UTC)
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What the key of a newsletter looks like."""
 CURRENCY = "CurrencyIsoCode"
@@ -35,54 +33,6 @@ DEAL = (
 ROLE = ("OpportunityId", "ContactId", "Role", "IsPrimary", "IsDeleted", "Contact.Email")
 MEMBER = ("ContactId", "Contact.Email", "CampaignId", "Campaign.Name")
 GONE = ("Email", KEY, "MasterRecordId", "MasterRecord.Email", f"MasterRecord.{KEY}")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How far a sweep is: the stamp and the id of the record that was read last."""
-
-    at: datetime = START
-    id: str = ""
-    since: datetime = START
-    """After this moment something may have come late: it is to be read once more."""
-
-    @classmethod
-    def read(cls, text: str) -> "Place":
-        """
-        Return the place that is written ``<stamp>/<id>/<since>``.
-
-        >>> str(Place.read("2026-03-04T12:00:00Z/006A/2026-03-04T11:58:00Z"))
-        '2026-03-04T12:00:00Z/006A/2026-03-04T11:58:00Z'
-        """
-        at, id, since = text.split("/")
-        return cls(read_moment(at) or START, id, read_moment(since) or START)
-
-    def __str__(self) -> str:
-        """Return it as it is kept."""
-        return f"{moment(self.at)}/{self.id}/{moment(self.since)}"
-
-    @property
-    def condition(self) -> str:
-        """Return the condition that something comes after it."""
-        at = moment(self.at)
-        if not self.id:
-            return f"SystemModstamp >= {at}"
-        same = f"(SystemModstamp = {at} AND Id > {quoted(self.id)})"
-        return f"(SystemModstamp > {at} OR {same})"
-
-    def turned(self, settled: datetime) -> "Place":
-        """
-        Return where to go on when all before ``settled`` is there for sure by now.
-
-        >>> place = Place(START + OVERLAP, "006A", START)
-        >>> place.turned(START) is place, place.turned(START + OVERLAP).at == START
-        (True, True)
-        """
-        return Place(self.since, "", self.since) if self.since < min(self.at, settled) else self
-
-    def after(self, at: datetime, id: str, settled: datetime) -> "Place":
-        """Return the place behind a record that was read now."""
-        return Place(at, id, self.since if self.since < self.at else min(at, settled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +61,25 @@ class News:
         All sweeps are one call. Each may tell an equal part, but at least one piece.
         """
         sweeps = [*self._sweeps()]
-        places = [Place.read(text) for text in cursor.split(",")] if cursor else []
-        places += [Place()] * (len(sweeps) - len(places))
-        settled = self._settled()
-        turned = [place.turned(settled) for place in places]
+        places = places_of(cursor, len(sweeps))
+        till = settled(self._salesforce.clock, SECOND)
+        turned = [place.turned(till) for place in places]
         most = max(limit // len(sweeps), 1)
         texts = [self._asks(*one, most) for one in zip(sweeps, turned, strict=False)]
         news: list[Notice] = []
-        further = []
+        further: list[Place] = []
         found = self._salesforce.query(*texts, deleted=True)
         for sweep, place, rows in zip(sweeps, turned, found, strict=False):
             news += [one for row in rows for one in sweep.tell(row)]
-            end = place.after(_at(rows[-1]), str(rows[-1]["Id"]), settled) if rows else place
-            further.append(str(end))
-        return news, ",".join(further)
+            end = place.after(_at(rows[-1]), str(rows[-1]["Id"]), till) if rows else place
+            further.append(end)
+        return news, cursor_of(further)
 
     @staticmethod
     def _asks(sweep: Sweep, place: Place, most: int) -> str:
         """Return the question for the next records of a sweep."""
-        what, where = ("SystemModstamp", *sweep.what), (place.condition, *sweep.where)
+        what, where = ("SystemModstamp", *sweep.what), (_behind(place), *sweep.where)
         return select(what, sweep.kind, *where, order="SystemModstamp, Id", limit=most)
-
-    def _settled(self) -> datetime:
-        """Return the moment before which nothing comes any more: the same for a minute."""
-        clock = self._salesforce.clock
-        return START if clock is None else (clock - OVERLAP).replace(second=0, microsecond=0)
 
     def _sweeps(self) -> Iterator[Sweep]:
         """Yield what is looked through."""
@@ -183,6 +127,21 @@ class News:
             yield _notice("consent.withdrawn", row, {"email": email, "newsletter": key})
 
 
+def _behind(place: Place) -> str:
+    """
+    Return the condition that something comes behind a place.
+
+    >>> _behind(Place(START)), _behind(Place(START, "006A")).partition(" OR ")[2]
+    ('SystemModstamp >= 1970-01-01T00:00:00Z',
+     "(SystemModstamp = 1970-01-01T00:00:00Z AND Id > '006A'))")
+    """
+    at = moment(place.at)
+    if not place.tie:
+        return f"SystemModstamp >= {at}"
+    same = f"(SystemModstamp = {at} AND Id > {quoted(place.tie)})"
+    return f"(SystemModstamp > {at} OR {same})"
+
+
 def _role(row: Row) -> Iterator[Notice]:
     """Tell that a contact has a part in an opportunity, or has none any more."""
     key, email = value_at(row, f"Contact.{KEY}"), value_at(row, "Contact.Email")
@@ -208,9 +167,14 @@ def _gone(row: Row) -> Iterator[Notice]:
 
 
 def _no_mail(row: Row) -> Iterator[Notice]:
-    """Tell that somebody wants no mail at all: once, for since when is not told."""
+    """
+    Tell that somebody wants no mail at all, each time that the contact was written.
+
+    Since when it stands is not told: it may have been taken back, and said once more.
+    """
     if row.get("Email"):
-        yield notice("consent.withdrawn", {"email": row["Email"]}, None, NO_MAIL, str(row["Id"]))
+        about = NO_MAIL, str(row["Id"]), in_full(_at(row))
+        yield notice("consent.withdrawn", {"email": row["Email"]}, None, *about)
 
 
 def _account(id: str, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,24 +7,22 @@ an opportunity, or on a list of exemptions, it does not: those are looked throug
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from regportal.connectors.base import Notice
+from regportal.connectors.places import BEGINNING, FIRST, START, Place, settled, unreadable
+from regportal.connectors.rules import in_full, read_moment
 from regportal.connectors.suitecrm.asking import PAGE, Row, Suite
 from regportal.connectors.suitecrm.deals import TOLD, WON, Deals
 from regportal.connectors.suitecrm.lists import Lists
 from regportal.connectors.suitecrm.notes import Notes
 from regportal.connectors.suitecrm.people import KEY, People
-from regportal.connectors.suitecrm.values import MOMENT, moment
+from regportal.connectors.suitecrm.values import moment, told_at, written
 from regportal.connectors.telling import notice
 
-OVERLAP = timedelta(minutes=2)
-"""What is asked for again at least, for changes that were committed late."""
 MINUTE = timedelta(minutes=1)
 """SuiteCRM shows moments as its user sees them: mostly without seconds."""
-FIRST = "1970-01-01 00:00:00"
-BEFORE_ALL = "0"
-"""No id of a record is less."""
 AT_ONCE = 50
 """Opportunities, or addresses, in one go: each costs a call more."""
 IN_TURN = 20
@@ -32,79 +30,39 @@ IN_TURN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How far records are read: since when, and within a full minute after which id."""
-
-    since: str = FIRST
-    id: str = ""
-
-    @classmethod
-    def read(cls, text: str) -> "Place":
-        """
-        Return the place that a text says.
-
-        >>> Place.read(str(Place("2026-03-04 12:00:00", "6b04")))
-        Place(since='2026-03-04 12:00:00', id='6b04')
-        """
-        since, _, id = text.partition("/")
-        return cls(since, id)
-
-    def __str__(self) -> str:
-        """Return it as the text that is kept."""
-        return f"{self.since}/{self.id}"
-
-    @property
-    def where(self) -> dict[str, dict[str, str]]:
-        """Return the conditions under which it goes on from here."""
-        if not self.id:
-            return {"date_modified": {"gte": self.since}}
-        window = {"gte": self.since, "lt": _moved(self.since, MINUTE)}
-        return {"date_modified": window, "id": {"gt": self.id}}
-
-    def after(self, rows: Sequence[Row], most: int, now: datetime) -> "Place":
-        """
-        Return where to go on after a page.
-
-        Within a minute SuiteCRM puts records in any order, so a page that is full of one minute
-        is asked for again by ids.
-        """
-        if len(rows) < most:
-            till = (now.replace(second=0) - OVERLAP).strftime(MOMENT)
-            over = till if not self.id else min(till, _moved(self.since, MINUTE))
-            return Place(max(self.since, over))
-        if self.id:
-            return replace(self, id=rows[-1]["id"])
-        last = moment(rows[-1].get("date_modified")).replace(second=0).strftime(MOMENT)
-        return Place(last) if last > self.since else Place(self.since, BEFORE_ALL)
-
-
-@dataclass(frozen=True, slots=True)
 class Cursor:
     """How far all is read."""
 
-    changed: Place = Place()
-    addresses: Place = Place()
+    changed: Place = BEGINNING
+    addresses: Place = BEGINNING
     lists: int = 1
     """The page of the lists of exemptions."""
-    parts: str = BEFORE_ALL
+    parts: str = FIRST
     """The opportunity of which it was asked last who has a part in it."""
+    looked: datetime = START
+    """When, by the minute, was looked through what is looked through in turn."""
 
     @classmethod
     def read(cls, text: str | None) -> "Cursor":
         """
-        Return the cursor that a text says; the first one for none.
+        Return the cursor that a text says, the first one for none; raise as `Place.read` does.
 
         >>> Cursor.read(str(Cursor(lists=3))) == Cursor(lists=3)
         True
         """
         if text is None:
             return cls()
-        changed, addresses, lists, parts = text.split("|")
-        return cls(Place.read(changed), Place.read(addresses), int(lists), parts)
+        try:
+            changed, addresses, lists, parts, looked = text.split("|")
+            places = Place.read(changed), Place.read(addresses)
+            return cls(*places, int(lists), parts, read_moment(looked))
+        except ValueError:
+            raise unreadable() from None
 
     def __str__(self) -> str:
         """Return it as the text that is kept."""
-        return f"{self.changed}|{self.addresses}|{self.lists}|{self.parts}"
+        read = f"{self.changed}|{self.addresses}|{self.lists}|{self.parts}"
+        return f"{read}|{in_full(self.looked)}"
 
 
 class News:
@@ -120,32 +78,36 @@ class News:
     def after(self, text: str | None, limit: int) -> tuple[list[Notice], str]:
         """Return what happened after a cursor, of each kind about so many, and the next one."""
         at, most = Cursor.read(text), min(limit, AT_ONCE)
-        rows, now = self._page("Opportunities", at.changed, TOLD, most)
-        outs, _ = self._page("EmailAddresses", at.addresses, ("email_address",), most, opt_out="1")
+        rows, changed, now = self._page("Opportunities", at.changed, TOLD, most)
+        fields = ("email_address",)
+        outs, addresses, _ = self._page("EmailAddresses", at.addresses, fields, most, opt_out="1")
         news = [*self._deals.news(rows), *self._opted_out_of_all(outs)]
-        changed, addresses = at.changed.after(rows, most, now), at.addresses.after(outs, most, now)
-        onward = replace(at, changed=changed, addresses=addresses)
-        if onward == at:  # asked again within the minute: whoever asks until nothing is new is done
-            return news, str(at)
+        onward = replace(at, changed=changed, addresses=addresses, looked=settled(now, MINUTE))
+        if onward.looked == at.looked:  # whoever asks until nothing is new is done in the minute
+            return news, str(onward)
         opted_out, lists = self._opted_out(at.lists)
         parts, last = self._parts(at.parts)
         return [*news, *opted_out, *parts], str(replace(onward, lists=lists, parts=last))
 
     def _page(
         self, module: str, at: Place, fields: Sequence[str], most: int, **where: str
-    ) -> tuple[list[Row], datetime]:
-        """Return the next records of a module, and the time."""
-        fits = at.where | {name: {"eq": value} for name, value in where.items()}
-        sort = "id" if at.id else "date_modified"
-        return self._suite.page(module, fits, [*fields, "date_modified"], sort=sort, most=most)
+    ) -> tuple[list[Row], Place, datetime]:
+        """Return the next records of a module, where to go on, and the time."""
+        fits = _behind(at) | {name: {"eq": value} for name, value in where.items()}
+        sort, asked = "id" if at.is_within else "date_modified", [*fields, "date_modified"]
+        rows, now = self._suite.page(module, fits, asked, sort=sort, most=most)
+        till = settled(now, MINUTE)
+        found = [(moment(row.get("date_modified")).replace(second=0), row["id"]) for row in rows]
+        onward = at.behind(found, is_full=len(rows) == most, settled=till)
+        return rows, onward.turned(till), now
 
     def _opted_out_of_all(self, addresses: Sequence[Row]) -> Iterator[Notice]:
-        """Yield who of our contacts wants no mail at all any more: told once of each address."""
+        """Yield who of our contacts wants no mail at all any more, each time it was written."""
         for row in addresses:
             email = row["email_address"]
             if any(one.get(KEY) for one in self._people.with_address("Contacts", email, [KEY])):
                 told = {"email": email, "newsletter": None}
-                yield notice("consent.withdrawn", told, None, "all", row["id"])
+                yield notice("consent.withdrawn", told, None, "all", row["id"], told_at(row))
 
     def _opted_out(self, page: int) -> tuple[list[Notice], int]:
         """Return who of our contacts is on a list of exemptions, of some, and where to look on."""
@@ -165,11 +127,19 @@ class News:
         """Return who has a part in some of the open opportunities, and where to look on."""
         where = {"sales_stage": {"neq": WON}, "id": {"gt": after}}
         rows, _ = self._suite.page("Opportunities", where, sort="id", most=IN_TURN)
-        last = rows[-1]["id"] if len(rows) == IN_TURN else BEFORE_ALL
+        last = rows[-1]["id"] if len(rows) == IN_TURN else FIRST
         return [one for row in rows for one in self._deals.parts(row)], last
 
 
-def _moved(text: str, by: timedelta) -> str:
-    """Return a moment that is later, as SuiteCRM writes it."""
-    at = datetime.strptime(text, MOMENT).replace(tzinfo=UTC)
-    return (at + by).strftime(MOMENT)
+def _behind(at: Place) -> dict[str, dict[str, Any]]:
+    """
+    Return the conditions of what is behind a place: within a minute by ids, else by moments.
+
+    >>> _behind(Place(tie="6b04"))
+    {'date_modified': {'gte': '1970-01-01 00:00:00', 'lt': '1970-01-01 00:01:00'},
+     'id': {'gt': '6b04'}}
+    """
+    since = {"gte": written(at.begins(MINUTE))}
+    if not at.is_within:
+        return {"date_modified": since}
+    return {"date_modified": since | {"lt": written(at.at + MINUTE)}, "id": {"gt": at.tie}}

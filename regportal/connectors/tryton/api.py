@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from regportal.connectors.calls import Calls, by_status, said
+from regportal.connectors.calls import Calls, by_status, clock_of, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
@@ -45,6 +45,8 @@ class Api:
     def __init__(self, base: str, database: str, key: str, egress: Egress) -> None:
         """Ask for nothing yet."""
         self._context: dict[str, Any] | None = None
+        self.clock: datetime | None = None
+        """What time it was over there when it answered last."""
         self._egress, self._server = egress, Calls(base, egress, dict)
         base = f"{base}/{quote(database, safe='')}/rest/model/"
         self._calls = Calls(base, egress, lambda: {"Authorization": f"bearer {key}"}, judge=judged)
@@ -100,7 +102,9 @@ class Api:
     ) -> Any:
         """Call a method of a model."""
         path = f"{model}/{action}"
-        return read(self._calls.ask("POST", path, told=written(told), headers=headers))
+        answer = self._calls.answer("POST", path, told=written(told), headers=headers)
+        self.clock = clock_of(answer) or self.clock
+        return read(self._calls.read(answer))
 
 
 def judged(answer: Answer) -> NotTakenError:

@@ -1,22 +1,26 @@
-"""What happens in a Tryton, asked for after a cursor: it calls nobody."""
+"""
+What happens in a Tryton, asked for after a cursor: it calls nobody.
+
+PostgreSQL dates what is written by the begin of its transaction, and shows it at the end.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from regportal.connectors.base import Notice
-from regportal.connectors.rules import in_full, read_moment
+from regportal.connectors.places import Place, cursor_of, places_of, settled
+from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.telling import notice
 from regportal.connectors.tryton.api import EVERYONE, Api
 
-OVERLAP = timedelta(minutes=2)
-"""Asked for again each time: PostgreSQL dates what is written by the begin of its transaction."""
+GRAIN = timedelta(microseconds=1)
 CLOSED = ("won", "lost", "cancelled")
 """States of an opportunity in which nothing is to be decided any more. In `converted` a quotation
 is out: the customer decides now."""
-START = datetime(1970, 1, 1, tzinfo=UTC)
 NEWSLETTER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 OPPORTUNITY = (
     "rec_name",
@@ -38,29 +42,6 @@ OPPORTUNITY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How far a kind of record was read: up to this moment, and of it up to this id."""
-
-    at: datetime = START
-    id: int = 0
-
-    def __str__(self) -> str:
-        """Write it down."""
-        return f"{in_full(self.at)},{self.id}"
-
-    @classmethod
-    def read(cls, text: str) -> "Place":
-        """
-        Return a place that was written down.
-
-        >>> Place.read(str(Place(START, 7))) == Place(START, 7)
-        True
-        """
-        at, _, id = text.partition(",")
-        return cls(read_moment(at), int(id))
-
-
-@dataclass(frozen=True, slots=True)
 class Stream:
     """Records of one kind, in the order in which they were changed."""
 
@@ -77,12 +58,15 @@ class Stream:
     def after(self, api: Api, place: Place, limit: int) -> tuple[list[Notice], Place]:
         """Return at most so much news from after a place, and from where to ask on."""
         news: list[Notice] = []
+        place = place.turned(settled(api.clock, GRAIN))
         while (left := (limit - len(news)) // self.most) > 0:
             rows = self._rows(api, place, left)
-            news += [notice for row in rows for notice in self.told(row)]
-            place = Place(rows[-1]["at"], rows[-1]["id"]) if rows else place
-            if len(rows) < left:  # that is all: what is dated back is found the next time
-                return news, Place(max(place.at - OVERLAP, START)) if place.id else place
+            news += [one for row in rows for one in self.told(row)]
+            if rows:
+                last = rows[-1]["at"], str(rows[-1]["id"])
+                place = place.after(*last, settled(api.clock, GRAIN))
+            if len(rows) < left:
+                break
         return news, place
 
     def _rows(self, api: Api, place: Place, limit: int) -> list[Mapping[str, Any]]:
@@ -115,14 +99,13 @@ def news_after(
     streams = [opportunities, _merges(api)]
     if "consent" in document.sends:  # else Tryton may know nothing of newsletters
         streams.append(_opt_outs(api, names))
-    places = [Place.read(one) for one in (cursor or "").split()] + [Place() for _ in streams]
     news: list[Notice] = []
-    ends = []
-    for stream, place in zip(streams, places, strict=False):
+    ends: list[Place] = []
+    for stream, place in zip(streams, places_of(cursor, len(streams)), strict=False):
         more, end = stream.after(api, place, limit - len(news))
         news += more
-        ends.append(str(end))
-    return news, " ".join(ends)
+        ends.append(end)
+    return news, cursor_of(ends)
 
 
 def _merges(api: Api) -> Stream:
@@ -153,7 +136,7 @@ def _opt_outs(api: Api, names: Mapping[str, str]) -> Stream:
 
 def _later(column: str, place: Place) -> list[Any]:
     """Return the condition that something happened after a place."""
-    same = [[column, "=", place.at], ["id", ">", place.id]]
+    same = [[column, "=", place.at], ["id", ">", int(place.tie or 0)]]
     return ["OR", [column, ">", place.at], same]
 
 
@@ -182,10 +165,10 @@ def _of_opportunity(row: Mapping[str, Any]) -> list[Notice]:
     whose = _whose(person)
     if whose:  # nobody else has a part
         told["contacts"] = [whose]
-    news = [_notice(f"opportunity:{id}", at, "opportunity.upserted", told)]
+    news = [notice("opportunity.upserted", told, in_full(at), id)]
     if whose:
         role = {"opportunity": id, **whose}
-        news.append(_notice(f"role:{id}:{person['id']}", at, "contact_role.added", role))
+        news.append(notice("contact_role.added", role, in_full(at), id, str(person["id"])))
     return news
 
 
@@ -196,7 +179,7 @@ def _of_merge(row: Mapping[str, Any], api: Api) -> list[Notice]:
     domain = [["id", "=", row["replaced_by"]], EVERYONE]
     parties = api.rows("party.party", domain, ["email", "regportal_id"])
     return [
-        _notice(f"merge:{row['id']}", row["at"], "contact.merged", told)
+        notice("contact.merged", told, in_full(row["at"]), str(row["id"]))
         for party in parties
         if (into := party["regportal_id"] or party["email"])
         for told in [{"contact": row["regportal_id"], "into": into}]
@@ -210,7 +193,7 @@ def _of_withdrawal(row: Mapping[str, Any], names: Mapping[str, str]) -> list[Not
     if not NEWSLETTER.fullmatch(newsletter):
         return []
     told = {"email": row["email"], "newsletter": newsletter}
-    return [_notice(f"withdrawal:{row['id']}", row["at"], "consent.withdrawn", told)]
+    return [notice("consent.withdrawn", told, in_full(row["at"]), str(row["id"]))]
 
 
 def _whose(party: Mapping[str, Any]) -> dict[str, str] | None:
@@ -218,9 +201,3 @@ def _whose(party: Mapping[str, Any]) -> dict[str, str] | None:
     if party.get("regportal_id"):
         return {"contact": party["regportal_id"]}
     return {"email": party["email"]} if party.get("email") else None
-
-
-def _notice(about: str, at: datetime, type: str, told: Mapping[str, Any]) -> Notice:
-    """Return a piece of news: of one state of a record always the same."""
-    body = {"type": type, "timestamp": in_full(at), "data": told}
-    return Notice(f"{about}:{at.timestamp():.6f}", body)

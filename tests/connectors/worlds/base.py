@@ -1,7 +1,11 @@
 """What the contract (`test_the_contract.py`) needs of a CRM: its people's hands, and bad luck."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
+
+import time_machine
 
 from regportal.connectors.records import Records
 from tests.connectors.between import Line
@@ -46,6 +50,15 @@ class World(Protocol):
 
     def lose_key(self) -> str | None:
         """Take away the field with our key of contacts, and return its name; None: nobody can."""
+
+    def stand_still(self) -> None:
+        """Let the clock over there stand still, where that can be done."""
+
+    def backdate(self, opportunity: str, by: timedelta) -> None:
+        """Let an opportunity have been written earlier, and be seen only now; where that can be."""
+
+    def a_minute_later(self) -> AbstractContextManager[object]:
+        """Let it be later: then what may have come late is asked for once more."""
 
     # --- what its people see ---
 
@@ -106,3 +119,13 @@ class OnALine:
     def calls(self) -> int:
         """Return how many calls there were."""
         return self._line.count
+
+    def stand_still(self) -> None:
+        """Let the clock over there stand still, where that can be done: not in real servers."""
+
+    def backdate(self, opportunity: str, by: timedelta) -> None:
+        """Let an opportunity have been written earlier, where that can be: not in real servers."""
+
+    def a_minute_later(self) -> AbstractContextManager[object]:
+        """Let it be later here, and in servers of ours."""
+        return time_machine.travel(datetime.now(UTC) + timedelta(minutes=1))

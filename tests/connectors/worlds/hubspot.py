@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from types import MappingProxyType
 
@@ -9,6 +10,7 @@ from regportal.app import web_root
 from regportal.config import load
 from regportal.connectors.base import Vocabulary, connector_for
 from regportal.connectors.egress import Egress, Limits
+from regportal.connectors.hubspot.values import in_full
 from regportal.connectors.schema import Connector
 from regportal.sandbox.hubspot import CLIENT_SECRET, TOKEN, HubSpot
 from regportal.sandbox.server import serving
@@ -107,6 +109,15 @@ class HubSpotWorld(OnALine):
 
     def lose_key(self):
         return self.fake.portal.properties["contacts"].pop("regportal_id").name
+
+    def stand_still(self):
+        now = datetime.now(UTC)
+        self.fake.portal.clock = lambda: now
+
+    def backdate(self, opportunity, by):
+        deal = self.fake.portal.find("deals", opportunity)
+        deal.updated -= by
+        deal.values["hs_lastmodifieddate"] = in_full(deal.updated)
 
     # --- what its people see ---
 

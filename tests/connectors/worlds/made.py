@@ -1,5 +1,6 @@
 """A made CRM: records in memory, with everything a CRM can do. It tries the kit, no connector."""
 
+import contextlib
 import itertools
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
 from regportal.errors import UnreachableError
 
+NO = "consent.withdrawn"
 PHASES = ("unaware", "interest", "comparison", "decision", "purchase", "stalled")
 FIELDS = {
     "contact": ("email", "country", "phone", "regportal_id", "regportal_fit"),
@@ -34,7 +36,7 @@ class MadeCrm:
     capabilities = Capabilities(batch=50, idempotent=True, compare_and_set=True, polled=True)
 
     def __init__(self):
-        self.contacts, self.deals, self.leads = {}, {}, {}
+        self.contacts, self.deals, self.leads, self.outs = {}, {}, {}, {}
         self.logged = {}
         self.lists = defaultdict(dict)
         self.options, self.asked_for_fields = PHASES, 0
@@ -61,8 +63,18 @@ class MadeCrm:
         self._set(self.contacts[contact], {name: value})
 
     def opt_out(self, contact, email, newsletter):
-        del email
         self.lists[contact][newsletter] = Subscription(False, datetime.now(UTC))
+        self._add(self.outs, {"email": email, "newsletter": newsletter})
+
+    def stand_still(self):
+        """Let it be: its changes have numbers, no moments."""
+
+    def backdate(self, opportunity, by):
+        """Let it be, too."""
+
+    def a_minute_later(self):
+        """And be at once."""
+        return contextlib.nullcontext()
 
     def win(self, opportunity):
         self._set(self.deals[opportunity], {"closed": True, "won": True})
@@ -225,11 +237,14 @@ class MadeCrm:
     def changes(self, cursor, limit):
         self._called()
         done = int(cursor or 0)
-        news = [
-            Notice(f"{id}:{one['version']}", {"type": "opportunity.upserted", "data": dict(one)})
-            for id, one in sorted(self.deals.items(), key=lambda pair: pair[1]["version"])
+        changed = [
+            (one["version"], id, {"type": type_, "data": {"external_id": id} | one})
+            for type_, rows in (("opportunity.upserted", self.deals), (NO, self.outs))
+            for id, one in rows.items()
             if one["version"] > done
-        ][:limit]
+        ]
+        changed.sort(key=lambda one: one[0])
+        news = [Notice(f"{id}:{version}", body) for version, id, body in changed[:limit]]
         return news, str(max([done, *(int(one.id.partition(":")[2]) for one in news)]))
 
     def accept(self, request, *, now):

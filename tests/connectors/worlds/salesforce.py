@@ -119,6 +119,13 @@ class SalesforceWorld(OnALine):
     def lose_key(self):
         return self.org.objects["Contact"].fields.pop("Regportal_Id__c").name
 
+    def stand_still(self):
+        now = self.org.clock()
+        self.org.clock = lambda: now
+
+    def backdate(self, opportunity, by):
+        self.org.existing("Opportunity", opportunity)["SystemModstamp"] -= by
+
     # --- what its people see ---
 
     def rows(self, kind):
