@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,12 @@ from typing import Any
 import click
 
 from regportal.cli.installation import Installation, opened
+from regportal.connectors.base import secrets_of
+from regportal.connectors.schema import Connector
 from regportal.documents.plans import Change, Name, Plan
-from regportal.errors import DocumentError, Fault, NotHereError, Place
+from regportal.documents.reading import Book
+from regportal.errors import ConfigError, DocumentError, Fault, NotHereError, Place
+from regportal.store.vault import Vault
 
 SHOWN = 80
 DOCUMENT = click.argument(
@@ -108,7 +113,19 @@ def _planned(installation: Installation, file: Path, *, prune: bool) -> Plan:
 
     book = reading.read(file)
     with installation.store.read() as session:
-        return planning.plan(session, book, prune=prune)
+        planned = planning.plan(session, book, prune=prune)
+    return replace(planned, remarks=(*planned.remarks, *_without_secrets(installation, book)))
+
+
+def _without_secrets(installation: Installation, book: Book) -> Iterator[str]:
+    """Yield which connectors of a file have a secret that is not set here."""
+    vault = Vault(installation.settings, installation.store)
+    for document in book.documents.values():
+        if isinstance(document, Connector):
+            try:
+                secrets_of(document, vault.secret)
+            except ConfigError as error:
+                yield f"connector {document.key}: {error}, and without it nothing is told"
 
 
 def _json(value: Any) -> str:

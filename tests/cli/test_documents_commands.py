@@ -30,6 +30,17 @@ def change(file, before, after):
     file.write_text(text.replace(before, after), encoding="utf-8")
 
 
+def test_a_connector_whose_secret_is_not_set_is_remarked(installed, acme, monkeypatch):
+    monkeypatch.setenv("CRM_SECRET", "whsec_c2VjcmV0")
+    monkeypatch.delenv("CRM_IN", raising=False)
+    says = "  ? connector crm: the environment variable CRM_IN is not set"
+    assert says in installed("plan", acme).out
+    assert says in installed("apply", acme).out
+    monkeypatch.setenv("CRM_IN", "whsec_c2VjcmV0")
+
+    assert "CRM_IN" not in installed("plan", acme).out
+
+
 def test_schema_prints_a_json_schema(regportal):
     ran = regportal("schema")
 
