@@ -139,8 +139,8 @@ def _of_connectors(owed: Mapping[str, Owed], ago: Callable[..., float]) -> Itera
         ),
         (
             "poll_overdue_seconds",
-            "For how long the CRM should have been asked.",
-            lambda one: ago(one.poll_due),
+            "For how long the CRM should have been asked with success.",
+            lambda one: ago(one.poll_awaited),
         ),
     )
     for name, says, value in gauges:

@@ -16,6 +16,7 @@ from regportal.engine import living
 from regportal.forms.settling import UNSETTLED
 from regportal.identity.models import Claim
 from regportal.inbox.models import Notice, NoticeState, Poll
+from regportal.inbox.polling import troubles
 from regportal.outbox.models import MAIL, Message, MessageState, OutcomeCount, Pause
 from regportal.outbox.operating import pauses, why
 from regportal.outbox.waiting import IS_DUE
@@ -47,9 +48,10 @@ class Owed:
     """How many calls in a row came to nothing."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """How often what became of an attempt, ever."""
-    poll_due: datetime | None = None
-    """When it is asked next, or should have been."""
+    poll_awaited: datetime | None = None
+    """When it is asked next, or should have been: to ask in vain does not move it on."""
     poll_trouble: str | None = None
+    """Why it could not be asked the last time, and since when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def _owed(session: Session, keys: Sequence[str], *, now: datetime) -> dict[str, 
     paused = {one.connector: why(one) for one in pauses(session, now=now)}
     counted = session.execute(sa.select(Pause.connector, Pause.failures))
     failures = {one.connector: one.failures for one in counted}
+    unasked = troubles(session)
     polls = {poll.connector: poll for poll in session.scalars(sa.select(Poll))}
     found = {}
     for key in dict.fromkeys([*keys, *sorted(due), *sorted(parked)]):
@@ -125,8 +128,8 @@ def _owed(session: Session, keys: Sequence[str], *, now: datetime) -> dict[str, 
             paused=paused.get(key),
             failures=failures.get(key, 0),
             outcomes=outcomes[key],
-            poll_due=poll.due if poll else None,
-            poll_trouble=poll.trouble if poll else None,
+            poll_awaited=(poll.awaited or poll.due) if poll else None,
+            poll_trouble=unasked.get(key) if poll else None,
         )
     return found
 

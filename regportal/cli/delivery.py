@@ -40,6 +40,7 @@ def list_messages(
     connector: str | None, state: str | None, limit: int | None, *, as_json: bool
 ) -> None:
     """List messages: first those a person must look at, then what waits, then the newest."""
+    from regportal.inbox.polling import troubles
     from regportal.outbox.budget import Budget
     from regportal.outbox.operating import listing, pauses, waiting, why
     from regportal.outbox.rules import LANES
@@ -60,7 +61,10 @@ def list_messages(
         now = datetime.now(UTC)
         for pause in pauses(session, now=now):
             click.echo(_paused(pause, why(pause)))
+        unasked = troubles(session)
         for document in installation.shelf.published(session).all(Connector):
+            if document.key in unasked:
+                click.echo(printable(f"{document.key}: {unasked[document.key]}"))
             stands = Budget.of(document).stands(session, now=now)
             if stands.calls is not None or stands.lanes != LANES:
                 click.echo(f"{document.key}: {stands}")
@@ -155,14 +159,20 @@ def inbox() -> None:
 def list_notices(*, everything: bool, as_json: bool) -> None:
     """List what CRMs told us and we could not (yet) understand, with the reason."""
     from regportal.inbox.actions import list_notices as notices_of
+    from regportal.inbox.polling import troubles
 
     with opened() as installation, installation.store.read() as session:
         notices = notices_of(session, everything=everything)
+        connectors = installation.shelf.published(session).all(Connector)
+        unasked = troubles(session)
     if as_json:
         _echo_json(notices)
         return
     for notice in notices:
         click.echo(pairs(notice))
+    for document in connectors:
+        if document.key in unasked:
+            click.echo(printable(f"{document.key}: {unasked[document.key]}"))
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -197,12 +197,14 @@ def _delivery(found: Vitals, now: datetime) -> Iterator[Check]:
         is_missed = any(one.number for one in found.work.values())
         yield Check("workers", fine=found.workers > 0 or not is_missed, says=says)
     for key, owed in found.owed.items():
-        late = seconds_since(owed.due, now)
+        late, unasked = seconds_since(owed.due, now), seconds_since(owed.poll_awaited, now)
+        is_unasked = unasked > OVERDUE and not owed.poll_trouble
         wrong = [
             f"is paused ({owed.paused})" if owed.paused else "",
             f"{owed.parked} are parked: `regportal outbox list`" if owed.parked else "",
             f"the first is {late:.0f} s late" if late > OVERDUE and not owed.paused else "",
-            f"cannot be asked ({owed.poll_trouble})" if owed.poll_trouble else "",
+            owed.poll_trouble or "",
+            f"was to be asked {unasked:.0f} s ago" if is_unasked else "",
         ]
         says = "; ".join([f"{owed.waiting.number} wait", *filter(None, wrong)])
         yield Check(f"owed to {key}", fine=not any(wrong), says=says)

@@ -12,7 +12,7 @@ from regportal.buying.glossary import vocabulary_of
 from regportal.cli.installation import Installation, opened
 from regportal.cli.lines import printable
 from regportal.cli.reading import AS_JSON
-from regportal.connectors.base import Finding
+from regportal.connectors.base import Connector, Finding
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import RegportalError
@@ -77,8 +77,9 @@ def go(connector: str, *, everybody: bool) -> None:
     now = datetime.now(UTC)
     with opened() as here:
         document, published = _document(here, connector)
-        here.store.write(lambda session: going.go(session, document, now=now))
-        click.echo(f"{connector} goes on")
+        lifted = here.store.write(lambda session: going.go(session, document, now=now))
+        says = f"goes on: {'; '.join(lifted)}" if lifted else "was not held"
+        click.echo(printable(f"{connector} {says}"))
         if everybody:
             telling, owed = Telling(published, document), 0
             with here.store.read() as session:
@@ -143,7 +144,15 @@ def _compared(here: Installation, key: str, *, only_linked: bool) -> _Found:
                 found.stopped = "stopped by hand"
             except NotAskedError as error:
                 found.stopped = str(error)
+        if not found.of and found.stopped is None:
+            found.stopped = _not_let_in(connector, published)
     return found
+
+
+def _not_let_in(connector: Connector, published: Published) -> str | None:
+    """Ask a CRM of which nobody is to be looked up whether it lets us in; return why not."""
+    bad = (one for one in connector.check(vocabulary_of(published)) if not one.fine)
+    return next((f"{one.subject}: {one.says}" for one in bad), None)
 
 
 def _say(found: _Found, *, as_json: bool) -> None:
@@ -167,8 +176,11 @@ def _say(found: _Found, *, as_json: bool) -> None:
         for what, numbers in counts.items():
             each = (f"{numbers[one]} {one}" for one in Stands if numbers[one])
             click.echo(f"{what}: {', '.join(each)}")
+        if not found.of and found.stopped is None:
+            click.echo("nobody was told of yet" if found.only_linked else "nobody to tell yet")
     if found.stopped is not None:
-        raise RegportalError(f"{found.looked_at} of {found.of} were looked at: {found.stopped}")
+        begins = f"{found.looked_at} of {found.of} were looked at: " if found.of else ""
+        raise RegportalError(f"{begins}{found.stopped}")
 
 
 def _line(one: Compared) -> str:

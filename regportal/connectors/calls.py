@@ -17,7 +17,7 @@ from regportal.store.strict_json import read_json
 MOST = 8 * 1024 * 1024
 """Bytes of an answer that are read: hundreds of records fit, and no memory is filled."""
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
-FINE, UNAUTHORIZED = range(200, 300), 401
+FINE, UNAUTHORIZED, NOT_FOUND = range(200, 300), 401, 404
 Judge = Callable[[Answer], NotTakenError]
 """Says what an answer means that is no success: by its body, where the CRM has words for it."""
 
@@ -37,6 +37,8 @@ def from_elsewhere(answer: Answer) -> NotTakenError:
 
     >>> from_elsewhere(Answer(401, {}, b"<h1>Proxy</h1>")).outcome
     <Outcome.RETRY: 'retry'>
+    >>> print(from_elsewhere(Answer(404, {}, b"<h1>Not here</h1>")))
+    something before the CRM answered 404: is the path of `url` right?
     >>> from_elsewhere(Answer(429, {"Retry-After": "2"}, b"")).outcome
     <Outcome.THROTTLED: 'throttled'>
     """
@@ -44,6 +46,8 @@ def from_elsewhere(answer: Answer) -> NotTakenError:
     if meant.outcome is Outcome.THROTTLED:
         return meant
     says = f"something before the CRM answered {answer.status}"
+    if answer.status == NOT_FOUND:
+        says += ": is the path of `url` right?"
     return NotTakenError(Outcome.RETRY, says, retry_at=meant.retry_at)
 
 

@@ -176,6 +176,22 @@ def _host(url: str) -> str:
         return "the address"
 
 
+def _unreached(error: OSError, host: str, port: int) -> str:
+    """
+    Return how a host was not reached.
+
+    >>> _unreached(ConnectionRefusedError(), "crm.example", 443)
+    'crm.example refused the connection at port 443'
+    """
+    match error:
+        case ConnectionRefusedError():
+            return f"{host} refused the connection at port {port}"
+        case TimeoutError():
+            return f"{host} did not take the connection at port {port} in time"
+        case _:
+            return f"{host} could not be reached at port {port}"
+
+
 def _read(response: requests.Response, most: int) -> bytes:
     """Read what an answer brings, until we have enough; the connection lives on if that is all."""
     read = bytearray()
@@ -260,12 +276,16 @@ class _Dialler:
         for address in addresses:
             if not may_call(scheme, port, address, self._private):
                 raise ForbiddenTargetError(f"{host} leads to an address we may not call")
+        says = f"{host} has no address"
         for address in addresses:
-            with contextlib.suppress(OSError):
+            try:
                 line = socket.create_connection((str(address), port), timeout=self._seconds())
                 line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                says = _unreached(error, host, port)
+            else:
                 return line
-        raise UnreachableError(f"{host} could not be reached")
+        raise UnreachableError(says)
 
     def _addresses(self, host: str, port: int) -> list[Address]:
         """Resolve once, within the time we have."""

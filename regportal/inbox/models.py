@@ -68,11 +68,13 @@ class Poll(Base):
     """How far a CRM was asked what happened there, and when it is asked again."""
 
     __tablename__ = "poll"
-    plain = frozenset({"connector", "cursor", "due", "trouble"})
+    plain = frozenset({"connector", "cursor", "due", "awaited", "trouble"})
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     cursor: Mapped[str | None]
     """Where to ask on: the connector's own words. None: it was never asked."""
     due: Mapped[Moment]
+    awaited: Mapped[MaybeMoment]
+    """From when on it should have been asked, and was not with success: only that moves it on."""
     trouble: Mapped[str | None]
     """Why it could not be asked the last time."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from regportal.connectors.base import Connector, Notice
 from regportal.connectors.desk import NotTakenError
-from regportal.connectors.rules import Outcome
+from regportal.connectors.rules import Outcome, in_full
 from regportal.errors import UnreachableError
 from regportal.inbox.actions import take_news
 from regportal.inbox.confirming import confirm
@@ -60,14 +60,14 @@ def poll(
         return waits_until
     stands = _standing(store, budget, now=now)
     if AWAITED not in stands.afforded:
-        store.write(lambda session: _set(session, key, due=stands.until))
+        store.write(lambda session: _set(session, key, due=stands.until, awaited=stands.until))
         return stands.until
     pace = EVERY if REST in stands.afforded else SELDOM
     try:
         again = _asked(store, key, connector, cursor, pace, clock=clock, on_heard=on_heard)
         if again is None:
             return None
-        ends: dict[str, Any] = {"due": again, "trouble": None}
+        ends: dict[str, Any] = {"due": again, "awaited": again, "trouble": None}
     except (UnreachableError, NotTakenError) as error:
         log.warning("%s could not be asked: %s", key, error)
         ends = _troubled(error, cursor, now=clock())
@@ -160,6 +160,15 @@ def hint(session: Session, key: str, *, now: datetime) -> None:
     _set(session, key, due=now)
 
 
+def troubles(session: Session) -> dict[str, str]:
+    """Return which CRMs could not be asked the last time, since when they cannot be, and why."""
+    polls = session.scalars(sa.select(Poll).where(Poll.trouble.is_not(None)))
+    return {
+        one.connector: f"cannot be asked since {in_full(one.awaited or one.due)}: {one.trouble}"
+        for one in polls
+    }
+
+
 def _begin(session: Session, key: str, *, now: datetime) -> tuple[str | None, datetime | None]:
     """Return from where to ask on, for us alone; or until when nobody is to ask."""
     insert = insert_in(session.get_bind().dialect.name)(Poll)
@@ -168,7 +177,7 @@ def _begin(session: Session, key: str, *, now: datetime) -> tuple[str | None, da
     row = session.get_one(Poll, key, with_for_update=True)
     waits_until = _waits_until(row, now)
     if waits_until is None:
-        row.due = now + LEASE
+        row.due, row.awaited = now + LEASE, min(row.awaited or now, now)
     return row.cursor, waits_until
 
 

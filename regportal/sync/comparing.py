@@ -70,6 +70,7 @@ def compare(
 
     Raises NotAskedError where it cannot be asked.
     """
+    _rehearsed(connector, (), now=now)
     comparison = _Comparison(session, telling.connector.key, connector, now)
     for page in telling.contacts(session, now=now):
         yield len(page), [*comparison.of("contact", page)]
@@ -133,9 +134,7 @@ class _Comparison:
         for first in range(0, len(told), size):
             some = told[first : first + size]
             changes = [_change(news, links.get(one.subject)) for one, news in some]
-            results = self.connector.rehearse(changes, now=self.now)
-            if results is Outcome.UNSUPPORTED:
-                raise NotAskedError("it takes messages: there is nothing to be looked up there")
+            results = _rehearsed(self.connector, changes, now=self.now)
             for (one, news), result in zip(some, results, strict=True):
                 if result.outcome in NOT_ASKED:
                     raise NotAskedError(f"the CRM could not be asked: {result.says}")
@@ -145,6 +144,16 @@ class _Comparison:
         """Return of which states a message waits."""
         asked = {"connector": self.key, "subjects": [one.subject for one in page]}
         return {(subject, merges) for subject, merges in self.session.execute(WAITING, asked)}
+
+
+def _rehearsed(
+    connector: Connector, changes: Sequence[Change], *, now: datetime
+) -> Sequence[Result]:
+    """Return what would become of changes; raise NotAskedError where nothing can be looked up."""
+    results = connector.rehearse(changes, now=now)
+    if results is Outcome.UNSUPPORTED:
+        raise NotAskedError("it takes messages: there is nothing to be looked up there")
+    return results
 
 
 def _refs(kind: Kind, page: Sequence[Present], links: Mapping[str, Link]) -> dict[str, str]:

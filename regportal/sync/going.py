@@ -12,8 +12,9 @@ from regportal.connectors.schema import Connector
 from regportal.consent.actions import subject_of_contact
 from regportal.identity.models import Contact
 from regportal.outbox.actions import put_all
+from regportal.outbox.budget import let_go_at
 from regportal.outbox.models import Connection, Subject
-from regportal.outbox.operating import resume
+from regportal.outbox.operating import pauses, resume, why
 from regportal.store.facts import insert_in, table_of
 from regportal.store.sessions import Store
 from regportal.sync.present import CONTACT, Present, Telling
@@ -21,17 +22,25 @@ from regportal.sync.present import CONTACT, Present, Telling
 TABLE = table_of(Connection)
 
 
-def go(session: Session, connector: Connector, *, now: datetime) -> None:
+def go(session: Session, connector: Connector, *, now: datetime) -> list[str]:
     """
-    Let a connector go on: its first run is over, and no pause holds it.
+    Let a connector go on: its first run is over, and no pause holds it; return what was lifted.
 
     For the rest of the day over there as many contacts may be new as there are.
     """
+    is_first = connector.first_run is not None and let_go_at(session, connector.key) is None
+    lifted = ["its first run is over"] if is_first else []
+    lifted += [
+        f"it was paused ({why(one)})"
+        for one in pauses(session, now=now)
+        if one.connector == connector.key
+    ]
     begun = insert_in(session.get_bind().dialect.name)(TABLE)
     keys, over = ["connector"], {"go_at": begun.excluded.go_at}
     row = {"connector": connector.key, "go_at": now, "amiss": {}}
     session.execute(begun.on_conflict_do_update(index_elements=keys, set_=over), row)
     resume(session, connector.key, now=now)
+    return lifted
 
 
 def tell_everybody(store: Store, telling: Telling, *, now: datetime) -> Iterator[tuple[int, int]]:

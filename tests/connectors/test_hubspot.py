@@ -17,7 +17,7 @@ from regportal.connectors.hubspot.judging import midnight_after
 from regportal.connectors.rules import Outcome
 from regportal.sandbox.hubspot import CLIENT_SECRET, PORTAL
 from tests.connectors.changes import MINUTE, Outbox, of_type
-from tests.connectors.worlds.hubspot import NEWSLETTER, VOCABULARY, connected, hubspot
+from tests.connectors.worlds.hubspot import NEWSLETTER, SECRETS, VOCABULARY, connected, hubspot
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
 DONE, NOOP, LATER, RETRY = Outcome.DONE, Outcome.NOOP, Outcome.LATER, Outcome.RETRY
@@ -163,6 +163,22 @@ def test_the_check_names_the_scope_that_is_missing_and_the_version_nobody_tried(
     assert says == {"our key for HubSpot lacks crm.objects.deals.read"}
     (finding,) = account.connector(version="2031-03").check(VOCABULARY)
     assert "never tried" in finding.says
+
+
+@pytest.mark.parametrize(
+    ("secrets", "path", "says"),
+    [
+        ({"env:KEY": "another", "env:APP": CLIENT_SECRET}, "", "HubSpot does not know our key"),
+        (SECRETS, "/v7", "HubSpot has nothing here: are the version and `url` right?"),
+        (SECRETS, "/sandbox", "something before the CRM answered 404: is the path of `url` right?"),
+    ],
+)
+def test_what_stops_every_call_is_said_once(account, secrets, path, says):
+    connector = connected(f"{account.sandbox.url}{path}", secrets)
+    (finding,) = connector.check(VOCABULARY)
+    connector.close()
+    assert (finding.subject, finding.fine) == ("HubSpot", False)
+    assert finding.says.startswith(says)
 
 
 def test_a_version_that_is_no_more_stops_the_connector(account):

@@ -4,6 +4,7 @@ import socket
 import threading
 from datetime import timedelta
 from email.utils import format_datetime
+from urllib.parse import urlsplit
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Library
@@ -168,7 +169,7 @@ def test_where_nobody_listens_it_is_tried_again(webhook_to, change_of, now):
     result = webhook_to(gone.url).deliver([change_of()], now=now)[0]
 
     assert result.outcome is Outcome.RETRY
-    assert result.says == "127.0.0.1 could not be reached"
+    assert result.says == f"127.0.0.1 refused the connection at port {urlsplit(gone.url).port}"
 
 
 def test_one_that_accepts_and_says_nothing_ever_is_left(webhook_to, change_of, now):
@@ -218,7 +219,7 @@ def test_the_check_says_what_is_wrong(webhook_to):
         pass
 
     assert [(one.fine, one.says) for one in webhook_to(gone.url).check(Vocabulary())] == [
-        (False, "127.0.0.1 could not be reached")
+        (False, f"127.0.0.1 refused the connection at port {urlsplit(gone.url).port}")
     ]
     assert webhook_to("http://127.0.0.1:99999/").check(Vocabulary())[0].fine is False
 

@@ -1,5 +1,6 @@
 """A CRM is asked what happened: by one however many could, and nothing is lost or kept twice."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from regportal.errors import UnreachableError
 from regportal.inbox import polling
 from regportal.inbox.actions import understand
 from regportal.inbox.models import Notice, NoticeState, Poll
-from regportal.inbox.polling import BREATH, EVERY, LEASE, LONGEST, SELDOM, hint
+from regportal.inbox.polling import BREATH, EVERY, LEASE, LONGEST, SELDOM, hint, troubles
 from regportal.outbox.budget import Budget
 from regportal.store.documents import Shelf
 
@@ -205,6 +206,36 @@ def test_trouble_is_noted_and_it_is_asked_again_later(store, error, again):
     crm.trouble = None
     poll(store, "crm", crm, now=NOON + wait)
     assert (state_of(store).trouble, len(kept(store))) == (None, 1)
+
+
+def test_since_when_it_cannot_be_asked_is_known(store):
+    crm = Asked(1)
+    poll(store, "crm", crm, now=NOON)
+    since = NOON + EVERY
+    for attempt in range(5):
+        crm.trouble = (UnreachableError("it is silent"), KeyError("ours"))[attempt % 2]
+        with suppress(KeyError):
+            poll(store, "crm", crm, now=since + attempt * BREATH)
+    with store.read() as session:
+        assert troubles(session) == {
+            "crm": "cannot be asked since 2026-03-04T12:01:00Z: it is silent"
+        }
+    assert state_of(store).awaited == since
+    crm.trouble = None
+    poll(store, "crm", crm, now=since + 5 * BREATH)
+
+    assert state_of(store).awaited == since + 5 * BREATH + EVERY
+    with store.read() as session:
+        assert troubles(session) == {}
+
+
+def test_a_clock_that_was_wrong_hides_no_trouble(store):
+    crm = Asked()
+    poll(store, "crm", crm, now=NOON + timedelta(days=3650))
+    crm.trouble = UnreachableError("it is silent")
+    poll(store, "crm", crm, now=NOON)
+
+    assert state_of(store).awaited == NOON
 
 
 def test_a_hint_lets_it_be_asked_at_once(store):

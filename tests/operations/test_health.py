@@ -12,8 +12,11 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from regportal.connectors.base import Outcome, Result
+from regportal.errors import UnreachableError
 from regportal.identity.keys import add_key
+from regportal.inbox.polling import poll
 from regportal.outbox.actions import News, put
+from regportal.outbox.budget import Budget
 from regportal.outbox.drain import drain
 from regportal.outbox.operating import pause
 from regportal.privacy.clocks import RETENTION
@@ -92,6 +95,19 @@ def test_metrics_say_whose_calls_come_to_nothing(portal):
 
     assert [one["regportal_outbox_failures", "crm"] for one in said] == [0, 3]
     assert [one["regportal_outbox_paused", "crm"] for one in said] == [0, 1]
+
+
+def test_metrics_say_how_long_a_crm_was_asked_in_vain(portal):
+    class Silent:
+        def changes(self, cursor, limit):
+            raise UnreachableError("it is silent")
+
+    now = datetime.now(UTC)
+    for minutes in (28, 22, 16, 10, 4):
+        then = now - timedelta(minutes=minutes)
+        poll(portal.store, "crm", Silent(), Budget("crm"), clock=lambda then=then: then)
+
+    assert 28 * 60 <= read(portal)["regportal_outbox_poll_overdue_seconds", "crm"] < 30 * 60
 
 
 def test_metrics_say_what_waits_for_the_worker(portal):

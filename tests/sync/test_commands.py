@@ -1,11 +1,17 @@
 """`regportal sync plan`, `sync go` and `reconcile`, as an operator uses them."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from regportal.cli import main, syncing
+from regportal.connectors.rules import in_full
+from regportal.inbox.polling import poll
+from regportal.outbox.budget import Budget
+from tests.portal import SITE
 
+FIRST_RUN = SITE.replace("type: webhook", "type: webhook, first_run: 2")
 ANN, BOB = "ann@initech.example", "bob@initech.example"
 
 
@@ -79,6 +85,18 @@ def test_a_crm_that_cannot_be_asked_is_said_in_a_sentence(town, run):
     assert (code, said, complaint) == (1, [], [says])
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [(("sync", "plan"), "nobody to tell yet"), (("reconcile",), "nobody was told of yet")],
+)
+def test_where_nobody_is_known_the_crm_is_asked_whether_it_lets_us_in(town, run, command, says):
+    town.crm.options = None
+    assert run(*command, "crm")[:2] == (0, [says])
+    town.crm.trouble("down", times=9)
+
+    assert run(*command, "crm") == (1, [], ["made could not be reached"])
+
+
 def test_reconciled_all_is_equal_or_it_is_said_what_is_not(town, run):
     for email in (ANN, BOB):
         town.visitor(email)
@@ -106,12 +124,21 @@ def test_let_go_it_goes_on(town, run):
     town.visitor(ANN)
     town.forget_messages()
 
-    assert run("sync", "go", "crm")[:2] == (0, ["crm goes on"])
+    assert run("sync", "go", "crm")[:2] == (0, ["crm was not held"])
     assert run("sync", "go", "crm", "--everybody")[1][-1] == (
         "1 contact it was never told of will be told"
     )
     town.tell()
     assert len(town.crm.people(ANN)) == 1
+
+
+def test_let_go_it_says_what_held_it(town, run):
+    town.portal.publish(FIRST_RUN)
+    run("outbox", "pause", "crm", "--because", "the audit")
+
+    lifted = "crm goes on: its first run is over; it was paused (the audit)"
+    assert run("sync", "go", "crm")[:2] == (0, [lifted])
+    assert run("sync", "go", "crm")[:2] == (0, ["crm was not held"])
 
 
 def test_what_is_amiss_and_what_waits_is_said_where_operators_look(town, run):
@@ -123,6 +150,22 @@ def test_what_is_amiss_and_what_waits_is_said_where_operators_look(town, run):
     assert any(
         line.startswith("crm: opportunity.buying_phase lacks the options") for line in listed
     )
+
+
+def test_a_crm_that_cannot_be_asked_is_said_where_operators_look(town, run):
+    now = datetime.now(UTC)
+    town.crm.trouble("down", times=9)
+    for minutes in (28, 10):
+        then = now - timedelta(minutes=minutes)
+        budget = Budget("crm")
+        poll(town.store, "crm", town.crm.connector(), budget, clock=lambda then=then: then)
+    since = in_full(now - timedelta(minutes=28))
+    says = f"crm: cannot be asked since {since}: made could not be reached"
+
+    assert says in run("outbox", "list")[1]
+    assert says in run("inbox", "list")[1]
+    found = next(line for line in run("doctor")[1] if "owed to crm" in line)
+    assert found == f"BAD  owed to crm: 0 wait; {says.removeprefix('crm: ')}"
 
 
 @pytest.mark.parametrize("command", [("sync", "plan"), ("sync", "go"), ("reconcile",)])

@@ -178,6 +178,8 @@ class HubSpotDesk:
                 return [Finding("HubSpot", fine=False, says=str(error))]
             except NotTakenError as error:
                 found.append(Finding(name, fine=False, says=str(error)))
+        if len(found) == len(AREAS) and len({one.says for one in found}) == 1:
+            return [Finding("HubSpot", fine=False, says=found[0].says)]  # one cause, one line
         return found or [Finding("HubSpot", fine=True, says=f"lets us in; version {version}")]
 
     def close(self) -> None:
