@@ -16,7 +16,7 @@ from regportal.connectors.meter import NONE, Reading
 from regportal.errors import UnreachableError
 from regportal.outbox.breaker import answered
 from regportal.outbox.budget import Budget
-from regportal.outbox.leases import BATCH, LEASE, NOTHING, RENEWALS, Batch, Leases
+from regportal.outbox.leases import BATCH, LEASE, NOTHING, RENEWALS, Batch, Coming, Leases
 from regportal.outbox.models import Message
 from regportal.outbox.rules import PAUSING
 from regportal.outbox.waiting import IS_DUE, WAITS
@@ -50,10 +50,13 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
     its calls come to is kept in ``budget``, which may hold some back. It stops after the batch in
     hand where ``going`` says so; what is cut off then was nobody's fault and costs no attempt.
     """
+    leases = Leases(connector, size, lease, budget, chance)
     with store.read() as session:
         if session.execute(WAITS, {"connector": connector}).first() is None:
             return None
-    leases = Leases(connector, size, lease, budget, chance)
+        is_to_mend = leases.is_to_mend(session, now=clock())
+    if is_to_mend:
+        store.write(lambda session: leases.mend(session, now=clock()))
     return _Drain(store, leases, deliver, clock, going).run()
 
 
@@ -71,11 +74,11 @@ class _Drain:
         """Tell batch after batch; return when to come back, None if nothing waits."""
         leases = self.leases
         with ThreadPoolExecutor(1, thread_name_prefix=f"tells-{leases.connector}") as hand:
-            batch, done = self.store.write(self._begin), list[Done]()
+            batch, done = self._next([]), list[Done]()
             while batch.changes:
                 answer = hand.submit(_results, self.deliver, batch.changes, now=self.clock())
                 is_full = len(batch.changes) == leases.size > 1  # else there is hardly more
-                following = self._turned(done) if done or is_full else NOTHING
+                following = self._next(done) if done or is_full else NOTHING
                 done = [(batch, self._heard(answer, batch, following))]
                 if following.changes and (_holds(done[0][1]) or not self.going()):
                     done.append((following, _given_back(following, self.clock())))
@@ -83,14 +86,9 @@ class _Drain:
                 if following.changes:
                     batch = following
                 else:
-                    batch, done = self._turned(done), []
+                    self._turned(done, Coming(), self._spent())  # first: others wait for these
+                    batch, done = self._next([]), []
         return batch.again_at
-
-    def _begin(self, session: Session) -> Batch:
-        """Take the first batch."""
-        now = self.clock()
-        self.leases.mend(session, now=now)
-        return self.leases.take(session, now=now)
 
     def _heard(self, answer: Future[list[Result]], *in_hand: Batch) -> list[Result]:
         """Wait for what became of a batch; what is in hand stays there meanwhile."""
@@ -106,14 +104,38 @@ class _Drain:
         for batch in in_hand:
             self.leases.renew(session, batch, now=self.clock())
 
-    def _turned(self, done: Sequence[Done]) -> Batch:
+    def _next(self, done: Sequence[Done]) -> Batch:
+        """
+        Take the next batch, and write down what became of those that are done.
+
+        Where there is neither nothing is written: nobody else who writes waits for us.
+        """
+        spent, coming = self._spent(), Coming(again_at=self.clock())
+        if self.going():
+            with self.store.read() as session:
+                coming = self.leases.look(session, spent, now=self.clock())
+        if coming.heads or done or spent != NONE:
+            return self._turned(done, coming, spent)
+        return replace(NOTHING, again_at=coming.again_at)
+
+    def _spent(self) -> Reading:
+        """Return what calls were made since this was asked last: it is to be written down."""
+        return NONE if self.leases.budget is None else self.leases.budget.meter.read()
+
+    def _turned(self, done: Sequence[Done], coming: Coming, spent: Reading) -> Batch:
         """Write down what became of batches and what they cost, and take the next one."""
-        budget, is_going = self.leases.budget, self.going()
-        spent = NONE if budget is None else budget.meter.read()
-        return self.store.write(partial(self._turn, done=done, spent=spent, is_going=is_going))
+        is_going = self.going()
+        turn = partial(self._turn, done=done, coming=coming, spent=spent, is_going=is_going)
+        return self.store.write(turn)
 
     def _turn(
-        self, session: Session, done: Sequence[Done], spent: Reading, *, is_going: bool
+        self,
+        session: Session,
+        done: Sequence[Done],
+        coming: Coming,
+        spent: Reading,
+        *,
+        is_going: bool,
     ) -> Batch:
         """Do that in a transaction."""
         leases, now = self.leases, self.clock()
@@ -122,9 +144,9 @@ class _Drain:
             settled = results if is_going else _cut_off(results, now)
             leases.settle(session, batch, settled, now=now)
             counted += settled
-        following = (
-            leases.take(session, spent, now=now) if is_going else replace(NOTHING, again_at=now)
-        )
+        following = replace(NOTHING, again_at=coming.again_at)
+        if coming.heads:
+            following = leases.take(session, coming, spent, now=now)
         if leases.went_astray(session, done, spent, now=now):
             leases.settle(session, following, _given_back(following, now), now=now)
             following = NOTHING

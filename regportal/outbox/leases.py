@@ -28,9 +28,17 @@ from regportal.outbox.rules import (
     after_attempt,
     is_paused,
 )
-from regportal.outbox.waiting import HEADS, IS_DUE, MEND, NEXT
+from regportal.outbox.waiting import (
+    FIRSTS,
+    HEADS,
+    IS_DUE,
+    LET,
+    MEND,
+    PUT_OFF,
+    RENEW,
+    SENT,
+)
 from regportal.store.among import among
-from regportal.store.base import UtcMoment
 
 log = logging.getLogger(__name__)
 
@@ -43,61 +51,8 @@ However long a delivery takes (a batch may be many calls), its worker renews the
 third of it is over: only who is killed, or cannot write for two thirds of it, loses it.
 """
 RENEWALS = 3
-# Made once: building a statement takes longer than running it.
-LET = (
-    sa.update(Message)
-    .where(among(Message.id))
-    .values(
-        lease=sa.bindparam("token"),
-        leased_until=sa.bindparam("until"),
-        due=sa.bindparam("until"),
-    )
-    .execution_options(synchronize_session=False)
-)
-SENT = (
-    sa.update(Message)
-    .where(
-        among(Message.id),
-        Message.lease == sa.bindparam("token"),
-        IS_DUE,
-    )
-    .values(
-        state=MessageState.SENT,
-        attempts=Message.attempts + 1,
-        sent_at=sa.bindparam("now"),
-        trouble=None,
-        lease=None,
-        leased_until=None,
-    )
-    .returning(Message.id)
-    .execution_options(synchronize_session=False)
-)
-NOW, UNTIL, TOKEN = (
-    sa.bindparam("now", type_=UtcMoment()),
-    sa.bindparam("until", type_=UtcMoment()),
-    sa.bindparam("token", type_=sa.Uuid()),
-)
-RENEW = (
-    sa.update(Message)
-    .where(
-        Message.connector == sa.bindparam("of"),
-        among(Message.subject, "subjects"),
-        IS_DUE,
-        sa.or_(
-            Message.lease == TOKEN,
-            sa.and_(
-                Message.due.between(sa.bindparam("soon", type_=UtcMoment()), UNTIL),
-                sa.or_(Message.leased_until.is_(None), Message.leased_until <= NOW),
-            ),
-        ),
-    )
-    .values(
-        due=UNTIL,
-        leased_until=sa.case((Message.lease == TOKEN, UNTIL), else_=Message.leased_until),
-    )
-    .execution_options(synchronize_session=False)
-)
-"""What was put off until the lease is over, as word of an erasure, is put off with it."""
+SPARE = 4  # times as many as a worker takes are looked for
+
 COUNT = sa.text(
     "INSERT INTO outcome_count (connector, outcome, number) VALUES (:connector, :outcome, :number) "
     "ON CONFLICT (connector, outcome) DO UPDATE SET number = outcome_count.number + excluded.number"
@@ -116,6 +71,16 @@ class Batch:
     """Whether it is the one message with which a CRM that did not answer is tried."""
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What of a connector goes out next."""
+
+    heads: Sequence[uuid.UUID] = ()
+    """Messages that are due now: some more than one worker takes, for others take some, too."""
+    again_at: datetime | None = None
+    """When the first message may go out; None where nothing waits."""
+
+
 NOTHING = Batch(uuid.UUID(int=0))
 
 
@@ -129,35 +94,64 @@ class Leases:
     budget: Budget | None = None
     chance: Callable[[], float] = field(default=random.random)
 
-    def mend(self, session: Session, *, now: datetime) -> None:
-        """Bring back what a clock that was wrong has put off too far."""
-        late = now + max(LONGEST, self.lease)
-        session.connection().execute(MEND, {"of": self.connector, "late": late, "now": now})
+    def is_to_mend(self, session: Session, *, now: datetime) -> bool:
+        """Return whether a clock that was wrong has put anything off too far."""
+        asked = {"connector": self.connector, "late": self._late(now)}
+        return session.connection().execute(PUT_OFF, asked).first() is not None
 
-    def take(self, session: Session, spent: Reading = NONE, *, now: datetime) -> Batch:
+    def mend(self, session: Session, *, now: datetime) -> None:
+        """Bring that back."""
+        asked = {"of": self.connector, "late": self._late(now), "now": now}
+        session.connection().execute(MEND, asked)
+
+    def look(self, session: Session, spent: Reading = NONE, *, now: datetime) -> Coming:
         """
-        Lease the next messages, each the first of its subject, one lane after the other.
+        Return what goes out next, each the first of its subject, one lane after the other.
 
         A lane goes out only as long as the budget lets it, of which ``spent`` is used besides.
+        That may take long where much waits: it is for a transaction that does not write.
         """
+        there = held(session, self.connector)
+        rests_until = there.until if there and is_paused(there.until, now) else now
+        if rests_until is None:
+            return Coming()
+        rests = rests_until > now
+        stands = Standing() if rests else self._stands(session, spent, now=now)
+        most = 1 if rests else SPARE * self.size
+        firsts = [
+            first
+            for lane in stands.lanes
+            for first in session.connection().execute(
+                FIRSTS, {"connector": self.connector, "lane": lane, "most": most}
+            )
+        ]
+        due = [first.due for first in firsts] + ([stands.until] if stands.until else [])
+        heads = [first.id for first in firsts if first.due <= now]
+        return Coming(() if rests else heads, max(rests_until, min(due)) if due else None)
+
+    def take(
+        self, session: Session, coming: Coming, spent: Reading = NONE, *, now: datetime
+    ) -> Batch:
+        """Lease what goes out next, as far as nobody else did and it still may."""
         token, until = uuid.uuid4(), now + self.lease
+        nothing = Batch(token, again_at=now)
         there = held(session, self.connector)
         if there is not None and is_paused(there.until, now):
-            due = self._next_due(session, Standing()) if there.until else None
-            return Batch(token, again_at=max(there.until, due) if there.until and due else None)
-        stands = self.budget.stands(session, spent, now=now) if self.budget else Standing()
-        leased: list[sa.Row[Any]] = []
+            return nothing
+        stands = self._stands(session, spent, now=now)
         size = 1 if there is not None and there.breaker.failures else self.size
-        most = min(size, stands.left or size)
-        for lane in stands.lanes:
-            left = most - len(leased)
-            chosen = {"connector": self.connector, "lane": lane, "now": now, "size": left}
-            leased += session.connection().execute(HEADS, chosen).all() if left else ()
+        chosen = {
+            "ids": coming.heads,
+            "lane": max(stands.lanes),
+            "now": now,
+            "size": min(size, stands.left or size),
+        }
+        leased = session.connection().execute(HEADS, chosen).all()
         if not leased:
-            return Batch(token, again_at=self._next_due(session, stands))
+            return nothing
         is_probe = there is not None and there.breaker.is_tripped
         if there and is_probe and not may_probe(session, self.connector, there, answers_by=until):
-            return Batch(token, again_at=now)
+            return nothing
         ids = [message.id for message in leased]
         session.connection().execute(LET, {"ids": ids, "token": token, "until": until})
         links = links_of(session, self.connector, {message.subject for message in leased})
@@ -282,11 +276,13 @@ class Leases:
         elif is_probe:
             untried(session, self.connector, now=now)
 
-    def _next_due(self, session: Session, stands: Standing) -> datetime | None:
-        """Return when the first message of any subject may go out; None where nothing waits."""
-        asked = [{"connector": self.connector, "lane": lane} for lane in stands.lanes]
-        firsts = [session.connection().scalar(NEXT, one) for one in asked]
-        return min((due for due in [*firsts, stands.until] if due is not None), default=None)
+    def _stands(self, session: Session, spent: Reading, *, now: datetime) -> Standing:
+        """Return which lanes go out."""
+        return self.budget.stands(session, spent, now=now) if self.budget else Standing()
+
+    def _late(self, now: datetime) -> datetime:
+        """Return the time beyond which we put nothing off."""
+        return now + max(LONGEST, self.lease)
 
 
 def met_in(told: Iterable[tuple[Change, Result]]) -> Met:

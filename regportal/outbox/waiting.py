@@ -3,8 +3,10 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
-from regportal.outbox.models import Message
+from regportal.outbox.models import Message, MessageState
 from regportal.outbox.rules import LANES
+from regportal.store.among import among
+from regportal.store.base import UtcMoment
 
 OF_CONNECTOR = Message.connector == sa.bindparam("connector")
 TOLD = (
@@ -34,19 +36,32 @@ IS_HEAD = ~(
 """Nothing of its subject is to be delivered before it, or is parked and creates the contact."""
 
 # Made once: building a statement takes longer than running it.
-HEADS = (
-    sa.select(*TOLD)
+FIRSTS = (
+    sa.select(Message.id, Message.due)
     .where(
         OF_CONNECTOR,
         Message.lane == sa.bindparam("lane"),
         IS_DUE,
-        Message.due <= sa.bindparam("now"),
         IS_HEAD,
     )
     .order_by(Message.due)
+    .limit(sa.bindparam("most", type_=sa.Integer()))
+)
+"""Those of a lane that go out next. It reads all that waits behind others: never while we write."""
+HEADS = (
+    sa.select(*TOLD)
+    .where(
+        among(Message.id),
+        Message.lane <= sa.bindparam("lane"),
+        IS_DUE,
+        Message.due <= sa.bindparam("now"),
+        IS_HEAD,
+    )
+    .order_by(Message.lane, Message.due)
     .limit(sa.bindparam("size", type_=sa.Integer()))
     .with_for_update(skip_locked=True)
 )
+"""Those of them that nobody took meanwhile."""
 MEND = (
     sa.update(Message)
     .where(
@@ -57,15 +72,60 @@ MEND = (
     )
     .values(due=sa.bindparam("now"))
 )
-NEXT = (
-    sa.select(Message.due)
-    .where(
-        OF_CONNECTOR,
-        Message.lane == sa.bindparam("lane"),
-        IS_DUE,
-        IS_HEAD,
-    )
-    .order_by(Message.due)
-    .limit(1)
-)
 WAITS = sa.select(Message.id).where(OF_CONNECTOR, Message.lane.in_(LANES), IS_DUE).limit(1)
+PUT_OFF = WAITS.where(Message.due > sa.bindparam("late"))
+"""What a clock that was wrong has put off too far."""
+LET = (
+    sa.update(Message)
+    .where(among(Message.id))
+    .values(
+        lease=sa.bindparam("token"),
+        leased_until=sa.bindparam("until"),
+        due=sa.bindparam("until"),
+    )
+    .execution_options(synchronize_session=False)
+)
+SENT = (
+    sa.update(Message)
+    .where(
+        among(Message.id),
+        Message.lease == sa.bindparam("token"),
+        IS_DUE,
+    )
+    .values(
+        state=MessageState.SENT,
+        attempts=Message.attempts + 1,
+        sent_at=sa.bindparam("now"),
+        trouble=None,
+        lease=None,
+        leased_until=None,
+    )
+    .returning(Message.id)
+    .execution_options(synchronize_session=False)
+)
+NOW, UNTIL, TOKEN = (
+    sa.bindparam("now", type_=UtcMoment()),
+    sa.bindparam("until", type_=UtcMoment()),
+    sa.bindparam("token", type_=sa.Uuid()),
+)
+RENEW = (
+    sa.update(Message)
+    .where(
+        Message.connector == sa.bindparam("of"),
+        among(Message.subject, "subjects"),
+        IS_DUE,
+        sa.or_(
+            Message.lease == TOKEN,
+            sa.and_(
+                Message.due.between(sa.bindparam("soon", type_=UtcMoment()), UNTIL),
+                sa.or_(Message.leased_until.is_(None), Message.leased_until <= NOW),
+            ),
+        ),
+    )
+    .values(
+        due=UNTIL,
+        leased_until=sa.case((Message.lease == TOKEN, UNTIL), else_=Message.leased_until),
+    )
+    .execution_options(synchronize_session=False)
+)
+"""What was put off until the lease is over, as word of an erasure, is put off with it."""

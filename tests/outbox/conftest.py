@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from regportal.connectors.base import Outcome, Result
 from regportal.outbox.actions import News, drain, put
+from regportal.outbox.leases import Leases
 from regportal.outbox.models import Message
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -60,6 +61,11 @@ class Box:
     def drain(self, crm, **options):
         options = {"chance": lambda: 0.5, **options}
         return drain(self.store, self.connector, crm, clock=self.clock, **options)
+
+    def take(self, leases=None):
+        """Take in hand what is due."""
+        leases, now = leases or Leases(self.connector), self.clock()
+        return self.write(leases.take, self.read(leases.look, now=now), now=now)
 
     def write(self, action, *given, **named):
         return self.store.write(lambda session: action(session, *given, **named))

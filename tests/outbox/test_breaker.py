@@ -166,7 +166,7 @@ def test_of_many_workers_one_tries_it(box, clock, away):
 
     def take():
         gate.wait()
-        tried.append(len(box.write(Leases("crm").take, now=clock()).changes))
+        tried.append(len(box.take().changes))
 
     workers = [threading.Thread(target=take) for _ in range(6)]
     for worker in workers:
@@ -181,7 +181,7 @@ def test_who_dies_with_the_probe_in_hand_holds_it_as_long_as_his_lease(box, cloc
     owe(box, 40)
     trip(box, away)
     clock.now += FIRST
-    box.write(Leases("crm").take, now=clock())
+    box.take()
     away.is_away = False
 
     assert box.drain(away) == clock() + LEASE
@@ -208,7 +208,7 @@ def test_once_it_is_open_only_the_probe_counts(box, clock, away):
     """What was under way when it opened says nothing new, and makes no rest longer."""
     owe(box, 40)
     leases = Leases("crm", chance=lambda: 0.5)
-    under_way = box.write(leases.take, now=clock())
+    under_way = box.take(leases)
     trip(box, away)
     until = held(box)[0].until
     failed = [Result(change.id, Outcome.RETRY, "nobody") for change in under_way.changes]
@@ -220,7 +220,7 @@ def test_once_it_is_open_only_the_probe_counts(box, clock, away):
 def test_an_answer_to_what_was_under_way_closes_it(box, clock, away):
     owe(box, 40)
     leases = Leases("crm")
-    under_way = box.write(leases.take, now=clock())
+    under_way = box.take(leases)
     trip(box, away)
     taken = [Result(change.id, Outcome.DONE) for change in under_way.changes]
     box.write(leases.settle, under_way, taken, now=clock())
@@ -241,7 +241,7 @@ def test_not_being_let_in_is_an_answer_and_waits_for_a_person(box, clock, away, 
 def test_a_pause_by_hand_is_not_ended_by_what_was_under_way(box, clock, away):
     owe(box, 40)
     leases = Leases("crm")
-    batches = [box.write(leases.take, now=clock()) for _ in range(2)]
+    batches = [box.take(leases) for _ in range(2)]
     box.write(pause, "crm", "maintenance")
     for batch, outcome in zip(batches, (Outcome.RETRY, Outcome.DONE), strict=True):
         results = [Result(change.id, outcome) for change in batch.changes]

@@ -13,7 +13,7 @@ from regportal.connectors.base import Outcome, Result
 from regportal.errors import UnreachableError
 from regportal.mail.postman import TIMEOUT
 from regportal.outbox.drain import take_back
-from regportal.outbox.leases import LEASE, RENEWALS, Leases
+from regportal.outbox.leases import LEASE, RENEWALS
 from regportal.outbox.models import MessageState
 from regportal.outbox.operating import pause, pauses, resume
 from regportal.outbox.pausing import set_pause
@@ -343,7 +343,7 @@ def test_a_change_without_a_result_is_tried_again(box, clock):
 def test_a_killed_worker_holds_its_messages_only_until_its_lease_ends(box, clock, crm):
     message = box.put()
     box.put()
-    box.write(Leases("crm").take, now=clock())
+    box.take()
 
     assert box.drain(crm) == clock() + LEASE
     assert crm.got == []
@@ -357,7 +357,7 @@ def test_a_killed_worker_holds_its_messages_only_until_its_lease_ends(box, clock
 
 def test_what_a_killed_worker_held_can_be_taken_back_at_once(box, clock, crm):
     message = box.put(topic="phase.changed", merges="phase")
-    box.write(Leases("crm").take, now=clock())
+    box.take()
     box.write(take_back, "crm", now=clock())
     newer = box.put(topic="phase.changed", merges="phase")
     box.drain(crm)
@@ -427,6 +427,36 @@ def test_where_nothing_waits_nobody_is_kept_from_writing(box, crm):
 
     assert box.drain(crm) is None
     assert [one.split()[0] for one in begun if one != "BEGIN"] == ["SELECT"]
+
+
+@pytest.mark.parametrize("why", ["a parked creator", "a later attempt", "a pause"])
+def test_where_nothing_can_be_told_nobody_is_kept_from_writing(box, clock, crm, why):
+    outcome = Outcome.REJECTED if why == "a parked creator" else Outcome.RETRY
+    box.put(topic="contact.identified", creates=True)
+    box.drain(Crm({"*": outcome}))
+    box.put()
+    if why == "a pause":
+        clock.turn(days=1)
+        box.write(pause, "crm", "maintenance")
+    begun = []
+    sa.event.listen(box.store.engine, "before_cursor_execute", lambda *seen: begun.append(seen[2]))
+    box.drain(crm)
+
+    assert crm.got == []
+    assert {one.split()[0] for one in begun} <= {"BEGIN", "SELECT"}
+    assert not [one for one in begun if "IMMEDIATE" in one or "FOR UPDATE" in one]
+
+
+def test_many_that_wait_for_one_that_is_parked_keep_nobody_else_waiting(box, crm):
+    """What is parked and creates a contact, and all that comes after it, may wait for weeks."""
+    box.put("contact:0", topic="contact.identified", creates=True)
+    box.drain(Crm({"*": Outcome.REJECTED}))
+    for _ in range(50):
+        box.put("contact:0")
+    told = [box.put(f"contact:{number}") for number in range(1, 40)]
+    box.drain(crm, size=3)
+
+    assert [change.id for change in crm.got] == told
 
 
 def test_a_lease_is_longer_than_what_it_is_for():

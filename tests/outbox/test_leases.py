@@ -68,7 +68,7 @@ def test_what_was_put_off_until_the_lease_is_over_is_put_off_with_it(box, clock)
     box.drain(Crm())
     box.put()
     other = Crm()
-    batch = box.write(Leases("crm").take, now=clock())
+    batch = box.take()
     box.write(replay, [first], now=clock())
     clock.now += LEASE / 2
     box.write(Leases("crm").renew, batch, now=clock())
@@ -93,7 +93,7 @@ def test_what_waits_longer_or_is_of_others_is_not_put_off(box, clock):
     box.drain(away)
     before = {row.id: row.due for row in box.rows()}
     box.put("contact:3")
-    batch = box.write(Leases("crm").take, now=clock())
+    batch = box.take()
     assert [change.subject for change in batch.changes] == ["contact:3"]
     box.write(Leases("crm").renew, batch, now=clock())
 
@@ -102,9 +102,9 @@ def test_what_waits_longer_or_is_of_others_is_not_put_off(box, clock):
 
 def test_who_lost_a_lease_does_not_get_it_back(box, clock):
     box.put()
-    late = box.write(Leases("crm").take, now=clock())
+    late = box.take()
     clock.now += LEASE
-    box.write(Leases("crm").take, now=clock())
+    box.take()
     (before,) = box.rows()
     clock.now += LEASE / 2
     box.write(Leases("crm").renew, late, now=clock())
@@ -143,7 +143,7 @@ def probe(box, clock):
         )
 
     box.write(hold)
-    batch = box.write(Leases("crm").take, now=clock())
+    batch = box.take()
     assert batch.is_probe
     return batch
 
@@ -154,7 +154,7 @@ def test_while_a_probe_takes_long_nobody_else_tries(box, clock, probe):
     box.write(Leases("crm").renew, probe, now=clock())
     clock.now += LEASE / 2
 
-    assert box.write(Leases("crm").take, now=clock()).changes == ()
+    assert box.take().changes == ()
 
 
 def test_a_probe_that_takes_long_ends_no_pause_by_hand(box, clock, probe):

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from regportal.connectors.base import Outcome
 from regportal.outbox import operating
-from regportal.outbox.leases import LEASE, Leases
+from regportal.outbox.leases import LEASE
 from regportal.outbox.models import Message, MessageState
 from regportal.outbox.operating import listing, replay, replay_parked, waiting
 from tests.outbox.conftest import NOON
@@ -128,7 +128,7 @@ def test_what_was_sent_may_be_sent_again_under_its_own_id(box, clock, crm):
 
 def test_what_is_under_way_is_not_replayed(box, clock):
     message = box.put()
-    box.write(Leases("crm").take, now=clock())
+    box.take()
 
     assert box.write(replay, [message], now=clock()) == 0
 
@@ -139,7 +139,7 @@ def test_a_replay_waits_for_what_is_just_being_told_about_its_subject(box, clock
     box.drain(crm)
     crm.answers.clear()
     box.put()
-    box.write(Leases("crm").take, now=clock())
+    box.take()
     box.write(replay, [parked], now=clock())
 
     assert box.drain(crm) == clock() + LEASE

@@ -111,8 +111,9 @@ class Worker:
         """Take, or tell, or write down: whatever comes next."""
         now = self.box.clock()
         if self.batch is None:
-            batch = self.box.write(self.leases.take, now=now)
-            self.again_at = batch.again_at
+            coming = self.box.read(self.leases.look, now=now)
+            batch = self.box.write(self.leases.take, coming, now=now)
+            self.again_at = coming.again_at
             if batch.changes:
                 self.batch, self.until = batch, now + LEASE
         elif self.results is None:

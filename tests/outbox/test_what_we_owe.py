@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
 from regportal.outbox.actions import FieldNews, News, owe, owe_all, put, put_all
-from regportal.outbox.leases import LEASE, Leases
+from regportal.outbox.leases import LEASE
 from regportal.outbox.models import Message, MessageState, Subject
 
 
@@ -183,7 +183,7 @@ def test_a_state_that_was_tried_once_takes_nothing_in(box, crm):
 
 def test_a_state_that_a_killed_worker_may_have_told_takes_nothing_in(box, clock, crm):
     first = box.put(topic="phase.changed", merges="phase", payload={"id": "a"})
-    box.write(Leases("crm").take, now=clock())
+    box.take()
     clock.now += LEASE
     crm.answers["*"] = {"outcome": Outcome.THROTTLED, "retry_at": clock() + timedelta(minutes=1)}
     clock.now = box.drain(crm)
