@@ -1,6 +1,6 @@
 """Calling a CRM: JSON there and back, and what a refusal means."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +18,8 @@ MOST = 8 * 1024 * 1024
 """Bytes of an answer that are read: hundreds of records fit, and no memory is filled."""
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 FINE, UNAUTHORIZED, NOT_FOUND = range(200, 300), 401, 404
+MOST_PAGES = 2000
+"""Of one list: hundreds of thousands of records. What goes on after that has no end."""
 Judge = Callable[[Answer], NotTakenError]
 """Says what an answer means that is no success: by its body, where the CRM has words for it."""
 
@@ -77,6 +79,12 @@ def clock_of(answer: Answer) -> datetime | None:
         return parsedate_to_datetime(answer.headers.get("Date") or "").astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def pages() -> Iterator[int]:
+    """Count the pages of a list; raise NotTakenError where there is no last one."""
+    yield from range(MOST_PAGES)
+    raise NotTakenError(Outcome.RETRY, "the CRM answers page after page without end")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,19 @@ class NotTakenError(DeliveryError):
         super().__init__(says)
         self.outcome, self.retry_at = outcome, retry_at
 
+    def of_one(self) -> "NotTakenError":
+        """
+        Return what it means of one record, in a call that was let in.
+
+        What we may not do with that record is for a person, and says nothing of the others:
+
+        >>> NotTakenError(Outcome.AUTH, "it is another team's").of_one().outcome
+        <Outcome.REJECTED: 'rejected'>
+        """
+        if self.outcome is not Outcome.AUTH:
+            return self
+        return NotTakenError(Outcome.REJECTED, str(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Written:

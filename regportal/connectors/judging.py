@@ -12,9 +12,14 @@ from typing import Any
 
 from regportal.connectors.schema import Policy
 
-EMPTY: tuple[Any, ...] = (None, "", (), [], False)
+NOTHING: tuple[Any, ...] = (None, "", (), [])
+"""What nobody wants to be written: 0 and False are values."""
+EMPTY = (*NOTHING, False)
+"""What a CRM says of a field in which nothing stands."""
 APART = "; "
-"""What stands between texts that are added to a field one after the other."""
+"""What stands between texts that are added to a field one after the other, or are several."""
+OPTIONS_APART = ";"
+"""The same for a choice of several, of which CRMs take the options without a blank."""
 
 
 def filled(
@@ -43,17 +48,47 @@ def filled(
     ...     {"tags": "append"},
     ... )
     {}
+
+    A choice of several is a list here, and may be a text there:
+
+    >>> tags = {"tags": ["prices", "pumps"]}
+    >>> filled({"tags": "widgets;prices"}, tags, {"tags": "append"})
+    {'tags': 'widgets;prices;pumps'}
+    >>> filled({"tags": "pumps;prices"}, tags, {})
+    {}
     """
     written = {}
     for name, value in wanted.items():
         now, policy = there.get(name), policies.get(name, "overwrite")
-        if policy == "never" or value in EMPTY or value == now:
+        if policy == "never" or value in NOTHING or _alike(value, now):
             continue
         if now in EMPTY or policy == "overwrite":
             written[name] = value
-        elif policy == "append" and str(value) not in str(now).split(APART):
-            written[name] = f"{now}{APART}{value}"
+        elif policy == "append":
+            known = _parts(now)
+            new = [one for one in dict.fromkeys(_parts(value)) if one not in known]
+            if new and isinstance(now, (list, tuple)):
+                written[name] = [*now, *new]
+            elif new:
+                apart = OPTIONS_APART if isinstance(value, (list, tuple)) else APART
+                written[name] = apart.join([str(now), *new])
     return written
+
+
+def _alike(value: Any, now: Any) -> bool:
+    """Return whether a field says so already; of a choice of several it may say a text."""
+    if isinstance(value, (list, tuple)):
+        return {*_parts(value)} == {*_parts(now)}
+    return bool(value == now)
+
+
+def _parts(value: Any) -> list[str]:
+    """Return the parts of a value that may hold several, as a list or as a text."""
+    if isinstance(value, (list, tuple)):
+        return [part for one in value for part in _parts(one)]
+    if value in NOTHING:
+        return []
+    return [part for one in str(value).split(OPTIONS_APART) if (part := one.strip())]
 
 
 class Guard(StrEnum):

@@ -505,6 +505,7 @@ def test_an_answer_that_is_not_whole_says_nothing_of_any(headers, body, count):
         (400, b'{"error":{"code":"0x80040217","message":"ann"}}', LATER),
         (500, b'{"error":{"code":"0x80044331","message":"ann"}}', Outcome.RETRY),
         (403, b'{"error":{"code":"0x80040220","message":"ann"}}', Outcome.AUTH),
+        (403, b'{"error":{"code":"0x80048306","message":"ann"}}', Outcome.REJECTED),
         (400, b'{"error":{"code":"ann","message":"ann"}}', Outcome.REJECTED),
         (400, b'{"error":"ann"}', Outcome.RETRY),
         (400, b"[]", Outcome.RETRY),

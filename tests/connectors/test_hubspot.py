@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from regportal.connectors.base import InboundRequest, Vocabulary
+from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Egress
 from regportal.connectors.hubspot.asking import LEFT
 from regportal.connectors.hubspot.hooks import signature
 from regportal.connectors.hubspot.judging import midnight_after
 from regportal.connectors.rules import Outcome
-from regportal.sandbox.hubspot import CLIENT_SECRET, PORTAL
+from regportal.sandbox.hubspot import CLIENT_SECRET, PORTAL, refusing
 from tests.connectors.changes import MINUTE, Outbox, of_type
 from tests.connectors.worlds.hubspot import NEWSLETTER, SECRETS, VOCABULARY, connected, hubspot
 
@@ -184,7 +185,11 @@ def test_what_stops_every_call_is_said_once(account, secrets, path, says):
 def test_a_version_that_is_no_more_stops_the_connector(account):
     outbox = Outbox(account.connector(version="2031-03"))
     (result,) = outbox.deliver(outbox.knows(str(uuid.uuid4()), ANN))
-    assert result.outcome is Outcome.GONE
+    assert result.outcome is Outcome.AUTH
+    _, cursor = account.connector().changes(None, 50)
+    with pytest.raises(NotTakenError) as raised:
+        outbox.connector.changes(cursor, 50)
+    assert raised.value.outcome is Outcome.AUTH  # gone: its cursor would be forgotten
 
 
 def test_without_our_property_nothing_goes_on(account, outbox, key):
@@ -192,6 +197,31 @@ def test_without_our_property_nothing_goes_on(account, outbox, key):
     (result,) = outbox.deliver(outbox.knows(key, ANN))
     assert result.outcome is Outcome.GONE
     assert "by regportal_id: is it there, and unique?" in result.says
+
+
+def test_an_address_that_hubspot_does_not_look_for_harms_no_other(account, outbox, monkeypatch):
+    find = account.fake.portal.find
+
+    def choosy(kind, id, by=None):
+        if by == "email" and id.startswith("bob"):
+            raise refusing.invalid("not an address")
+        return find(kind, id, by)
+
+    monkeypatch.setattr(account.fake.portal, "find", choosy)
+    there = account.person(ANN)
+    changes = [outbox.knows(str(uuid.uuid4()), one, country="DE") for one in (ANN, BOB)]
+    assert outcomes(outbox.deliver(*changes)) == [DONE, DONE]
+    assert account.people(ANN) == [there]
+
+
+def test_the_day_of_a_deal_is_that_of_people_over_there(account):
+    connector = account.connector(timezone="Europe/Berlin")
+    _, cursor = connector.changes(None, 50)
+    deal = account.opportunity(account.person(ANN))
+    account.fake.set(deal, "closedate", "2026-12-30T23:30:00Z")
+    news, _ = connector.changes(cursor, 50)
+    days = {one["close_date"] for one in of_type(news, "opportunity.upserted")}
+    assert days == {"2026-12-31"}
 
 
 def test_properties_are_made_once_and_options_of_people_stay(account):

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 
 from regportal.connectors.base import Vocabulary
+from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce import judging
 from regportal.sandbox.salesforce import CLIENT
@@ -577,6 +578,22 @@ def test_a_code_says_what_is_to_be_done_and_nobody_is_named(code, outcome):
 
     assert found.outcome is outcome
     assert "ann" not in found.says
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "outcome"),
+    [
+        (500, "A_CODE_NOBODY_KNOWS", Outcome.RETRY),
+        (503, "REQUEST_RUNNING_TOO_LONG", Outcome.RETRY),
+        (500, "EXCEEDED_MAX_SEMIJOIN_SUBSELECTS", Outcome.REJECTED),
+        (400, "A_CODE_NOBODY_KNOWS", Outcome.REJECTED),
+    ],
+)
+def test_a_code_nobody_knows_under_5xx_speaks_of_salesforce(status, code, outcome):
+    said = json.dumps([{"errorCode": code, "message": "ann@acme.example"}]).encode()
+    error = judging.judged(Answer(status, {}, said))
+    assert error.outcome is outcome
+    assert "ann" not in str(error)
 
 
 @pytest.mark.parametrize("quoted", ["UNABLE_TO_LOCK_ROW", "Too many SOQL queries: 101"])

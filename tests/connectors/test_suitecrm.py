@@ -10,7 +10,7 @@ import pytest
 
 import regportal.connectors.suitecrm as room
 from regportal.buying.default import DEFAULT
-from regportal.connectors.base import connector_for
+from regportal.connectors.base import Record, connector_for
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
@@ -26,6 +26,7 @@ from tests.connectors.receiver import SECRET
 
 PACKAGE = Path(room.__file__).parent / "package"
 ANN = "ann@acme.example"
+ID, OTHER = "6b0400a1-3b1e-4e5f-8c7d-0123456789ab", "6b0400a1-3b1e-4e5f-8c7d-0123456789ac"
 JSON = {"Content-Type": "application/vnd.api+json"}
 TOKEN = {"token_type": "Bearer", "expires_in": 3600, "access_token": "t1"}
 
@@ -85,6 +86,9 @@ def desk_of(line, settings):
         (401, {"error": "access_denied", "hint": "…"}, "auth", "401"),
         (500, refusal("Contacts module with id 7 is not found"), "retry", "500"),
         (503, "<html>", "retry", "503"),
+        (401, "<html>", "retry", "before the CRM"),
+        (403, "<html>", "retry", "before the CRM"),
+        (401, {"error": "access_denied"}, "auth", "401"),
     ],
 )
 def test_a_refusal_is_known_by_its_sentence(status, said, outcome, says):
@@ -131,6 +135,25 @@ def test_what_suitecrm_cut_out_is_told():
     assert (lost.id, lost.outcome) == (None, Outcome.REJECTED)
     assert "buying_phase_c, title" in lost.says
     assert taken({"phone_work": "1"}, echo).id == "7"
+
+
+def test_a_record_that_our_role_leaves_alone_stops_nothing(desk_of):
+    hidden, other = (400, refusal("[SuiteCRM] [Not Allowed] ann")), record(ID, title="x")
+    changes = [(Record(one), {"title": "x"}) for one in (OTHER, ID)]
+
+    desk = desk_of(hidden, (200, {"data": other}), hidden, (200, {"data": other}))
+    assert {*desk.read("contact", [OTHER, ID], ())} == {ID}
+    first, second = desk.update("contact", changes)
+    assert (first.outcome, second.outcome) == (Outcome.REJECTED, Outcome.DONE)
+    assert "leaves this record alone" in first.says
+
+
+def test_where_our_role_makes_no_contacts_nothing_more_is_tried(desk_of, line):
+    desk = desk_of((400, refusal("[SuiteCRM] [Not Allowed] ann")))
+    made = desk.create([(Whose(str(uuid.uuid4()), ANN), {}), (Whose(str(uuid.uuid4()), ANN), {})])
+
+    assert [one.outcome for one in made] == [Outcome.AUTH] * 2
+    assert len(line.seen) == 2  # the token, and the first
 
 
 @pytest.mark.parametrize("id", ["../Users/1", "", "6b03", "0065g00000XyZ", "a" * 36])

@@ -162,6 +162,35 @@ def test_without_the_field_of_our_key_all_waits_for_it_and_that_is_said(
     assert len(world.people(ANN)) == is_known
 
 
+def test_a_record_we_may_not_write_is_refused_alone_and_stops_nothing(world, outbox):
+    keys = [str(uuid.uuid4()) for _ in (ANN, BOB)]
+    outbox.deliver(*(outbox.knows(*who) for who in zip(keys, (ANN, BOB), strict=True)))
+    (ann,), (bob,) = world.people(ANN), world.people(BOB)
+    if not world.forbid(ann):
+        return
+    changes = [
+        outbox.knows(key, email, "contact.updated", country="DE")
+        for key, email in zip(keys, (ANN, BOB), strict=True)
+    ]
+    assert outcomes(outbox.deliver(*changes)) == [Outcome.REJECTED, DONE]
+    assert outcomes(outbox.deliver(outbox.again(changes[0]))) == [Outcome.REJECTED]
+    assert [world.field(one, "country") or None for one in (ann, bob)] == [None, "DE"]
+
+
+def test_what_is_added_to_a_field_is_added_once(world, key):
+    policies = {world.names.get("country", "country"): "append"}
+    outbox = Outbox(world.connector(policies=policies), names=world.names)
+    there = world.person(ANN, country="x")
+    seen = []
+    for told in (["a", "b"], "a; b", ["b", "c"], ["b", "c"]):
+        topic = "contact.updated" if seen else "contact.identified"
+        (result,) = outbox.deliver(outbox.knows(key, ANN, topic, country=told))
+        parts = world.field(there, "country").split(";")
+        seen.append((result.outcome, [one.strip() for one in parts]))
+    abc = ["x", "a", "b", "c"]
+    assert seen == [(DONE, abc[:3]), (NOOP, abc[:3]), (DONE, abc), (NOOP, abc)]
+
+
 # --- what they did ---
 
 
@@ -411,6 +440,15 @@ def test_trouble_is_told_for_what_it_is(world, outbox, key, kind, outcome):
     assert ANN not in result.says
     if result.retry_at is not None:
         assert timedelta(0) < result.retry_at - datetime.now(UTC) <= timedelta(days=1)
+
+
+@pytest.mark.parametrize("status", [401, 403, 502])
+def test_what_a_gateway_says_is_not_the_crms(world, outbox, key, status):
+    outbox.deliver(outbox.knows(key, ANN))
+    change = outbox.knows(key, ANN, "contact.updated", country="DE")
+    with world.gateway(status):
+        assert outcomes(outbox.deliver(change)) == [Outcome.RETRY]
+    assert outcomes(outbox.deliver(outbox.again(change))) == [DONE]
 
 
 def test_nothing_is_said_of_a_person_in_a_reason(world, outbox, key):

@@ -9,7 +9,7 @@ from regportal.connectors.calls import FINE, Calls, said
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.dynamics import batches
 from regportal.connectors.dynamics.batches import Op
-from regportal.connectors.dynamics.judging import judged
+from regportal.connectors.dynamics.judging import judged, refusals
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
@@ -92,9 +92,10 @@ class Dataverse:
 
     def write(self, ops: Sequence[Op], done: Callable[[int, Answer], Written]) -> list[Written]:
         """Do many calls; ``done`` says what became of one that was taken, by its place."""
+        answers = self.all(ops)
         return [
-            done(place, answer) if answer.status in FINE else Written.refused(judged(answer))
-            for place, answer in enumerate(self.all(ops))
+            done(place, answer) if error is None else Written.refused(error)
+            for place, (answer, error) in enumerate(zip(answers, refusals(answers), strict=True))
         ]
 
     def close(self) -> None:

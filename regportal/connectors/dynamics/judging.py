@@ -1,9 +1,9 @@
 """What Dataverse means by its refusals: its code says it, the status does not."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from regportal.connectors.calls import by_status, from_elsewhere, said
+from regportal.connectors.calls import FINE, by_status, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
@@ -13,11 +13,14 @@ EXPIRED = "0x80044352"
 """A delta link is too old: all must be read again."""
 NO_SET = "0x8006088a"
 GONE, CHANGED = "0x80040217", "0x80060882"
+NO_PRIVILEGE = "0x80040220"
+"""Our role lacks it."""
 MEANINGS: Mapping[str, tuple[Outcome, str]] = {
     GONE: (Outcome.LATER, "the record went away"),
     "0x80060891": (Outcome.LATER, "the record went away"),
     CHANGED: (Outcome.LATER, "the record changed meanwhile"),
-    "0x80040220": (Outcome.AUTH, "our role in Dynamics does not allow it"),
+    NO_PRIVILEGE: (Outcome.AUTH, "our role in Dynamics does not allow it"),
+    "0x80048306": (Outcome.REJECTED, "our role in Dynamics leaves this record alone"),
     THERE: (Outcome.REJECTED, "Dynamics has such a record already"),
     KEY_THERE: (Outcome.REJECTED, "another record of Dynamics has our key"),
     NO_SET: (Outcome.REJECTED, "Dynamics has no such table"),
@@ -78,6 +81,26 @@ def judged(answer: Answer) -> NotTakenError:
     if answer.status == UNAUTHORIZED and "Bearer" in answer.headers.get(ASKS, ""):
         return NotTakenError(Outcome.AUTH, "Dynamics does not take our token")
     return from_elsewhere(answer)
+
+
+def refusals(answers: Sequence[Answer]) -> list[NotTakenError | None]:
+    """
+    Return why each call of a batch was refused; None: it was taken.
+
+    The batch was let in: a right that is missing is missing for one record, unless our role lacks
+    it for all of them.
+
+    >>> fine, no = Answer(204, {}, b""), b'{"error":{"code":"%s","message":""}}'
+    >>> role, record = (Answer(403, {}, no % code) for code in (b"0x80040220", b"0x80048306"))
+    >>> [one and one.outcome.value for one in refusals([role, fine, record])]
+    ['rejected', None, 'rejected']
+    >>> [one and one.outcome.value for one in refusals([role, role])]
+    ['auth', 'auth']
+    """
+    errors = [None if one.status in FINE else judged(one) for one in answers]
+    if all(isinstance(one, RefusedError) and one.code == NO_PRIVILEGE for one in errors):
+        return errors
+    return [one and one.of_one() for one in errors]
 
 
 def _meant(answer: Answer, code: str, message: str) -> NotTakenError:

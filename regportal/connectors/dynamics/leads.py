@@ -4,8 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regportal.connectors.calls import FINE
-from regportal.connectors.desk import Written
+from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.dataverse import (
     CREATE,
@@ -16,10 +15,9 @@ from regportal.connectors.dynamics.dataverse import (
     query,
     text,
 )
-from regportal.connectors.dynamics.judging import THERE, RefusedError, judged
+from regportal.connectors.dynamics.judging import THERE, RefusedError, refusals
 from regportal.connectors.dynamics.people import LONGEST_NAME
 from regportal.connectors.dynamics.shape import COMPANY
-from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.wording import last_name
@@ -51,8 +49,8 @@ class Leads:
             if who.email.casefold() not in there
         ]
         ops = [Op("PATCH", f"leads({id})", _told(who, values), CREATE) for id, who, values in new]
-        answers = self._dataverse.all(ops) if ops else []
-        made = {id: _made(id, answer) for (id, _, _), answer in zip(new, answers, strict=True)}
+        errors = refusals(self._dataverse.all(ops))
+        made = {id: _made(id, error) for (id, _, _), error in zip(new, errors, strict=True)}
         return [
             made.get(id)
             or (Written(id, Outcome.NOOP) if there[who.email.casefold()] == id else GONE)
@@ -93,11 +91,10 @@ def _told(who: Whose, values: Mapping[str, Any]) -> dict[str, Any]:
     return told | ({"companyname": str(firm)[:LONGEST_FIRM]} if firm else {})
 
 
-def _made(id: str, answer: Answer) -> Written:
+def _made(id: str, error: NotTakenError | None) -> Written:
     """Return what became of a lead that was to be made."""
-    if answer.status in FINE:
+    if error is None:
         return Written(id, created=True)
-    error = judged(answer)
     is_there = isinstance(error, RefusedError) and error.code == THERE
     return Written(id, created=False) if is_there else Written.refused(error)
 

@@ -17,7 +17,7 @@ from regportal.connectors.dynamics.dataverse import (
     query,
     text,
 )
-from regportal.connectors.dynamics.judging import KEY_THERE, RefusedError, judged
+from regportal.connectors.dynamics.judging import KEY_THERE, RefusedError, judged, refusals
 from regportal.connectors.dynamics.shape import COMPANY, KEY, Shape
 from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
@@ -104,17 +104,18 @@ class People:
             for one, (record, _) in zip(told, changes, strict=True)
             if not isinstance(one, Written)
         ]
-        answers = self._dataverse.all([_patched(record, one) for record, one in pairs])
+        errors = refusals(self._dataverse.all([_patched(record, one) for record, one in pairs]))
         done = iter(
-            [self._updated(*pair, answer) for pair, answer in zip(pairs, answers, strict=True)]
+            [self._updated(*pair, error) for pair, error in zip(pairs, errors, strict=True)]
         )
         return [one if isinstance(one, Written) else next(done) for one in told]
 
-    def _updated(self, record: Record, told: Mapping[str, Any], answer: Answer) -> Written:
+    def _updated(
+        self, record: Record, told: Mapping[str, Any], error: NotTakenError | None
+    ) -> Written:
         """Return what became of a contact; our key is taken off whoever was merged into it."""
-        if answer.status in FINE:
+        if error is None:
             return Written(record.id)
-        error = judged(answer)
         is_key = isinstance(error, RefusedError) and error.code == KEY_THERE
         if is_key and self._freed(record, str(told.get(KEY))):
             return Written(None, Outcome.LATER, "a merged contact still had our key")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from regportal.connectors.calls import Calls, clock_of
+from regportal.connectors.calls import Calls, clock_of, pages
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Egress
 from regportal.connectors.espocrm.judging import judged
@@ -144,11 +144,12 @@ class Espo:
     ) -> list[Row]:
         """Return all records of a list that fit."""
         found: list[Row] = []
-        while True:
+        for _ in pages():
             rows, _ = self.page(path, where, select, order="createdAt", skip=len(found))
             found += rows
             if len(rows) < PAGE:
-                return found
+                break
+        return found
 
     def by_id(self, scope: str, ids: Iterable[str], select: Sequence[str]) -> dict[str, Row]:
         """Return records by id; one that is not there any more is left out."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regportal.connectors.calls import by_status, said
+from regportal.connectors.calls import UNAUTHORIZED, by_status, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
@@ -13,7 +13,8 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
 """Of a field or a rule of EspoCRM: nothing personal fits, and no sentence does."""
 OF_ONE = ("No edit access", "No delete access", "Assignment failure", "Max size")
 """Reasons of a 403 that speak of one record or one call; all others speak of our rights."""
-BAD, CONFLICT = 400, 409
+BAD, FORBIDDEN, CONFLICT = 400, 403, 409
+REFUSING = frozenset({UNAUTHORIZED, FORBIDDEN})
 MEANINGS: Sequence[tuple[int, str | tuple[str, ...], Outcome, str]] = (
     (401, "", Outcome.AUTH, "EspoCRM does not know our key"),
     (403, OF_ONE, Outcome.REJECTED, "our role in EspoCRM leaves this one alone"),
@@ -41,8 +42,15 @@ def judged(answer: Answer) -> NotTakenError:
     <Outcome.LATER: 'later'>
     >>> str(judged(Answer(401, {}, b"")))
     'EspoCRM does not know our key'
+
+    It refuses us without a page; a page is a gateway's, and says nothing of our key:
+
+    >>> judged(Answer(403, {}, b"<h1>403 Forbidden</h1>")).outcome
+    <Outcome.RETRY: 'retry'>
     """
     reason = answer.headers.get("X-Status-Reason") or ""
+    if answer.status in REFUSING and answer.body.strip() and said(answer) is None:
+        return from_elsewhere(answer)
     if answer.status == BAD:
         return NotTakenError(Outcome.REJECTED, _amiss(said(answer)))
     if answer.status == CONFLICT:

@@ -127,7 +127,7 @@ class People:
         body = named | {"emailAddress": who.email, "description": says}
         made = self._made("Lead", body, lambda row: mark in str(row.get("description")))
         if isinstance(made, Written):
-            return GONE if made.outcome is Outcome.LATER else made
+            return GONE if made.outcome is Outcome.RETRY else made
         return Written(str(made["id"]), created=True)  # a lead may lack fields that contacts have
 
     def unlead(self, record: str) -> Written:
@@ -148,7 +148,7 @@ class People:
                 if is_ours(one):
                     return Written(str(one["id"]), created=False)
             if any(_has(one, told["emailAddress"]) for one in error.records):
-                return Written(None, Outcome.LATER, "somebody with this address is there by now")
+                return Written(None, Outcome.RETRY, "somebody with this address is there by now")
             return self._espo.create(scope, told, is_new=True)  # only the names are the same
 
 

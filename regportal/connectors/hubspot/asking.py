@@ -1,5 +1,6 @@
 """Asking HubSpot: records by the hundred, and what became of each."""
 
+import itertools
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from regportal.connectors.calls import Calls, clock_of
+from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.halving import halved
@@ -110,29 +112,38 @@ class Hub:
         by: str | None = None,
         history: Sequence[str] = (),
     ) -> list[Row]:
-        """Return records by id, or by another property; those that are not there are left out."""
+        """
+        Return records by id, or by another property; those that are not there are left out.
+
+        So are those for which HubSpot refuses to look by what somebody typed.
+        """
         told: dict[str, Any] = {"properties": [*names], "propertiesWithHistory": [*history]}
         told |= {"idProperty": by} if by else {}
         found: list[Row] = []
         for part in some(ids, WITH_HISTORY if history else BATCH):
-            more = {"inputs": [{"id": one} for one in part]}
-            answer = self._asked(kind, told | more)
-            for error in errors_of(answer):
-                if error.get("category") != "OBJECT_NOT_FOUND":
-                    raise meaning(error)
-            found += rows_of(answer)
+            if by is None:
+                found += self._asked(kind, told, part)
+            else:
+                found += itertools.chain(
+                    *halved(part, lambda few: [self._asked(kind, told, few)], _nobody)
+                )
         return found
 
-    def _asked(self, kind: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Read records in one call; where we may not ask so, nothing goes on."""
+    def _asked(self, kind: str, told: Mapping[str, Any], ids: Sequence[str]) -> list[Row]:
+        """Read records in one call; where none can be asked for by our key, nothing goes on."""
+        inputs = {"inputs": [{"id": one} for one in ids]}
         try:
-            return self.post("crm/objects", f"{kind}/batch/read", told)
+            answer = self.post("crm/objects", f"{kind}/batch/read", {**told, **inputs})
         except NotTakenError as error:
-            if error.outcome is not Outcome.REJECTED:
+            by = told.get("idProperty")
+            if error.outcome is not Outcome.REJECTED or by != KEY:
                 raise
-            by = told.get("idProperty", "id")
             says = f"HubSpot cannot be asked for {kind} by {by}: is it there, and unique?"
             raise NotTakenError(Outcome.GONE, says) from error
+        for one in errors_of(answer):
+            if one.get("category") != "OBJECT_NOT_FOUND":
+                raise meaning(one)
+        return rows_of(answer)
 
     def values(self, kind: str, row: Row) -> dict[str, Any]:
         """Return the values of a record, each by its type."""
@@ -243,7 +254,7 @@ def chunks(many: Sequence[Thing], most: int) -> Iterator[Sequence[Thing]]:
 def settled(became: Became) -> Written:
     """Return what became of a record, in the words of a desk."""
     if isinstance(became, NotTakenError):
-        return Written.refused(became)
+        return Written.refused(became.of_one())
     is_new = became.get("new")
     return Written(id_of(became), created=is_new if isinstance(is_new, bool) else None)
 
@@ -261,6 +272,12 @@ def _itself(one: Input, error: NotTakenError) -> Became:
     """Return what became of one that was refused alone."""
     del one
     return error
+
+
+def _nobody(one: str, error: NotTakenError) -> list[Row]:
+    """Return whom HubSpot finds by a text for which it refuses to look."""
+    del one, error
+    return []
 
 
 def _trace_of(id: str, inputs: Sequence[Input], traces: Sequence[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from regportal.connectors.base import Notice, Record
@@ -9,6 +10,7 @@ from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import Written
 from regportal.connectors.hubspot.asking import Hub, settled
 from regportal.connectors.hubspot.reading import Row, among, id_of, properties, under
+from regportal.connectors.hubspot.values import moment
 from regportal.connectors.telling import notice
 
 DEALS, CONTACTS, COMPANIES = "deals", "contacts", "companies"
@@ -45,9 +47,9 @@ class Stage:
 class Deals:
     """The deals of one account."""
 
-    def __init__(self, hub: Hub) -> None:
-        """Take where to ask."""
-        self._hub = hub
+    def __init__(self, hub: Hub, zone: tzinfo) -> None:
+        """Take where to ask, and the zone whose days count over there."""
+        self._hub, self._zone = hub, zone
 
     def read(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Record]:
         """Return deals by id; HubSpot's ids are numbers, and of others there is none."""
@@ -80,8 +82,9 @@ class Deals:
         firms = self._companies(ids)
         owners = {str(one.get("id")): one for one in self._hub.kept("crm/owners", "")}
         for row in rows:
-            id, at = id_of(row), str(row.get("updatedAt"))
-            told = _facts(row, stages, owners, firms.get(id))
+            at = row.get("updatedAt")
+            id, at = id_of(row), at if isinstance(at, str) else None
+            told = _facts(row, stages, owners, firms.get(id), self._zone)
             yield notice("opportunity.upserted", told, at, id)
             for contact, label in parts.get(id, {}).items():
                 if contact in whom:
@@ -131,7 +134,11 @@ class Deals:
 
 
 def _facts(
-    row: Row, stages: Mapping[str, Stage], owners: Mapping[str, Row], firm: Mapping[str, Any] | None
+    row: Row,
+    stages: Mapping[str, Stage],
+    owners: Mapping[str, Row],
+    firm: Mapping[str, Any] | None,
+    zone: tzinfo,
 ) -> dict[str, Any]:
     """Return what we are told of a deal."""
     told = properties(row)
@@ -144,12 +151,24 @@ def _facts(
         "probability": stage.percent if stage else None,
         "amount": told.get("amount") or None,
         "currency": told.get("deal_currency_code") or None,
-        "close_date": str(told["closedate"])[:10] if told.get("closedate") else None,
+        "close_date": _day(told.get("closedate"), zone),
         "is_closed": stage is not None and stage.is_closed,
         "is_won": stage is not None and stage.is_won,
         "owner": _owner(owner) if owner else None,
         "account": firm,
     }
+
+
+def _day(text: Any, zone: tzinfo) -> str | None:
+    """
+    Return the day of a moment as people over there see it.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> _day("2026-12-30T23:30:00Z", ZoneInfo("Europe/Berlin")), _day("", ZoneInfo("UTC"))
+    ('2026-12-31', None)
+    """
+    at = moment(text)
+    return None if at is None else at.astimezone(zone).date().isoformat()
 
 
 def _owner(owner: Row) -> dict[str, Any]:

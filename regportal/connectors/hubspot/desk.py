@@ -71,7 +71,7 @@ class HubSpotDesk:
         self._hook_keys = hooks.keys_of(hook)
         version = document.version or NEWEST
         self._hub = Hub.at(document.url, version, egress, key, document.zone)
-        self._people, self._deals = People(self._hub), Deals(self._hub)
+        self._people, self._deals = People(self._hub), Deals(self._hub, document.zone)
         self._notes, self._lists = Notes(self._hub), Lists(self._hub, document.newsletters)
         self._news = News(self._hub, self._deals, self._lists)
 

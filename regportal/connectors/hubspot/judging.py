@@ -75,7 +75,7 @@ def judged(answer: Answer, zone: tzinfo = UTC) -> NotTakenError:
         return NotTakenError(Outcome.LATER, says, retry_at=asked or now + A_WHILE)
     if told["category"] == "OBJECT_NOT_FOUND":
         return NotTakenError(
-            Outcome.GONE, "HubSpot has nothing here: are the version and `url` right?"
+            Outcome.AUTH, "HubSpot has nothing here: are the version and `url` right?"
         )
     if answer.status >= BROKEN:
         return NotTakenError(Outcome.RETRY, f"HubSpot answered {answer.status}", retry_at=asked)

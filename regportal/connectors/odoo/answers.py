@@ -9,13 +9,15 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from regportal.connectors.calls import by_status, said
+from regportal.connectors.calls import from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
 
 NOT_FOUND = 404
 MISSING = "odoo.exceptions.MissingError"
+OWN = re.compile(r"(builtins|odoo|psycopg2|werkzeug)(\.\w+){1,9}")
+"""Names that come with Odoo: nobody can have written anything into them."""
 CLOSED = frozenset(
     {
         "odoo.exceptions.AccessDenied",
@@ -25,12 +27,25 @@ CLOSED = frozenset(
 )
 """We are not who we say."""
 PASSING = re.compile(
-    r"psycopg2\..*(Operational|Serialization|Lock|Deadlock|QueryCanceled|InFailed).*"
-    r"|odoo\.exceptions\.(Concurrency|Lock)Error"
+    r"odoo\.exceptions\.(Concurrency|Lock)Error|odoo\.sql_db\..*"
     r"|builtins\.(Memory|OS|Timeout|Connection\w*|Interrupted)Error"
 )
-"""It may go well the next time."""
-FINAL = re.compile(r"(builtins|odoo|psycopg2|werkzeug)\..*")
+"""Among what is final: it may go well the next time."""
+TOO_MANY = "werkzeug.exceptions.TooManyRequests"
+VALUES = (
+    "DatetimeFieldOverflow|InvalidDatetimeFormat|InvalidTextRepresentation"
+    "|NumericValueOutOfRange|StringDataRightTruncation|UntranslatableCharacter"
+)
+"""What PostgreSQL calls values that do not fit; of itself it says everything else."""
+PAGES = (
+    "BadRequest|Forbidden|NotFound|MethodNotAllowed|NotAcceptable|Conflict|Gone"
+    "|RequestEntityTooLarge|UnsupportedMediaType|UnprocessableEntity"
+)
+"""What werkzeug calls 4xx that speak of the call; 5xx, 408 and 429 speak of the server."""
+FINAL = re.compile(
+    rf"(builtins|odoo)\..*|psycopg2\.(errors\.(\w+Violation|{VALUES})|DataError|IntegrityError)"
+    rf"|werkzeug\.exceptions\.({PAGES})"
+)
 """It ends in the same way however often it is asked."""
 
 
@@ -57,10 +72,11 @@ def refusal(name: str, message: str, asked: str, fields: Collection[str] = ()) -
         return MissingError(Outcome.RETRY, f"a record went away before {asked}")
     if name in CLOSED:
         return NotTakenError(Outcome.AUTH, "Odoo does not know our key")
-    if PASSING.fullmatch(name):
-        return NotTakenError(Outcome.RETRY, f"Odoo could not do {asked} just now: {name}")
-    if not FINAL.fullmatch(name):
-        return NotTakenError(Outcome.RETRY, f"Odoo could not do {asked}")
+    if name == TOO_MANY:
+        return NotTakenError(Outcome.THROTTLED, "Odoo is called too often")
+    if PASSING.fullmatch(name) or not FINAL.fullmatch(name):
+        about = f" just now: {name}" if OWN.fullmatch(name) else ""
+        return NotTakenError(Outcome.RETRY, f"Odoo could not do {asked}{about}")
     told = sorted(one for one in fields if re.search(rf"\b{re.escape(one)}\b", message))
     about = f" ({', '.join(told)})" if told else ""
     return NotTakenError(Outcome.REJECTED, f"Odoo refused {asked}: {name}{about}")
@@ -73,7 +89,7 @@ def judged(answer: Answer, asked: str, fields: Collection[str] = ()) -> NotTaken
         return refusal(told["name"], str(told.get("message")), asked, fields)
     if answer.status == NOT_FOUND:  # a page: no Odoo 19 is here, or not with this database
         return NotTakenError(Outcome.RETRY, "there is no such Odoo, or no such database in it")
-    return by_status(answer)
+    return from_elsewhere(answer)
 
 
 def faulty(error: Mapping[str, Any], asked: str, fields: Collection[str] = ()) -> NotTakenError:

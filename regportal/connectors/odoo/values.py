@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from regportal.connectors.judging import APART
+
 MOMENT = "%Y-%m-%d %H:%M:%S"
 TRUE = frozenset({True, "true", "yes", "1"})
 NUMBERS = frozenset({"float", "monetary", "integer"})
@@ -17,7 +19,7 @@ def written(value: Any, kind: str | None) -> Any:
     >>> written(datetime(2026, 3, 4, 12, 0, 0, 5, tzinfo=UTC), "datetime")
     '2026-03-04 12:00:00'
     >>> written(["widgets", "prices"], "char"), written("12", "integer"), written(None, "char")
-    ('widgets, prices', 12, False)
+    ('widgets; prices', 12, False)
     """
     if value is None:
         return False
@@ -28,7 +30,7 @@ def written(value: Any, kind: str | None) -> Any:
     if kind in NUMBERS and isinstance(value, str):
         return _number(value, kind)
     if isinstance(value, (list, tuple)):
-        return ", ".join(str(one) for one in value)
+        return APART.join(str(one) for one in value)
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from regportal.connectors.base import Finding
-from regportal.connectors.calls import Calls, clock_of
+from regportal.connectors.calls import Calls, clock_of, pages
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
@@ -175,7 +175,9 @@ class Salesforce:
     def _all(self, told: Any) -> list[Row]:
         """Return the rows of an answer, and those that it says are elsewhere."""
         rows, further = _rows(told)
-        while further is not None:
+        for _ in pages():
+            if further is None:
+                break
             if not further.startswith(f"{DATA}/"):
                 raise NotTakenError(Outcome.RETRY, "Salesforce answered something else than rows")
             more, further = _rows(self._asked("GET", further))

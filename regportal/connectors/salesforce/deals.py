@@ -6,7 +6,6 @@ from typing import Any
 
 from regportal.connectors.base import Record
 from regportal.connectors.desk import NotTakenError, Written
-from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce.api import Inner, Salesforce
 from regportal.connectors.salesforce.people import written
 from regportal.connectors.salesforce.soql import Row, read_moment, value_at, wholes
@@ -87,9 +86,7 @@ def _moved(record: Record, taken: Any) -> Written:
     try:
         taken()
     except NotTakenError as error:
-        if error.outcome is Outcome.AUTH:  # the call was let in: it means this record
-            return Written(None, Outcome.REJECTED, str(error))
-        return Written.refused(error)
+        return Written.refused(error.of_one())
     return Written(record.id)
 
 

@@ -22,7 +22,7 @@ LOCKED = (1.0, 30.0)
 CODE = re.compile(r"[A-Z][A-Z_]{2,79}")
 FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,79}")
 COLUMN = re.compile(r"No such column '([A-Za-z][A-Za-z0-9_.]{0,79})'")
-NOT_FOUND, PRECONDITION_FAILED = 404, 412
+NOT_FOUND, PRECONDITION_FAILED, SERVER = 404, 412, 500
 LOCK, TRIGGER = "UNABLE_TO_LOCK_ROW", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
 PASSING = ("UNABLE_TO_LOCK_ROW", "Too many SOQL queries")
 """What a trigger's failure quotes when it may go well the next time."""
@@ -103,13 +103,26 @@ def judged(answer: Answer) -> NotTakenError:
 
 
 def refusal(status: int, told: Any) -> NotTakenError | None:
-    """Return what the body of a refusal means; None where it is not in Salesforce's words."""
+    """
+    Return what the body of a refusal means; None where it is not in Salesforce's words.
+
+    What is said under 5xx speaks of Salesforce, unless its code says otherwise:
+
+    >>> gack = refusal(500, [{"errorCode": "APEX_ERROR", "message": ""}])
+    >>> gack.outcome, str(gack)
+    (<Outcome.RETRY: 'retry'>, 'Salesforce could not do it just now: APEX_ERROR')
+    """
     if status == PRECONDITION_FAILED:
         return NotTakenError(Outcome.LATER, CHANGED)
     first = told[0] if isinstance(told, list) and told else None
-    if isinstance(first, dict) and CODE.fullmatch(str(first.get("errorCode"))):
-        return meaning(first, of_call=True)
-    return None
+    if not isinstance(first, dict):
+        return None
+    code = str(first.get("errorCode"))
+    if not CODE.fullmatch(code):
+        return None
+    if status >= SERVER and code not in MEANINGS:
+        return NotTakenError(Outcome.RETRY, f"Salesforce could not do it just now: {code}")
+    return meaning(first, of_call=True)
 
 
 def written(told: Any, *, created: bool | None = None) -> Written:

@@ -1,17 +1,22 @@
 """Asking SuiteCRM: lists with conditions, single records and what they are linked with."""
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from regportal.connectors.calls import Calls, clock_of
+from regportal.connectors.calls import Calls, clock_of, pages
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Egress
 from regportal.connectors.judging import EMPTY
 from regportal.connectors.rules import Outcome
-from regportal.connectors.suitecrm.judging import ThereAlreadyError, judged
+from regportal.connectors.suitecrm.judging import (
+    HiddenError,
+    NoRightError,
+    ThereAlreadyError,
+    judged,
+)
 from regportal.connectors.suitecrm.values import read_text, read_value, written
 from regportal.connectors.tokens import Token
 
@@ -21,6 +26,7 @@ LIVES = 20
 """How often something of one id of ours may have been deleted and made again."""
 OURS = uuid.UUID("6f6c3ea6-6a7c-5b0e-9a55-5d7f6a1d3c21")
 """The namespace of the ids that we give to records."""
+Got = TypeVar("Got")
 Row = Mapping[str, Any]
 """The id and the attributes of a record; texts as people read them."""
 Where = Mapping[str, Mapping[str, Any]]
@@ -83,8 +89,19 @@ class Suite:
     def get(self, module: str, id: str, fields: Sequence[str]) -> Row | None:
         """Return a record; None where it is not there any more."""
         path, query = f"/module/{module}/{id}", _selected(module, fields)
-        told = self._there(path, query) if is_id(id) else None
+        told = self._of_one(lambda: self._there(path, query)) if is_id(id) else None
         return None if told is None else _row(_data(told))
+
+    def seen(self, module: str, ids: Iterable[str], fields: Sequence[str]) -> dict[str, Row]:
+        """Return records by id; those that are gone, or that our user may not see, are left out."""
+        found: dict[str, Row] = {}
+        for id in dict.fromkeys(ids):
+            try:
+                row = self.get(module, id, fields)
+            except HiddenError:
+                continue
+            found |= {} if row is None else {row["id"]: row}
+        return found
 
     def page(
         self,
@@ -108,7 +125,7 @@ class Suite:
     ) -> Iterator[Row]:
         """Yield all records that fit, in the order of their ids."""
         after = ""
-        while True:
+        for _ in pages():
             more = {"id": {"gt": after}} if after else {}
             rows, _ = self.page(module, {**where, **more}, fields, sort="id")
             yield from rows
@@ -132,6 +149,14 @@ class Suite:
                 return None
             raise
 
+    @staticmethod
+    def _of_one(do: Callable[[], Got]) -> Got:
+        """Do something with one record; what our user may not do with it he may with others."""
+        try:
+            return do()
+        except NoRightError:
+            raise HiddenError from None
+
     # --- writing ---
 
     def create(self, module: str, id: str, told: Mapping[str, Any]) -> Row:
@@ -141,8 +166,8 @@ class Suite:
 
     def patch(self, module: str, id: str, told: Mapping[str, Any]) -> Row:
         """Set fields of a record."""
-        data = {"type": module, "id": id, "attributes": told}
-        return _row(_data(self.calls.ask("PATCH", "/module", told={"data": data})))
+        whole = {"data": {"type": module, "id": id, "attributes": told}}
+        return _row(_data(self._of_one(lambda: self.calls.ask("PATCH", "/module", told=whole))))
 
     def make(
         self, module: str, about: Sequence[str], told: Mapping[str, Any], check: Sequence[str] = ()
@@ -164,19 +189,21 @@ class Suite:
     def link(self, module: str, id: str, link: str, type_: str, other: str) -> None:
         """Link two records."""
         path = f"/module/{module}/{id}/relationships/{link}"
-        self.calls.ask("POST", path, told={"data": {"type": type_, "id": other}})
+        whole = {"data": {"type": type_, "id": other}}
+        self._of_one(lambda: self.calls.ask("POST", path, told=whole))
 
     def unlink(self, module: str, id: str, link: str, other: str) -> None:
         """Let two records be linked no longer."""
+        path = f"/module/{module}/{id}/relationships/{link}/{other}"
         try:
-            self.calls.ask("DELETE", f"/module/{module}/{id}/relationships/{link}/{other}")
+            self._of_one(lambda: self.calls.ask("DELETE", path))
         except NotTakenError as error:
             if error.outcome is not Outcome.NOOP:
                 raise
 
     def delete(self, module: str, id: str) -> None:
         """Delete a record; it stays in the database, where nobody sees it."""
-        self.calls.ask("DELETE", f"/module/{module}/{id}")
+        self._of_one(lambda: self.calls.ask("DELETE", f"/module/{module}/{id}"))
 
 
 def typed(row: Row, types: Mapping[str, str]) -> dict[str, Any]:

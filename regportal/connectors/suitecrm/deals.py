@@ -30,9 +30,8 @@ class Deals:
     def read(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, Record]:
         """Return opportunities by id; one that is not there any more is left out."""
         types = self._suite.types("Opportunities") if {*fields} - {self._phase} else {}
-        asked = ["sales_stage", *fields]
-        rows = (self._suite.get("Opportunities", id, asked) for id in dict.fromkeys(ids))
-        return {row["id"]: _record(row, types) for row in rows if row is not None}
+        rows = self._suite.seen("Opportunities", ids, ["sales_stage", *fields])
+        return {id: _record(row, types) for id, row in rows.items()}
 
     def update(self, record: Record, values: Mapping[str, Any]) -> Written:
         """Set fields of an opportunity; the phase must be kept as it was told."""

@@ -8,7 +8,7 @@ database that is. Which one it is stands in a sentence.
 import re
 from collections.abc import Sequence
 
-from regportal.connectors.calls import by_status, said
+from regportal.connectors.calls import by_status, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
@@ -47,6 +47,15 @@ class NoRightError(NotTakenError):
         super().__init__(Outcome.AUTH, "the role of our user in SuiteCRM does not allow it")
 
 
+class HiddenError(NotTakenError):
+    """The role of our user does not allow it with one record."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        says = "the role of our user in SuiteCRM leaves this record alone"
+        super().__init__(Outcome.REJECTED, says)
+
+
 def judged(answer: Answer) -> NotTakenError:
     """
     Return what an answer that is no success means for whatever was asked.
@@ -66,7 +75,7 @@ def judged(answer: Answer) -> NotTakenError:
     errors = told.get("errors") if isinstance(told, dict) else None
     detail = errors.get("detail") if isinstance(errors, dict) else None
     if answer.status not in BAD or not isinstance(detail, str):
-        return by_status(answer)
+        return by_status(answer) if isinstance(told, dict) else from_elsewhere(answer)
     if detail.endswith("is already exist"):
         return ThereAlreadyError()
     if NO_RIGHT.search(detail):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from regportal.connectors.calls import Calls, by_status, clock_of, said
+from regportal.connectors.calls import Calls, by_status, clock_of, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
@@ -24,6 +24,8 @@ MEANS = {
     423: (Outcome.LATER, "somebody else was writing there"),
 }
 """What a status means where the body says no more: no call of ours names a record in its path."""
+PAGE = re.compile(rb"<title>(?:[0-9]{3} )?([^<]*)</title>\s*<h1>\1</h1>")
+"""How Tryton's pages begin; those of a gateway are otherwise."""
 UNKNOWN = re.compile(rb"<p>&#39;([A-Za-z_][A-Za-z0-9_.]{0,79})&#39;</p>")
 """What Tryton says of a field or a model it does not have: Python's KeyError, as a page."""
 NOT_ALLOWED = "You are not allowed to access "
@@ -122,6 +124,8 @@ def judged(answer: Answer) -> NotTakenError:
     'retry: Tryton answered 503'
     >>> means(400, b'{"status": 400, "message": "The country of Ann is refused."}')
     'rejected: a rule of Tryton refused it'
+    >>> means(403, b"<title>403 Forbidden</title><center><h1>403 Forbidden</h1></center>")
+    'retry: something before the CRM answered 403'
     """
     message, unknown = _message(answer), UNKNOWN.search(answer.body)
     if answer.status == BAD_REQUEST and message.startswith(NOT_ALLOWED):
@@ -133,6 +137,8 @@ def judged(answer: Answer) -> NotTakenError:
         error = NotTakenError(Outcome.REJECTED, says)
     elif answer.status in MEANS:
         error = NotTakenError(*MEANS[answer.status])
+        if error.outcome is Outcome.AUTH and not PAGE.search(answer.body):
+            error = from_elsewhere(answer)
     else:
         its = by_status(answer)
         says = f"Tryton answered {answer.status}"

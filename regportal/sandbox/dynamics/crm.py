@@ -77,6 +77,7 @@ class Dynamics:
             "make an opportunity": self.make_opportunity,
             "add a stakeholder": self.add_stakeholder,
             "set a column": self.set_column,
+            "forbid a record": self.forbid,
             "win an opportunity": self.win,
             "lose an opportunity": self.lose,
             "merge contacts": self.merge,
@@ -133,6 +134,11 @@ class Dynamics:
                 raise ValueError(f"{column} has no option {value}")
             set_to = bool(named[0]) if there.type == "Boolean" else named[0]
         self._set(table, id, {column: set_to})
+
+    def forbid(self, table: str, id: str) -> None:
+        """Let a record be none of the application user's business: he may not write it."""
+        self.records.row(table, self._id(table, id))
+        self.records.forbidden.add((table, id.lower(), self.user))
 
     def win(self, opportunity: str) -> None:
         """Close an opportunity as won."""

@@ -39,6 +39,8 @@ class Records:
         self.rows: dict[str, dict[str, Row]] = {name: {} for name in tables}
         self.gone: list[Gone] = []
         self.rules: list[Rule] = []
+        self.forbidden: set[tuple[str, str, str]] = set()
+        """Table and id of records that a user, by his id, may not write."""
         self.jobs: list[Callable[[], None]] = []
         """What is done in the background: before the next call."""
         self._versions = itertools.count(FIRST_VERSION)
@@ -166,6 +168,8 @@ class Records:
 
     def _write(self, about: Table, row: Row, values: Mapping[str, Any], by: str) -> None:
         """Let a record say what is written, unless a rule or a key is against it."""
+        if (about.name, row[about.id], by) in self.forbidden:
+            raise refusals.not_yours(about.name, row[about.id], by)
         for rule in self.rules:
             says = rule(about.name, row[about.id], values)
             if says is not None:

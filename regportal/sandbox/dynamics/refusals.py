@@ -17,6 +17,8 @@ THERE = "0x80040237"
 KEY_THERE = "0x80060892"
 """Another record has these values of an alternate key."""
 DENIED = "0x80040220"
+NOT_YOURS = "0x80048306"
+"""The role of a user would allow it, but not with this record."""
 PLUGIN = "0x80040265"
 """A plug-in of the customer's said no."""
 EXPIRED = "0x80044352"
@@ -43,6 +45,12 @@ class RefusedError(Exception):
 def missing(table: str, id: str) -> RefusedError:
     """Return that a record is not there."""
     return RefusedError(404, MISSING, f"Entity '{table}' With Id = {id} Does Not Exist")
+
+
+def not_yours(table: str, id: str, by: str) -> RefusedError:
+    """Return that a user has the privilege, but not for this record."""
+    says = f"Principal with id {by} does not have WriteAccess right(s) for record with id {id}"
+    return RefusedError(403, NOT_YOURS, f"{says} of entity {table}.")
 
 
 def unknown_property(table: str, name: str) -> RefusedError:

@@ -1,8 +1,10 @@
 """What the contract (`test_the_contract.py`) needs of a CRM: its people's hands, and bad luck."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Literal, Protocol
 
 import time_machine
@@ -26,6 +28,9 @@ class World(Protocol):
         """Return a connector to it, with these words of its document beside those it needs."""
 
     # --- what its people do ---
+
+    def forbid(self, contact: str) -> bool:
+        """Let a contact be none that we may write; return False where there is no such thing."""
 
     def person(self, email: str, **fields: Any) -> str:
         """Write down a contact by hand; return its id."""
@@ -85,6 +90,9 @@ class World(Protocol):
     def trouble(self, kind: Trouble, times: int = 1) -> None:
         """Let the next calls be refused in this way, as the CRM itself would."""
 
+    def gateway(self, status: int) -> AbstractContextManager[None]:
+        """Let something before the CRM answer meanwhile, with a page of its own."""
+
     def lose_answers(self, times: int = 1) -> None:
         """Let the next calls that write be done, and their answers never arrive."""
 
@@ -107,6 +115,20 @@ class OnALine:
 
     def lose_key(self) -> str | None:
         """Take nothing away."""
+
+    def forbid(self, contact: str) -> bool:
+        """Return that no record is forbidden there, or that nobody tried."""
+        del contact
+        return False
+
+    @contextlib.contextmanager
+    def gateway(self, status: int) -> Iterator[None]:
+        """Let something before the CRM answer meanwhile, with a page of its own."""
+        title = f"{status} {HTTPStatus(status).phrase}"
+        page = f"<html><head><title>{title}</title></head><center><h1>{title}</h1></center></html>"
+        self._line.refusals += [(status, {"Content-Type": "text/html"}, page.encode())] * 20
+        yield
+        self._line.refusals.clear()
 
     def lose_answers(self, times: int = 1) -> None:
         """Let the next calls that write be done, and their answers never arrive."""

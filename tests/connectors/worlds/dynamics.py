@@ -117,6 +117,10 @@ class DynamicsWorld(OnALine):
         del contact
         self.crm.opt_out(email, newsletter)
 
+    def forbid(self, contact):
+        self.crm.forbid("contact", contact)
+        return True
+
     def delete(self, contact):
         self.crm.delete("contact", contact)
 

@@ -37,7 +37,7 @@ class MadeCrm:
 
     def __init__(self):
         self.contacts, self.deals, self.leads, self.outs = {}, {}, {}, {}
-        self.logged = {}
+        self.logged, self.forbidden = {}, set()
         self.lists = defaultdict(dict)
         self.options, self.asked_for_fields = PHASES, 0
         self.there = dict(FIELDS)
@@ -49,6 +49,10 @@ class MadeCrm:
     def connector(self, **document):
         words = {"key": "crm", "type": "tryton", "url": "http://127.0.0.1:1", "secret": "env:X"}
         return Records(Connector(**words | document), self)
+
+    def forbid(self, contact):
+        self.forbidden.add(contact)
+        return True
 
     def person(self, email, **fields):
         return self._add(self.contacts, {"email": email, **fields})
@@ -106,6 +110,13 @@ class MadeCrm:
 
     def trouble(self, kind, times=1):
         self._trouble += [kind] * times
+
+    @contextlib.contextmanager
+    def gateway(self, status):
+        del status  # it is not called over a line
+        self.trouble("down", times=20)
+        yield
+        self._trouble.clear()
 
     def lose_answers(self, times=1):
         self._lost += times
@@ -282,6 +293,8 @@ class MadeCrm:
             return Written(None, Outcome.LATER, "the record changed meanwhile")
         if any(value == "refused" for value in values.values()):
             return Written(None, Outcome.REJECTED, "a value is refused")
+        if record.id in self.forbidden:
+            return Written.refused(NotTakenError(Outcome.AUTH, "it is not ours").of_one())
         self._set(there[record.id], values)
         return Written(record.id)
 

@@ -12,6 +12,7 @@ from regportal.connectors.base import connector_for
 from regportal.connectors.egress import Egress, Limits
 from regportal.connectors.schema import Connector
 from regportal.sandbox.salesforce import CLIENT, SECRET, Salesforce
+from regportal.sandbox.salesforce.refusals import RefusedError
 from regportal.sandbox.server import serving
 from tests.connectors.between import between
 from tests.connectors.worlds.base import NO_TOKEN, OnALine
@@ -67,7 +68,8 @@ class SalesforceWorld(OnALine):
         self.org.rules["Contact"].append(
             lambda row: "no" if row.get("MailingCountry") == "refused" else None
         )
-        self._written = []
+        self._written, self._forbidden = [], set()
+        self.org.rules["Contact"].append(self._is_ours)
         for entity in ("Contact", "Opportunity"):
             self.org.rules[entity].append(self._keep)
         self.sandbox = self._stack.enter_context(serving(self.fake, web_root()))
@@ -160,6 +162,16 @@ class SalesforceWorld(OnALine):
         field = NAMED.get(name, name)
         said = [values[field] for row, values in self._written if row["Id"] == id]
         return [value for value, _ in itertools.groupby(said) if value is not None]
+
+    def forbid(self, contact):
+        self._forbidden.add(contact)
+        return True
+
+    def _is_ours(self, row):
+        """Refuse what the sharing rules of an org leave to others."""
+        if row["Id"] in self._forbidden:
+            code = "INSUFFICIENT_ACCESS_OR_READONLY"
+            raise RefusedError(code, "insufficient access rights on object id")
 
     def _keep(self, row):
         """Keep what is written; a rule that is against nothing."""
