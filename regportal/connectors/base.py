@@ -65,7 +65,11 @@ class Link:
     ref: str | None = None
     """The record's id; None: none that we know, or none any more."""
     wrote: Mapping[str, Any] = field(default_factory=dict)
-    """What the CRM took last: ``phase``, ``consent:<newsletter>``…; ``phase:sent`` may be there."""
+    """
+    What the CRM took last: ``phase``, ``consent:<newsletter>``, ``withdrawn:<newsletter>``…
+
+    ``phase:sent`` may be there.
+    """
 
 
 class Change(NamedTuple):

@@ -21,7 +21,8 @@ class Contacts:
     The records of the contacts of one batch.
 
     A contact is the record we know it by; else the one with our key; else the only one with its
-    address. Where several have the address, a person must say which. Where none has, it is made.
+    address. Where several have the address, a person must say which; only the end of a permission
+    is for all of them. Where none has, it is made.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class Contacts:
         addresses: set[str] = set()
         for task, fit in zip(tasks, found, strict=True):
             address = task.order.whose.email.casefold()
-            if len(fit) > 1:
+            if len(fit) > 1 and is_no(task.order):
+                self.known += [(task, one) for one in fit]
+            elif len(fit) > 1:
                 says = f"{len(fit)} contacts of the CRM have this address"
                 ids = tuple(one.id for one in fit)
                 self.results.append(task.result(Outcome.AMBIGUOUS, says, candidates=ids))
@@ -95,3 +98,8 @@ class Contacts:
             else:
                 addresses.add(address)
                 yield task
+
+
+def is_no(order: Any) -> bool:
+    """Return whether an order ends a permission."""
+    return isinstance(order, Allows) and not order.is_allowed

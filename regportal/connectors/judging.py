@@ -5,11 +5,12 @@ Pure decisions: of a field, of a buying phase, of a newsletter.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from regportal.connectors.rules import in_full, read_moment
 from regportal.connectors.schema import Policy
 
 NOTHING: tuple[Any, ...] = (None, "", (), [])
@@ -152,6 +153,10 @@ EVERY = "*"
 """In the place of a list: all of them."""
 
 
+NEAR = timedelta(minutes=10)
+"""As far as two clocks that are right may be apart: ours, and a CRM's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """Whether a newsletter may be sent to somebody, as a CRM has it; since when, where it says."""
@@ -159,31 +164,84 @@ class Subscription:
     is_allowed: bool | None
     """None: it knows nothing of it."""
     since: datetime | None = None
+    is_mixed: bool = False
+    """Whether that is so of one of several lists of a name, and otherwise of another."""
+    wider: "Subscription | None" = None
+    """A "no" to more than this list, not to all: it stands in the way of a "yes"."""
 
 
-def consent_guard(
-    there: Subscription, *, ours: bool | None, is_allowed: bool, at: datetime
-) -> Guard:
+def joined(known: Subscription | None, said: Subscription) -> Subscription:
     """
-    Return whether a permission, or its end, may be written; ``ours`` is what we last wrote.
+    Return what two lists of one name say together: a "no" of one counts, and the newer "no".
 
-    A "no" always may. A "yes" may not overrule a "no" that is not ours and is newer, or of which
-    the CRM does not say how old it is: opt-outs win ties (crm.md 10).
+    >>> joined(Subscription(True), Subscription(False))
+    Subscription(is_allowed=False, since=None, is_mixed=True, wider=None)
+    >>> joined(None, Subscription(True))
+    Subscription(is_allowed=True, since=None, is_mixed=False, wider=None)
+    """
+    if known is None:
+        return said
+    if known.is_allowed is said.is_allowed:
+        since = max(known.since, said.since) if known.since and said.since else None
+        return replace(known, since=since, is_mixed=known.is_mixed or said.is_mixed)
+    return replace(said if said.is_allowed is False else known, is_mixed=True)
 
-    >>> from datetime import UTC, timedelta
+
+def noted(newsletter: str, now: datetime, *, is_allowed: bool) -> dict[str, Any]:
+    """
+    Return what is kept of a permission, or its end, that a CRM took: of a "no" also when.
+
+    >>> from datetime import UTC
+    >>> noted("prices", datetime(2026, 3, 4, 12, tzinfo=UTC), is_allowed=False)
+    {'consent:prices': False, 'withdrawn:prices': '2026-03-04T12:00:00Z'}
+    """
+    kept: dict[str, Any] = {f"consent:{newsletter}": is_allowed}
+    return kept if is_allowed else kept | {f"withdrawn:{newsletter}": in_full(now)}
+
+
+def is_our_no(wrote: Mapping[str, Any], newsletter: str, since: datetime | None) -> bool:
+    """
+    Return whether a "no" in a CRM is the one we wrote: not one somebody there said after it.
+
+    Where the CRM does not say since when, ours is the only one we know of.
+
+    >>> from datetime import UTC
     >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    >>> consent_guard(Subscription(False, noon), ours=None, is_allowed=True, at=noon)
-    <Guard.CONFLICT: 'conflict'>
-    >>> consent_guard(Subscription(False, noon), ours=None, is_allowed=True, at=noon + timedelta(1))
-    <Guard.WRITE: 'write'>
-    >>> consent_guard(Subscription(False), ours=False, is_allowed=True, at=noon)
-    <Guard.WRITE: 'write'>
-    >>> consent_guard(Subscription(True), ours=True, is_allowed=False, at=noon)
-    <Guard.WRITE: 'write'>
+    >>> wrote = noted("prices", noon, is_allowed=False)
+    >>> [is_our_no(wrote, "prices", one) for one in (noon, noon + timedelta(hours=5), None)]
+    [True, False, True]
     """
-    if there.is_allowed is is_allowed:
-        return Guard.LEAVE
-    if not is_allowed or there.is_allowed is None or ours is False:
-        return Guard.WRITE
-    is_older = there.since is not None and there.since < at
+    if wrote.get(f"consent:{newsletter}") is not False:
+        return False
+    at = wrote.get(f"withdrawn:{newsletter}")
+    return since is None or (at is not None and since <= read_moment(at) + NEAR)
+
+
+def consent_guard(there: Subscription, *, is_ours: bool, is_allowed: bool, at: datetime) -> Guard:
+    """
+    Return whether a permission, or its end, may be written; ``is_ours``: the "no" there is ours.
+
+    A "no" always may, and is written as long as one list says otherwise. A "yes" may not overrule
+    a "no" that is not ours and is newer, or of which the CRM does not say how old it is: opt-outs
+    win ties (crm.md 10), and what two clocks cannot tell apart is one.
+
+    >>> from datetime import UTC
+    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    >>> def guard(there, at=noon, is_ours=False, is_allowed=True):
+    ...     return str(consent_guard(there, is_ours=is_ours, is_allowed=is_allowed, at=at))
+    >>> guard(Subscription(False, noon)), guard(Subscription(False, noon), noon + timedelta(1))
+    ('conflict', 'write')
+    >>> guard(Subscription(False, noon), noon + NEAR), guard(Subscription(False), is_ours=True)
+    ('conflict', 'write')
+    >>> guard(Subscription(True), is_allowed=False), guard(Subscription(False), is_allowed=False)
+    ('write', 'leave')
+    >>> guard(Subscription(False, is_mixed=True), is_allowed=False)
+    'write'
+    """
+    if not is_allowed:
+        is_so = there.is_allowed is False and not there.is_mixed
+        return Guard.LEAVE if is_so else Guard.WRITE
+    if there.is_allowed or there.is_allowed is None or is_ours:
+        return Guard.LEAVE if there.is_allowed else Guard.WRITE
+    is_older = there.since is not None and there.since < at - NEAR
     return Guard.WRITE if is_older else Guard.CONFLICT

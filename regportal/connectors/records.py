@@ -21,15 +21,13 @@ from regportal.connectors.base import (
     Unsupported,
     Vocabulary,
 )
+from regportal.connectors.consents import allowed
 from regportal.connectors.contacts import Contacts
-from regportal.connectors.desk import Activity, Allowing, Desk
+from regportal.connectors.desk import Activity, Desk
 from regportal.connectors.endings import forgotten, unclaimed
 from regportal.connectors.judging import (
-    EVERY,
     PHASE,
     Guard,
-    Subscription,
-    consent_guard,
     filled,
     phase_guard,
     sent_phase,
@@ -52,8 +50,6 @@ from regportal.connectors.schema import Connector as Document
 from regportal.connectors.sparing import Told, keyed, spared, tried
 from regportal.connectors.tasks import Task, task_of
 from regportal.connectors.wanted import compared, phase_field, planned, score_field
-
-UNKNOWN = Subscription(None)
 
 
 class Records:
@@ -175,36 +171,7 @@ class Records:
 
     def _allow(self, tasks: Sequence[Task[Allows]]) -> Iterator[Result]:
         """Let newsletters be allowed, or no longer: never against a newer "no" of the CRM."""
-        contacts = Contacts(self._desk, tasks)
-        yield from contacts.results
-        whose = {record.id: task.order.whose.email for task, record in contacts.there}
-        there = self._desk.lists_of(whose) if whose else {}
-        wanted = []
-        for task, record in contacts.there:
-            order = task.order
-            name = self._document.newsletters.get(order.newsletter, order.newsletter)
-            lists = there.get(record.id, {})
-            no_to_all = lists.get(EVERY) if order.is_allowed else None
-            stands = no_to_all or lists.get(name, UNKNOWN)
-            wrote = {} if no_to_all else task.link.wrote  # that one is never ours
-            ours = wrote.get(f"consent:{order.newsletter}")
-            guard = consent_guard(stands, ours=ours, is_allowed=order.is_allowed, at=order.at)
-            link = Link(record.id, {f"consent:{order.newsletter}": order.is_allowed})
-            if guard is Guard.WRITE:
-                whose, is_allowed = order.whose, order.is_allowed
-                because = order.wording
-                one = Allowing(
-                    whose.key, record.id, whose.email, name, is_allowed, order.at, because
-                )
-                wanted.append((task, one, link))
-            elif guard is Guard.LEAVE:
-                yield task.result(Outcome.NOOP, link=link)
-            else:
-                says = f'the CRM has a newer "no" to the list {name!r}'
-                yield task.result(Outcome.CONFLICT, says, current="no", link=Link(record.id))
-        done = self._desk.allow([one for _, one, _ in wanted]) if wanted else ()
-        for (task, _, link), written in zip(wanted, done, strict=True):
-            yield task.written(written, link)
+        return allowed(self._document, self._desk, tasks)
 
     def _move(self, tasks: Sequence[Task[InPhase]]) -> Iterator[Result]:
         """Let opportunities be in their buying phase: only over what we wrote ourselves."""

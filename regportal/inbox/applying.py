@@ -20,6 +20,7 @@ from regportal.buying.actions import (
 )
 from regportal.buying.models import Opportunity
 from regportal.connectors.base import Link
+from regportal.connectors.judging import is_our_no
 from regportal.consent.actions import contact_of_subject, subject_of_contact
 from regportal.consent.suppression import ERASED, reasons
 from regportal.forms.joining import join_people
@@ -167,18 +168,18 @@ class Applying:
         """
         contacts = self._contacts(told.whose)
         self.session.flush()
-        because = [self._stopped(contact, told.newsletter) for contact in contacts]
+        because = [self._stopped(contact, told) for contact in contacts]
         return None if None in because else because[0] if because else NOBODY
 
-    def _stopped(self, contact: Contact, newsletter: str | None) -> str | None:
+    def _stopped(self, contact: Contact, told: WithdrawnTold) -> str | None:
         """Stop what a contact was sent; return why nothing came of it, if so."""
         voice = Voice("crm", f"connector {self.connector}")
-        if newsletter is None:
+        if told.newsletter is None:
             done = bool(stop_all(self.session, self.published, contact, voice, now=self.now))
-        elif self._link(contact).wrote.get(f"consent:{newsletter}") is False:
+        elif is_our_no(self._link(contact).wrote, told.newsletter, told.at):
             return ECHO
         else:
-            line = stop(self.session, self.published, contact, newsletter, voice, now=self.now)
+            line = stop(self.session, self.published, contact, told.newsletter, voice, now=self.now)
             done = line is not None
         return None if done else "stopped before"
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,7 +72,7 @@ def understood(value: Any, received_at: datetime) -> Understood:
     if kind == "contact.merged":
         return _merged(said)
     if kind == "consent.withdrawn":
-        return _withdrawn(said)
+        return replace(_withdrawn(said), at=_moment(value.get("timestamp"), received_at))
     if kind in {"contact.deleted", "contact.erased"}:
         return _gone(said, is_erased=kind == "contact.erased")
     told_at = told_when(value.get("timestamp"), received_at)
@@ -104,6 +105,14 @@ def told_when(stamp: Any, received_at: datetime) -> datetime:
         return min(moment.astimezone(UTC), received_at)
     except (ValueError, OverflowError):
         raise wrong from None
+
+
+def _moment(stamp: Any, received_at: datetime) -> datetime | None:
+    """Return when something was said; None where that is not told: no "no" is lost over it."""
+    try:
+        return None if stamp is None else told_when(stamp, received_at)
+    except NotUnderstoodError:
+        return None
 
 
 def _opportunity(said: Mapping[str, Any], told_at: datetime) -> OpportunityTold:

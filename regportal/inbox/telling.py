@@ -1,6 +1,7 @@
 """What a CRM may say, as values of ours."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from regportal.buying.telling import Part, Told
 
@@ -43,6 +44,8 @@ class WithdrawnTold:
 
     whose: Named
     newsletter: str | None
+    at: datetime | None = None
+    """Since when, where the CRM says it."""
 
 
 @dataclass(frozen=True, slots=True)

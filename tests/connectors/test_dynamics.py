@@ -223,6 +223,17 @@ def test_a_no_to_the_purpose_is_a_no_to_its_topics(world, crm, outbox, key):
     assert result.outcome is Outcome.CONFLICT
 
 
+def test_a_no_to_the_purpose_hides_no_yes_that_is_to_end(world, crm, outbox, key):
+    world.person(ANN)
+    outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
+    crm.opt_out(ANN)
+    results = [
+        *outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn")),
+        *outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn")),
+    ]
+    assert outcomes(results) == [DONE, NOOP]
+
+
 def test_a_newsletter_without_a_topic_is_refused(world, outbox, key):
     (result,) = outbox.deliver(outbox.allows(key, ANN, "unheard-of", "confirmed"))
     assert result.outcome is Outcome.REJECTED

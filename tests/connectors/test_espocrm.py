@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -13,6 +14,7 @@ from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.espocrm.desk import EspoDesk
 from regportal.connectors.espocrm.judging import DuplicateError, judged
 from regportal.connectors.espocrm.news import Cursor
+from regportal.connectors.judging import EVERY
 from regportal.connectors.orders import Whose
 from regportal.connectors.places import Place
 from regportal.connectors.rules import Outcome
@@ -299,13 +301,26 @@ def test_lists_are_known_by_their_names_however_they_are_written(espo, settings)
         {"id": "T2", "name": "Price news", "isOptedOut": False},
         {"id": "T3", "name": "Jobs", "isOptedOut": False},
     ]
-    espo.refusals.append(found(*rows))
+    espo.refusals += [found({"id": "6b03", "emailAddressIsOptedOut": True}), found(*rows)]
     there = desk.lists_of({"6b03": ANN.email})["6b03"]
     desk.close()
     assert {name: one.is_allowed for name, one in there.items()} == {
         "Price news": False,
         "jobs": True,
+        EVERY: False,
     }
+    assert there["Price news"].is_mixed
+
+
+def test_a_no_is_for_every_list_of_the_name_and_a_yes_for_none_of_several(desk, espo):
+    lists = found({"id": "T1"}, {"id": "T2"})
+    wanted = Allowing(KEY, "6b03", ANN.email, "news", False, NOON, "Prices, once a month")
+    espo.refusals += [lists, fine(True), fine(True), lists]
+    (no,) = desk.allow([wanted])
+    (yes,) = desk.allow([replace(wanted, is_allowed=True)])
+    assert [no.outcome, yes.outcome] == [DONE, REJECTED]
+    told = [json.loads(body)["id"] for _, path, _, body in espo.seen if path.endswith("optOut")]
+    assert told == ["T1", "T2"]
 
 
 # --- fields ---

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from urllib.parse import quote
@@ -296,10 +297,20 @@ def test_an_opt_out_is_told_once_and_not_again_when_its_owner_came_back(account,
     again, _ = account.connector().changes(None, 50)
     ids = [[one.id for one in news if "consent" in one.id] for news in (first, again)]
     assert ids[0] == ids[1]
-    later = outbox.allows(key, ANN, NEWSLETTER, "confirmed", at=datetime.now(UTC) + MINUTE)
+    later = outbox.allows(key, ANN, NEWSLETTER, "confirmed", at=datetime.now(UTC) + 11 * MINUTE)
     assert outcomes(outbox.deliver(later)) == [DONE]
     news, _ = account.connector().changes(None, 50)
     assert of_type(news, "consent.withdrawn") == []
+
+
+def test_an_opt_out_that_keeps_the_reason_of_our_yes_is_told(account, outbox, key):
+    outbox.deliver(outbox.allows(key, ANN, NEWSLETTER, "confirmed"))
+    statuses = account.fake.subscriptions.statuses
+    ((whose, before),) = statuses.items()
+    account.fake.opt_out(ANN, NEWSLETTER)
+    statuses[whose] = replace(statuses[whose], because=before.because)
+    news, _ = account.connector().changes(None, 50)
+    assert of_type(news, "consent.withdrawn") == [{"contact": key, "newsletter": NEWSLETTER}]
 
 
 def test_of_subscription_types_that_are_none_of_ours_nothing_is_told(account, key):

@@ -197,6 +197,21 @@ def test_a_newsletter_is_a_campaign_named_or_made(salesforce, key):
     assert labels.count("Subscribed") == labels.count("Unsubscribed") == 2
 
 
+def test_a_no_is_for_every_campaign_of_the_name_and_a_yes_for_none_of_several(salesforce, key):
+    outbox = Outbox(salesforce.connector(), now=datetime.now(UTC))
+    outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
+    (ann,) = salesforce.people(ANN)
+    second = salesforce.org.insert("Campaign", {"Name": "prices"})
+    member = {"CampaignId": second, "ContactId": ann, "Status": "Subscribed"}
+    salesforce.org.insert("CampaignMember", member)
+    no = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
+    again = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
+    yes = outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
+    assert outcomes([*no, *again]) == [DONE, NOOP]
+    assert outcomes(yes) == [Outcome.REJECTED]
+    assert {row["Status"] for row in salesforce.rows("CampaignMember")} == {"Unsubscribed"}
+
+
 def test_a_campaign_that_is_not_there_is_not_made_by_its_id(salesforce, key):
     outbox = Outbox(salesforce.connector(newsletters={"prices": "701000000000001AAA"}))
     (result,) = outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))

@@ -268,6 +268,7 @@ def test_a_score_is_a_number_beside_the_contact(world, outbox, key):
 
 
 def test_a_newsletter_is_allowed_and_taken_back_and_allowed_again(world, outbox, key):
+    outbox.now = datetime.now(UTC)  # as the CRM's own clock
     outbox.deliver(outbox.knows(key, ANN))
     (there,) = world.people(ANN)
     seen = []
@@ -284,6 +285,35 @@ def test_a_no_of_the_crm_that_is_newer_is_not_overruled(world, outbox, key):
     (result,) = outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed", at=NOON))
     assert result.outcome is Outcome.CONFLICT
     assert world.wants(there, ANN, "prices") is False
+
+
+def test_a_no_said_there_after_ours_is_not_overruled(world, outbox, key):
+    outbox.now = datetime.now(UTC) - timedelta(days=1)
+    outbox.deliver(outbox.knows(key, ANN))
+    (there,) = world.people(ANN)
+    for state in ("confirmed", "withdrawn"):
+        outbox.deliver(outbox.allows(key, ANN, "prices", state))
+    # by the CRM's clock its "no" is a day younger than ours
+    lists = outbox.connector._desk.lists_of({there: ANN})[there]
+    (result,) = outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
+    if lists["prices"].since is None:  # theirs cannot be told from ours
+        assert result.outcome is DONE
+        return
+    assert result.outcome is Outcome.CONFLICT
+    assert world.wants(there, ANN, "prices") is False
+
+
+def test_a_withdrawal_is_for_all_who_have_the_address(world, outbox, key):
+    if not world.shares_addresses:
+        return
+    both = [world.person(ANN), world.person(ANN)]
+    yes = outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
+    no = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
+    assert outcomes([*yes, *no]) == [Outcome.AMBIGUOUS, DONE]
+    assert [world.wants(one, ANN, "prices") for one in both] == [False, False]
+    assert f"contact:{key}" not in outbox.links
+    again = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
+    assert outcomes(again) == [NOOP]
 
 
 def test_a_withdrawal_is_written_even_if_nothing_was_known(world, outbox, key):

@@ -7,7 +7,7 @@ or of all mail on his contact, has opted out of the topic.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from regportal.connectors.desk import Allowing, Written
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.dataverse import Dataverse, Row, any_of, query, text
 from regportal.connectors.dynamics.judging import NO_SET, RefusedError, judged
-from regportal.connectors.judging import EVERY, Subscription
+from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import Outcome
 
 CONSENTS = "msdynmkt_contactpointconsent4s"
@@ -117,13 +117,19 @@ class Consents:
 
 
 def _said(topic: Topic, email: str, rows: Sequence[Row]) -> Subscription:
-    """Return whether an address has opted in to a topic: every "no" outweighs a "yes"."""
-    his = [row for row in rows if _is_of(row, email, topic)]
-    nos = [row for row in his if row.get("msdynmkt_value") == OUT]
-    for row in nos:
-        return Subscription(is_allowed=False, since=_moment(row))
-    yes = any(row.get("msdynmkt_value") == IN and row["_msdynmkt_topicid_value"] for row in his)
-    return Subscription(is_allowed=True if yes else None)
+    """Return whether an address has opted in to a topic; apart, a "no" to its whole purpose."""
+    own: Subscription | None = None
+    wider: Subscription | None = None
+    for row in rows:
+        value = row.get("msdynmkt_value")
+        if not _is_of(row, email, topic) or value not in {IN, OUT}:
+            continue
+        said = Subscription(value == IN, _moment(row))
+        if row.get("_msdynmkt_topicid_value") is not None:
+            own = joined(own, said)
+        elif value == OUT:
+            wider = joined(wider, said)
+    return replace(own or Subscription(None), wider=wider)
 
 
 def _is_of(row: Row, email: str, topic: Topic) -> bool:

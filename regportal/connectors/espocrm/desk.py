@@ -142,7 +142,7 @@ class EspoDesk:
 
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what each of these contacts allows, by list."""
-        return {id: self._lists.of(id) for id in contacts}
+        return self._lists.of_all(contacts)
 
     def allow(self, wanted: Sequence[Allowing]) -> Sequence[Written]:
         """Put contacts on lists, or let them be opted out."""

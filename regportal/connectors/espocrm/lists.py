@@ -1,12 +1,12 @@
 """Newsletters: one target list each, on which a contact is, or from which he has opted out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from regportal.connectors.desk import Allowing, Written
+from regportal.connectors.desk import Allowing, NotTakenError, Written
 from regportal.connectors.espocrm.asking import Espo, Row, Where
 from regportal.connectors.espocrm.stream import Stream, mark
-from regportal.connectors.judging import Subscription
-from regportal.connectors.rules import in_full
+from regportal.connectors.judging import EVERY, Subscription, joined
+from regportal.connectors.rules import Outcome, in_full
 
 OURS = "[regportal:list]"
 """By which a list is known that we made, for a newsletter that no list was named for."""
@@ -20,6 +20,14 @@ class Lists:
         """Take where to ask, where to say why, and which list a newsletter is."""
         self._espo, self._stream, self._newsletters = espo, stream, newsletters
 
+    def of_all(self, contacts: Iterable[str]) -> dict[str, dict[str, Subscription]]:
+        """Return on which lists each contact is; and who wants no mail at all."""
+        asked = ["emailAddressIsOptedOut"]
+        rows = self._espo.by_id("Contact", contacts, ["id", *asked])
+        silent = {id for id, row in rows.items() if row.get(*asked) is True}
+        none = {EVERY: Subscription(is_allowed=False)}
+        return {id: self.of(id) | (none if id in silent else {}) for id in contacts}
+
     def of(self, contact: str) -> dict[str, Subscription]:
         """
         Return on which lists a contact is, under the names we know them by.
@@ -29,24 +37,30 @@ class Lists:
         rows = self._espo.all(f"Contact/{contact}/targetLists", (), ["id", "name"])
         ours = {name.casefold(): name for name in self._newsletters.values()}
         found: dict[str, Subscription] = {}
-        for row in sorted(rows, key=_is_out):
+        for row in rows:
             name = str(row["name"]).casefold()
-            found[ours.get(name, name)] = Subscription(not _is_out(row))
+            name = ours.get(name, name)
+            found[name] = joined(found.get(name), Subscription(not _is_out(row)))
         return found
 
     def allow(self, wanted: Allowing) -> Written:
-        """Put a contact on a list, or let him be opted out of it."""
-        name = self._list(wanted.list)
-        about = {"id": name, "targetType": "Contact", "targetId": wanted.contact}
+        """Put a contact on a list, or let him be opted out of all that have its name."""
+        names = self._named(wanted.list)
+        about = {"targetType": "Contact", "targetId": wanted.contact}
         if not wanted.is_allowed:
-            self._espo.do("TargetList/action/optOut", about)
+            for name in names:
+                self._espo.do("TargetList/action/optOut", {"id": name, **about})
             return Written(wanted.contact)
+        if len(names) > 1:
+            says = f"EspoCRM has {len(names)} target lists {wanted.list!r}"
+            raise NotTakenError(Outcome.REJECTED, says)
+        (name,) = names
         stands = self.of(wanted.contact).get(wanted.list)
         if stands is None:
             self._espo.do(f"TargetList/{name}/contacts", {"id": wanted.contact})
         elif not stands.is_allowed:
             self._say_again(wanted, name)
-            self._espo.do("TargetList/action/cancelOptOut", about)
+            self._espo.do("TargetList/action/cancelOptOut", {"id": name, **about})
         return Written(wanted.contact)
 
     def _say_again(self, wanted: Allowing, name: str) -> None:
@@ -62,13 +76,13 @@ class Lists:
             says = f"Wants “{wanted.list}” again: {wanted.because}\n\n{ours} {ends}"
             self._stream.write("Contact", wanted.contact, says)
 
-    def _list(self, name: str) -> str:
-        """Return the id of a list; the eldest of its name, and a new one where there is none."""
+    def _named(self, name: str) -> list[str]:
+        """Return the ids of the lists of a name; of a new one where there is none."""
         there = self._espo.all("TargetList", [("equals", "name", name)])
         if there:
-            return str(there[0]["id"])
+            return [str(row["id"]) for row in there]
         about = {"name": name, "description": f"Whom regportal may send “{name}”.\n{OURS}"}
-        return str(self._espo.create("TargetList", about)["id"])
+        return [str(self._espo.create("TargetList", about)["id"])]
 
     def watched(self) -> dict[str, str]:
         """Return of which lists an opt-out is told: id → the newsletter it ends."""

@@ -27,8 +27,8 @@ from regportal.connectors.telling import notice
 AREA, CHANNEL = "communication-preferences", "EMAIL"
 NO_MAIL = "hs_email_optout"
 """The property of who wants no mail at all."""
-OURS = "regportal: "
-"""How our reasons begin: what we ended ourselves is no news."""
+OUR_YES, OUR_NO = "regportal: ", "regportal: no: "
+"""How our reasons begin: what we ended ourselves is no news, whatever we allowed before."""
 NEWSLETTER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """What a newsletter of ours may be called: of HubSpot's other types nothing is told."""
 STATES = {"SUBSCRIBED": True, "UNSUBSCRIBED": False}
@@ -92,7 +92,7 @@ class Lists:
                 "statusState": "SUBSCRIBED" if one.is_allowed else "UNSUBSCRIBED",
                 "channel": CHANNEL,
                 "legalBasis": BASIS,
-                "legalBasisExplanation": f"{OURS}{one.because} ({in_full(one.at)})",
+                "legalBasisExplanation": f"{_ours(one)}{one.because} ({in_full(one.at)})",
             }
             for one in wanted
         ]
@@ -133,7 +133,7 @@ class Lists:
         for address, statuses in self._statuses(told).items():
             for status in statuses:
                 newsletter = newsletters.get(_id(status, "subscriptionId"))
-                ours = str(status.get("legalBasisExplanation") or "").startswith(OURS)
+                ours = str(status.get("legalBasisExplanation") or "").startswith(OUR_NO)
                 if status.get("status") == "UNSUBSCRIBED" and newsletter and not ours:
                     whose = _whose(told[address])
                     body = {**whose, "newsletter": newsletter}
@@ -154,6 +154,11 @@ class Lists:
             values = among(under(row, "propertiesWithHistory"), NO_MAIL) or [{}]
             at = str(values[0].get("timestamp"))
             yield notice("consent.withdrawn", _whose(row), at, id_of(row))
+
+
+def _ours(one: Allowing) -> str:
+    """Return how the reason of what we write begins."""
+    return OUR_YES if one.is_allowed else OUR_NO
 
 
 def _subscription(status: Row) -> Subscription:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from regportal.connectors.desk import Allowing, Written
-from regportal.connectors.judging import Subscription
+from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.odoo.many import done
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.odoo.values import one, read_at
@@ -37,8 +37,9 @@ class Letters:
         gone = [["email", "in", addresses]]
         black = {row["email"] for row in self._read(BLACKLIST, gone, ["email"])}
         names: dict[int, list[str]] = {}
-        for name, id in lists.items():
-            names.setdefault(id, []).append(name)
+        for name, ids in lists.items():
+            for id in ids:
+                names.setdefault(id, []).append(name)
         allowed = {}
         for contact, email in contacts.items():
             address = email.casefold()
@@ -46,11 +47,9 @@ class Letters:
             for row in places.get(address, ()):
                 for name in names.get(one(row["list_id"]) or 0, ()):
                     said = Subscription(not row["opt_out"], read_at(row["opt_out_datetime"]))
-                    known = his.get(name)
-                    his[name] = said if known is None or known.is_allowed else known
-            allowed[contact] = (
-                dict.fromkeys(lists, Subscription(is_allowed=False)) if address in black else his
-            )
+                    his[name] = joined(his.get(name), said)
+            none = {EVERY: Subscription(is_allowed=False)} if address in black else {}
+            allowed[contact] = his | none
         return allowed
 
     def allow(self, wanted: Sequence[Allowing]) -> list[Written]:
@@ -62,13 +61,16 @@ class Letters:
 
         def put(some: Sequence[Allowing]) -> Sequence[int]:
             (each,) = some
-            id, address = lists[each.list], each.email.casefold()
-            rows = [row for row in places.get(address, ()) if one(row["list_id"]) == id]
-            return [self._put(each, id, rows, readers.get(address))]
+            address, last = each.email.casefold(), 0
+            for id in lists[each.list]:
+                rows = [row for row in places.get(address, ()) if one(row["list_id"]) == id]
+                last = self._put(each, id, rows, readers.get(address))
+            return [last]
 
         results = []
         for each in wanted:
-            if each.list in lists:
+            number = len(lists.get(each.list, ()))
+            if number == 1 or (number and not each.is_allowed):
                 results += done([each], put)
             else:
                 says = f"Odoo has no mailing list {each.list!r}, or several"
@@ -91,12 +93,13 @@ class Letters:
         (id,) = self._odoo.call(READER, "create", vals_list=[new])
         return int(id)
 
-    def _lists(self) -> dict[str, int]:
-        """Return the lists, each by its number and by its name where no other has it."""
+    def _lists(self) -> dict[str, list[int]]:
+        """Return the lists by their numbers and by their names."""
         rows = self._read(LIST, [], ["name"])
-        names = [row["name"] for row in rows]
-        named = {row["name"]: row["id"] for row in rows if names.count(row["name"]) == 1}
-        return {str(row["id"]): row["id"] for row in rows} | named
+        named: dict[str, list[int]] = {}
+        for row in rows:
+            named.setdefault(row["name"], []).append(row["id"])
+        return {str(row["id"]): [row["id"]] for row in rows} | named
 
     def _readers(self, emails: Iterable[str]) -> list[dict[str, Any]]:
         """Return who is known to the mailing lists with one of these addresses."""

@@ -7,8 +7,8 @@ A campaign is known by its name or by its id; where there is none of that name, 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regportal.connectors.desk import Allowing, Written
-from regportal.connectors.judging import EVERY, Subscription
+from regportal.connectors.desk import Allowing, Written, worst
+from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce.api import Salesforce
 from regportal.connectors.salesforce.soql import (
@@ -54,8 +54,7 @@ class Campaigns:
             said = Subscription(is_allowed, read_moment(row.get("LastModifiedDate")))
             his = found.get(str(row.get("ContactId")), {})
             for name in (str(row.get("CampaignId")), str(value_at(row, "Campaign.Name"))):
-                known = his.get(name)
-                his[name] = said if known is None or known.is_allowed else known
+                his[name] = joined(his.get(name), said)
         for full in self._no_mail([*found]):
             found.setdefault(full, {})[EVERY] = Subscription(is_allowed=False)
         return {id: found[full] for id, full in wanted.items()}
@@ -73,18 +72,21 @@ class Campaigns:
         return any(one.get("name") == NO_MAIL for one in fields)
 
     def allow(self, wanted: Sequence[Allowing]) -> list[Written]:
-        """Let contacts be subscribed to campaigns, or not any more."""
-        campaigns: dict[str, str | Written] = {
-            name: self._campaign(name) for name in dict.fromkeys(one.list for one in wanted)
+        """Let contacts be subscribed to a campaign, or to none of its name any more."""
+        campaigns = {
+            name: self._campaigns(name) for name in dict.fromkeys(one.list for one in wanted)
         }
-        results: dict[int, Written] = {}
+        results: dict[int, list[Written]] = {}
         places: list[tuple[int, str]] = []
         for place, one in enumerate(wanted):
-            campaign = campaigns[one.list]
-            if isinstance(campaign, Written):
-                results[place] = campaign
+            there_are = campaigns[one.list]
+            if isinstance(there_are, Written):
+                results[place] = [there_are]
+            elif one.is_allowed and len(there_are) > 1:
+                says = f"Salesforce has several campaigns {one.list!r}"
+                results[place] = [Written(None, Outcome.REJECTED, says)]
             else:
-                places.append((place, campaign))
+                places += [(place, campaign) for campaign in there_are]
         there = self._members([(campaign, wanted[place].contact) for place, campaign in places])
         new, old = [], []
         for place, campaign in places:
@@ -98,8 +100,9 @@ class Campaigns:
                 old.append((place, {"Id": member, **status}))
         for some_, write in ((new, self._salesforce.insert), (old, self._salesforce.update)):
             done = write("CampaignMember", [told for _, told in some_])
-            results |= {place: one for (place, _), one in zip(some_, done, strict=True)}
-        return [results[place] for place in range(len(wanted))]
+            for (place, _), became in zip(some_, done, strict=True):
+                results.setdefault(place, []).append(became)
+        return [worst(results[place]) for place in range(len(wanted))]
 
     def _members(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Return the members by campaign and contact."""
@@ -113,17 +116,17 @@ class Campaigns:
 
     # --- campaigns ---
 
-    def _eldest(self, name: str) -> list[str]:
-        """Return the campaign that a name, or an id, means: the eldest."""
+    def _named(self, name: str) -> list[str]:
+        """Return the campaigns that a name, or an id, means."""
         id = whole(name)
         which = f"Id = {quoted(id)}" if id else f"Name = {quoted(name)}"
-        text = select([], "Campaign", which, order="CreatedDate, Id", limit=1)
+        text = select([], "Campaign", which, order="CreatedDate, Id")
         (rows,) = self._salesforce.query(text)
         return [str(row["Id"]) for row in rows]
 
-    def _campaign(self, name: str) -> str | Written:
-        """Return the campaign of a name, ready for members; or why there is none."""
-        there = self._eldest(name)
+    def _campaigns(self, name: str) -> list[str] | Written:
+        """Return the campaigns of a name, ready for members; or why there is none."""
+        there = self._named(name)
         if not there and whole(name):
             return Written(None, Outcome.REJECTED, f"Salesforce has no campaign {name}")
         if not there:
@@ -131,7 +134,8 @@ class Campaigns:
             if made.id is None:
                 return made
             there = [made.id]
-        return self._with_states(there[0]) or there[0]
+        amiss = [self._with_states(one) for one in there]
+        return next((one for one in amiss if one is not None), there)
 
     def _with_states(self, campaign: str) -> Written | None:
         """Let members of a campaign be able to subscribe and unsubscribe; None: they are."""

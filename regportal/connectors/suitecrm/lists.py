@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from regportal.connectors.desk import Allowing, NotTakenError, Written
-from regportal.connectors.judging import Subscription
+from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import Outcome
 from regportal.connectors.suitecrm.asking import Row, Suite
 from regportal.connectors.suitecrm.notes import Notes
@@ -47,7 +47,18 @@ class Lists:
             for id in (pair.yes, pair.no)
             if id is not None
         }
-        return {contact: self._stands(contact, known) for contact in contacts}
+        none = {EVERY: Subscription(is_allowed=False)}
+        return {
+            contact: self._stands(contact, known) | (none if self._is_out(email) else {})
+            for contact, email in contacts.items()
+        }
+
+    def _is_out(self, email: str) -> bool:
+        """Return whether an address is one that wants no mail at all."""
+        where = {"email_address": {"eq": email}, "opt_out": {"eq": "1"}}
+        asked = ["email_address"]
+        rows, _ = self._suite.page("EmailAddresses", where, asked, sort="date_modified")
+        return any(str(row["email_address"]).casefold() == email.casefold() for row in rows)
 
     def _stands(
         self, contact: str, known: Mapping[str, tuple[str, bool]]
@@ -56,29 +67,32 @@ class Lists:
         ours = {name.casefold(): name for name in self._newsletters.values()}
         found: dict[str, Subscription] = {}
         for row in self._suite.linked("Contacts", contact, LISTS):
-            if row["list_type"] not in {YES, NO}:
+            if not _is_list(row):
                 continue
             name, is_yes = known.get(row["id"]) or _named(row)
             name = ours.get(name.casefold(), name)
-            before = found.get(name, Subscription(is_allowed=True))
-            found[name] = Subscription(bool(before.is_allowed) and is_yes)
+            found[name] = joined(found.get(name), Subscription(is_yes))
         return found
 
     def allow(self, wanted: Allowing) -> Written:
-        """Put a contact on the one list of a newsletter, and take him off the other."""
+        """Put a contact on the one list of a newsletter, and take him off the others."""
         pair = self._campaign(wanted.list) or self._by_name(wanted.list)
         contact = wanted.contact
+        there = {row["id"]: row for row in self._suite.linked("Contacts", contact, LISTS)}
         if wanted.is_allowed:
-            on, off = pair.yes or self._made(wanted.list, YES), pair.no
+            on, off = pair.yes or self._made(wanted.list, YES), [pair.no]
         else:
-            on, off = pair.no or self._made(wanted.list, NO), pair.yes
-        there = {row["id"] for row in self._suite.linked("Contacts", contact, LISTS)}
-        if wanted.is_allowed and off in there:
+            on = pair.no or self._made(wanted.list, NO)
+            named = (wanted.list.casefold(), True)
+            same = [id for id, row in there.items() if _is_list(row) and _key(row) == named]
+            off = [*dict.fromkeys([pair.yes, *same])]
+        if wanted.is_allowed and pair.no in there:
             self._notes.say_again(wanted.key, contact, wanted.list, wanted.because, wanted.at)
         if on not in there:
             self._suite.link("ProspectLists", on, "contacts", "Contacts", contact)
-        if off is not None and off in there:
-            self._suite.unlink("ProspectLists", off, "contacts", contact)
+        for one in off:
+            if one is not None and one in there:
+                self._suite.unlink("ProspectLists", one, "contacts", contact)
         return Written(contact)
 
     def watched(self) -> dict[str, str]:
@@ -136,6 +150,17 @@ class Lists:
 def _name(newsletter: str, type_: str) -> str:
     """Return what a list of a newsletter is called."""
     return newsletter if type_ == YES else f"{newsletter}{OUT}"
+
+
+def _is_list(row: Row) -> bool:
+    """Return whether a target list says who may be sent something, or who may not."""
+    return row["list_type"] in {YES, NO}
+
+
+def _key(row: Row) -> tuple[str, bool]:
+    """Return of which newsletter a list is, however it is written, and for whom."""
+    name, is_yes = _named(row)
+    return name.casefold(), is_yes
 
 
 def _named(row: Row) -> tuple[str, bool]:

@@ -209,7 +209,7 @@ class MadeCrm:
     def allow(self, wanted):
         self._called()
         for one in wanted:
-            self.lists[one.contact][one.list] = Subscription(one.is_allowed, one.at)
+            self.lists[one.contact][one.list] = Subscription(one.is_allowed, datetime.now(UTC))
         self._answer()
         return [Written(one.contact) for one in wanted]
 
