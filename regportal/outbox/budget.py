@@ -27,16 +27,21 @@ TODAY = sa.select(TABLE.c.calls, TABLE.c.said_used, TABLE.c.said_most, TABLE.c.s
 COUNTS = tuple(TABLE.c[one.name] for one in fields(Met))
 NOBODY = Met()
 ALL = 100  # per cent
+ADDRESS = sa.func.coalesce(
+    Message.payload["contact"]["email"].as_string(), Message.payload["claim"]["email"].as_string()
+)
 FIRST = (
-    sa.select(Message.subject)
+    sa.select(Message.subject, sa.func.max(sa.func.lower(ADDRESS)))
     .where(
         Message.connector == sa.bindparam("connector"),
         Message.subject.not_like("opportunity:%"),
         sa.or_(Message.state == sa.literal_column("'sent'"), Message.lease.is_not(None)),
     )
-    .distinct()
+    .group_by(Message.subject)
 )
-"""Who was told of, or is being told of just now."""
+"""Who was told of, or is being told of just now, with the address: a claim and its contact."""
+LOCK = sa.text("SELECT pg_advisory_xact_lock(:first, hashtext(:connector))")
+FIRST_RUN = 0x66697273  # "firs", among the locks that others take
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +92,18 @@ class Budget:
         calls = max(both, key=lambda one: one.share, default=None)
         return Standing(calls, self._left(session))
 
+    def begin(self, session: Session) -> None:
+        """Let nobody else take messages before we have, while it counts of how many people."""
+        is_first = self.first_run is not None and let_go_at(session, self.connector) is None
+        if is_first and session.get_bind().dialect.name == "postgresql":
+            session.execute(LOCK, {"first": FIRST_RUN, "connector": self.connector})
+
     def _left(self, session: Session) -> int | None:
         """Return how many more people may be told of in the first run; None where it is over."""
         if self.first_run is None or let_go_at(session, self.connector) is not None:
             return None
-        told = FIRST.limit(self.first_run).subquery()
-        number = session.scalar(
-            sa.select(sa.func.count()).select_from(told), {"connector": self.connector}
-        )
-        return self.first_run - (number or 0)
+        rows = session.execute(FIRST, {"connector": self.connector})
+        return max(self.first_run - len({address or subject for subject, address in rows}), 0)
 
     def keep(
         self, session: Session, spent: Reading, met: Met = NOBODY, *, now: datetime

@@ -138,6 +138,8 @@ class Leases:
         there = held(session, self.connector)
         if there is not None and is_paused(there.until, now):
             return nothing
+        if self.budget:
+            self.budget.begin(session)
         stands = self._stands(session, spent, now=now)
         size = 1 if there is not None and there.breaker.failures else self.size
         chosen = {

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from regportal.outbox.budget import Budget
+from regportal.outbox.leases import Leases
 from regportal.outbox.operating import pauses, resume
 from regportal.outbox.rules import LANES
 from regportal.sync import going
@@ -46,6 +47,38 @@ def test_the_first_run_tells_of_so_many_and_waits(town, owed, size):
 
     assert len(town.crm.contacts) == 5
     assert str(stands(town, first_run=5)).startswith("the first run is over: look at it")
+
+
+def test_a_claim_and_its_contact_are_one_person(town):
+    browser = town.portal.browser()
+    left = []
+    for step in (lambda: browser.claim("ann@initech.example"), lambda: browser.prove(town.portal)):
+        step()
+        town.understand()
+        town.tell(first_run=2)
+        left.append(stands(town, first_run=2).left)
+
+    assert (len(town.crm.contacts), left) == (1, [1, 1])
+
+
+def test_of_several_workers_one_counts_after_the_other(town, owed):
+    owed(12)
+    budget = Budget("crm", first_run=5)
+    workers = [Leases("crm", size=50, budget=budget) for _ in range(2)]
+    now = datetime.now(UTC)
+    taken = []
+    with town.store.read() as session:
+        coming = workers[0].look(session, now=now)
+
+    def take(session, worker):
+        taken.append(len(worker.take(session, coming, now=now).changes))
+
+    first = Pausing(town.store, lambda session: take(session, workers[0]))
+    first.ends_soon()
+    town.store.write(lambda session: take(session, workers[1]))
+    first.thread.join()
+
+    assert taken == [5, 0]
 
 
 def test_withdrawals_go_out_meanwhile(town, owed):
