@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from regportal.connectors.base import Vocabulary
-from regportal.connectors.desk import Written
+from regportal.connectors.calls import pages
+from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.judging import EVERY, Subscription
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
@@ -64,6 +65,21 @@ def test_records_that_a_crm_takes_a_new_one_for_are_told_to_a_person(crm, outbox
     (result,) = outbox.deliver(outbox.knows(str(uuid.uuid4()), ANN))
 
     assert (result.outcome, result.candidates) == (Outcome.AMBIGUOUS, ("7", "8"))
+
+
+@pytest.mark.parametrize("value", [0, 0.0, False])
+def test_nought_and_no_are_values(crm, outbox, value):
+    key = str(uuid.uuid4())
+    there = crm.person(ANN, country="x")
+    (result,) = outbox.deliver(outbox.knows(key, ANN, country=value))
+    assert (result.outcome, crm.field(there, "country")) == (Outcome.DONE, value)
+
+
+def test_a_list_that_is_read_page_by_page_has_an_end():
+    with pytest.raises(NotTakenError, match="without end") as raised:
+        for _ in pages():
+            pass
+    assert raised.value.outcome is Outcome.RETRY
 
 
 @pytest.mark.parametrize(
