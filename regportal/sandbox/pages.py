@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, abort, current_app, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import BadRequest, HTTPException, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response
 
 from regportal.errors import ConfigError
@@ -154,7 +154,7 @@ def do(name: str) -> ResponseReturnValue:
     """Do something as a person of the CRM would."""
     board, deed = the_board(), _deeds().get(name)
     if deed is None:
-        abort(404)
+        raise NotFound(f"nobody here can {name}; there is {', '.join(_deeds())}")
     given = {one: text for one, text in _given().items() if text != ""}
     try:
         inspect.signature(deed).bind(**given)

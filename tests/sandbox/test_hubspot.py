@@ -280,7 +280,9 @@ def test_every_deed_can_be_done_from_the_page_and_leaves_what_it_should(api):
 
     ann = do("write_down_a_contact", email="ann@acme.example", firstname="Ann")
     bob = do("write_down_a_contact", email="bob@acme.example")
-    deal = do("open_a_deal", name="500 widgets", contacts=f"{ann}, {bob}", amount="12000")
+    deal = do(
+        "open_a_deal", name="500 widgets", contacts=f"{ann}, bob@acme.example", amount="12000"
+    )
     do("set_a_property", id=deal, name="dealname", value="600 widgets")
     do("take_a_contact_off_a_deal", deal=deal, contact=bob)
     do("win_a_deal", deal=deal)

@@ -45,7 +45,7 @@ def test_people_do_their_deeds_by_form_and_by_json(small, page):
 @pytest.mark.parametrize(
     ("path", "told", "status", "says"),
     [
-        ("do/fly", {}, 404, "not found"),
+        ("do/fly", {}, 404, "nobody here can fly; there is "),
         ("do/burn", {"id": "9"}, 422, "there is no note 9"),
         ("do/burn", {}, 422, "burn: missing a required argument: 'id'"),
         ("do/burn", {"id": "1", "at": "once"}, 422, "unexpected"),

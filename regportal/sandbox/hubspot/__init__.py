@@ -120,7 +120,7 @@ class HubSpot:
         return self._by_hand(lambda: self.portal.add("contacts", values, PEOPLE)).id
 
     def deal(self, name: str, contacts: str = "", amount: str = "") -> str:
-        """Open a deal with contacts (ids, separated by commas); return its id."""
+        """Open a deal with contacts (ids or addresses, separated by commas); return its id."""
         values = {
             "dealname": name,
             "amount": amount,
@@ -129,7 +129,7 @@ class HubSpot:
             "hubspot_owner_id": "51",
             "deal_currency_code": "EUR",
         }
-        others = [self._one("contacts", id.strip()) for id in contacts.split(",") if id.strip()]
+        others = [self._person(one.strip()) for one in contacts.split(",") if one.strip()]
         made = self._by_hand(lambda: self.portal.add("deals", values, PEOPLE))
         for other in others:
             self.portal.link(made, other)
@@ -243,6 +243,10 @@ class HubSpot:
         if found is None:
             raise ValueError(f"there is no {id} among the {kind}")
         return found
+
+    def _person(self, name: str) -> Record:
+        """Return a contact by its id or address; raise ValueError where there is none."""
+        return self.portal.find("contacts", name, "email") or self._one("contacts", name)
 
     def _any(self, id: str) -> Record:
         """Return a record of whatever kind."""
