@@ -68,7 +68,7 @@ class Link:
     """
     What the CRM took last: ``phase``, ``consent:<newsletter>``, ``withdrawn:<newsletter>``…
 
-    ``phase:sent`` may be there.
+    ``phase:sent`` may be there, and a ``withdrawn:…`` that nobody answered for.
     """
 
 

@@ -14,10 +14,12 @@ from regportal.connectors.judging import (
     consent_guard,
     is_our_no,
     noted,
+    sent_no,
 )
 from regportal.connectors.orders import Allows
 from regportal.connectors.rules import TAKEN, Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.sparing import tried
 from regportal.connectors.tasks import Task
 
 UNKNOWN = Subscription(None)
@@ -54,7 +56,19 @@ def _written(
         else:
             says = f'the CRM has a newer "no" to the list {name!r}'
             yield task.result(Outcome.CONFLICT, says, current="no", link=Link(record.id))
-    done = desk.allow([one for _, one, _ in wanted]) if wanted else ()
+    if wanted:
+        sent = {
+            task.change.id: Link(link.ref, sent_no(task.order.newsletter, task.now))
+            for task, one, link in wanted
+            if not one.is_allowed
+        }
+        for one in tried([task for task, *_ in wanted], lambda _: _put(desk, wanted)):
+            yield replace(one, link=sent.get(one.id)) if one.outcome is Outcome.RETRY else one
+
+
+def _put(desk: Desk, wanted: Sequence[tuple[Task[Allows], Allowing, Link]]) -> Iterator[Result]:
+    """Write what is wanted; each comes with what is known of it then."""
+    done = desk.allow([one for _, one, _ in wanted])
     for (task, _, link), written in zip(wanted, done, strict=True):
         yield task.written(written, link)
 

@@ -195,8 +195,17 @@ def noted(newsletter: str, now: datetime, *, is_allowed: bool) -> dict[str, Any]
     >>> noted("prices", datetime(2026, 3, 4, 12, tzinfo=UTC), is_allowed=False)
     {'consent:prices': False, 'withdrawn:prices': '2026-03-04T12:00:00Z'}
     """
-    kept: dict[str, Any] = {f"consent:{newsletter}": is_allowed}
-    return kept if is_allowed else kept | {f"withdrawn:{newsletter}": in_full(now)}
+    at = None if is_allowed else in_full(now)
+    return {f"consent:{newsletter}": is_allowed, f"withdrawn:{newsletter}": at}
+
+
+def sent_no(newsletter: str, now: datetime) -> dict[str, Any]:
+    """
+    Return what is kept of a "no" that was sent, where nobody knows whether the CRM has it.
+
+    What it took last still is what it was; but a "no" of that time may be ours.
+    """
+    return {f"withdrawn:{newsletter}": in_full(now)}
 
 
 def is_our_no(wrote: Mapping[str, Any], newsletter: str, since: datetime | None) -> bool:
@@ -210,11 +219,15 @@ def is_our_no(wrote: Mapping[str, Any], newsletter: str, since: datetime | None)
     >>> wrote = noted("prices", noon, is_allowed=False)
     >>> [is_our_no(wrote, "prices", one) for one in (noon, noon + timedelta(hours=5), None)]
     [True, False, True]
+    >>> is_our_no(noted("prices", noon, is_allowed=True), "prices", noon)
+    False
+    >>> is_our_no(sent_no("prices", noon), "prices", noon)
+    True
     """
-    if wrote.get(f"consent:{newsletter}") is not False:
-        return False
     at = wrote.get(f"withdrawn:{newsletter}")
-    return since is None or (at is not None and since <= read_moment(at) + NEAR)
+    if since is None:
+        return at is not None or wrote.get(f"consent:{newsletter}") is False
+    return at is not None and since <= read_moment(at) + NEAR
 
 
 def consent_guard(there: Subscription, *, is_ours: bool, is_allowed: bool, at: datetime) -> Guard:

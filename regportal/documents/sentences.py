@@ -25,6 +25,7 @@ PATTERNS = {
     r"^[A-Za-z][A-Za-z0-9_]{0,79}$": (
         "is not a field's name: use letters, digits and _, beginning with a letter"
     ),
+    r"^[0-9]{1,20}$": "is not an account's number like 62515",
     r"^[0-9A-Za-z.-]{1,20}$": "is not a version like 19 or v68.0",
     r"^[A-Za-z0-9_.-]{1,80}$": "is not a database's name: use letters, digits, _, - and dots",
     r"^[a-z]{2,3}(-[A-Z]{2})?$": "is not a language like en or de-AT",

@@ -156,7 +156,8 @@ class Linked(Base):
     """
     What the CRM took last, by name: ``phase``, ``consent:<newsletter>``.
 
-    ``phase:sent`` are the phases sent since, of which nobody knows whether it took them.
+    ``phase:sent`` are the phases sent since, of which nobody knows whether it took them;
+    ``withdrawn:<newsletter>`` is when our last "no" was sent, taken or not.
     """
 
 

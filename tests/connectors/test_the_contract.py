@@ -357,6 +357,20 @@ def test_a_phase_that_was_set_and_given_up_for_want_of_an_answer_is_no_conflict(
     assert outcomes(outbox.deliver(outbox.moves(deal, "interest"))) == [Outcome.CONFLICT]
 
 
+def test_a_no_of_ours_that_was_never_answered_for_stands_in_no_yes_of_ours(world, outbox, key):
+    outbox.now = datetime.now(UTC)  # as the CRM's own clock
+    outbox.deliver(outbox.knows(key, ANN))
+    outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
+    world.lose_answers()
+    ended = outbox.allows(key, ANN, "prices", "withdrawn")
+    assert outcomes(outbox.deliver(ended)) == [Outcome.RETRY]
+    outbox.now += MINUTE
+    again = outbox.allows(key, ANN, "prices", "confirmed")
+    assert outcomes(outbox.deliver(again)) == [DONE]
+    (contact,) = world.people(ANN)
+    assert world.wants(contact, ANN, "prices") is True
+
+
 def test_a_phase_set_by_hand_while_we_write_is_not_overwritten(world, outbox):
     deal = world.opportunity(world.person(ANN))
     if not outbox.connector.capabilities.compare_and_set:

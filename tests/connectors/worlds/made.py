@@ -46,6 +46,10 @@ class MadeCrm:
 
     # --- the world ---
 
+    def now(self):
+        """What time it is over there."""
+        return datetime.now(UTC)
+
     def connector(self, **document):
         words = {"key": "crm", "type": "tryton", "url": "http://127.0.0.1:1", "secret": "env:X"}
         return Records(Connector(**words | document), self)
@@ -67,7 +71,7 @@ class MadeCrm:
         self._set(self.contacts[contact], {name: value})
 
     def opt_out(self, contact, email, newsletter):
-        self.lists[contact][newsletter] = Subscription(False, datetime.now(UTC))
+        self.lists[contact][newsletter] = Subscription(False, self.now())
         self._add(self.outs, {"email": email, "newsletter": newsletter})
 
     def stand_still(self):
@@ -209,7 +213,7 @@ class MadeCrm:
     def allow(self, wanted):
         self._called()
         for one in wanted:
-            self.lists[one.contact][one.list] = Subscription(one.is_allowed, datetime.now(UTC))
+            self.lists[one.contact][one.list] = Subscription(one.is_allowed, self.now())
         self._answer()
         return [Written(one.contact) for one in wanted]
 
