@@ -19,7 +19,7 @@ from regportal.connectors.judging import (
 from regportal.connectors.orders import Allows
 from regportal.connectors.rules import TAKEN, Outcome
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.sparing import tried
+from regportal.connectors.sparing import sent
 from regportal.connectors.tasks import Task
 
 UNKNOWN = Subscription(None)
@@ -57,13 +57,12 @@ def _written(
             says = f'the CRM has a newer "no" to the list {name!r}'
             yield task.result(Outcome.CONFLICT, says, current="no", link=Link(record.id))
     if wanted:
-        sent = {
+        noes = {
             task.change.id: Link(link.ref, sent_no(task.order.newsletter, task.now))
             for task, one, link in wanted
             if not one.is_allowed
         }
-        for one in tried([task for task, *_ in wanted], lambda _: _put(desk, wanted)):
-            yield replace(one, link=sent.get(one.id)) if one.outcome is Outcome.RETRY else one
+        yield from sent([task for task, *_ in wanted], noes, lambda _: _put(desk, wanted))
 
 
 def _put(desk: Desk, wanted: Sequence[tuple[Task[Allows], Allowing, Link]]) -> Iterator[Result]:

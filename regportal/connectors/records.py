@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -47,7 +46,7 @@ from regportal.connectors.orders import (
 from regportal.connectors.rehearsing import Rehearsal
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.sparing import Told, keyed, spared, tried
+from regportal.connectors.sparing import Told, keyed, sent, spared
 from regportal.connectors.tasks import Task, task_of
 from regportal.connectors.wanted import compared, phase_field, planned, score_field
 
@@ -205,13 +204,12 @@ class Records:
             if options is not None and task.order.phase not in options:
                 says = f"the field {phase} has no option {task.order.phase!r}"
                 yield task.result(Outcome.REJECTED, says)
-        sent = {
+        known = {
             task.change.id: Link(record.id, sent_phase(task.link.wrote, task.order.phase))
             for task, record, *_ in fit
         }
         tasks = [task for task, *_ in fit]
-        for one in tried(tasks, lambda _: self._update("opportunity", fit)):
-            yield replace(one, link=sent[one.id]) if one.outcome is Outcome.RETRY else one
+        yield from sent(tasks, known, lambda _: self._update("opportunity", fit))
 
     def _options(self, phase: str) -> Sequence[str] | None:
         """Return which phases the CRM's field may hold; None where it is not for it to say."""

@@ -2,11 +2,11 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from regportal.connectors.base import Kind, Result
+from regportal.connectors.base import Kind, Link, Result
 from regportal.connectors.desk import Desk, NotTakenError
 from regportal.connectors.orders import Allows, Claimed, Day, Did, Known, Scored
 from regportal.connectors.rules import TAKEN, Outcome
@@ -35,6 +35,18 @@ def tried(tasks: Tasks, do: Callable[[Tasks], Iterable[Result]]) -> list[Result]
         return [task.result(error.outcome, str(error), retry_at=error.retry_at) for task in tasks]
     except UnreachableError as error:
         return [task.result(Outcome.RETRY, str(error)) for task in tasks]
+
+
+def sent(
+    tasks: Tasks, known: Mapping[uuid.UUID, Link], do: Callable[[Tasks], Iterable[Result]]
+) -> Iterator[Result]:
+    """
+    Do tasks as ``tried`` does them.
+
+    Of what nobody answered for it is ``known``, by change, that it was sent: it may be there.
+    """
+    for one in tried(tasks, do):
+        yield replace(one, link=known.get(one.id)) if one.outcome is Outcome.RETRY else one
 
 
 def keyed(desk: Desk, tasks: Tasks, do: Callable[[Tasks], Iterable[Result]]) -> list[Result]:
