@@ -127,6 +127,11 @@ class Erased:
         return worst([fine, *there])
 
 
+def contacts_of(people: Sequence[Erased]) -> list[str]:
+    """Return the contacts that people are, each once."""
+    return [*dict.fromkeys(id for one in people for id in one.contacts)]
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field as the CRM's own metadata has it."""

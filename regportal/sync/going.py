@@ -1,6 +1,5 @@
 """Letting a connection go on, after a person looked at it."""
 
-import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -9,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.connectors.schema import Connector
-from regportal.consent.actions import subject_of_contact
+from regportal.consent.actions import contact_of_subject, subject_of_contact
 from regportal.identity.models import Contact
 from regportal.outbox.actions import put_all
 from regportal.outbox.budget import let_go_at
@@ -17,7 +16,7 @@ from regportal.outbox.models import Connection, Subject
 from regportal.outbox.operating import pauses, resume, why
 from regportal.store.facts import insert_in, table_of
 from regportal.store.sessions import Store
-from regportal.sync.present import CONTACT, Present, Telling
+from regportal.sync.present import Present, Telling
 
 TABLE = table_of(Connection)
 
@@ -76,7 +75,7 @@ def _owe(session: Session, connector: str, page: Sequence[Present], *, now: date
 
 def _still_there(session: Session, page: Sequence[Present]) -> set[str]:
     """Return the subjects of contacts that are there, and are not erased before the commit."""
-    keys = [uuid.UUID(one.subject.removeprefix(CONTACT)) for one in page]
+    keys = [key for one in page if (key := contact_of_subject(one.subject))]
     chosen = sa.select(Contact.id).where(Contact.id.in_(keys)).order_by(Contact.id)
     there = session.scalars(chosen.with_for_update(read=True, key_share=True))
     return {subject_of_contact(one) for one in there}

@@ -13,7 +13,7 @@ from regportal.buying.models import Move, Opportunity
 from regportal.buying.news import phase_news
 from regportal.buying.reading import reasons
 from regportal.connectors.schema import Connector
-from regportal.consent.actions import states_of, subject_of_contact
+from regportal.consent.actions import contact_of_subject, states_of, subject_of_contact
 from regportal.forms.news import consent_news, contact_news, is_own_staff
 from regportal.identity.actions import told
 from regportal.identity.models import Assurance, Contact
@@ -135,7 +135,7 @@ class Telling:
     def _linked(self, session: Session) -> Iterator[Sequence[Contact]]:
         """Yield the contacts of which we know the records, page by page."""
         for page in linked_after(session, self.connector.key, CONTACT, AT_ONCE):
-            keys = [uuid.UUID(subject.removeprefix(CONTACT)) for subject in page]
+            keys = [key for subject in page if (key := contact_of_subject(subject))]
             yield session.scalars(sa.select(Contact).where(Contact.id.in_(keys))).all()
 
     def _opportunities(self) -> sa.Select[Opportunity, Move]:

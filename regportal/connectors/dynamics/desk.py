@@ -15,7 +15,15 @@ from regportal.connectors.base import (
     Record,
     Secrets,
 )
-from regportal.connectors.desk import Activity, Allowing, Erased, Field, FieldPlan, Written
+from regportal.connectors.desk import (
+    Activity,
+    Allowing,
+    Erased,
+    Field,
+    FieldPlan,
+    Written,
+    contacts_of,
+)
 from regportal.connectors.dynamics import hooks, making
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.checks import checked
@@ -137,7 +145,7 @@ class DynamicsDesk:
 
     def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, our notes."""
-        ids = [*dict.fromkeys(id for one in people for id in one.contacts)]
+        ids = contacts_of(people)
         there = self._people.read(ids, ())
         now = {id: record.id for id, record in there.items()}
         everywhere = dict.fromkeys([*guids(ids), *now.values()])

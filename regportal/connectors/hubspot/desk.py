@@ -23,6 +23,7 @@ from regportal.connectors.desk import (
     FieldPlan,
     NotTakenError,
     Written,
+    contacts_of,
 )
 from regportal.connectors.egress import Egress
 from regportal.connectors.hubspot import hooks, making
@@ -145,7 +146,7 @@ class HubSpotDesk:
 
     def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, what we logged."""
-        ids = [*dict.fromkeys(id for one in people for id in one.contacts)]
+        ids = contacts_of(people)
         self._notes.forget(ids)
         ours = dict.fromkeys(our_fields(self._document, self), "") if ids else {}
         done = zip(ids, self._people.update([(Record(id), ours) for id in ids]), strict=True)

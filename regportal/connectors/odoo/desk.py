@@ -24,6 +24,7 @@ from regportal.connectors.desk import (
     FieldPlan,
     NotTakenError,
     Written,
+    contacts_of,
 )
 from regportal.connectors.egress import Egress
 from regportal.connectors.judging import Subscription
@@ -213,7 +214,7 @@ class OdooDesk:
     def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take our key and our scores off contacts, and delete what we logged of them."""
         ours = dict.fromkeys(our_fields(self._document, self), False)  # Odoo's word for nothing
-        ids = [*dict.fromkeys(id for one in people for id in one.contacts)]
+        ids = contacts_of(people)
         there = self.read("contact", ids, ())
 
         def take(some: Sequence[str]) -> Sequence[str]:

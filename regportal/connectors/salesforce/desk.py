@@ -13,7 +13,15 @@ from regportal.connectors.base import (
     Notice,
     Record,
 )
-from regportal.connectors.desk import Activity, Allowing, Erased, Field, FieldPlan, Written
+from regportal.connectors.desk import (
+    Activity,
+    Allowing,
+    Erased,
+    Field,
+    FieldPlan,
+    Written,
+    contacts_of,
+)
 from regportal.connectors.egress import Egress
 from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
@@ -123,7 +131,7 @@ class SalesforceDesk:
 
     def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take our key and our scores off contacts, and delete what we logged of them."""
-        ids = [*dict.fromkeys(id for one in people for id in one.contacts)]
+        ids = contacts_of(people)
         there = self._people.read(ids, ())
         kept = self._activities.forget([*{*ids, *(one.id for one in there.values())}])
         nothing = dict.fromkeys(our_fields(self._document, self)) if there else {}

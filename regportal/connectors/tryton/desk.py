@@ -21,6 +21,7 @@ from regportal.connectors.desk import (
     FieldPlan,
     NotTakenError,
     Written,
+    contacts_of,
 )
 from regportal.connectors.halving import all_or_halves
 from regportal.connectors.judging import APART, Subscription
@@ -183,7 +184,7 @@ class TrytonDesk:
 
     def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off parties: our key, our scores, what we logged."""
-        numbers = numbers_of(id for one in people for id in one.contacts)
+        numbers = numbers_of(contacts_of(people))
         if numbers:
             self._api.call("party.party", "regportal_forget", ids=numbers)
         return [one.became({}) for one in people]
