@@ -76,6 +76,7 @@ def test_nothing_moves_when_the_gate_of_a_snippet_comes(new_context, place, widt
     gate = page.locator("regportal-gate")
     shown = page.frame_locator(FRAME) if "vendor" in place.url else gate
     expect(shown.locator("[data-rp=abstract] p")).to_have_count(2)
+    gate.locator("iframe:not([data-ready])").wait_for(state="detached")
     tall, room, filled = gate.evaluate(MEASURED)
 
     assert tall == pytest.approx(room, abs=1)
