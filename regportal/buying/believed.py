@@ -8,18 +8,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.english import moment_in_words
-from regportal.buying.models import ContactRole, Move, Opportunity, Snapshot
+from regportal.buying.models import Move, Opportunity, Snapshot
 from regportal.buying.naming import opportunity_called
 from regportal.buying.reading import (
     interactions_of,
     model_of,
     moves_of,
     override_shown,
+    parts_of,
     reasons,
 )
 from regportal.connectors.rules import in_full
 from regportal.errors import NotHereError
-from regportal.identity.models import Contact
 from regportal.store.documents import Shelf
 
 Row = dict[str, Any]
@@ -49,7 +49,10 @@ def opportunity_on(session: Session, name: str, on: datetime) -> Row:
         "since": in_full(since),
         "reason": reasons(session, published, [move], at=on)[move.id] if move else None,
         "evidence": interactions_of(move) if move else [],
-        "contacts": _contacts(session, opportunity, on),
+        "contacts": [
+            {"email": contact.address.shown, "role": role}
+            for contact, role in parts_of(session, opportunity, on=on)
+        ],
         "open": not said["is_closed"],
         "won": said["is_won"],
         "stage": said["stage"],
@@ -91,18 +94,3 @@ def _phase(
     if before:
         return before[-1].to_phase, before[-1].at, before[-1]
     return (moves[0].from_phase if moves else opportunity.phase), known, None
-
-
-def _contacts(session: Session, opportunity: Opportunity, on: datetime) -> list[Row]:
-    """Return who had which part then."""
-    rows = session.execute(
-        sa.select(Contact, ContactRole.role)
-        .join(ContactRole, ContactRole.contact_id == Contact.id)
-        .where(
-            ContactRole.opportunity_id == opportunity.id,
-            ContactRole.since <= on,
-            sa.or_(ContactRole.until.is_(None), ContactRole.until > on),
-        )
-        .order_by(ContactRole.is_primary.desc(), ContactRole.since, Contact.email)
-    )
-    return [{"email": contact.address.shown, "role": role} for contact, role in rows]

@@ -1,7 +1,7 @@
 """Why an opportunity is where it is, who has come how far, and what would move it next."""
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from regportal.buying.glance import consensus
 from regportal.buying.kept import read
 from regportal.buying.labels import labels_of, title
 from regportal.buying.lacking import Behind, Lack, Missing, by_time, stays_until, way_back, ways_on
-from regportal.buying.models import ContactRole, KeptStanding, Move, Opportunity
+from regportal.buying.models import KeptStanding, Move, Opportunity
 from regportal.buying.naming import opportunity_called
 from regportal.buying.people import Person, people_of
 from regportal.buying.reading import (
@@ -28,6 +28,7 @@ from regportal.buying.reading import (
     last_move,
     model_of,
     override_shown,
+    parts_of,
     reasons,
 )
 from regportal.buying.saying import words_of
@@ -37,6 +38,7 @@ from regportal.buying.standing import NEVER, Standing
 from regportal.buying.voice import Voice
 from regportal.buying.words import verb
 from regportal.connectors.rules import in_full
+from regportal.identity.actions import emails_of
 from regportal.identity.models import Contact
 from regportal.store.documents import Published
 from regportal.store.words import SOURCE
@@ -115,7 +117,7 @@ def explained(session: Session, published: Published, name: str, *, now: datetim
     asked = _Asked.of(session, published, now)
     opportunity = opportunity_called(session, name)
     last = last_move(session, opportunity)
-    parts = _parts(session, opportunity)
+    parts = parts_of(session, opportunity)
     people = people_of(session, {contact.id for contact, _ in parts})
     subjects = {opportunity.id, *(person.id for person in people.values())}
     standings = asked.standings(subjects)
@@ -204,13 +206,12 @@ def _evidence(asked: _Asked, move: Move) -> Iterator[Row]:
         sa.select(Interaction.id, Interaction.occurred_at).where(Interaction.id.in_(ids))
     )
     moments = {str(key): at for key, at in rows}
-    emails = _emails(asked.session, named_in(move.evidence))
+    emails = emails_of(asked.session, named_in(move.evidence))
+    names = {str(who): email for who, email in emails.items()}
     voice = asked.teller.voice
     word_of = words_of(asked.session, move.evidence, voice, asked.teller.title_of)
     for part in move.evidence:
-        (ground,) = grounds(
-            [part], deeds, lambda who: emails.get(str(who), UNNAMED), word_of, voice
-        )
+        (ground,) = grounds([part], deeds, lambda who: names.get(str(who), UNNAMED), word_of, voice)
         yield {
             "condition": ground if isinstance(ground, str) else _counted(asked.teller, part),
             "interactions": [
@@ -227,7 +228,7 @@ def _evidence(asked: _Asked, move: Move) -> Iterator[Row]:
                 if each in deeds
             ],
             "people": [
-                emails.get(each, UNNAMED) for each in part.get("people", part.get("group", ()))
+                names.get(each, UNNAMED) for each in part.get("people", part.get("group", ()))
             ],
         }
 
@@ -246,24 +247,7 @@ def _counted(teller: Teller, part: Mapping[str, Any]) -> str:
     return teller.asked(condition)
 
 
-def _emails(session: Session, contacts: Iterable[uuid.UUID]) -> dict[str, str]:
-    """Return the addresses of these contacts."""
-    rows = session.scalars(sa.select(Contact).where(Contact.id.in_(set(contacts))))
-    return {contact.key: contact.address.shown for contact in rows}
-
-
 # --- the group ---
-
-
-def _parts(session: Session, opportunity: Opportunity) -> Sequence[tuple[Contact, str | None]]:
-    """Return who has which part today, the one to talk to first."""
-    rows = session.execute(
-        sa.select(Contact, ContactRole.role)
-        .join(ContactRole, ContactRole.contact_id == Contact.id)
-        .where(ContactRole.opportunity_id == opportunity.id, ContactRole.until.is_(None))
-        .order_by(ContactRole.is_primary.desc(), ContactRole.since, Contact.email)
-    )
-    return [(contact, role) for contact, role in rows]
 
 
 def _group(

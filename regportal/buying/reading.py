@@ -1,7 +1,7 @@
 """Opportunities, phases and moves, as people and programs read them."""
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from regportal.buying.words import (
     was_said,
 )
 from regportal.connectors.rules import in_full
+from regportal.identity.actions import emails_of
 from regportal.identity.models import Claim, Contact
 from regportal.store.documents import Published, Shelf
 from regportal.store.words import N_, SOURCE
@@ -65,6 +66,22 @@ def last_move(session: Session, opportunity: Opportunity) -> Move | None:
     """Return the move that led to the phase an opportunity is in; None where it began there."""
     moves = moves_of(session, opportunity)
     return next((each for each in reversed(moves) if each.to_phase == opportunity.phase), None)
+
+
+def parts_of(
+    session: Session, opportunity: Opportunity, *, on: datetime | None = None
+) -> list[tuple[Contact, str | None]]:
+    """Return who has which part today, or had it ``on`` a moment; the one to talk to first."""
+    had: tuple[sa.ColumnElement[bool], ...] = (ContactRole.until.is_(None),)
+    if on is not None:
+        had = (ContactRole.since <= on, sa.or_(*had, ContactRole.until > on))
+    rows = session.execute(
+        sa.select(Contact, ContactRole.role)
+        .join(ContactRole, ContactRole.contact_id == Contact.id)
+        .where(ContactRole.opportunity_id == opportunity.id, *had)
+        .order_by(ContactRole.is_primary.desc(), ContactRole.since, Contact.email)
+    )
+    return [(contact, role) for contact, role in rows]
 
 
 def reasons(
@@ -109,7 +126,7 @@ def grounds_of(
     named = [uuid.UUID(each) for move in moves for each in interactions_of(move)]
     deeds = deeds_of(session, published, named, at=at, titled=titled, voice=voice)
     people = [each for move in moves for each in named_in(move.evidence)]
-    names = {str(who): email for who, email in _emails(session, people).items()}
+    names = {str(who): email for who, email in emails_of(session, people).items()}
     parts = [part for move in moves for part in move.evidence]
     word_of = words_of(session, parts, voice, lambda name: title(published, name))
     return {
@@ -150,12 +167,7 @@ def opportunity_shown(session: Session, name: str) -> dict[str, Any]:
         "evidence": interactions_of(last) if last else [],
         "contacts": [
             {"email": contact.address.shown, "role": role}
-            for contact, role in session.execute(
-                sa.select(Contact, ContactRole.role)
-                .join(ContactRole, ContactRole.contact_id == Contact.id)
-                .where(ContactRole.opportunity_id == opportunity.id, ContactRole.until.is_(None))
-                .order_by(ContactRole.is_primary.desc(), ContactRole.since, Contact.email)
-            )
+            for contact, role in parts_of(session, opportunity)
         ],
         "open": not opportunity.is_closed,
         "won": opportunity.is_won,
@@ -294,7 +306,7 @@ def deeds_of(
     whose: dict[uuid.UUID, uuid.UUID | None] = dict(rows.all())
     interactions = session.scalars(sa.select(Interaction).where(Interaction.id.in_(ids))).all()
     doers = {each.id: whose.get(each.id, each.contact_id) for each in interactions}
-    emails = _emails(session, doers.values())
+    emails = emails_of(session, doers.values())
     claimed = {
         each.id: each.claim_id
         for each in interactions
@@ -318,10 +330,3 @@ def _claimed(
     rows = session.scalars(sa.select(Claim).where(Claim.id.in_(claims))) if claims else ()
     says = N_("somebody as %(who)s")
     return {claim.id: voice.says(says, who=claim.address.shown) for claim in rows}
-
-
-def _emails(session: Session, contacts: Iterable[uuid.UUID | None]) -> dict[uuid.UUID | None, str]:
-    """Return the addresses of these contacts."""
-    wanted = {contact for contact in contacts if contact is not None}
-    rows = session.scalars(sa.select(Contact).where(Contact.id.in_(wanted)))
-    return {contact.id: contact.address.shown for contact in rows}

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from regportal.connectors.rules import in_full
 from regportal.forms.models import Answer
+from regportal.identity.actions import emails_of
 from regportal.identity.addresses import Address
 from regportal.identity.models import Assurance, Claim, Contact
 from regportal.identity.related import Related, others, related_addresses
@@ -87,15 +88,14 @@ def interactions(session: Session, judged: Judged | None = None) -> Iterator[Row
         query = query.where(JUDGED.in_([judged]))
     for page in session.execute(query.execution_options(yield_per=PAGE)).partitions():
         every = [Seen(*row) for row in page]
-        owners = {one.contact_id for one in every if one.contact_id is not None}
-        emails = _emails(session, owners)
+        emails = emails_of(session, (one.contact_id for one in every))
         touches = read_touches(session, {one.visit_id for one in every if one.visit_id})
         for one in every:
             touch = touches.get(one.visit_id) if one.visit_id else None
             yield {
                 **as_read(one).model_dump(mode="json"),
                 "touch": touch.model_dump(mode="json") if touch else None,
-                "contact": emails.get(one.contact_id) if one.contact_id else None,
+                "contact": emails.get(one.contact_id),
                 "claim": str(one.claim_id) if one.claim_id else None,
             }
 
@@ -130,9 +130,3 @@ def newest(session: Session, contacts: Collection[uuid.UUID]) -> dict[uuid.UUID,
 def _pages(session: Session, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
     """Yield the rows of a long list, so many at a time."""
     yield from session.scalars(query.execution_options(yield_per=PAGE)).partitions()
-
-
-def _emails(session: Session, contacts: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Return the addresses of contacts."""
-    rows = session.scalars(sa.select(Contact).where(Contact.id.in_(contacts)))
-    return {contact.id: contact.address.shown for contact in rows}

@@ -1,7 +1,7 @@
 """Claims to an address, the letters that prove them, and the contacts whose address it is."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -200,6 +200,15 @@ def find_contact(session: Session, email: str) -> Contact | None:
     except ValueError:
         return None
     return session.scalars(sa.select(Contact).where(Contact.match_key == key)).first()
+
+
+def emails_of(
+    session: Session, contacts: Iterable[uuid.UUID | None]
+) -> dict[uuid.UUID | None, str]:
+    """Return the addresses of these contacts, by key; None, and who is gone, has none."""
+    wanted = {contact for contact in contacts if contact is not None}
+    rows = session.scalars(sa.select(Contact).where(Contact.id.in_(wanted)))
+    return {contact.id: contact.address.shown for contact in rows}
 
 
 def contact_from_crm(session: Session, email: str, *, now: datetime) -> Contact:
