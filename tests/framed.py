@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from regportal.identity.models import Contact
-from regportal.identity.visitors import recognise
+from regportal.identity.recognising import recognise
 from regportal.tracking.actions import seen
 from tests.identity.test_codes import code_in, type_code
 from tests.portal import ORIGIN, SITE

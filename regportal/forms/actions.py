@@ -25,8 +25,9 @@ from regportal.forms.claiming import (
 from regportal.forms.models import Submission
 from regportal.forms.news import claimed_news, tell_contact
 from regportal.identity.models import Choice, Claim, Contact, Visitor, VisitorState
+from regportal.identity.recognising import holds
 from regportal.identity.tokens import derived_token, hash_of
-from regportal.identity.visitors import end_visitor, holds, present
+from regportal.identity.visitors import end_visitor, present
 from regportal.library.actions import grant, live_grant, token_of
 from regportal.library.schema import Asset
 from regportal.outbox.actions import owe

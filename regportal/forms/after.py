@@ -32,7 +32,8 @@ from regportal.forms.visiting import (
 )
 from regportal.identity import browser, limits, wire
 from regportal.identity.models import Claim, Visitor
-from regportal.identity.visitors import end_visitor, holds
+from regportal.identity.recognising import holds
+from regportal.identity.visitors import end_visitor
 from regportal.store import current
 from regportal.store.words import N_
 

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from regportal.identity import browser, wire
 from regportal.identity.api import Api, answer
 from regportal.identity.models import Visitor, VisitorToken
+from regportal.identity.recognising import recognise
 from regportal.identity.tokens import fresh_token, hash_of
-from regportal.identity.visitors import begin_visitor, choose, recognise, rotate
+from regportal.identity.visitors import begin_visitor, choose, rotate
 from regportal.store import current
 from regportal.store.strict_json import KIB, Strict
 

@@ -27,15 +27,9 @@ from regportal.identity.actions import claim_of, decide, proof_of
 from regportal.identity.codes import awaits_code, lengthen
 from regportal.identity.models import Claim, ClaimState, Proof, Visitor, VisitorState
 from regportal.identity.people import keys_of_owner
+from regportal.identity.recognising import recognise, visitor_given
 from regportal.identity.tokens import derived_token
-from regportal.identity.visitors import (
-    begin_visitor,
-    end_visitor,
-    recognise,
-    rotate,
-    verify,
-    visitor_given,
-)
+from regportal.identity.visitors import begin_visitor, end_visitor, rotate, verify
 from regportal.library.actions import revoke
 from regportal.mail.actions import answered
 from regportal.store.ballast import may_use_ballast

@@ -14,8 +14,9 @@ from regportal.forms.waiting import BY_CODE, confirm_newsletter, confirm_waiting
 from regportal.identity.actions import claim_of, decide
 from regportal.identity.codes import CODE_TYPED, try_code
 from regportal.identity.models import Claim, ClaimState, Proof, Visitor, VisitorState
+from regportal.identity.recognising import Doubt, recognise
 from regportal.identity.tokens import derived_token
-from regportal.identity.visitors import Doubt, recognise, rotate, verify
+from regportal.identity.visitors import rotate, verify
 from regportal.library.actions import live_grant
 from regportal.mail.actions import answered
 from regportal.store.documents import span

@@ -16,7 +16,7 @@ from regportal.forms.forming import Fault, check_asked, read_sent, settle_shown
 from regportal.forms.rules import Ask, is_fresh
 from regportal.forms.visiting import Visiting, sender_of, visiting_of
 from regportal.identity import browser, limits, wire
-from regportal.identity.visitors import holds
+from regportal.identity.recognising import holds
 from regportal.store import current
 from regportal.store.words import N_
 

@@ -17,8 +17,8 @@ from regportal.forms.history import join_history
 from regportal.identity import browser, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.api import Api
+from regportal.identity.recognising import recognise
 from regportal.identity.speaking import let_speak
-from regportal.identity.visitors import recognise
 from regportal.store import current
 from regportal.store.strict_json import KIB, Strict
 from regportal.tracking.crossing import Origin, Sealed, Token, origin_asking, way_between

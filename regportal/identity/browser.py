@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response
 
 from regportal.config import Settings
 from regportal.identity.models import Visitor, VisitorState
+from regportal.identity.recognising import recognise
 from regportal.identity.rules import FRAMED, REMEMBERED
-from regportal.identity.visitors import recognise, see
+from regportal.identity.visitors import see
 from regportal.store import current
 from regportal.store.documents import Site
 from regportal.store.words import N_

@@ -21,9 +21,9 @@ from regportal.identity.actions import claim_of
 from regportal.identity.addresses import Address
 from regportal.identity.models import Contact, Visitor, VisitorState
 from regportal.identity.people import is_left, own_contacts
+from regportal.identity.recognising import holds
 from regportal.identity.rules import is_fresh, masked
 from regportal.identity.tokens import fresh_token
-from regportal.identity.visitors import holds
 from regportal.privacy.models import Leads
 from regportal.privacy.proving import request_link
 from regportal.store import current

@@ -26,12 +26,12 @@ from regportal.identity.models import (
     VisitorState,
 )
 from regportal.identity.people import is_left, keys_of_owner, own_contacts
+from regportal.identity.recognising import recognise
 from regportal.identity.rules import CODE, PROOF, TRIES
 from regportal.identity.tokens import derived_code, derived_token, hash_of
 from regportal.identity.visitors import (
     begin_visitor,
     end_visitor,
-    recognise,
     rotate,
     sign_out_everywhere,
     verify,

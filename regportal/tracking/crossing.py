@@ -11,7 +11,7 @@ from regportal.errors import BadRequestError
 from regportal.identity import browser, wire
 from regportal.identity.api import Api
 from regportal.identity.models import Visitor
-from regportal.identity.visitors import recognise
+from regportal.identity.recognising import recognise
 from regportal.store import current
 from regportal.store.documents import span
 from regportal.store.strict_json import KIB, Strict

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from regportal.errors import TooManyError
 from regportal.identity import browser, limits, wire
 from regportal.identity.api import Refused
+from regportal.identity.recognising import Bearer, Known, recognise_all
 from regportal.identity.tokens import hash_of
-from regportal.identity.visitors import Bearer, Known, recognise_all
 from regportal.store import current
 from regportal.store.documents import NEWEST
 from regportal.tracking.collecting import Teller, Telling, take_all

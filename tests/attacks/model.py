@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from regportal.consent.models import ConsentEvent
 from regportal.forms.models import Answer
 from regportal.identity.models import Claim, Contact, Visitor, VisitorState
-from regportal.identity.visitors import recognise
+from regportal.identity.recognising import recognise
 from tests.portal import Portal
 
 VERA, EVE = "vera@victim.example", "eve@evil.example"

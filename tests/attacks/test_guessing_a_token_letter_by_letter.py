@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 import pytest
 
 from regportal.identity.actions import proof_of
+from regportal.identity.recognising import recognise
 from regportal.identity.tokens import hash_of
-from regportal.identity.visitors import recognise
 from regportal.library import actions as library
 from tests.attacks.telling import auc
 

@@ -22,7 +22,7 @@ import time_machine
 from regportal.forms.models import Answer
 from regportal.identity.actions import claim_of, find_contact
 from regportal.identity.models import Claim, Visitor
-from regportal.identity.visitors import recognise
+from regportal.identity.recognising import recognise
 from regportal.tracking.actions import seen_of_contacts
 from tests.identity.test_codes import code_in
 from tests.identity.test_state_machine import token_of

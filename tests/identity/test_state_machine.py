@@ -10,8 +10,9 @@ import time_machine
 
 from regportal.identity.actions import find_contact
 from regportal.identity.models import Claim, Contact, Visitor
+from regportal.identity.recognising import recognise
 from regportal.identity.rules import is_fresh
-from regportal.identity.visitors import recognise, sign_out_everywhere
+from regportal.identity.visitors import sign_out_everywhere
 from tests.identity.test_codes import code_in, type_code
 
 ANN, BOB = "ann@widgetworks.example", "bob@widgetworks.example"

@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.identity.models import Visitor, VisitorToken
+from regportal.identity.recognising import recognise
 from regportal.identity.tokens import derived_token, fresh_token, hash_of
-from regportal.identity.visitors import begin_visitor, recognise, rotate, see
+from regportal.identity.visitors import begin_visitor, rotate, see
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 KEYS = [b"new" * 16, b"old" * 16]

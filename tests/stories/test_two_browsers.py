@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from regportal.forms.claiming import MAIL
 from regportal.identity.actions import claim_of
 from regportal.identity.models import VisitorState
-from regportal.identity.visitors import recognise
+from regportal.identity.recognising import recognise
 from regportal.outbox.models import Message, MessageState
 from regportal.store.sessions import Store, make_engine
 from tests.browsing import content, go
