@@ -1,40 +1,29 @@
-"""Calling foreign systems, and nothing that lies behind our own walls."""
+"""
+The only door to the network: a call, its answer, and nothing else that HTTP would do for us.
+
+Which addresses may be called, and how, knows ``dialling.py``; how long it may take ``deadline.py``.
+"""
 
 import contextlib
 import http.client
-import socket
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import Future
-from contextvars import ContextVar
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from ipaddress import ip_address
-from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
+from regportal.connectors.deadline import Deadline, current_deadline
+from regportal.connectors.dialling import Dialler, DiallingAdapter, Resolve, addresses_of
 from regportal.connectors.meter import Meter
-from regportal.connectors.rules import Address, Network, may_call
+from regportal.connectors.rules import Network
 from regportal.errors import UnreachableError
 
 CONNECT = 5.0
 READ = 15.0
 TOTAL = 30.0
 MOST_BYTES = 64 * 1024  # of an answer that nobody reads for its records; the rest is not read
-AT_ONCE = 8  # connections kept open to one system
-
-Resolve = Callable[[str, int], Collection[str]]
-
-
-class ForbiddenTargetError(UnreachableError):
-    """The name leads to an address we may not call; it may lead elsewhere later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +42,6 @@ class Limits:
     connect: float = CONNECT
     read: float = READ
     total: float = TOTAL
-
-
-def addresses_of(host: str, port: int) -> list[str]:
-    """Return what the system's resolver knows of a host."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(place[0]) for *_, place in found))
 
 
 class Egress(requests.Session):
@@ -84,11 +67,11 @@ class Egress(requests.Session):
         self.headers.update({"User-Agent": "regportal", "Accept-Encoding": "identity"})
         self.meter = Meter()
         self._limits = limits
-        self._calls: set[_Limit] = set()
-        self._dialler = _Dialler(private, resolve, limits.connect)
+        self._calls: set[Deadline] = set()
+        self._dialler = Dialler(private, resolve, limits.connect)
         self.adapters.clear()
         for scheme in ("https://", "http://"):
-            self.mount(scheme, _Adapter(self._dialler))
+            self.mount(scheme, DiallingAdapter(self._dialler))
 
     def ask(
         self,
@@ -106,7 +89,7 @@ class Egress(requests.Session):
         """
         host = _host(url)
         self.meter.count()
-        with self._call() as limit:
+        with self._call() as deadline:
             try:
                 response = self.request(
                     method,
@@ -126,10 +109,10 @@ class Egress(requests.Session):
                 OSError,
                 ValueError,
             ) as error:
-                says = "did not answer in time" if limit.is_over else "could not be reached"
+                says = "did not answer in time" if deadline.is_over else "could not be reached"
                 raise UnreachableError(f"{host} {says}") from error
             with contextlib.closing(response):
-                if limit.is_over:  # then we cut it off, perhaps in the middle of its head
+                if deadline.is_over:  # then we cut it off, perhaps in the middle of its head
                     raise UnreachableError(f"{host} did not answer in time")
                 return Answer(response.status_code, response.headers, _read(response, most))
 
@@ -155,17 +138,17 @@ class Egress(requests.Session):
             return str(line.getpeername()[0])
 
     @contextlib.contextmanager
-    def _call(self) -> Iterator["_Limit"]:
+    def _call(self) -> Iterator[Deadline]:
         """Let one call take only so long."""
-        limit = _Limit(self._limits.total)
-        self._calls.add(limit)
-        token = _limit.set(limit)
+        deadline = Deadline(self._limits.total)
+        self._calls.add(deadline)
+        token = current_deadline.set(deadline)
         try:
-            yield limit
+            yield deadline
         finally:
-            _limit.reset(token)
-            self._calls.discard(limit)
-            limit.end()
+            current_deadline.reset(token)
+            self._calls.discard(deadline)
+            deadline.end()
 
 
 def _host(url: str) -> str:
@@ -174,22 +157,6 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or "the address"
     except ValueError:
         return "the address"
-
-
-def _unreached(error: OSError, host: str, port: int) -> str:
-    """
-    Return how a host was not reached.
-
-    >>> _unreached(ConnectionRefusedError(), "crm.example", 443)
-    'crm.example refused the connection at port 443'
-    """
-    match error:
-        case ConnectionRefusedError():
-            return f"{host} refused the connection at port {port}"
-        case TimeoutError():
-            return f"{host} did not take the connection at port {port} in time"
-        case _:
-            return f"{host} could not be reached at port {port}"
 
 
 def _read(response: requests.Response, most: int) -> bytes:
@@ -206,148 +173,3 @@ def _read(response: requests.Response, most: int) -> bytes:
         pass  # the status is known, and it is what counts
     response.raw.close()
     return bytes(read[:most])
-
-
-class _Limit:
-    """The time one call may take; when it is over, its connection is cut."""
-
-    def __init__(self, seconds: float) -> None:
-        """Start the clock."""
-        self._end = time.monotonic() + seconds
-        self._line: socket.socket | None = None
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self.cut)
-        self._timer.daemon = True
-        self._timer.start()
-
-    @property
-    def left(self) -> float:
-        """Return how many seconds are left; at least a moment."""
-        return max(self._end - time.monotonic(), 0.001)
-
-    @property
-    def is_over(self) -> bool:
-        """Return whether the time is up."""
-        return time.monotonic() >= self._end
-
-    def holds(self, line: socket.socket) -> None:
-        """Take the connection this call uses: a handle of our own, which TLS leaves alone."""
-        with self._lock:
-            self._let_go()
-            self._line = socket.fromfd(line.fileno(), line.family, line.type)
-        if self.is_over:
-            self.cut()
-
-    def end(self) -> None:
-        """Stop the clock: from now on the connection is somebody else's."""
-        self._timer.cancel()
-        with self._lock:
-            self._let_go()
-
-    def cut(self) -> None:
-        """Hang up now; whoever reads or writes there stops waiting."""
-        self._end = min(self._end, time.monotonic())
-        with self._lock, contextlib.suppress(OSError):
-            if self._line is not None:
-                self._line.shutdown(socket.SHUT_RDWR)
-
-    def _let_go(self) -> None:
-        """Close our handle; the connection itself stays."""
-        if self._line is not None:
-            self._line.close()
-        self._line = None
-
-
-_limit: ContextVar[_Limit] = ContextVar("limit")
-
-
-class _Dialler:
-    """Makes connections to addresses it has checked."""
-
-    def __init__(self, private: Collection[Network], resolve: Resolve, patience: float) -> None:
-        """Keep what decides."""
-        self._private = tuple(private)
-        self._resolve = resolve
-        self._patience = patience
-
-    def dial(self, scheme: str, host: str, port: int) -> socket.socket:
-        """Connect to one of the checked addresses of a host."""
-        addresses = self._addresses(host, port)
-        for address in addresses:
-            if not may_call(scheme, port, address, self._private):
-                raise ForbiddenTargetError(f"{host} leads to an address we may not call")
-        says = f"{host} has no address"
-        for address in addresses:
-            try:
-                line = socket.create_connection((str(address), port), timeout=self._seconds())
-                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except OSError as error:
-                says = _unreached(error, host, port)
-            else:
-                return line
-        raise UnreachableError(says)
-
-    def _addresses(self, host: str, port: int) -> list[Address]:
-        """Resolve once, within the time we have."""
-        answer: Future[Collection[str]] = Future()
-
-        def ask() -> None:
-            try:
-                answer.set_result(self._resolve(host, port))
-            except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-                answer.set_exception(error)
-
-        threading.Thread(target=ask, name="resolver", daemon=True).start()
-        try:
-            return [ip_address(text) for text in answer.result(self._seconds())]
-        except (OSError, ValueError) as error:
-            raise UnreachableError(f"the name {host} could not be resolved") from error
-
-    def _seconds(self) -> float:
-        """Return how long the next step may take."""
-        return min(self._patience, _limit.get().left)
-
-
-class _Dialled:
-    """A connection made by our dialler, cut when the time of the call it serves is over."""
-
-    dialler: ClassVar[_Dialler]
-    scheme: ClassVar[str]
-    port: int
-    sock: socket.socket | None
-    _dns_host: str
-
-    def _new_conn(self) -> socket.socket:
-        """Dial."""
-        line = self.dialler.dial(self.scheme, self._dns_host, self.port)
-        _limit.get().holds(line)
-        return line
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request, also on a connection that an earlier call has made."""
-        if self.sock is not None:
-            _limit.get().holds(self.sock)
-        super().request(*args, **kwargs)  # type: ignore[misc] # a mixin
-
-
-class _Adapter(HTTPAdapter):
-    """Sends through connections that our dialler makes."""
-
-    def __init__(self, dialler: _Dialler) -> None:
-        """Keep the dialler; one attempt a call, for the outbox decides about more."""
-        self._dialler = dialler
-        super().__init__(pool_connections=AT_ONCE, pool_maxsize=AT_ONCE, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Let the pools make our connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool("http", HTTPConnectionPool, HTTPConnection, self._dialler),
-            "https": _pool("https", HTTPSConnectionPool, HTTPSConnection, self._dialler),
-        }
-
-
-def _pool(scheme: str, pool: type, connection: type, dialler: _Dialler) -> Any:
-    """Return a class of pools whose connections this dialler makes."""
-    ours = type("Dialled", (_Dialled, connection), {"dialler": dialler, "scheme": scheme})
-    return type("Pool", (pool,), {"ConnectionCls": ours})

@@ -22,7 +22,8 @@ from regportal.connectors.base import (
     Vocabulary,
     secrets_of,
 )
-from regportal.connectors.egress import AT_ONCE, Egress
+from regportal.connectors.dialling import AT_ONCE
+from regportal.connectors.egress import Egress
 from regportal.connectors.rules import Outcome, in_full, outcome_of, retry_at
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.signatures import keys_of, signed, verify

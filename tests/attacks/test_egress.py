@@ -9,7 +9,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from regportal.connectors.egress import Egress, ForbiddenTargetError, Limits
+from regportal.connectors.dialling import ForbiddenTargetError
+from regportal.connectors.egress import Egress, Limits
 from regportal.connectors.rules import is_public, may_call
 from regportal.errors import UnreachableError
 from tests.connectors.receiver import receiving

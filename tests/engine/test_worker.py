@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.app.worker import Worker
-from regportal.connectors.egress import AT_ONCE
+from regportal.connectors.dialling import AT_ONCE
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import Message, MessageState
 from tests.connectors.receiver import receiving
