@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 from regportal.buying.models import LogPlace
 from regportal.buying.place import is_unread
 from regportal.connectors.rules import in_full
-from regportal.consent.ledger import Head, LedgerCheck, verify
+from regportal.consent.heads import Head
+from regportal.consent.ledger import LedgerCheck, verify
 from regportal.errors import ConfigError
 from regportal.outbox.models import Message, Subject
 from regportal.outbox.waiting import IS_DUE

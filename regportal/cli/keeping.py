@@ -64,7 +64,7 @@ def restore(file: Path, *, check: bool, hold: bool, as_json: bool) -> None:
         wrong_with_ledger,
         wrong_with_outbox,
     )
-    from regportal.consent.ledger import HEADS, read_heads
+    from regportal.consent.heads import HEADS, read_heads
 
     settings = load()
     heads = read_heads(settings.instance / HEADS)

@@ -29,7 +29,7 @@ def ledger() -> None:
 @AS_JSON
 def verify(file: Path | None, *, as_json: bool) -> None:
     """Check every line of the ledger, and its end against the signed heads."""
-    from regportal.consent.ledger import HEADS, read_heads
+    from regportal.consent.heads import HEADS, read_heads
     from regportal.consent.ledger import verify as verify_ledger
 
     with opened() as here, here.store.read() as session:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from regportal.consent.ledger import content_of, evidence_hash, network_hash
+from regportal.consent.hashing import content_of, evidence_hash, network_hash
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork, ConsentState
 from regportal.consent.rules import (
     FIRST,

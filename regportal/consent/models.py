@@ -31,7 +31,7 @@ class ConsentEvent(Base):
     ``subject`` is ``claim:<id>`` until the owner of the address confirms, then
     ``contact:<id>``. ``row_hash`` is the SHA-256 of the line's canonical JSON, which includes
     the hash of the line before (security.md R15). The database refuses UPDATE and DELETE.
-    Lines of older schema versions lack what may be NULL (consent/ledger.py: content_of).
+    Lines of older schema versions lack what may be NULL (consent/hashing.py: content_of).
     """
 
     __tablename__ = "consent_event"

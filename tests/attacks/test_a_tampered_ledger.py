@@ -21,15 +21,9 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.consent.actions import forget_network
-from regportal.consent.ledger import (
-    HEADS,
-    content_of,
-    evidence_hash,
-    head_of,
-    keep_head,
-    read_heads,
-    verify,
-)
+from regportal.consent.hashing import content_of, evidence_hash
+from regportal.consent.heads import HEADS, read_heads
+from regportal.consent.ledger import head_of, keep_head, verify
 from regportal.consent.lines import Evidence, Said, append
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork, ConsentState
 from regportal.consent.rules import FIRST, chained
