@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from regportal.cli.installation import opened
 from regportal.connectors.rules import in_full
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom, left_out, shown
+from regportal.privacy.erasing import ADMINISTRATOR, erase, shown
 from regportal.privacy.exporting import export_csv, export_json
+from regportal.privacy.whom import find_whom, left_out
 
 
 @click.command("export")

@@ -19,10 +19,12 @@ from regportal.forms.models import Answer
 from regportal.identity.models import Claim, ClaimState, Contact, Visitor
 from regportal.identity.people import contacts_of
 from regportal.outbox.models import Message, Subject
-from regportal.privacy.erasing import TIME, erase, remove, whom_of
+from regportal.privacy.erasing import TIME, erase
 from regportal.privacy.models import Chore
+from regportal.privacy.removing import remove
 from regportal.privacy.traces import MENTION, Traces, every_model, primary
 from regportal.privacy.unknown import AT_ONCE, STEPS, is_older, remove_aged
+from regportal.privacy.whom import whom_of
 from regportal.store.ballast import may_use_ballast
 from regportal.store.base import Base, Clock
 from regportal.store.documents import Published, Shelf, Site, span

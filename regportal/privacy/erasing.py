@@ -3,8 +3,7 @@
 import hashlib
 import json
 import uuid
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,49 +18,24 @@ from regportal.consent.lines import Evidence
 from regportal.consent.models import ConsentState
 from regportal.consent.suppression import ERASED, suppress
 from regportal.errors import NotHereError
-from regportal.identity.actions import find_contact
-from regportal.identity.addresses import read_address
-from regportal.identity.models import Claim, Contact, Visitor, VisitorState
+from regportal.identity.models import Claim, Contact, Visitor
 from regportal.identity.people import let_go, own_contacts
 from regportal.outbox.actions import News, put
-from regportal.outbox.models import Message, Subject
+from regportal.outbox.models import MAIL, Message, Subject
 from regportal.outbox.rules import ERASURE
 from regportal.outbox.waiting import IS_DUE
 from regportal.privacy.models import Erasure
-from regportal.privacy.traces import (
-    MENTION,
-    Keys,
-    Traces,
-    all_traces,
-    every_model,
-    keys_of,
-    mentions_of,
-    primary,
-    some,
-    without,
-)
-from regportal.store.ballast import may_use_ballast
-from regportal.store.base import Base
+from regportal.privacy.removing import remove
+from regportal.privacy.traces import Traces, all_traces
+from regportal.privacy.whom import Whom, whom_of
 from regportal.store.documents import Published
-from regportal.store.facts import table_of
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
 from regportal.tracking.actions import log as note
 from regportal.tracking.models import EntryKind
 
-MAIL = "mail"
 PERSON, ADMINISTRATOR, TIME, CRM = "person", "administrator", "time", "crm"
 """Who wanted somebody erased."""
-
-
-@dataclass(frozen=True, slots=True)
-class Whom:
-    """Whom to erase: the contacts of one person, and the addresses he is known by."""
-
-    key: str
-    """Our key for the person; of somebody who only claimed an address, one made for the report."""
-    contacts: Sequence[Contact]
-    match_keys: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +45,6 @@ class Told:
     subjects: Mapping[str, Collection[str]]
     """Connector → subjects."""
     busy: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
-
-
-def find_whom(session: Session, email: str) -> Whom:
-    """
-    Return whom an address belongs to: the person with all addresses, or whoever only claimed it.
-
-    His are the addresses he proved or an administrator joined. One that only a CRM takes for his
-    stays: it may be a colleague's, who never asked to be forgotten (it is erased by its own name).
-
-    Raises NotHereError for an address under which nothing is kept.
-    """
-    contact = find_contact(session, email) if email.isprintable() else None
-    if contact is not None:
-        return whom_of(own_contacts(session, contact))
-    try:
-        match_key = read_address(email).match_key
-    except ValueError:
-        match_key = ""
-    if session.scalar(sa.select(Claim.id).where(Claim.match_key == match_key).limit(1)) is None:
-        raise NotHereError(f"nobody is known by the address {email!r}")
-    return Whom(str(uuid7()), [], [match_key])
-
-
-def left_out(session: Session, whom: Whom) -> list[str]:
-    """Return the addresses that only a CRM takes for this person's, too: they are not his here."""
-    together = sa.select(Contact.email).where(
-        Contact.person_id.in_([one.person_id for one in whom.contacts]),
-        Contact.id.not_in([one.id for one in whom.contacts]),
-    )
-    return list(session.scalars(together.order_by(Contact.email)))
-
-
-def whom_of(contacts: Sequence[Contact]) -> Whom:
-    """Return whom to erase, of all addresses of one person."""
-    return Whom(str(contacts[0].person_id), contacts, [one.match_key for one in contacts])
 
 
 def erase_as_told(
@@ -152,70 +91,6 @@ def erase(
     report = _report(whom, counts, told, newsletters, by, now)
     session.add(report)
     return report
-
-
-def remove(session: Session, traces: Traces) -> dict[str, int]:
-    """Delete or empty a person's rows in every table, and return how many in each."""
-    may_use_ballast(session)
-    tables = [table for table in Base.metadata.sorted_tables if table.name in every_model()]
-    models = [every_model()[table.name] for table in tables]
-    his = [one for one in models if one.person and not one.outlives]
-    found = {one: keys_of(session, one, traces) for one in his}
-    named = {one: mentions_of(session, one, traces) for one in his}
-    counts: Counter[str] = Counter()
-    for model in reversed(his):  # whoever points at a row goes before it
-        delete(session, model, found[model])
-        empty(session, model, named[model], traces)
-        counts[model.__tablename__] = len(found[model]) + len(named[model])
-    session.execute(
-        sa.update(Visitor)
-        .where(Visitor.claim_id.in_(traces.claims))
-        .values(claim_id=None, state=VisitorState.ANONYMOUS, verified_at=None)
-    )
-    session.expire_all()
-    return {table: count for table, count in sorted(counts.items()) if count}
-
-
-def delete(session: Session, model: type[Base], keys: Keys) -> None:
-    """Delete rows; what stays and points at them lets go."""
-    table = table_of(model)
-    for portion in some(keys):
-        _let_go(session, table, portion)
-        session.execute(sa.delete(table).where(primary(table, list(portion))))
-
-
-def empty(session: Session, model: type[Base], keys: Keys, traces: Traces) -> None:
-    """Take out of rows that stay whatever names the person."""
-    table = table_of(model)
-    mentions = [table.columns[name] for name, key in model.person.items() if key == MENTION]
-    for portion in some(keys):
-        rows = session.execute(
-            sa.select(*table.primary_key, *mentions).where(primary(table, list(portion)))
-        ).all()
-        for row in rows:
-            key, held = row[: len(table.primary_key)], row[len(table.primary_key) :]
-            values = {
-                column.name: _emptied(column, value, traces)
-                for column, value in zip(mentions, held, strict=True)
-            }
-            changed = values | dict(model.when_emptied)
-            session.execute(sa.update(table).where(primary(table, [tuple(key)])).values(changed))
-
-
-def _emptied(column: sa.Column[Any], value: Any, traces: Traces) -> Any:
-    """Return what a column holds once it names the person no more."""
-    left = b"" if isinstance(value, bytes) else without(value, traces)
-    return {} if left is None and not column.nullable else left
-
-
-def _let_go(session: Session, table: sa.Table, keys: Sequence[Any]) -> None:
-    """Let rows that stay no longer point at rows that go."""
-    gone = [key[0] for key in keys]
-    for other in Base.metadata.tables.values():
-        for column in other.columns:
-            points = any(key.column.table is table for key in column.foreign_keys)
-            if points and column.nullable:
-                session.execute(sa.update(other).where(column.in_(gone)).values({column: None}))
 
 
 def _held(session: Session, whom: Whom) -> Whom:

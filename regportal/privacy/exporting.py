@@ -16,7 +16,6 @@ from regportal.connectors.rules import in_full
 from regportal.identity.kin import kin_of
 from regportal.identity.models import Contact
 from regportal.outbox.models import Message, MessageState
-from regportal.privacy.erasing import Whom
 from regportal.privacy.purposes import newsletters_of
 from regportal.privacy.traces import (
     MENTION,
@@ -29,6 +28,7 @@ from regportal.privacy.traces import (
     theirs,
     without,
 )
+from regportal.privacy.whom import Whom
 from regportal.store.base import Base
 from regportal.store.documents import Published, Site, Wording
 from regportal.store.facts import table_of

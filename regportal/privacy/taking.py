@@ -12,11 +12,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from regportal.errors import BadRequestError, NotHereError
 from regportal.identity import browser, limits, wire
 from regportal.identity.models import Contact
-from regportal.privacy.erasing import PERSON, Whom, erase, whom_of
+from regportal.privacy.erasing import PERSON, erase
 from regportal.privacy.exporting import export_csv, export_json
 from regportal.privacy.models import Erasure
 from regportal.privacy.owner import here, page, sent
 from regportal.privacy.reading import Reader, to_erase
+from regportal.privacy.whom import Whom, whom_of
 from regportal.store import current
 from regportal.store.words import N_
 

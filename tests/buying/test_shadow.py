@@ -17,7 +17,8 @@ from regportal.buying.schema import Buying
 from regportal.buying.shadows import shadow_shown
 from regportal.documents import actions, planning, reading
 from regportal.errors import NotHereError, StaleError
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
+from regportal.privacy.erasing import ADMINISTRATOR, erase
+from regportal.privacy.whom import find_whom
 from regportal.store.documents import Site
 from regportal.store.sessions import Store, make_engine
 from regportal.tracking.reverting import revert

@@ -16,7 +16,8 @@ from regportal.buying.place import next_lines, own_place, unread
 from regportal.buying.weigher import _weigh_some
 from regportal.identity.models import Contact
 from regportal.identity.people import join, split
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
+from regportal.privacy.erasing import ADMINISTRATOR, erase
+from regportal.privacy.whom import find_whom
 from regportal.store.documents import Shelf
 from regportal.store.migrate import config, upgrade
 from regportal.store.sessions import Store, make_engine

@@ -11,7 +11,8 @@ from regportal.consent.models import Refusal
 from regportal.identity.actions import find_contact
 from regportal.identity.models import Claim
 from regportal.privacy.clocks import tidy
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
+from regportal.privacy.erasing import ADMINISTRATOR, erase
+from regportal.privacy.whom import find_whom
 from tests.portal import SITE
 from tests.privacy.people import found_in
 

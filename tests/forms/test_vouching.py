@@ -10,7 +10,8 @@ from regportal.identity.actions import find_contact
 from regportal.identity.models import Visitor
 from regportal.identity.visitors import sign_out_everywhere
 from regportal.privacy.clocks import tidy
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
+from regportal.privacy.erasing import ADMINISTRATOR, erase
+from regportal.privacy.whom import find_whom
 from regportal.tracking.models import Attribution, Interaction, Parcel
 from tests.framed import ANN, Framed, ann, published_for, token_means, whose  # noqa: F401 - a fixture
 from tests.portal import ORIGIN

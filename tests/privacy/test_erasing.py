@@ -23,15 +23,9 @@ from regportal.identity.models import Claim
 from regportal.outbox.actions import owe
 from regportal.outbox.drain import drain
 from regportal.outbox.models import Message, MessageState
-from regportal.privacy.erasing import (
-    ADMINISTRATOR,
-    PERSON,
-    erase,
-    find_whom,
-    is_whole,
-    shown,
-)
+from regportal.privacy.erasing import ADMINISTRATOR, PERSON, erase, is_whole, shown
 from regportal.privacy.models import Erasure
+from regportal.privacy.whom import find_whom
 from regportal.tracking.actions import record
 from regportal.tracking.models import Attributed, Interaction, Judged
 from tests.patience import PATIENCE, Pausing, until

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.identity.actions import find_contact
-from regportal.privacy.erasing import find_whom
 from regportal.privacy.exporting import export_json
 from regportal.privacy.traces import every_model
+from regportal.privacy.whom import find_whom
 from regportal.tracking.models import Attributed, Interaction, Judged
 from tests.privacy.people import Person
 

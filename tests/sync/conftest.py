@@ -17,7 +17,8 @@ from regportal.outbox.budget import Budget
 from regportal.outbox.drain import drain
 from regportal.outbox.models import Message, Subject
 from regportal.outbox.rules import AWAITED, WITHDRAWAL
-from regportal.privacy.erasing import PERSON, erase, find_whom
+from regportal.privacy.erasing import PERSON, erase
+from regportal.privacy.whom import find_whom
 from regportal.sync.comparing import compare
 from regportal.sync.drifting import look_over
 from regportal.sync.present import Telling

@@ -10,7 +10,8 @@ import time_machine
 from regportal.identity.actions import find_contact
 from regportal.identity.keys import add_key
 from regportal.privacy.clocks import tidy
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
+from regportal.privacy.erasing import ADMINISTRATOR, erase
+from regportal.privacy.whom import find_whom
 from regportal.store.ids import uuid7
 from regportal.tracking.judging import RULES
 from regportal.tracking.models import Interaction, Parcel, Told, Touch, Visit

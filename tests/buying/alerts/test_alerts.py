@@ -13,7 +13,8 @@ from regportal.buying.alerts.models import Alert
 from regportal.buying.alerts.rules import MOST
 from regportal.consent.suppression import BOUNCE, suppress
 from regportal.outbox.models import Message
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
+from regportal.privacy.erasing import ADMINISTRATOR, erase
+from regportal.privacy.whom import find_whom
 from tests.buying.alerts.office import ANN, BO, page, plain, site
 from tests.speech import left_of_english, visible
 

@@ -16,7 +16,8 @@ from regportal.forms.models import Answer
 from regportal.forms.schema import Question
 from regportal.identity.models import Assurance, Contact
 from regportal.outbox.models import Message
-from regportal.privacy.erasing import ADMINISTRATOR, erase, find_whom
+from regportal.privacy.erasing import ADMINISTRATOR, erase
+from regportal.privacy.whom import find_whom
 from regportal.store.ids import uuid7
 from regportal.store.schema import Site
 from regportal.tracking.models import Attributed, Judged
