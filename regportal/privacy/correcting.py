@@ -14,8 +14,8 @@ from regportal.forms.models import Answer, NeverAsk
 from regportal.forms.news import answers_of_contact, tell_contact
 from regportal.forms.schema import Question
 from regportal.identity.models import Assurance, Contact
+from regportal.privacy.deeds import has_done
 from regportal.privacy.proving import OWN_PAGE
-from regportal.privacy.reading import has_done
 from regportal.store.documents import Published, keep_wording, said
 from regportal.store.facts import add_once
 from regportal.store.ids import uuid7

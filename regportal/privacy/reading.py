@@ -1,18 +1,13 @@
 """Everything we keep of a person, as their own page shows it."""
 
-import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
-from regportal.buying.labels import title
-from regportal.buying.models import ContactRole, Move
-from regportal.buying.reading import interactions_of, label, model_of
 from regportal.connectors.schema import Connector
 from regportal.consent.actions import subject_of_contact
 from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
@@ -24,18 +19,18 @@ from regportal.forms.others import Reach, reach_of
 from regportal.forms.schema import Gate, Question
 from regportal.forms.showing import AT_MOST, shown_claims
 from regportal.identity.actions import count_open_claims
-from regportal.identity.models import Claim, ClaimState, Contact, Visitor
+from regportal.identity.models import Claim, ClaimState, Visitor
 from regportal.identity.wire import browser_shown
+from regportal.privacy.deeds import moves, timeline
 from regportal.privacy.exporting import recipients
 from regportal.privacy.proving import OWN_PAGE
-from regportal.privacy.saying import CONSENT, DEEDS, DID, METHODS, SURE
+from regportal.privacy.reader import Reader, Row
+from regportal.privacy.saying import CONSENT, METHODS, SURE
 from regportal.privacy.traces import own_traces
-from regportal.store.documents import Published, Wording, said
-from regportal.store.words import N_, moment_shown, translated
-from regportal.tracking.actions import Seen, seen_of_contacts
+from regportal.store.documents import Wording, said
+from regportal.store.words import N_
+from regportal.tracking.actions import seen_of_contacts
 
-PAGE = 25
-"""How many interactions are shown at a time."""
 STATES: Mapping[ClaimState, str] = {
     ClaimState.OPEN: N_("waits for your answer"),
     ClaimState.CONFIRMED: N_("confirmed by you"),
@@ -49,35 +44,6 @@ TOLD: Mapping[str, str] = {
     "score": N_("how interested we think you are"),
     "mail": N_("letters to you"),
 }
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Whose page it is, and in which language it is read."""
-
-    session: Session
-    published: Published
-    contacts: Sequence[Contact]
-    """All addresses of the person, the main one first."""
-    proven: Contact
-    """The one that was proven in this browser."""
-    locale: str
-    pepper: str
-    now: datetime
-
-    @property
-    def match_keys(self) -> list[str]:
-        """Return the keys of the person's addresses."""
-        return [one.match_key for one in self.contacts]
-
-    def says(self, sentence: str, **values: object) -> str:
-        """Say a sentence of ours."""
-        return translated(sentence, self.locale) % values
-
-    def when(self, at: datetime | None) -> str | None:
-        """Say when."""
-        return moment_shown(at, self.locale) if at else None
 
 
 def everything(reader: Reader, *, before: datetime | None = None) -> Row:
@@ -172,42 +138,6 @@ def _answer(reader: Reader, answer: Answer, wording: str | None) -> Row:
 def _place(reader: Reader, gate: str | None) -> str | None:
     """Return where an answer was given, where that was no gate that is published now."""
     return reader.says(N_("Your own page")) if gate == OWN_PAGE else gate
-
-
-def timeline(reader: Reader, seen: Sequence[Seen], before: datetime | None) -> Row:
-    """Return what the person did, newest first, a page of it."""
-    ordered = sorted(seen, key=lambda one: (one.occurred_at, one.id), reverse=True)
-    later = [one for one in ordered if before is None or one.occurred_at < before]
-    page = later[:PAGE]
-    more = len(later) > PAGE
-    return {
-        "rows": [
-            {
-                "id": str(one.id),
-                **_deed(reader, one),
-                "when": reader.when(one.occurred_at),
-                "sure": reader.says(SURE[one.attribution.value]),
-                "machine": one.judged.value == "machine",
-            }
-            for one in page
-        ],
-        "total": len(seen),
-        "older": page[-1].occurred_at.isoformat() if more else None,
-        "newest": before is None,
-    }
-
-
-def _deed(reader: Reader, one: Seen) -> Row:
-    """Say what somebody did; beside it what he did it with, which may be in another script."""
-    about = {"object": title(reader.published, one.object), "type": one.type}
-    sentence = translated(DEEDS.get(one.type, DID), reader.locale)
-    before, _, after = sentence.partition("%(object)s")
-    return {
-        "says": sentence % about,
-        "before": before % about,
-        "object": about["object"],
-        "after": after % about,
-    }
 
 
 def claims(reader: Reader) -> Row:
@@ -312,32 +242,6 @@ def told(reader: Reader) -> list[Row]:
     ]
 
 
-def moves(reader: Reader, mine: Mapping[str, Seen]) -> list[Row]:
-    """
-    Return what was concluded from what the person did: the moves of phases that rest on it.
-
-    Neither the purchase is named nor anybody else who has part in it: that is not his to see.
-    """
-    theirs = sa.select(ContactRole.opportunity_id).where(
-        ContactRole.contact_id.in_([one.id for one in reader.contacts])
-    )
-    found = reader.session.scalars(
-        sa.select(Move).where(Move.opportunity_id.in_(theirs)).order_by(Move.at.desc(), Move.id)
-    )
-    model, _ = model_of(reader.published)
-    return [
-        {
-            "when": reader.when(move.at),
-            "phase": label(reader.published, model, move.to_phase),
-            "because": [
-                _deed(reader, mine[each]) for each in interactions_of(move) if each in mine
-            ],
-        }
-        for move in found
-        if any(each in mine for each in interactions_of(move))
-    ]
-
-
 def browsers(reader: Reader) -> list[Row]:
     """Return the browsers in which the person is known now."""
     rows = reader.session.execute(
@@ -359,9 +263,3 @@ def browsers(reader: Reader) -> list[Row]:
         }
         for visitor, name in rows
     ]
-
-
-def has_done(session: Session, contacts: Sequence[Contact], interaction: uuid.UUID) -> bool:
-    """Return whether an interaction counts as this person's now."""
-    seen = seen_of_contacts(session, [one.id for one in contacts])
-    return any(one.id == interaction for one in seen)

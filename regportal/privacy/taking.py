@@ -16,7 +16,8 @@ from regportal.privacy.erasing import PERSON, erase
 from regportal.privacy.exporting import export_csv, export_json
 from regportal.privacy.models import Erasure
 from regportal.privacy.owner import here, page, sent
-from regportal.privacy.reading import Reader, to_erase
+from regportal.privacy.reader import Reader
+from regportal.privacy.reading import to_erase
 from regportal.privacy.whom import Whom, whom_of
 from regportal.store import current
 from regportal.store.words import N_

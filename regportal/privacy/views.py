@@ -40,7 +40,8 @@ from regportal.privacy.proving import (
     press,
     press_by_code,
 )
-from regportal.privacy.reading import Reader, everything
+from regportal.privacy.reader import Reader
+from regportal.privacy.reading import everything
 from regportal.privacy.speaking import languages_shown
 from regportal.store import current
 from regportal.store.words import N_
