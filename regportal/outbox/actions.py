@@ -16,7 +16,7 @@ from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.outbox.drain import drain
 from regportal.outbox.models import Gathered, Message, MessageState, Subject
-from regportal.outbox.rules import is_told
+from regportal.outbox.rules import AWAITED, WITHDRAWAL, is_told
 from regportal.store.among import among
 from regportal.store.bulk import Row, insert_all, update_all
 from regportal.store.facts import insert_in, table_of
@@ -28,7 +28,7 @@ Like = tuple[str, str, str | None]
 """Connector, subject, and the state that is told: news that is alike in these is one message."""
 
 NEW = (
-    *("id", "connector", "topic", "subject", "sequence", "lane", "merges", "creates"),
+    *("id", "connector", "topic", "subject", "sequence", "lane", "merges", "creates", "passes"),
     *("payload", "occurred_at", "state", "attempts", "due"),
 )
 """Columns of a message that begins to be due."""
@@ -36,12 +36,12 @@ DUE = MessageState.DUE.value
 DEED = "interaction.recorded"
 KEPT = ("connector", "id", "subject", "day", "payload", "at")
 """Columns of what waits for the note about a day."""
-TAKES_IN = ("topic", "creates", "payload", "occurred_at")
+TAKES_IN = ("topic", "creates", "passes", "payload", "occurred_at")
 """Columns of a message that still waits, which it takes from the news it tells instead."""
 WAITING = (
     sa.select(
         *(Message.id, Message.topic, Message.subject, Message.payload),
-        *(Message.occurred_at, Message.merges, Message.creates, Message.lane),
+        *(Message.occurred_at, Message.merges, Message.creates),
     )
     .where(
         Message.connector == sa.bindparam("connector"),
@@ -74,9 +74,9 @@ class News:
 
     ``merges`` names the state it tells, where it is state: news of the same name that still
     waits takes this one in, and ``keeps`` these names of its own payload: where a move began is
-    true of both. ``creates``: nothing about the subject can be told before it. Of ``lane``
-    (``rules.py: LANES``) the least goes ahead. ``fields`` are by question; each connector has its
-    own names for them.
+    true of both. ``creates``: nothing about the subject can be told before it, but a withdrawal
+    once it is parked. Of ``lane`` (``rules.py: LANES``) the least goes ahead. ``fields`` are by
+    question; each connector has its own names for them.
     """
 
     topic: str
@@ -86,8 +86,13 @@ class News:
     merges: str | None = None
     keeps: frozenset[str] = frozenset()
     creates: bool = False
-    lane: int = 1
+    lane: int = AWAITED
     fields: Mapping[str, FieldNews] | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether it waits for nothing that is parked: a withdrawal."""
+        return self.lane == WITHDRAWAL
 
 
 def owe(
@@ -137,20 +142,20 @@ def put_all(
     waiting = {like: message for message, (like, _) in there.items()}
     told = {message: (like[0], news) for message, (like, news) in there.items()}
     messages: list[uuid.UUID] = []
+    withdrawals = dict[uuid.UUID, tuple[str, str]]()
     for connector, news in owed:
-        if news.lane == 0:
-            _hurry(session, connector, news.subject)
-            told |= _ahead(told, connector, news.subject)
         like = (connector, news.subject, news.merges)
         message = waiting.get(like) or uuid7()
         before = told.get(message)
         told[message] = (connector, news if before is None else _taking_in(before[1], news))
         if news.merges is not None:
             waiting[like] = message
+        if news.passes:
+            withdrawals[message] = connector, news.subject
         messages.append(message)
     taken = set(messages)
     changed = [
-        (news.topic, news.creates, dict(news.payload), news.occurred_at, message)
+        (news.topic, news.creates, news.passes, dict(news.payload), news.occurred_at, message)
         for message, (_, news) in told.items()
         if message in there and message in taken
     ]
@@ -163,6 +168,8 @@ def put_all(
             for (message, connector, news), number in zip(new, numbers, strict=True)
         ]
         insert_all(session, Message, NEW, rows)
+    for message, whose in withdrawals.items():
+        _hurry(session, message, *whose)
     return messages
 
 
@@ -218,21 +225,23 @@ def _row(message_id: uuid.UUID, connector: str, news: News, number: int, now: da
     """Return the row of a message that begins to be due."""
     return (
         *(message_id, connector, news.topic, news.subject, number),
-        *(news.lane, news.merges, news.creates),
+        *(news.lane, news.merges, news.creates, news.passes),
         *(dict(news.payload), news.occurred_at, DUE, 0, now),
     )
 
 
-def _hurry(session: Session, connector: str, subject: str) -> None:
+def _hurry(session: Session, withdrawal: uuid.UUID, connector: str, subject: str) -> None:
     """Let what waits before a withdrawal go ahead with it: the order of a subject stays."""
+    sequence = sa.select(Message.sequence).where(Message.id == withdrawal).scalar_subquery()
     session.execute(
         sa.update(Message)
         .where(
             Message.connector == connector,
             Message.subject == subject,
             Message.state == MessageState.DUE,
+            Message.sequence <= sequence,
         )
-        .values(lane=0)
+        .values(lane=WITHDRAWAL)
         .execution_options(synchronize_session=False)
     )
 
@@ -248,10 +257,10 @@ def _waiting(
     found: dict[Like, tuple[uuid.UUID, News]] = {}
     for connector, some in sorted(subjects.items()):
         asked = {"connector": connector, "subjects": sorted(some)}
-        for message, topic, subject, payload, at, merges, creates, lane in session.execute(
+        for message, topic, subject, payload, at, merges, creates in session.execute(
             WAITING, asked
         ):
-            news = News(topic, subject, payload, at, merges, creates=creates, lane=lane)
+            news = News(topic, subject, payload, at, merges, creates=creates)
             found[connector, subject, merges] = message, news
     return {message: (like, news) for like, (message, news) in found.items()}
 
@@ -264,16 +273,4 @@ def _taking_in(waits: News, news: News) -> News:
         topic=waits.topic if waits.creates else news.topic,
         creates=waits.creates or news.creates,
         payload={**news.payload, **kept},
-        lane=min(waits.lane, news.lane),
     )
-
-
-def _ahead(
-    told: Mapping[uuid.UUID, tuple[str, News]], connector: str, subject: str
-) -> dict[uuid.UUID, tuple[str, News]]:
-    """Return what is about to be told of a subject, ahead of others."""
-    return {
-        message: (whom, replace(news, lane=0))
-        for message, (whom, news) in told.items()
-        if (whom, news.subject) == (connector, subject)
-    }

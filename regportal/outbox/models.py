@@ -61,6 +61,7 @@ class Message(Base):
             "lane",
             "merges",
             "creates",
+            "passes",
             "occurred_at",
             "state",
             "attempts",
@@ -106,6 +107,8 @@ class Message(Base):
     """The state this row tells, where it is state: a waiting row of the same name takes it in."""
     creates: Mapped[Flag]
     """Whether it creates the contact: parked, it holds its subject."""
+    passes: Mapped[Flag]
+    """Whether it waits for nothing that is parked: a withdrawal."""
     payload: Mapped[dict[str, Any]] = mapped_column(Json)
     occurred_at: Mapped[Moment]
     state: Mapped[MessageState] = mapped_column(choice(MessageState), default=MessageState.DUE)

@@ -63,10 +63,11 @@ def replay(session: Session, ids: Collection[uuid.UUID], *, now: datetime) -> in
         if not _is_under_way(message, now) and not _is_left_out(message, newest)
     ]
     for message in again:
+        if message.state is not MessageState.DUE or message.lease is not None:
+            message.lease, message.leased_until = uuid.uuid4(), now  # told before: takes nothing in
         message.state = MessageState.DUE
         message.attempts = 0
         message.trouble = None
-        message.lease, message.leased_until = uuid.uuid4(), now  # told before: nothing merges in
         message.due = max(busy.get((message.connector, message.subject)) or now, now)
     session.flush()
     return len(again)

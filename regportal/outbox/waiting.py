@@ -21,19 +21,43 @@ TOLD = (
 
 # Written out, not bound: only so do both databases see that their partial indexes fit.
 IS_DUE = Message.state == sa.literal_column("'due'")
-Ahead = aliased(Message)
+IS_PARKED: sa.ColumnElement[str] = sa.literal_column("'parked'")
+Ahead, Creator = aliased(Message), aliased(Message)
+IS_HELD = (
+    sa.select(sa.literal(1))
+    .where(
+        Creator.connector == Ahead.connector,
+        Creator.subject == Ahead.subject,
+        Creator.sequence < Ahead.sequence,
+        Creator.state == IS_PARKED,
+        Creator.creates,
+    )
+    .exists()
+)
+"""What is ahead waits itself for the contact, whose creation is parked."""
 IS_HEAD = ~(
     sa.select(sa.literal(1))
     .where(
         Ahead.connector == Message.connector,
         Ahead.subject == Message.subject,
         Ahead.sequence < Message.sequence,
-        Ahead.state.in_([sa.literal_column("'due'"), sa.literal_column("'parked'")]),
-        sa.or_(Ahead.state == sa.literal_column("'due'"), Ahead.creates),
+        Ahead.state.in_([sa.literal_column("'due'"), IS_PARKED]),
+        sa.or_(
+            sa.and_(
+                Ahead.state == sa.literal_column("'due'"),
+                sa.or_(~Message.passes, Ahead.passes, Ahead.merges == Message.merges, ~IS_HELD),
+            ),
+            sa.and_(Ahead.state == IS_PARKED, Ahead.creates, ~Message.passes),
+        ),
     )
     .exists()
 )
-"""Nothing of its subject is to be delivered before it, or is parked and creates the contact."""
+"""
+Nothing of its subject is to be delivered before it, or is parked and creates the contact.
+
+A withdrawal passes what is parked, and what waits behind it; but no other withdrawal, and nothing
+that tells of the same newsletter.
+"""
 
 # Made once: building a statement takes longer than running it.
 FIRSTS = (

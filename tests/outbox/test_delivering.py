@@ -15,9 +15,9 @@ from regportal.mail.postman import TIMEOUT
 from regportal.outbox.drain import take_back
 from regportal.outbox.leases import LEASE, RENEWALS
 from regportal.outbox.models import MessageState
-from regportal.outbox.operating import pause, pauses, resume
+from regportal.outbox.operating import pause, pauses, replay, resume
 from regportal.outbox.pausing import set_pause
-from regportal.outbox.rules import WAITS, wait
+from regportal.outbox.rules import WAITS, WITHDRAWAL, wait
 from regportal.store.sessions import PATIENCE
 from tests.outbox.conftest import NOON, Crm
 from tests.patience import until
@@ -212,6 +212,58 @@ def test_a_parked_message_that_creates_the_contact_holds_its_subject(box, crm):
 
     assert again is None
     assert [row.state.value for row in box.rows()] == ["parked", "due", "sent"]
+
+
+def withdraw(box, newsletter="prices"):
+    return box.put(topic="consent.changed", merges=f"consent:{newsletter}", lane=WITHDRAWAL)
+
+
+def test_a_withdrawal_passes_a_parked_creator_and_what_waits_behind_it(box, crm):
+    created = box.put(topic="contact.identified", creates=True)
+    box.drain(Crm({"*": Outcome.AMBIGUOUS}))
+    deed = box.put()
+    first = withdraw(box)
+    second = withdraw(box, "news")
+    yes = box.put(topic="consent.changed", merges="consent:tips")
+    box.drain(crm)
+
+    assert [change.id for change in crm.got] == [first, second]
+    box.write(replay, [created], now=box.clock())
+    box.drain(crm)
+    assert [change.id for change in crm.got[2:]] == [created, deed, yes]
+
+
+def test_a_withdrawal_that_is_told_keeps_what_it_passed_waiting(box, crm):
+    """One message of a subject at a time, also where a person lets the creator go meanwhile."""
+    created = box.put(topic="contact.identified", creates=True)
+    box.drain(Crm({"*": Outcome.AMBIGUOUS}))
+    told = withdraw(box)
+    assert [change.id for change in box.take().changes] == [told]
+
+    box.write(replay, [created], now=box.clock())
+    assert box.take().changes == ()
+    box.clock.turn(seconds=LEASE.total_seconds() + 1)
+    assert [change.id for change in box.take().changes] == [created]
+
+
+def test_a_withdrawal_does_not_pass_what_may_be_told_nor_its_own_newsletter(box, crm):
+    deed = box.put()
+    created = box.put(topic="contact.identified", creates=True)
+    box.drain(crm)
+    yes = box.put(topic="consent.changed", merges="consent:prices")
+    box.drain(Crm({"*": Outcome.RETRY}))  # it may have been told: nothing merges in
+    box.write(replay, [created], now=box.clock())
+    box.drain(Crm({"*": Outcome.REJECTED}))
+    box.write(replay, [deed], now=box.clock())
+    no = withdraw(box)
+    crm.got.clear()
+    box.drain(crm)
+
+    assert [change.id for change in crm.got] == [deed]
+    box.write(replay, [created], now=box.clock())
+    box.clock.turn(minutes=1)
+    box.drain(crm)
+    assert [change.id for change in crm.got[1:]] == [created, yes, no]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.AUTH, Outcome.GONE])
