@@ -121,6 +121,8 @@ class Capabilities:
     """Whether it can be asked what changed."""
     keyed: tuple[Kind, ...] = ("contact",)
     """Which kinds of records have a field for our key of them."""
+    newsletter: str = "list"
+    """What people over there call that which is a newsletter to us."""
 
 
 @dataclass(frozen=True, slots=True)

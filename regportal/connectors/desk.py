@@ -102,6 +102,8 @@ class Allowing:
     is_allowed: bool
     at: datetime
     because: str
+    list_id: str | None = None
+    """Which list that is; None: there is none yet, and it is to be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +205,23 @@ class Desk(Protocol):
     def log(self, activities: Sequence[Activity]) -> Sequence[Written]:
         """Let activities be seen."""
 
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """
+        Return the ids of all lists that each name, or id, means.
+
+        Left out is a name of which there is none and ``allow`` makes one.
+        """
+
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """
-        Return what each of these contacts (id → address) allows, by list.
+        Return what each of these contacts (id → address) allows, by what the list may be called.
 
-        Under ``EVERY`` stands a "no" to all of them.
+        Of several lists of one name it is what they say together (``joined``). Under ``EVERY``
+        stands a "no" to all lists.
         """
 
     def allow(self, wanted: Sequence[Allowing]) -> Sequence[Written]:
-        """Put contacts on lists, or take them off."""
+        """Put contacts on lists, or take them off: each on, or off, the one that is meant."""
 
     def lead(self, people: Sequence[tuple[Whose, Mapping[str, Any]]]) -> Sequence[Written]:
         """

@@ -178,13 +178,21 @@ def joined(known: Subscription | None, said: Subscription) -> Subscription:
     Subscription(is_allowed=False, since=None, is_mixed=True, wider=None)
     >>> joined(None, Subscription(True))
     Subscription(is_allowed=True, since=None, is_mixed=False, wider=None)
+
+    What one of them knows nothing of, the other says:
+
+    >>> joined(Subscription(None), Subscription(True)).is_allowed
+    True
     """
     if known is None:
         return said
+    wider = known.wider or said.wider
     if known.is_allowed is said.is_allowed:
         since = max(known.since, said.since) if known.since and said.since else None
-        return replace(known, since=since, is_mixed=known.is_mixed or said.is_mixed)
-    return replace(said if said.is_allowed is False else known, is_mixed=True)
+        is_mixed = known.is_mixed or said.is_mixed
+        return replace(known, since=since, is_mixed=is_mixed, wider=wider)
+    first = min(known, said, key=lambda one: (False, True, None).index(one.is_allowed))
+    return replace(first, is_mixed=True, wider=wider)
 
 
 def noted(newsletter: str, now: datetime, *, is_allowed: bool) -> dict[str, Any]:

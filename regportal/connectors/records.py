@@ -20,7 +20,7 @@ from regportal.connectors.base import (
     Unsupported,
     Vocabulary,
 )
-from regportal.connectors.consents import allowed
+from regportal.connectors.consents import allowed, looked_up
 from regportal.connectors.contacts import Contacts
 from regportal.connectors.desk import Activity, Desk
 from regportal.connectors.endings import forgotten, unclaimed
@@ -276,6 +276,7 @@ class Records:
         if all(one.fine for one in found):
             plan = planned(self._document, self._desk, vocabulary)
             found += [finding for _, finding in compared(self._desk, plan)]
+            found += looked_up(self._document, self._desk, vocabulary)
         return found
 
     def provision(

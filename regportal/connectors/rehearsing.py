@@ -71,6 +71,10 @@ class Rehearsal:
         """Say that activities would be seen."""
         return [Written(one.contact) for one in activities]
 
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the ids of all lists that each name means."""
+        return self._desk.lists(names)
+
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what contacts allow; of those that would be made nothing is known."""
         there = {id: email for id, email in contacts.items() if not id.startswith(NEW)}

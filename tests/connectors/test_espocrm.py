@@ -312,15 +312,24 @@ def test_lists_are_known_by_their_names_however_they_are_written(espo, settings)
     assert there["Price news"].is_mixed
 
 
-def test_a_no_is_for_every_list_of_the_name_and_a_yes_for_none_of_several(desk, espo):
-    lists = found({"id": "T1"}, {"id": "T2"})
-    wanted = Allowing(KEY, "6b03", ANN.email, "news", False, NOON, "Prices, once a month")
-    espo.refusals += [lists, fine(True), fine(True), lists]
+def test_of_two_lists_of_one_name_each_is_known_and_written_by_itself(desk, espo):
+    espo.refusals += [found({"id": "T1"}, {"id": "T2"}), found(), fine(True)]
+    assert desk.lists(["news", "jobs"]) == {"news": ["T1", "T2"]}
+    wanted = Allowing(KEY, "6b03", ANN.email, "news", False, NOON, "Prices, once a month", "T2")
     (no,) = desk.allow([wanted])
-    (yes,) = desk.allow([replace(wanted, is_allowed=True)])
-    assert [no.outcome, yes.outcome] == [DONE, REJECTED]
+    assert no.outcome is DONE
     told = [json.loads(body)["id"] for _, path, _, body in espo.seen if path.endswith("optOut")]
-    assert told == ["T1", "T2"]
+    assert told == ["T2"]
+
+
+def test_a_list_that_is_not_there_is_made_once_for_all_who_are_put_on_it(desk, espo):
+    wanted = Allowing(KEY, "6b03", ANN.email, "news", False, NOON, "Prices, once a month")
+    made = found({"id": "T1"})
+    espo.refusals += [found(), fine({"id": "T1"}), fine(True), made, fine(True)]
+    both = desk.allow([wanted, replace(wanted, contact="6b04")])
+    assert [one.outcome for one in both] == [DONE, DONE]
+    paths = [path.partition("?")[0].rpartition("/")[2] for _, path, _, _ in espo.seen]
+    assert paths == ["TargetList", "TargetList", "optOut", "TargetList", "optOut"]
 
 
 # --- fields ---

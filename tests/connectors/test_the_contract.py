@@ -323,6 +323,26 @@ def test_a_withdrawal_is_written_even_if_nothing_was_known(world, outbox, key):
     assert world.wants(there, ANN, "prices") is not True
 
 
+def test_a_no_goes_to_every_list_of_a_name_and_a_yes_to_none_of_several(world, outbox, key):
+    outbox.now = datetime.now(UTC)  # as the CRM's own clock
+    outbox.deliver(outbox.knows(key, ANN))
+    (there,) = world.people(ANN)
+    for name in ("offers", "tips"):
+        world.make_list(name)
+    yes = [outbox.allows(key, ANN, name, "confirmed") for name in ("offers", "tips")]
+    assert [outcomes(outbox.deliver(one)) for one in yes] == [[DONE], [DONE]]
+    world.rename_lists("tips", "offers")
+    outbox.connector, seen = world.connector(), []  # another process, later
+    for state in ("withdrawn", "withdrawn", "confirmed"):
+        outbox.now += MINUTE
+        (result,) = outbox.deliver(outbox.allows(key, ANN, "offers", state))
+        seen.append(result.outcome)
+        assert world.wants(there, ANN, "offers") is False
+    assert seen == [DONE, NOOP, Outcome.REJECTED]
+    assert all(one in result.says for one in ("2", "'offers'"))
+    assert ANN not in result.says
+
+
 # --- the buying phase ---
 
 
@@ -622,3 +642,29 @@ def test_the_check_says_what_is_missing(world):
     more = Vocabulary({**fine.phases, "flying": "Flying"}, fine.scores)
     (amiss,) = [one for one in world.connector().check(more) if not one.fine]
     assert "flying" in amiss.says
+
+
+def test_the_check_says_of_each_newsletter_whether_it_has_a_list(world, outbox, key):
+    for name in ("offers", "offers", "tips"):
+        world.make_list(name)
+    titles = {name: name.title() for name in ("offers", "tips", "jobs")}
+    found = {
+        one.subject.removeprefix("newsletter "): one
+        for one in world.connector().check(Vocabulary(newsletters=titles))
+    }
+    assert [found[name].fine for name in ("offers", "tips")] == [False, True]
+    assert "2" in found["offers"].says
+    outbox.deliver(outbox.knows(key, ANN))
+    for name in titles:  # so it is when somebody is put on it
+        change = outbox.allows(key, ANN, name, "confirmed")
+        (rehearsed,) = outbox.connector.rehearse([change], now=outbox.now)
+        (result,) = outbox.deliver(change)
+        is_fine = result.outcome is DONE
+        assert (is_fine, rehearsed.outcome is DONE) == (found[name].fine, found[name].fine)
+        assert is_fine or result.says == rehearsed.says == found[name].says
+
+
+def test_newsletters_are_looked_up_only_where_they_are_told(world):
+    untold = world.connector(sends=("contact", "phase"))
+    found = untold.check(Vocabulary(newsletters={"jobs": "Jobs"}))
+    assert not [one for one in found if "newsletter" in one.subject]

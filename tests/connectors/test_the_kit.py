@@ -52,12 +52,12 @@ def test_a_no_to_all_lists_is_a_no_to_each_and_harms_no_withdrawal(crm, outbox):
     key = str(uuid.uuid4())
     outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
     (ann,) = crm.people(ANN)
-    crm.lists[ann][EVERY] = Subscription(is_allowed=False)
+    crm.readers[ann][EVERY] = Subscription(is_allowed=False)
     yes = outbox.deliver(outbox.allows(key, ANN, "news", "confirmed"))
     no = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
 
     assert [one.outcome for one in (*yes, *no)] == [Outcome.CONFLICT, Outcome.DONE]
-    assert crm.lists[ann]["prices"].is_allowed is False
+    assert crm.wants(ann, ANN, "prices") is False
 
 
 def test_records_that_a_crm_takes_a_new_one_for_are_told_to_a_person(crm, outbox):

@@ -187,7 +187,7 @@ def test_a_list_that_is_not_there_is_named(tryton, outbox, key):
 
     assert (result.outcome, result.says) == (
         Outcome.REJECTED,
-        "Tryton has no mailing list 'nothing'",
+        "the CRM has no mailing list 'nothing': make it there, or name another in `newsletters`",
     )
 
 

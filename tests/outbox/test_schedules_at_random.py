@@ -214,8 +214,8 @@ class Schedule:
         told = self.told["allows", 0]
         if self.twin and told and not told[-1]:
             for one in self.twin:
-                wants = self.crm.lists[one].get("prices")
-                yield from _state("consent of one of two", wants and wants.is_allowed, told)
+                wants = self.crm.wants(one, "", "prices")
+                yield from _state("consent of one of two", wants, told)
 
     def choose(self):
         """Let a person say which of two records it is."""
@@ -245,9 +245,9 @@ class Schedule:
                 yield f"did {self.crm.history['did', there[0]]}, told {self.told['did', who]}"
             yield from _state("country", record.get("country"), self.told["country", who] or ["0"])
             yield from _state("phase", deal.get("buying_phase"), self.told["phase", who] or [None])
-            wants = self.crm.lists[there[0]].get("prices")
+            wants = self.crm.wants(there[0], email, "prices")
             allowed = [False] if who == 0 and refused else self.told["allows", who]
-            yield from _state("consent", wants and wants.is_allowed, allowed or [None])
+            yield from _state("consent", wants, allowed or [None])
             for name, one in (("country", record), ("buying_phase", deal)):
                 numbers = [int(value) for value in self.crm.history[name, id(one)]]
                 if numbers != sorted(set(numbers)):

@@ -10,6 +10,7 @@ from regportal.buying.overriding import Word, override
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.consent.actions import states_of, subject_of_contact
+from regportal.consent.schema import Newsletter
 from regportal.identity.actions import find_contact, told
 from regportal.outbox import budget as budgets
 from regportal.outbox.actions import News, put
@@ -34,6 +35,9 @@ class Town:
         drained = portal._drain
         portal._drain = lambda key, deliver: drained(key, deliver) if key == "mail" else None
         self.document = self.published().one(Connector, "crm")
+        for newsletter in self.published().all(Newsletter):
+            if newsletter.key != "prices":  # that is there
+                self.crm.make_list(newsletter.key)
 
     def published(self):
         with self.store.read() as session:

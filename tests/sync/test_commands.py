@@ -97,6 +97,14 @@ def test_where_nobody_is_known_the_crm_is_asked_whether_it_lets_us_in(town, run,
     assert run(*command, "crm") == (1, [], ["made could not be reached"])
 
 
+def test_where_nobody_is_known_a_newsletter_without_a_list_is_named(town, run):
+    town.crm.options = None
+    town.crm.rename_lists("prices", "price alerts")
+    says = "the CRM has no list 'prices': make it there, or name another in `newsletters`"
+
+    assert run("sync", "plan", "crm") == (1, [], [f"newsletter prices: {says}"])
+
+
 def test_reconciled_all_is_equal_or_it_is_said_what_is_not(town, run):
     for email in (ANN, BOB):
         town.visitor(email)

@@ -15,7 +15,7 @@ def writes(crm):
         {id: dict(one) for id, one in crm.contacts.items()},
         {id: dict(one) for id, one in crm.deals.items()},
         dict(crm.logged),
-        {id: dict(lists) for id, lists in crm.lists.items() if lists},
+        {id: dict(lists) for id, lists in crm.readers.items() if lists},
     )
 
 

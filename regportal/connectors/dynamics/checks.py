@@ -6,18 +6,16 @@ from regportal.connectors.base import Finding
 from regportal.connectors.calls import FINE, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.dynamics.batches import Op
-from regportal.connectors.dynamics.consents import NO_JOURNEYS, Consents
 from regportal.connectors.dynamics.dataverse import Dataverse
 from regportal.connectors.dynamics.judging import judged
 from regportal.connectors.dynamics.shape import KEY
-from regportal.connectors.schema import Connector as Document
 from regportal.errors import UnreachableError
 
 TRACKED = ("contact", "opportunity", "connection")
 ABOUT = "EntityDefinitions(LogicalName='{}')"
 
 
-def checked(document: Document, dataverse: Dataverse, consents: Consents) -> Iterator[Finding]:
+def checked(dataverse: Dataverse) -> Iterator[Finding]:
     """Yield what there is to say; nothing more after the first that stops everything."""
     try:
         told, _ = dataverse.get("WhoAmI", {})
@@ -30,8 +28,6 @@ def checked(document: Document, dataverse: Dataverse, consents: Consents) -> Ite
     yield Finding("Dynamics", fine=True, says=f"lets us in; Web API {dataverse.version}")
     try:
         yield from _tables(dataverse)
-        if "consent" in document.sends:
-            yield from _topics(document, consents)
     except (NotTakenError, UnreachableError) as error:
         yield Finding("tables", fine=False, says=str(error))
 
@@ -53,16 +49,3 @@ def _tables(dataverse: Dataverse) -> Iterator[Finding]:
         status = key.get("EntityKeyIndexStatus")
         if key.get("KeyAttributes") == [KEY] and status != "Active":
             yield Finding(f"key of {KEY}", fine=False, says=f"its index is not there yet: {status}")
-
-
-def _topics(document: Document, consents: Consents) -> Iterator[Finding]:
-    """Say which newsletters have no topic."""
-    topics = consents.topics()
-    if topics is None:
-        yield Finding("consent", fine=False, says=f"{NO_JOURNEYS}; leave consent out of sends")
-        return
-    known = {name for one in topics for name in (one.id, one.name)}
-    for key, name in document.newsletters.items():
-        if name not in known:
-            says = f"Customer Insights - Journeys has no topic {name!r}"
-            yield Finding(f"newsletter {key}", fine=False, says=says)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from regportal.connectors.calls import FINE
-from regportal.connectors.desk import Allowing, Written
+from regportal.connectors.desk import Allowing, NotTakenError, Written
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.dataverse import Dataverse, Row, any_of, query, text
 from regportal.connectors.dynamics.judging import NO_SET, RefusedError, judged
@@ -49,6 +49,17 @@ class Consents:
         """Take where to ask."""
         self._dataverse = dataverse
 
+    def lists(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """
+        Return the ids of all topics that each name, or id, means.
+
+        Raises NotTakenError where Journeys is not installed.
+        """
+        topics = self.topics()
+        if topics is None:
+            raise NotTakenError(Outcome.UNSUPPORTED, NO_JOURNEYS)
+        return {name: [one.id for one in topics if name in {one.id, one.name}] for name in names}
+
     def topics(self) -> Sequence[Topic] | None:
         """Return the topics; None where Journeys is not installed."""
         asked = ["msdynmkt_topicid", "msdynmkt_name", "_msdynmkt_purposeid_value"]
@@ -68,38 +79,25 @@ class Consents:
         """Return what each of these contacts (id → address) allows, by topic."""
         topics = self.topics() or ()
         rows = self._of(contacts.values()) if topics else ()
-        closed = self._closed(contacts)
-        none = Subscription(is_allowed=False)
-        return {
-            id: {
-                name: _said(topic, email, rows)
-                for topic in topics
-                for name in (topic.name, topic.id)
-            }
-            | ({EVERY: none} if id in closed else {})
-            for id, email in contacts.items()
-        }
+        none = {EVERY: Subscription(is_allowed=False)}
+        found: dict[str, dict[str, Subscription]] = {id: {} for id in contacts}
+        for id, email in contacts.items():
+            for topic in topics:
+                said = _said(topic, email, rows)
+                for name in (topic.name, topic.id):
+                    found[id][name] = joined(found[id].get(name), said)
+        return found | {id: found[id] | none for id in self._closed(contacts)}
 
     def allow(self, wanted: Sequence[Allowing]) -> list[Written]:
         """Let addresses be opted in to topics, or out of them."""
-        topics = self.topics()
-        if topics is None:
-            return [Written(None, Outcome.UNSUPPORTED, NO_JOURNEYS) for _ in wanted]
-        named = {name: one for one in topics for name in (one.id, one.name)}
+        topics = {one.id: one for one in self.topics() or ()}
         rows = self._of(one.email for one in wanted)
-        results: list[Written | None] = []
-        ops, whose = [], []
-        for one in wanted:
-            topic = named.get(one.list)
-            if topic is None:
-                says = f"Customer Insights - Journeys has no topic {one.list!r}"
-                results.append(Written(None, Outcome.REJECTED, says))
-            else:
-                results.append(None)
-                ops.append(_put(one, topic, rows))
-                whose.append(one.contact)
-        done = iter(self._dataverse.write(ops, lambda place, _: Written(whose[place])))
-        return [one or next(done) for one in results]
+        places = [place for place, one in enumerate(wanted) if one.list_id in topics]
+        ops = [_put(wanted[place], topics[str(wanted[place].list_id)], rows) for place in places]
+        done = self._dataverse.write(ops, lambda place, _: Written(wanted[places[place]].contact))
+        became = dict(zip(places, done, strict=True))
+        gone = Written(None, Outcome.LATER, "the topic went away")
+        return [became.get(place, gone) for place in range(len(wanted))]
 
     def _of(self, emails: Any) -> list[Row]:
         """Return the consents of addresses."""

@@ -56,6 +56,7 @@ class DynamicsDesk:
         roles=True,
         reports_merges=True,
         reports_deletes=True,
+        newsletter="topic",
         inbound="shared secret",
         polled=True,
     )
@@ -125,6 +126,10 @@ class DynamicsDesk:
         """Let activities be seen in the timelines of contacts and opportunities."""
         return self._notes.log(activities)
 
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the ids of all topics that each name, or id, means."""
+        return self._consents.lists(names)
+
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what each of these contacts allows, by topic."""
         return self._consents.lists_of(contacts)
@@ -172,7 +177,7 @@ class DynamicsDesk:
 
     def check(self) -> list[Finding]:
         """Look whether we are let in, and what is there besides columns."""
-        return [*checked(self._document, self._dataverse, self._consents)]
+        return [*checked(self._dataverse)]
 
     def close(self) -> None:
         """Let go of connections."""

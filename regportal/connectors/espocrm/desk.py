@@ -63,6 +63,7 @@ class EspoDesk:
         roles=True,
         inbound="signed",
         polled=True,
+        newsletter="target list",
     )
 
     def __init__(self, document: Document, secret: Secrets, egress: Egress) -> None:
@@ -139,6 +140,10 @@ class EspoDesk:
     def log(self, activities: Sequence[Activity]) -> Sequence[Written]:
         """Let activities be seen in the streams of contacts and opportunities."""
         return self._stream.log(activities)
+
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the ids of all target lists of each name; one of which there is none is made."""
+        return self._lists.named(names)
 
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what each of these contacts allows, by list."""

@@ -1,12 +1,12 @@
 """Newsletters: one target list each, on which a contact is, or from which he has opted out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from regportal.connectors.desk import Allowing, NotTakenError, Written
+from regportal.connectors.desk import Allowing, Written
 from regportal.connectors.espocrm.asking import Espo, Row, Where
 from regportal.connectors.espocrm.stream import Stream, mark
 from regportal.connectors.judging import EVERY, Subscription, joined
-from regportal.connectors.rules import Outcome, in_full
+from regportal.connectors.rules import in_full
 
 OURS = "[regportal:list]"
 """By which a list is known that we made, for a newsletter that no list was named for."""
@@ -43,46 +43,46 @@ class Lists:
             found[name] = joined(found.get(name), Subscription(not _is_out(row)))
         return found
 
+    def named(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the ids of all lists of each name; of one of which there is none, nothing."""
+        there = {name: self._espo.all("TargetList", [("equals", "name", name)]) for name in names}
+        return {name: [str(row["id"]) for row in rows] for name, rows in there.items() if rows}
+
     def allow(self, wanted: Allowing) -> Written:
-        """Put a contact on a list, or let him be opted out of all that have its name."""
-        names = self._named(wanted.list)
-        about = {"targetType": "Contact", "targetId": wanted.contact}
+        """Put a contact on a list, or let him be opted out of it; make it where there is none."""
+        id = wanted.list_id or self._list(wanted.list)
+        about = {"id": id, "targetType": "Contact", "targetId": wanted.contact}
         if not wanted.is_allowed:
-            for name in names:
-                self._espo.do("TargetList/action/optOut", {"id": name, **about})
+            self._espo.do("TargetList/action/optOut", about)
             return Written(wanted.contact)
-        if len(names) > 1:
-            says = f"EspoCRM has {len(names)} target lists {wanted.list!r}"
-            raise NotTakenError(Outcome.REJECTED, says)
-        (name,) = names
         stands = self.of(wanted.contact).get(wanted.list)
         if stands is None:
-            self._espo.do(f"TargetList/{name}/contacts", {"id": wanted.contact})
+            self._espo.do(f"TargetList/{id}/contacts", {"id": wanted.contact})
         elif not stands.is_allowed:
-            self._say_again(wanted, name)
-            self._espo.do("TargetList/action/cancelOptOut", {"id": name, **about})
+            self._say_again(wanted, id)
+            self._espo.do("TargetList/action/cancelOptOut", about)
         return Written(wanted.contact)
 
-    def _say_again(self, wanted: Allowing, name: str) -> None:
+    def _say_again(self, wanted: Allowing, id: str) -> None:
         """
         Write down that an opt-out was taken back: who looks at the contact sees why.
 
         EspoCRM keeps no date of an opt-out. By these notes one that comes later is told apart
         from the one before (`news.py`).
         """
-        ends = mark(wanted.contact, f"{AGAIN}:{name}:{in_full(wanted.at)}")
+        ends = mark(wanted.contact, f"{AGAIN}:{id}:{in_full(wanted.at)}")
         if not self._stream.notes([wanted.contact], [ends]):
             ours = mark(wanted.key, AGAIN)  # it is erased by
             says = f"Wants “{wanted.list}” again: {wanted.because}\n\n{ours} {ends}"
             self._stream.write("Contact", wanted.contact, says)
 
-    def _named(self, name: str) -> list[str]:
-        """Return the ids of the lists of a name; of a new one where there is none."""
-        there = self._espo.all("TargetList", [("equals", "name", name)])
+    def _list(self, name: str) -> str:
+        """Make a list, where none was made meanwhile; return its id."""
+        there = self.named([name]).get(name)
         if there:
-            return [str(row["id"]) for row in there]
+            return there[0]
         about = {"name": name, "description": f"Whom regportal may send “{name}”.\n{OURS}"}
-        return [str(self._espo.create("TargetList", about)["id"])]
+        return str(self._espo.create("TargetList", about)["id"])
 
     def watched(self) -> dict[str, str]:
         """Return of which lists an opt-out is told: id → the newsletter it ends."""

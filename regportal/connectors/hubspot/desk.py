@@ -63,6 +63,7 @@ class HubSpotDesk:
         inbound="signed",
         polled=True,
         keyed=("contact", "activity"),
+        newsletter="subscription type",
     )
 
     def __init__(self, document: Document, secret: Secrets, egress: Egress) -> None:
@@ -125,6 +126,10 @@ class HubSpotDesk:
     def log(self, activities: Sequence[Activity]) -> Sequence[Written]:
         """Let activities be seen as notes beside contacts and deals."""
         return self._notes.log(activities)
+
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the numbers of all subscription types that each name, or number, means."""
+        return self._lists.named(names)
 
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what each of these contacts allows, by subscription type."""

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from regportal.connectors.base import Notice
 from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import Allowing, NotTakenError, Written
-from regportal.connectors.halving import halved
+from regportal.connectors.halving import all_or_halves
 from regportal.connectors.hubspot.asking import BATCH, Hub, chunks
 from regportal.connectors.hubspot.judging import meaning
 from regportal.connectors.hubspot.reading import (
@@ -20,7 +21,7 @@ from regportal.connectors.hubspot.reading import (
     under,
 )
 from regportal.connectors.hubspot.values import moment
-from regportal.connectors.judging import EVERY, Subscription
+from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import Outcome, in_full
 from regportal.connectors.telling import notice
 
@@ -32,7 +33,7 @@ OUR_YES, OUR_NO = "regportal: ", "regportal: no: "
 NEWSLETTER = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """What a newsletter of ours may be called: of HubSpot's other types nothing is told."""
 STATES = {"SUBSCRIBED": True, "UNSUBSCRIBED": False}
-NO = Subscription(is_allowed=False)
+NO, UNKNOWN = Subscription(is_allowed=False), Subscription(None)
 BASIS = "CONSENT_WITH_NOTICE"
 
 
@@ -44,51 +45,49 @@ class Lists:
         self._hub = hub
         self._keys = {name: key for key, name in newsletters.items()}
 
-    def types(self) -> dict[str, int]:
-        """Return the number of each type, by its name and by the number as a text."""
-        rows = self._hub.kept(AREA, "definitions")
-        numbers = {str(row.get("name")): number for row in rows if (number := _id(row, "id"))}
-        return numbers | {str(number): number for number in numbers.values()}
+    def types(self) -> dict[str, list[int]]:
+        """Return the numbers of types, by their name and by the number as a text."""
+        named: dict[str, list[int]] = {}
+        for row in self._hub.kept(AREA, "definitions"):
+            if number := _id(row, "id"):
+                named.setdefault(str(row.get("name")), []).append(number)
+        return named | {str(number): [number] for numbers in named.values() for number in numbers}
+
+    def named(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the numbers of all types that each name, or number, means."""
+        types = self.types()
+        return {name: [str(number) for number in types.get(name, ())] for name in names}
 
     def of(self, contacts: Mapping[str, str]) -> dict[str, dict[str, Subscription]]:
         """Return what contacts (id → address) allow, by type, and who wants no mail at all."""
         rows = self._hub.read("contacts", contacts, [NO_MAIL])
         silent = {id_of(row): {EVERY: NO} for row in rows if _is_true(row, NO_MAIL)}
-        names: dict[int, list[str]] = {}
-        for name, number in self.types().items():
-            names.setdefault(number, []).append(name)
+        types = self.types()
         statuses = self._statuses(contacts.values())
-        return {
-            id: {
-                name: _subscription(status)
+        found = {}
+        for id, email in contacts.items():
+            said = {
+                _id(status, "subscriptionId"): _subscription(status)
                 for status in statuses.get(email.lower(), ())
-                for name in names.get(_id(status, "subscriptionId"), ())
             }
-            | silent.get(id, {})
-            for id, email in contacts.items()
-        }
+            found[id] = silent.get(id, {}) | {
+                name: reduce(joined, (said.get(number, UNKNOWN) for number in numbers))
+                for name, numbers in types.items()
+            }
+        return found
 
     def allow(self, wanted: Sequence[Allowing]) -> list[Written]:
         """Subscribe contacts, or end it."""
-        types = self.types()
-        known = [one for one in wanted if one.list in types]
-        done = iter(
-            became
-            for part in chunks(known, BATCH)
-            for became in halved(
-                part,
-                lambda some: self._write(some, types),
-                lambda _, error: Written.refused(error),
-            )
-        )
-        return [next(done) if one.list in types else _unknown(one.list) for one in wanted]
+        return [
+            became for part in chunks(wanted, BATCH) for became in all_or_halves(part, self._write)
+        ]
 
-    def _write(self, wanted: Sequence[Allowing], types: Mapping[str, int]) -> list[Written]:
+    def _write(self, wanted: Sequence[Allowing]) -> list[Written]:
         """Write statuses in one call."""
         told = [
             {
                 "subscriberIdString": one.email,
-                "subscriptionId": types[one.list],
+                "subscriptionId": int(one.list_id or 0),
                 "statusState": "SUBSCRIBED" if one.is_allowed else "UNSUBSCRIBED",
                 "channel": CHANNEL,
                 "legalBasis": BASIS,
@@ -101,7 +100,7 @@ class Lists:
             (str(row.get("subscriberIdString")).lower(), _id(row, "subscriptionId"))
             for row in rows_of(answer)
         }
-        lacks = [one for one in wanted if (one.email.lower(), types[one.list]) not in done]
+        lacks = [one for one in wanted if (one.email.lower(), int(one.list_id or 0)) not in done]
         if lacks:
             errors = errors_of(answer)
             error = meaning(errors[0] if errors else {})
@@ -142,7 +141,11 @@ class Lists:
 
     def _newsletters(self) -> dict[int, str]:
         """Return which newsletter each type is, by its number; those that are none are left out."""
-        named = [(number, self._keys.get(name, name)) for name, number in self.types().items()]
+        named = [
+            (number, self._keys.get(name, name))
+            for name, numbers in self.types().items()
+            for number in numbers
+        ]
         # the number as a name is a newsletter only where the document says so
         return {
             number: key for number, key in named if NEWSLETTER.fullmatch(key) and key != str(number)
@@ -164,12 +167,6 @@ def _ours(one: Allowing) -> str:
 def _subscription(status: Row) -> Subscription:
     """Return what a status says."""
     return Subscription(STATES.get(str(status.get("status"))), moment(status.get("timestamp")))
-
-
-def _unknown(name: str) -> Written:
-    """Return that there is no such type."""
-    says = f"HubSpot has no subscription type {name!r}: its administrator makes it"
-    return Written(None, Outcome.REJECTED, says)
 
 
 def _id(row: Row, name: str) -> int:

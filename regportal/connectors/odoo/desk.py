@@ -61,7 +61,7 @@ OUR_LEAD = "regportal.claim_"
 class OdooDesk:
     """The desk."""
 
-    capabilities = Capabilities(batch=100, idempotent=True, polled=True)
+    capabilities = Capabilities(batch=100, idempotent=True, polled=True, newsletter="mailing list")
 
     def __init__(self, document: Document, odoo: Odoo) -> None:
         """Take how it is configured, and how to call it."""
@@ -182,6 +182,10 @@ class OdooDesk:
     def log(self, activities: Sequence[Activity]) -> Sequence[Written]:
         """Let activities be seen beside contacts and opportunities."""
         return self._notes.log(activities)
+
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the numbers of all mailing lists that each name, or number, means."""
+        return self._letters.lists(names)
 
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what each of these contacts (id → address) allows, by list."""

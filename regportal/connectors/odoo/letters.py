@@ -8,7 +8,6 @@ from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.odoo.many import done
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.odoo.values import one, read_at
-from regportal.connectors.rules import Outcome
 
 LIST, READER, PLACE = "mailing.list", "mailing.contact", "mailing.subscription"
 BLACKLIST = "mail.blacklist"
@@ -52,30 +51,24 @@ class Letters:
             allowed[contact] = his | none
         return allowed
 
+    def lists(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the numbers of all lists that each name, or number, means."""
+        there = self._lists()
+        return {name: [str(id) for id in there.get(name, ())] for name in names}
+
     def allow(self, wanted: Sequence[Allowing]) -> list[Written]:
         """Let addresses be on lists, or opted out of them."""
-        lists = self._lists()
         known = self._readers(each.email for each in wanted)
         places = self._places(known)
         readers = {row["email_normalized"]: row["id"] for row in reversed(known)}
 
         def put(some: Sequence[Allowing]) -> Sequence[int]:
             (each,) = some
-            address, last = each.email.casefold(), 0
-            for id in lists[each.list]:
-                rows = [row for row in places.get(address, ()) if one(row["list_id"]) == id]
-                last = self._put(each, id, rows, readers.get(address))
-            return [last]
+            address, id = each.email.casefold(), int(each.list_id or 0)
+            rows = [row for row in places.get(address, ()) if one(row["list_id"]) == id]
+            return [self._put(each, id, rows, readers.get(address))]
 
-        results = []
-        for each in wanted:
-            number = len(lists.get(each.list, ()))
-            if number == 1 or (number and not each.is_allowed):
-                results += done([each], put)
-            else:
-                says = f"Odoo has no mailing list {each.list!r}, or several"
-                results.append(Written(None, Outcome.REJECTED, says))
-        return results
+        return [became for each in wanted for became in done([each], put)]
 
     def _put(
         self, wanted: Allowing, list_: int, rows: Sequence[Mapping[str, Any]], reader: int | None

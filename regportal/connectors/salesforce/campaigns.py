@@ -7,9 +7,8 @@ A campaign is known by its name or by its id; where there is none of that name, 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regportal.connectors.desk import Allowing, Written, worst
+from regportal.connectors.desk import Allowing, Written
 from regportal.connectors.judging import EVERY, Subscription, joined
-from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce.api import Salesforce
 from regportal.connectors.salesforce.soql import (
     among,
@@ -71,22 +70,23 @@ class Campaigns:
         fields = self._salesforce.described("Contact")["fields"]
         return any(one.get("name") == NO_MAIL for one in fields)
 
+    def named(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the ids of all campaigns that each name, or id, means; a missing name is made."""
+        there = {name: self._named(name) for name in names}
+        return {name: ids for name, ids in there.items() if ids or whole(name)}
+
     def allow(self, wanted: Sequence[Allowing]) -> list[Written]:
-        """Let contacts be subscribed to a campaign, or to none of its name any more."""
-        campaigns = {
-            name: self._campaigns(name) for name in dict.fromkeys(one.list for one in wanted)
-        }
-        results: dict[int, list[Written]] = {}
+        """Let contacts be subscribed to a campaign, or to none any more."""
+        meant = dict.fromkeys((one.list, one.list_id) for one in wanted)
+        campaigns = {one: self._ready(*one) for one in meant}
+        results: dict[int, Written] = {}
         places: list[tuple[int, str]] = []
         for place, one in enumerate(wanted):
-            there_are = campaigns[one.list]
-            if isinstance(there_are, Written):
-                results[place] = [there_are]
-            elif one.is_allowed and len(there_are) > 1:
-                says = f"Salesforce has several campaigns {one.list!r}"
-                results[place] = [Written(None, Outcome.REJECTED, says)]
+            campaign = campaigns[one.list, one.list_id]
+            if isinstance(campaign, Written):
+                results[place] = campaign
             else:
-                places += [(place, campaign) for campaign in there_are]
+                places.append((place, campaign))
         there = self._members([(campaign, wanted[place].contact) for place, campaign in places])
         new, old = [], []
         for place, campaign in places:
@@ -101,8 +101,8 @@ class Campaigns:
         for some_, write in ((new, self._salesforce.insert), (old, self._salesforce.update)):
             done = write("CampaignMember", [told for _, told in some_])
             for (place, _), became in zip(some_, done, strict=True):
-                results.setdefault(place, []).append(became)
-        return [worst(results[place]) for place in range(len(wanted))]
+                results[place] = became
+        return [results[place] for place in range(len(wanted))]
 
     def _members(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Return the members by campaign and contact."""
@@ -124,18 +124,14 @@ class Campaigns:
         (rows,) = self._salesforce.query(text)
         return [str(row["Id"]) for row in rows]
 
-    def _campaigns(self, name: str) -> list[str] | Written:
-        """Return the campaigns of a name, ready for members; or why there is none."""
-        there = self._named(name)
-        if not there and whole(name):
-            return Written(None, Outcome.REJECTED, f"Salesforce has no campaign {name}")
-        if not there:
+    def _ready(self, name: str, id: str | None) -> str | Written:
+        """Return a campaign that is ready for members, made where there is none; or why not."""
+        if id is None:
             (made,) = self._salesforce.insert("Campaign", [{"Name": name, "IsActive": True}])
             if made.id is None:
                 return made
-            there = [made.id]
-        amiss = [self._with_states(one) for one in there]
-        return next((one for one in amiss if one is not None), there)
+            id = made.id
+        return self._with_states(id) or id
 
     def _with_states(self, campaign: str) -> Written | None:
         """Let members of a campaign be able to subscribe and unsubscribe; None: they are."""

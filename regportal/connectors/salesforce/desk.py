@@ -46,6 +46,7 @@ class SalesforceDesk:
         roles=True,
         reports_merges=True,
         reports_deletes=True,
+        newsletter="campaign",
         polled=True,
         keyed=("contact", "lead", "activity"),
     )
@@ -110,6 +111,10 @@ class SalesforceDesk:
     def log(self, activities: Sequence[Activity]) -> Sequence[Written]:
         """Let activities be seen, as tasks that are done."""
         return self._activities.log(activities)
+
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the ids of all campaigns that each name, or id, means; one by a name is made."""
+        return self._campaigns.named(names)
 
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what each of these contacts (id → address) allows, by list."""

@@ -56,7 +56,13 @@ OPTIONS = "an administrator must add them to the drop-down, and to the field's c
 class SuiteDesk:
     """One SuiteCRM, called by an OAuth2 client with a user of its own."""
 
-    capabilities = Capabilities(batch=BATCH, idempotent=True, roles=True, polled=True)
+    capabilities = Capabilities(
+        batch=BATCH,
+        idempotent=True,
+        roles=True,
+        polled=True,
+        newsletter="target list",
+    )
 
     def __init__(self, document: Document, suite: Suite) -> None:
         """Take how it is configured, and how to call it."""
@@ -140,6 +146,10 @@ class SuiteDesk:
     def log(self, activities: Sequence[Activity]) -> Sequence[Written]:
         """Let activities be seen in the history of contacts and opportunities."""
         return one_by_one(activities, self._notes.log)
+
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the ids of all pairs of target lists of each newsletter; missing ones are made."""
+        return self._lists.named(names)
 
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what each of these contacts allows, by newsletter."""

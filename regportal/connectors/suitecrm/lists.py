@@ -5,8 +5,9 @@ So SuiteCRM has them itself: a campaign of the type newsletter has both lists, a
 is on the one and not on the other. A newsletter without a campaign has two lists by its name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from regportal.connectors.desk import Allowing, NotTakenError, Written
 from regportal.connectors.judging import EVERY, Subscription, joined
@@ -28,8 +29,24 @@ LISTS = "prospect_lists"
 class Pair:
     """The two lists of a newsletter; None: it is not there yet."""
 
-    yes: str | None
-    no: str | None
+    yes: str | None = None
+    no: str | None = None
+
+    @property
+    def id(self) -> str:
+        """
+        Return by what it is known: SuiteCRM has no id for two lists.
+
+        >>> Pair.of(Pair("a1", None).id)
+        Pair(yes='a1', no=None)
+        """
+        return f"{self.yes or ''} {self.no or ''}"
+
+    @classmethod
+    def of(cls, id: str) -> "Pair":
+        """Return what is known by an id."""
+        yes, _, no = id.partition(" ")
+        return cls(yes or None, no or None)
 
 
 class Lists:
@@ -43,7 +60,7 @@ class Lists:
         """Return what contacts allow, by newsletter; since when SuiteCRM does not say."""
         known = {
             id: (name, id == pair.yes)
-            for name, pair in self._campaigns().items()
+            for name, pair in self._campaigns()
             for id in (pair.yes, pair.no)
             if id is not None
         }
@@ -74,9 +91,14 @@ class Lists:
             found[name] = joined(found.get(name), Subscription(is_yes))
         return found
 
+    def named(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Return the ids of all pairs of each newsletter; of one that has no list, nothing."""
+        there = {name: self._campaign(name) or self._by_name(name) for name in names}
+        return {name: [pair.id for pair in pairs] for name, pairs in there.items() if pairs}
+
     def allow(self, wanted: Allowing) -> Written:
         """Put a contact on the one list of a newsletter, and take him off the others."""
-        pair = self._campaign(wanted.list) or self._by_name(wanted.list)
+        pair = Pair.of(wanted.list_id or "")
         contact = wanted.contact
         there = {row["id"]: row for row in self._suite.linked("Contacts", contact, LISTS)}
         if wanted.is_allowed:
@@ -100,7 +122,7 @@ class Lists:
         keys = {name.casefold(): key for key, name in self._newsletters.items()}
         found = {
             pair.no: keys[name.casefold()]
-            for name, pair in self._campaigns().items()
+            for name, pair in self._campaigns()
             if pair.no is not None
         }
         where = {"description": {"like": f"%{OURS}"}, "list_type": {"eq": NO}}
@@ -113,28 +135,33 @@ class Lists:
         """Return how a newsletter is called there."""
         return self._newsletters.get(newsletter, newsletter)
 
-    def _campaigns(self) -> dict[str, Pair]:
-        """Return the lists of newsletters that are campaigns, by what they are called there."""
-        found = {name: self._campaign(name) for name in self._newsletters.values()}
-        return {name: pair for name, pair in found.items() if pair is not None}
+    def _campaigns(self) -> list[tuple[str, Pair]]:
+        """Return the lists of newsletters that are campaigns, and what they are called there."""
+        names = dict.fromkeys(self._newsletters.values())
+        return [(name, pair) for name in names for pair in self._campaign(name)]
 
-    def _campaign(self, newsletter: str) -> Pair | None:
-        """Return the lists of a campaign that is a newsletter and has both."""
+    def _campaign(self, newsletter: str) -> list[Pair]:
+        """Return the lists of all campaigns of a name that are newsletters and have both."""
         where = {"name": {"eq": text(newsletter)}, "campaign_type": {"eq": "NewsLetter"}}
         there, _ = self._suite.page("Campaigns", where, ["name"])
-        lists = self._suite.linked("Campaigns", there[0]["id"], "prospectlists") if there else ()
-        types = {row["list_type"]: row["id"] for row in lists}
-        return Pair(types[YES], types[NO]) if {YES, NO} <= types.keys() else None
+        pairs = []
+        for one in there:
+            lists = self._suite.linked("Campaigns", one["id"], "prospectlists")
+            types = {row["list_type"]: row["id"] for row in lists}
+            if {YES, NO} <= types.keys():
+                pairs.append(Pair(types[YES], types[NO]))
+        return [*dict.fromkeys(pairs)]
 
-    def _by_name(self, newsletter: str) -> Pair:
-        """Return the lists of a newsletter that bear its name; the eldest of each."""
-        return Pair(self._list(newsletter, YES), self._list(newsletter, NO))
+    def _by_name(self, newsletter: str) -> list[Pair]:
+        """Return the lists of a newsletter that bear its name: each with each."""
+        yes, no = self._ids(newsletter, YES), self._ids(newsletter, NO)
+        return [Pair(*ids) for ids in product(yes or [None], no or [None])] if yes or no else []
 
-    def _list(self, newsletter: str, type_: str) -> str | None:
-        """Return a list of a newsletter; None where there is none."""
+    def _ids(self, newsletter: str, type_: str) -> list[str | None]:
+        """Return the lists of a newsletter that are of a type."""
         where = {"name": {"eq": text(_name(newsletter, type_))}, "list_type": {"eq": type_}}
         there, _ = self._suite.page("ProspectLists", where, ["name"])
-        return there[0]["id"] if there else None
+        return [row["id"] for row in there]
 
     def _made(self, newsletter: str, type_: str) -> str:
         """Make a list of a newsletter; return its id."""

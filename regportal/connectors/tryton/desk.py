@@ -24,7 +24,7 @@ from regportal.connectors.desk import (
     contacts_of,
 )
 from regportal.connectors.halving import all_or_halves
-from regportal.connectors.judging import APART, Subscription
+from regportal.connectors.judging import APART, Subscription, joined
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
@@ -48,7 +48,12 @@ class TrytonDesk:
     """The desk of one database of Tryton, with our module activated in it."""
 
     capabilities = Capabilities(
-        batch=50, idempotent=True, compare_and_set=True, reports_merges=True, polled=True
+        batch=50,
+        idempotent=True,
+        compare_and_set=True,
+        reports_merges=True,
+        polled=True,
+        newsletter="mailing list",
     )
 
     def __init__(self, document: Document, api: Api) -> None:
@@ -212,17 +217,20 @@ class TrytonDesk:
             for one, is_there in zip(activities, there, strict=True)
         ]
 
+    def lists(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the ids of all mailing lists of each name."""
+        domain = [["name", "in", sorted(names)]]
+        rows = self._api.rows("marketing.email.list", domain, ["name"])
+        return {name: [str(row["id"]) for row in rows if row["name"] == name] for name in names}
+
     def lists_of(self, contacts: Mapping[str, str]) -> Mapping[str, Mapping[str, Subscription]]:
         """Return what each of these contacts (id → address) allows, by list."""
-        rows = self._subscribed([*contacts.values()])
-        return {
-            id: {
-                row["list_."]["name"]: Subscription(bool(row["active"]), changed_at(row))
-                for row in rows
-                if row["email"] == address.lower()
-            }
-            for id, address in contacts.items()
-        }
+        his: dict[str, dict[str, Subscription]] = {}
+        for row in self._subscribed([*contacts.values()]):
+            name, there = row["list_."]["name"], his.setdefault(row["email"], {})
+            said = Subscription(bool(row["active"]), changed_at(row))
+            there[name] = joined(there.get(name), said)
+        return {id: his.get(address.lower(), {}) for id, address in contacts.items()}
 
     def _subscribed(self, addresses: Sequence[str]) -> Rows:
         """Return what is known of addresses: also that they are on a list no longer."""
@@ -232,33 +240,25 @@ class TrytonDesk:
 
     def allow(self, wanted: Sequence[Allowing]) -> Sequence[Written]:
         """Put addresses on lists, or take them off."""
-        names = sorted({one.list for one in wanted})
-        rows = self._api.rows("marketing.email.list", [["name", "in", names]], ["name"])
-        lists = {row["name"]: row["id"] for row in rows}
-        return all_or_halves(wanted, lambda some: self._allowed(some, lists))
+        return all_or_halves(wanted, self._allowed)
 
-    def _allowed(self, wanted: Sequence[Allowing], lists: Mapping[str, int]) -> list[Written]:
+    def _allowed(self, wanted: Sequence[Allowing]) -> list[Written]:
         """Put addresses on these lists, or take them off, in at most two calls."""
         rows = self._subscribed([one.email for one in wanted])
-        there = {(row["email"], row["list_."]["name"]): row["id"] for row in rows}
-        new, old, done = [], [], []
+        there = {(row["email"], row["list_."]["id"]): row["id"] for row in rows}
+        new, old = [], []
         for one in wanted:
-            email = one.email.lower()
-            if one.list not in lists:
-                says = f"Tryton has no mailing list {one.list!r}"
-                done.append(Written(None, Outcome.REJECTED, says))
-                continue
-            done.append(Written(one.contact))
-            id = there.get((email, one.list))
+            email, list_ = one.email.lower(), int(one.list_id or 0)
+            id = there.get((email, list_))
             if id is None:
-                new.append({"email": email, "list_": lists[one.list], "active": one.is_allowed})
+                new.append({"email": email, "list_": list_, "active": one.is_allowed})
             else:
                 old.append({"id": id, "values": {"active": one.is_allowed}})
         if new:
             self._api.call("marketing.email", "regportal_create", new=new)
         if old:
             self._api.call("marketing.email", "regportal_write", changes=old)
-        return done
+        return [Written(one.contact) for one in wanted]
 
     # --- what happens there ---
 

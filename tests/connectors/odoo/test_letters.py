@@ -58,13 +58,14 @@ def test_the_blacklist_is_a_no_to_everything_beside_what_the_lists_say(letters):
     assert (there[EVERY].is_allowed, there["news"].is_allowed) == (False, True)
 
 
-def test_a_no_is_for_every_list_of_the_name_and_a_yes_for_none_of_several(odoo, letters):
+def test_of_two_lists_of_one_name_each_is_known_and_written_by_itself(odoo, letters):
     odoo.places[21] = True
     before = letters.lists_of({"7": ANN})["7"]["news"]
-    (no,) = letters.allow([Allowing(**WANTED, is_allowed=False, because="…")])
-    (yes,) = letters.allow([Allowing(**WANTED, is_allowed=True, because="…")])
+    lists = letters.lists(["news", "2", "jobs"])
+    (no,) = letters.allow([Allowing(**WANTED, is_allowed=False, because="…", list_id="2")])
     after = letters.lists_of({"7": ANN})["7"]["news"]
 
-    assert [no.outcome, yes.outcome] == [Outcome.DONE, Outcome.REJECTED]
+    assert lists == {"news": ["1", "2"], "2": ["2"], "jobs": []}
+    assert no.outcome is Outcome.DONE
     assert odoo.places == {21: True, 22: True}
     assert [before.is_mixed, after.is_mixed] == [True, False]

@@ -47,6 +47,12 @@ class World(Protocol):
     def opt_out(self, contact: str, email: str, newsletter: str) -> None:
         """Write down that a contact no longer wants what is sent to a list."""
 
+    def make_list(self, name: str) -> None:
+        """Make a list for a newsletter, also where there is one of that name."""
+
+    def rename_lists(self, name: str, to: str) -> None:
+        """Give the lists of a name another one, which others may have, too."""
+
     def win(self, opportunity: str) -> None:
         """Close an opportunity as won."""
 
@@ -83,7 +89,7 @@ class World(Protocol):
         """Return the texts that stand beside a contact, oldest first."""
 
     def wants(self, contact: str, email: str, newsletter: str) -> bool | None:
-        """Return whether a contact is on a list; None: nothing is known of it."""
+        """Return whether a contact is on a list of that name; None: nothing is known of it."""
 
     # --- what happens on the way ---
 

@@ -16,7 +16,7 @@ from tests.connectors.between import between
 from tests.connectors.worlds.base import NO_TOKEN, OnALine
 from tests.connectors.worlds.made import PHASES
 
-VOCABULARY = Vocabulary({one: one.title() for one in PHASES}, {"fit": "Fit"})
+VOCABULARY = Vocabulary({one: one.title() for one in PHASES}, {"fit": "Fit"}, {"prices": "Prices"})
 SECRETS = MappingProxyType({"env:DYNAMICS": SECRET})
 TOO_MANY = {"error": {"code": "0x80072322", "message": "Number of requests exceeded the limit"}}
 REFUSALS = {
@@ -117,6 +117,14 @@ class DynamicsWorld(OnALine):
         del contact
         self.crm.opt_out(email, newsletter)
 
+    def make_list(self, name):
+        self.crm.make_topic(name)
+
+    def rename_lists(self, name, to):
+        for id, row in self.rows("msdynmkt_topic").items():
+            if row["msdynmkt_name"] == name:
+                self.crm.set_column("msdynmkt_topic", id, "msdynmkt_name", to)
+
     def forbid(self, contact):
         self.crm.forbid("contact", contact)
         return True
@@ -162,12 +170,18 @@ class DynamicsWorld(OnALine):
 
     def wants(self, contact, email, newsletter):
         del contact
-        topics = {row["msdynmkt_name"]: id for id, row in self.rows("msdynmkt_topic").items()}
-        for row in self.rows("msdynmkt_contactpointconsent4").values():
-            is_his = row["msdynmkt_contactpointvalue"].casefold() == email.casefold()
-            if is_his and row["msdynmkt_topicid"] == ("msdynmkt_topic", topics[newsletter]):
-                return {534120001: True, 534120002: False}.get(row["msdynmkt_value"])
-        return None
+        topics = [
+            ("msdynmkt_topic", id)
+            for id, row in self.rows("msdynmkt_topic").items()
+            if row["msdynmkt_name"] == newsletter
+        ]
+        said = [
+            {534120001: True, 534120002: False}.get(row["msdynmkt_value"])
+            for row in self.rows("msdynmkt_contactpointconsent4").values()
+            if row["msdynmkt_contactpointvalue"].casefold() == email.casefold()
+            and row["msdynmkt_topicid"] in topics
+        ]
+        return any(said) if {*said} - {None} else None
 
     def rows(self, table):
         """Return the records of a table by id."""

@@ -125,6 +125,13 @@ class EspoWorld(OnALine):
         about = {"id": self.hands.list(newsletter), "targetType": "Contact", "targetId": contact}
         self.admin.do("TargetList/action/optOut", about)
 
+    def make_list(self, name):
+        self.admin.create("TargetList", {"name": name})
+
+    def rename_lists(self, name, to):
+        for row in self.admin.all("TargetList", [("equals", "name", name)]):
+            self.admin.put("TargetList", row["id"], {"name": to})
+
     def delete(self, contact):
         self.admin.delete("Contact", contact)
 

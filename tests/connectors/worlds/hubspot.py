@@ -101,6 +101,13 @@ class HubSpotWorld(OnALine):
         del contact
         self.fake.opt_out(email, newsletter)
 
+    def make_list(self, name):
+        self.fake.define(name)
+
+    def rename_lists(self, name, to):
+        types = self.fake.subscriptions.types
+        types |= {number: to for number, one in types.items() if one == name}
+
     def win(self, opportunity):
         self.fake.win(opportunity)
 
@@ -144,9 +151,13 @@ class HubSpotWorld(OnALine):
 
     def wants(self, contact, email, newsletter):
         del contact
-        numbers = {name: id for id, name in self.fake.subscriptions.types.items()}
-        status = self.fake.subscriptions.statuses.get((email.lower(), numbers[newsletter]))
-        return {"SUBSCRIBED": True, "UNSUBSCRIBED": False}[status.state] if status else None
+        types = self.fake.subscriptions.types
+        said = [
+            status.state == "SUBSCRIBED"
+            for (address, number), status in self.fake.subscriptions.statuses.items()
+            if address == email.lower() and types[number] == newsletter
+        ]
+        return any(said) if said else None
 
     def history(self, id, name):
         """Return what a property of a record said, one after the other."""

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from regportal.connectors.base import Capabilities, Finding, InboundReply, Notice, Record
 from regportal.connectors.desk import Field, NotTakenError, Written
-from regportal.connectors.judging import Subscription
+from regportal.connectors.judging import Subscription, joined
 from regportal.connectors.records import Records
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
@@ -38,7 +38,7 @@ class MadeCrm:
     def __init__(self):
         self.contacts, self.deals, self.leads, self.outs = {}, {}, {}, {}
         self.logged, self.forbidden = {}, set()
-        self.lists = defaultdict(dict)
+        self.letters, self.readers = {"1": "prices"}, defaultdict(dict)
         self.options, self.asked_for_fields = PHASES, 0
         self.there = dict(FIELDS)
         self._number = itertools.count(1)
@@ -71,7 +71,8 @@ class MadeCrm:
         self._set(self.contacts[contact], {name: value})
 
     def opt_out(self, contact, email, newsletter):
-        self.lists[contact][newsletter] = Subscription(False, self.now())
+        for one in self.lists([newsletter])[newsletter]:
+            self.readers[contact][one] = Subscription(False, self.now())
         self._add(self.outs, {"email": email, "newsletter": newsletter})
 
     def stand_still(self):
@@ -109,8 +110,14 @@ class MadeCrm:
 
     def wants(self, contact, email, newsletter):
         del email
-        known = self.lists[contact].get(newsletter)
-        return known and known.is_allowed
+        known = [self.readers[contact].get(one) for one in self.lists([newsletter])[newsletter]]
+        return any(one.is_allowed for one in known if one) if any(known) else None
+
+    def make_list(self, name):
+        self.letters[str(len(self.letters) + 1)] = name
+
+    def rename_lists(self, name, to):
+        self.letters = {id: to if one == name else one for id, one in self.letters.items()}
 
     def trouble(self, kind, times=1):
         self._trouble += [kind] * times
@@ -206,14 +213,22 @@ class MadeCrm:
         self._answer()
         return [Written(str(one.id)) for one in activities]
 
+    def lists(self, names):
+        return {name: [id for id, one in self.letters.items() if one == name] for name in names}
+
     def lists_of(self, contacts):
         self._called()
-        return {id: dict(self.lists[id]) for id in contacts}
+        his = {id: {} for id in contacts}
+        for id in contacts:
+            for one, said in self.readers[id].items():
+                name = self.letters.get(one, one)  # EVERY is no list
+                his[id][name] = joined(his[id].get(name), said)
+        return his
 
     def allow(self, wanted):
         self._called()
         for one in wanted:
-            self.lists[one.contact][one.list] = Subscription(one.is_allowed, self.now())
+            self.readers[one.contact][one.list_id] = Subscription(one.is_allowed, self.now())
         self._answer()
         return [Written(one.contact) for one in wanted]
 

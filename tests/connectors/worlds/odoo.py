@@ -82,6 +82,13 @@ class OdooWorld(OnALine):
         place = {"list_id": row["id"], "opt_out": True}
         self._hands.make(READER, {"email": email, "subscription_ids": [[0, 0, place]]})
 
+    def make_list(self, name):
+        self._hands.make(LIST, {"name": name})
+
+    def rename_lists(self, name, to):
+        for row in self._hands.rows(LIST, [["name", "=", name]], "name"):
+            self._hands.write(LIST, str(row["id"]), name=to)
+
     def delete(self, contact):
         self._hands.delete(PERSON, [int(contact)])
 

@@ -118,6 +118,14 @@ class SalesforceWorld(OnALine):
     def opt_out(self, contact, email, newsletter):
         self.fake.opt_out(contact, newsletter)
 
+    def make_list(self, name):
+        self.org.insert("Campaign", {"Name": name})
+
+    def rename_lists(self, name, to):
+        for row in self.rows("Campaign"):
+            if row["Name"] == name:
+                self.fake.set(row["Id"], "Name", to)
+
     def lose_key(self):
         return self.org.objects["Contact"].fields.pop("Regportal_Id__c").name
 
@@ -152,10 +160,12 @@ class SalesforceWorld(OnALine):
 
     def wants(self, contact, email, newsletter):
         campaigns = {row["Id"]: row["Name"] for row in self.rows("Campaign")}
-        for row in self.rows("CampaignMember"):
-            if row["ContactId"] == contact and campaigns[row["CampaignId"]] == newsletter:
-                return {"Subscribed": True, "Unsubscribed": False}.get(row["Status"])
-        return None
+        said = [
+            {"Subscribed": True, "Unsubscribed": False}.get(row["Status"])
+            for row in self.rows("CampaignMember")
+            if row["ContactId"] == contact and campaigns[row["CampaignId"]] == newsletter
+        ]
+        return any(said) if {*said} - {None} else None
 
     def history(self, id, name):
         """Return what a field of a record said, one after the other."""

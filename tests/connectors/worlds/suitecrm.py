@@ -16,7 +16,7 @@ from regportal.connectors.schema import Connector
 from regportal.connectors.suitecrm.asking import Suite
 from tests.connectors.between import between
 from tests.connectors.worlds.base import OnALine
-from tools.hands.suitecrm import SuiteHands
+from tools.hands.suitecrm import OUT, SuiteHands
 
 EMPTIED = (
     *("Notes", "Opportunities", "Contacts", "Leads", "Accounts", "ProspectLists", "Campaigns"),
@@ -95,6 +95,14 @@ class SuiteWorld(OnALine):
     def opt_out(self, contact, email, newsletter):
         del email
         self.hands.opt_out(contact, newsletter)
+
+    def make_list(self, name):
+        self.hands.make("ProspectLists", {"name": name, "list_type": "default"})
+
+    def rename_lists(self, name, to):
+        for end in ("", OUT):
+            for row in self.suite.all("ProspectLists", {"name": {"eq": name + end}}, ["name"]):
+                self.suite.patch("ProspectLists", row["id"], {"name": to + end})
 
     def delete(self, contact):
         self.suite.delete("Contacts", contact)

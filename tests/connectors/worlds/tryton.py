@@ -48,7 +48,7 @@ class TrytonWorld(OnALine):
         line.writes = self._writes
         hands = TrytonHands(Api(server, database, KEYS["sam"], Egress(LOOPBACK)))
         self.person, self.win, self.people = hands.person, hands.win, hands.people
-        self.phase, self.notes, self.wants = hands.phase, hands.notes, hands.wants
+        self.phase, self.notes = hands.phase, hands.notes
         self._hands = hands
 
     def connector(self, **document):
@@ -86,6 +86,19 @@ class TrytonWorld(OnALine):
             self._post("marketing.email", {"email": email, "list_": its["id"]})["id"]
         ]:
             self._tell("PUT", f"marketing.email/{id}", {"active": False})
+
+    def make_list(self, name):
+        (english,) = self._rows("ir.lang", [["code", "=", "en"]], ["code"])
+        self._post("marketing.email.list", {"name": name, "language": english["id"]})
+
+    def rename_lists(self, name, to):
+        for one in self._rows("marketing.email.list", [["name", "=", name]], ["name"]):
+            self._tell("PUT", f"marketing.email.list/{one['id']}", {"name": to})
+
+    def wants(self, contact, email, newsletter):
+        del contact
+        said = [one["active"] for one in self._subscribed(email, newsletter)]
+        return any(said) if said else None
 
     def merge(self, contact, into):
         """Let a contact become part of another one."""
