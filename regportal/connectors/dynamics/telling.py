@@ -1,6 +1,5 @@
 """How opportunities, parts in them and merges are told: in the words of `docs/inbound.md`."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +9,7 @@ from regportal.connectors.dynamics.dataverse import Dataverse, Row, any_of, quer
 from regportal.connectors.dynamics.deals import PARTS, PRIMARY, pairs_of
 from regportal.connectors.dynamics.shape import KEY
 from regportal.connectors.rules import in_full
-from regportal.connectors.telling import notice
+from regportal.connectors.telling import domain_of, notice
 
 DEAL = (
     *("opportunityid", "name", "stepname", "closeprobability", "estimatedvalue"),
@@ -169,5 +168,5 @@ def _account(firm: Row | None) -> dict[str, Any] | None:
     """Return the company of an opportunity."""
     if firm is None:
         return None
-    site = re.sub(r"^(https?://)?(www\.)?|[/:?].*$", "", firm.get("websiteurl") or "")
-    return {"external_id": firm["accountid"], "name": firm.get("name"), "domain": site or None}
+    domain = domain_of(firm.get("websiteurl"))
+    return {"external_id": firm["accountid"], "name": firm.get("name"), "domain": domain}

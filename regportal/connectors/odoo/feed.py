@@ -18,7 +18,7 @@ from regportal.connectors.odoo.values import moment, named, one, read_at
 from regportal.connectors.places import SECOND, START, Place, cursor_of, places_of, settled
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.telling import notice
+from regportal.connectors.telling import domain_of, notice
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 CENT = 2
@@ -197,8 +197,8 @@ def _account(firm: Row) -> dict[str, Any] | None:
     """Return the company of an opportunity's contact."""
     if not firm.get("is_company"):
         return None
-    domain = re.sub(r"^(https?://)?(www\.)?|[/:?].*$", "", firm["website"] or "")
-    return {"external_id": str(firm["id"]), "name": firm["name"], "domain": domain or None}
+    domain = domain_of(firm["website"] or None)
+    return {"external_id": str(firm["id"]), "name": firm["name"], "domain": domain}
 
 
 def _notice(type_: str, row: Row, told: Mapping[str, Any]) -> Notice:

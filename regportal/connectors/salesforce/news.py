@@ -20,7 +20,7 @@ from regportal.connectors.salesforce.campaigns import NO_MAIL, UNSUBSCRIBED
 from regportal.connectors.salesforce.people import KEY
 from regportal.connectors.salesforce.soql import Row, moment, quoted, read_moment, select, value_at
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.telling import notice
+from regportal.connectors.telling import domain_of, notice
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """What the key of a newsletter looks like."""
@@ -179,8 +179,8 @@ def _no_mail(row: Row) -> Iterator[Notice]:
 
 def _account(id: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """Return the account of an opportunity."""
-    domain = re.sub(r"^(https?://)?(www\.)?|[/:?].*$", "", told.get("Website") or "")
-    return {"external_id": id, "name": told.get("Name"), "domain": domain or None}
+    domain = domain_of(told.get("Website"))
+    return {"external_id": id, "name": told.get("Name"), "domain": domain}
 
 
 def _at(row: Row) -> datetime:
