@@ -12,8 +12,11 @@ from regportal.connectors.egress import Egress
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import ConfigError
+from regportal.store.strict_json import KIB
 
 __all__ = [
+    "MOST_INBOUND",
+    "TOO_LONG",
     "Capabilities",
     "Change",
     "Connector",
@@ -166,23 +169,28 @@ class InboundRequest:
     """Where it was called from outside, with the query: behind a proxy not what we saw."""
 
 
+MOST_INBOUND = 256 * KIB
+"""Bytes of one call of a CRM."""
+
+
 @dataclass(frozen=True, slots=True)
 class InboundReply:
     """
     What the caller is answered, decided before any work.
 
-    Where ``status`` is 202 the call is genuine: ``message_id`` names it, and ``digest`` tells
-    another body under the same name from the same one sent again.
+    Where ``status`` is 202 the call is genuine, and ``message_id`` names it.
     """
 
     status: Literal[202, 401, 413]
     says: str
     message_id: str = ""
-    digest: str = ""
     is_hint: bool = False
     """Whether it says only that something happened: the CRM is to be asked what."""
     news: Sequence[Notice] = ()
     """What a hint says all the same, of records that may be gone: the CRM is asked if it is so."""
+
+
+TOO_LONG = InboundReply(413, f"more than {MOST_INBOUND // KIB} KiB")
 
 
 class Deliver(Protocol):

@@ -1,6 +1,5 @@
 """The CRM that speaks Standard Webhooks: we post what happened, signed."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +7,8 @@ from datetime import datetime
 from functools import partial
 
 from regportal.connectors.base import (
+    MOST_INBOUND,
+    TOO_LONG,
     Capabilities,
     Change,
     Finding,
@@ -28,8 +29,6 @@ from regportal.connectors.rules import Outcome, in_full, outcome_of, retry_at
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.signatures import keys_of, signed, verify
 from regportal.errors import UnreachableError, UnsignedError
-
-MOST_INBOUND = 256 * 1024  # bytes of one call
 
 
 class Webhook:
@@ -95,12 +94,12 @@ class Webhook:
     def accept(self, request: InboundRequest, *, now: datetime) -> InboundReply:
         """Verify a call: 202 genuine, 401 anything wrong with it, 413 too long."""
         if len(request.body) > MOST_INBOUND:
-            return InboundReply(413, f"more than {MOST_INBOUND // 1024} KiB")
+            return TOO_LONG
         try:
             message_id = verify(self._inbound_keys, request.headers, request.body, now=now)
         except UnsignedError as error:
             return InboundReply(401, str(error))
-        return InboundReply(202, "taken", message_id, hashlib.sha256(request.body).hexdigest())
+        return InboundReply(202, "taken", message_id)
 
     def close(self) -> None:
         """Let go of connections."""

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.connectors.base import MOST_INBOUND
 from regportal.connectors.base import Notice as News
 from regportal.connectors.rules import in_full
 from regportal.errors import RegportalError, StaleError
@@ -19,9 +20,8 @@ from regportal.store.compact import write_json
 from regportal.store.documents import Published, Shelf
 from regportal.store.facts import insert_in
 from regportal.store.sessions import Store
-from regportal.store.strict_json import KIB, read_json
+from regportal.store.strict_json import read_json
 
-LARGEST = 256 * KIB
 HINT = "says that something happened: the CRM is asked what"
 UNSURE = "the CRM is asked whether it is so"
 FORGOTTEN = "names somebody who was erased: only they themselves can come back"
@@ -168,7 +168,7 @@ def _understand_one(
     state, because, waits_for, forgets = NoticeState.DONE, None, None, False
     applying = Applying(session, published, notice.connector, pepper, erase, now)
     try:
-        told = understood(read_json(notice.body, most=LARGEST), notice.received_at)
+        told = understood(read_json(notice.body, most=MOST_INBOUND), notice.received_at)
         forgets = isinstance(told, GoneTold) and told.is_erased
         with session.begin_nested():
             because = applying.do(told)

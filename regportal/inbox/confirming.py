@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.connectors.base import Connector, Kind
+from regportal.connectors.base import MOST_INBOUND, Connector, Kind
 from regportal.connectors.rules import Outcome
 from regportal.errors import JsonError
-from regportal.inbox.actions import LARGEST
 from regportal.inbox.models import Notice, NoticeState
 from regportal.inbox.rules import NotUnderstoodError, understood
 from regportal.inbox.telling import (
@@ -84,7 +83,7 @@ def _read(row: Notice) -> Doubt:
     """Return of which records a piece of news is: of none where it cannot be understood."""
     doubt = Doubt(row.number, row.received_at)
     try:
-        told = understood(read_json(row.body, most=LARGEST), row.received_at)
+        told = understood(read_json(row.body, most=MOST_INBOUND), row.received_at)
     except (NotUnderstoodError, JsonError):
         return doubt
     match told:

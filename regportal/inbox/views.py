@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from regportal.connectors.base import (
+    MOST_INBOUND,
     Connector,
     InboundReply,
     InboundRequest,
@@ -20,7 +21,7 @@ from regportal.connectors.base import (
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import ConfigError, RequestError, TooManyError, UnsignedError
 from regportal.identity import limits
-from regportal.inbox.actions import LARGEST, take, take_hint, take_news
+from regportal.inbox.actions import take, take_hint, take_news
 from regportal.inbox.polling import hint
 from regportal.store.current import published, settings, store, vault, wake
 from regportal.store.problem import problem
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 def hook(key: str) -> ResponseReturnValue:
     """Take a call of a CRM: verified and stored before it is answered, understood later."""
     now = datetime.now(UTC)
-    request.max_content_length = LARGEST
+    request.max_content_length = MOST_INBOUND
     try:
         connector = published().one(Document, key)
         body = request.get_data(cache=False)

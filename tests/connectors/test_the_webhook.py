@@ -253,12 +253,9 @@ def inbound(now, body=b'{"type":"contact.deleted"}', secret=SECRET, message_id="
 
 
 def test_a_genuine_call_is_taken_by_its_id(webhook_to, receiver, now):
-    webhook = webhook_to(receiver.url)
-    reply = webhook.accept(inbound(now), now=now)
+    reply = webhook_to(receiver.url).accept(inbound(now), now=now)
 
     assert (reply.status, reply.message_id) == (202, "msg_1")
-    assert webhook.accept(inbound(now), now=now).digest == reply.digest
-    assert webhook.accept(inbound(now, b"other"), now=now).digest != reply.digest
 
 
 def test_a_call_signed_by_the_library_is_taken(webhook_to, receiver, now):

@@ -9,17 +9,16 @@ import hashlib
 import hmac
 from datetime import datetime
 
-from regportal.connectors.base import InboundReply, InboundRequest
+from regportal.connectors.base import MOST_INBOUND, TOO_LONG, InboundReply, InboundRequest
 
-MOST = 256 * 1024
 HEADER = "x-regportal-key"
 REQUEST = "x-ms-correlation-request-id"
 
 
 def accept(secret: str | None, request: InboundRequest, *, now: datetime) -> InboundReply:
     """Return what a call is answered: 202 genuine, 401 not, 413 too long."""
-    if len(request.body) > MOST:
-        return InboundReply(413, f"more than {MOST // 1024} KiB")
+    if len(request.body) > MOST_INBOUND:
+        return TOO_LONG
     named = {name.lower(): value for name, value in request.headers.items()}
     words = [one.strip() for one in (secret or "").split(",") if one.strip()]
     given = named.get(HEADER, "").encode()
@@ -28,4 +27,4 @@ def accept(secret: str | None, request: InboundRequest, *, now: datetime) -> Inb
         return InboundReply(401, "the call does not hold our key")
     digest = hashlib.sha256(request.body).hexdigest()
     minute = int(now.timestamp()) // 60
-    return InboundReply(202, "taken", f"{digest[:32]}:{minute}", digest, is_hint=True)
+    return InboundReply(202, "taken", f"{digest[:32]}:{minute}", is_hint=True)

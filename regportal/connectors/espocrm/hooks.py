@@ -11,9 +11,8 @@ import hmac
 from collections.abc import Sequence
 from datetime import datetime
 
-from regportal.connectors.base import InboundReply, InboundRequest
+from regportal.connectors.base import MOST_INBOUND, TOO_LONG, InboundReply, InboundRequest
 
-MOST = 256 * 1024  # bytes of one call
 LONGEST_ID = 64
 NOT_SIGNED = InboundReply(401, "the call is not signed")
 
@@ -36,8 +35,8 @@ def accept(keys: Sequence[bytes], request: InboundRequest, *, now: datetime) -> 
     in hex; ``X-Signature``, of older versions, has its bytes instead. Neither holds a time: the
     same call counts as another one after a minute, for what it announces may have happened again.
     """
-    if len(request.body) > MOST:
-        return InboundReply(413, f"more than {MOST // 1024} KiB")
+    if len(request.body) > MOST_INBOUND:
+        return TOO_LONG
     named = {name.lower(): value for name, value in request.headers.items()}
     digests = [hmac.digest(key, request.body, hashlib.sha256) for key in keys]
     hook = _signer(named.get("signature"), [one.hex().encode() for one in digests])
@@ -46,7 +45,7 @@ def accept(keys: Sequence[bytes], request: InboundRequest, *, now: datetime) -> 
         return NOT_SIGNED
     digest = hashlib.sha256(request.body).hexdigest()
     minute = int(now.timestamp()) // 60
-    return InboundReply(202, "taken", f"{hook}:{digest[:32]}:{minute}", digest, is_hint=True)
+    return InboundReply(202, "taken", f"{hook}:{digest[:32]}:{minute}", is_hint=True)
 
 
 def _signer(header: str | None, expected: Sequence[bytes]) -> str | None:

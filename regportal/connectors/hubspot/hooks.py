@@ -13,14 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from regportal.connectors.base import InboundReply, InboundRequest, Notice
+from regportal.connectors.base import MOST_INBOUND, TOO_LONG, InboundReply, InboundRequest, Notice
 from regportal.connectors.hubspot.values import in_full
 from regportal.connectors.telling import notice
 from regportal.errors import JsonError
 from regportal.store.strict_json import read_json
 
-MOST = 256 * 1024
-"""Bytes of one call: a hundred events have less."""
 LONGEST_AGO = 300_000
 """Milliseconds that the call's own time may differ from ours, before or after."""
 SIGNATURE, TIMESTAMP = "x-hubspot-signature-v3", "x-hubspot-request-timestamp"
@@ -75,8 +73,8 @@ def accept(
     proxy calls us. An app signs for all accounts it is installed in with one secret: only what is
     said of ``account`` is news.
     """
-    if len(request.body) > MOST:
-        return InboundReply(413, f"more than {MOST // 1024} KiB")
+    if len(request.body) > MOST_INBOUND:
+        return TOO_LONG
     named = {name.lower(): value for name, value in request.headers.items()}
     given, stamp = named.get(SIGNATURE, ""), named.get(TIMESTAMP, "")
     if not _MOMENT.fullmatch(stamp):
@@ -93,7 +91,7 @@ def accept(
         return InboundReply(401, "the call was signed at another time")
     digest = hashlib.sha256(request.body).hexdigest()
     news = () if account is None else tuple(news_of(request.body, account))
-    return InboundReply(202, "taken", digest[:32], digest, is_hint=True, news=news)
+    return InboundReply(202, "taken", digest[:32], is_hint=True, news=news)
 
 
 def news_of(body: bytes, account: str) -> Iterator[Notice]:
@@ -108,7 +106,7 @@ def news_of(body: bytes, account: str) -> Iterator[Notice]:
     [{'type': 'contact.erased', 'data': {'record': '151'}}]
     """
     try:
-        events = read_json(body, most=MOST)
+        events = read_json(body, most=MOST_INBOUND)
     except JsonError:
         return
     for event in events if isinstance(events, list) else ():
