@@ -299,6 +299,33 @@ def test_whoever_is_forgotten_loses_notes_beside_opportunities_too(world, outbox
     assert world.field(bob, "regp_id") == other
 
 
+def test_a_note_beside_a_contact_we_may_not_touch_is_refused_alone(world, crm, outbox):
+    keys = {email: str(uuid.uuid4()) for email in (ANN, BOB)}
+    outbox.deliver(*(outbox.knows(key, email) for email, key in keys.items()))
+    (ann,), (bob,) = world.people(ANN), world.people(BOB)
+    crm.forbid("contact", ann)
+    both = [outbox.did(key, email) for email, key in keys.items()]
+
+    assert outcomes(outbox.deliver(*both)) == [Outcome.REJECTED, DONE]
+    assert (len(world.notes(ann)), len(world.notes(bob))) == (0, 1)
+
+
+def test_a_note_we_may_not_delete_keeps_nobody_else_from_being_forgotten(world, crm, outbox):
+    keys = {email: str(uuid.uuid4()) for email in (ANN, BOB)}
+    outbox.deliver(*(outbox.knows(key, email) for email, key in keys.items()))
+    (ann,), (bob,) = world.people(ANN), world.people(BOB)
+    outbox.deliver(*(outbox.did(key, email) for email, key in keys.items()))
+    (hers,) = [id for id, row in world.rows("annotation").items() if row["objectid"][1] == ann]
+    crm.forbid("annotation", hers)
+    both = [outbox.forgets(key) for key in keys.values()]
+
+    assert outcomes(outbox.deliver(*both)) == [Outcome.REJECTED, DONE]
+    assert (len(world.notes(ann)), len(world.notes(bob))) == (1, 0)
+    crm.records.forbidden.clear()
+    assert outcomes(outbox.deliver(outbox.again(both[0]))) == [DONE]
+    assert world.rows("annotation") == {}
+
+
 # --- what changed ---
 
 

@@ -23,6 +23,7 @@ from regportal.connectors.desk import (
     FieldPlan,
     Written,
     contacts_of,
+    worst,
 )
 from regportal.connectors.dynamics import hooks, making
 from regportal.connectors.dynamics.batches import Op
@@ -151,18 +152,20 @@ class DynamicsDesk:
     def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, our notes."""
         ids = contacts_of(people)
-        there = self._people.read(ids, ())
-        now = {id: record.id for id, record in there.items()}
-        everywhere = dict.fromkeys([*guids(ids), *now.values()])
-        self._notes.forget(dict.fromkeys([*(one.key for one in people), *everywhere]))
+        now = {id: record.id for id, record in self._people.read(ids, ()).items()}
+        whole = [
+            replace(one, contacts=(*one.contacts, *(now[id] for id in one.contacts if id in now)))
+            for one in people
+        ]
+        everywhere = guids(contacts_of(whole))
+        noted = self._notes.forget([*(one.key for one in people), *everywhere])
         ours = dict.fromkeys({KEY, *our_fields(self._document, self)})
         ops = [Op("PATCH", f"contacts({id})", ours, {"If-Match": "*"}) for id in everywhere]
         done = dict(zip(everywhere, self._dataverse.write(ops, _forgotten), strict=True))
         ended = {id: one for id, one in done.items() if one.outcome is not Outcome.LATER}  # gone
-        masters = {one.key: tuple(now[id] for id in one.contacts if id in now) for one in people}
         return [
-            replace(one, contacts=(*one.contacts, *masters[one.key])).became(ended)
-            for one in people
+            worst([one.became(ended), *(noted[mark] for mark in one.marks if mark in noted)])
+            for one in whole
         ]
 
     # --- news ---

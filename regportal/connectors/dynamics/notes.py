@@ -6,14 +6,12 @@ A mark at its end says whose deed it is, so that all can be taken back.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from regportal.connectors.calls import FINE
-from regportal.connectors.desk import Activity, Written
+from regportal.connectors.desk import Activity, NotTakenError, Written, worst
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.dataverse import CREATE, Dataverse, guids, query, text
-from regportal.connectors.dynamics.judging import THERE, RefusedError, judged
-from regportal.connectors.egress import Answer
+from regportal.connectors.dynamics.judging import THERE, RefusedError, refusals
 from regportal.connectors.rules import TAKEN, Outcome
 
 AGAIN = frozenset({Outcome.RETRY, Outcome.THROTTLED, Outcome.AUTH})
@@ -41,23 +39,32 @@ class Notes:
     def log(self, activities: Sequence[Activity]) -> list[Written]:
         """Write each activity beside its contact and his opportunities."""
         notes = [(place, op) for place, one in enumerate(activities) for op in _notes(one)]
-        answers = self._dataverse.all([op for _, op in notes])
+        errors = refusals(self._dataverse.all([op for _, op in notes]))
         results: dict[int, Written] = {}
-        for (place, _), answer in zip(notes, answers, strict=True):
-            one = _became(answer, activities[place])
+        for (place, _), error in zip(notes, errors, strict=True):
+            one = _became(error, activities[place])
             if place not in results or (one.outcome in AGAIN and results[place].outcome in TAKEN):
                 results[place] = one
         return [results[place] for place in range(len(activities))]
 
-    def forget(self, marks: Iterable[str]) -> None:
-        """Delete what we wrote of people, wherever it stands, by our keys of them or contacts."""
+    def forget(self, marks: Sequence[str]) -> dict[str, Written]:
+        """
+        Delete what we wrote of people, wherever it stands, by our keys of them or contacts.
+
+        Return what became of it by these; of whom nothing was there is left out.
+        """
         holds = [f"contains(notetext,{text(mark(one))})" for one in marks]
         rows = self._dataverse.rows([query("annotations", ["annotationid"], one) for one in holds])
-        ids = dict.fromkeys(row["annotationid"] for some in rows for row in some)
-        for answer in self._dataverse.all([Op("DELETE", f"annotations({id})") for id in ids]):
-            error = None if answer.status in FINE else judged(answer)
-            if error is not None and error.outcome is not Outcome.LATER:  # later: it is gone
-                raise error
+        notes = {
+            one: [row["annotationid"] for row in some]
+            for one, some in zip(marks, rows, strict=True)
+            if some
+        }
+        ids = [*dict.fromkeys(id for some in notes.values() for id in some)]
+        ops = [Op("DELETE", f"annotations({id})") for id in ids]
+        errors = refusals(self._dataverse.all(ops))
+        done = {id: _ended(id, error) for id, error in zip(ids, errors, strict=True)}
+        return {one: worst([done[id] for id in some]) for one, some in notes.items()}
 
 
 def _notes(one: Activity) -> Iterator[Op]:
@@ -72,11 +79,17 @@ def _notes(one: Activity) -> Iterator[Op]:
         yield Op("PATCH", f"annotations({uuid.uuid5(one.id, id)})", told, CREATE)
 
 
-def _became(answer: Answer, activity: Activity) -> Written:
+def _became(error: NotTakenError | None, activity: Activity) -> Written:
     """Return what became of one note."""
-    if answer.status in FINE:
+    if error is None:
         return Written(str(activity.id))
-    error = judged(answer)
     if isinstance(error, RefusedError) and error.code == THERE:
         return Written(str(activity.id), Outcome.NOOP)
+    return Written.refused(error)
+
+
+def _ended(id: str, error: NotTakenError | None) -> Written:
+    """Return what became of a note that is to be gone; later: it went away by itself."""
+    if error is None or error.outcome is Outcome.LATER:
+        return Written(id)
     return Written.refused(error)

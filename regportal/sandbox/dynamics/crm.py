@@ -136,7 +136,7 @@ class Dynamics:
         self._set(table, id, {column: set_to})
 
     def forbid(self, table: str, id: str) -> None:
-        """Let a record be none of the application user's business: he may not write it."""
+        """Let a record be none of our user's business, nor what is to stand beside it."""
         self.records.row(table, self._id(table, id))
         self.records.forbidden.add((table, id.lower(), self.user))
 

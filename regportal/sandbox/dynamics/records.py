@@ -131,6 +131,8 @@ class Records:
         """Delete a record, what belongs to it, and every link to it."""
         self.row(table, id)
         id = id.lower()
+        if (table, id, by) in self.forbidden:
+            raise refusals.not_yours(table, id, by)
         with self.transaction():
             self._touch(table, id)
             del self.rows[table][id]
@@ -170,6 +172,9 @@ class Records:
         """Let a record say what is written, unless a rule or a key is against it."""
         if (about.name, row[about.id], by) in self.forbidden:
             raise refusals.not_yours(about.name, row[about.id], by)
+        for value in values.values():
+            if isinstance(value, tuple) and (*value, by) in self.forbidden:
+                raise refusals.denied(value[0], by)
         for rule in self.rules:
             says = rule(about.name, row[about.id], values)
             if says is not None:

@@ -53,6 +53,12 @@ def not_yours(table: str, id: str, by: str) -> RefusedError:
     return RefusedError(403, NOT_YOURS, f"{says} of entity {table}.")
 
 
+def denied(table: str, by: str) -> RefusedError:
+    """Return that a user lacks the privilege to let something stand beside a record."""
+    says = f"Principal user (Id={by}) is missing prvAppendTo{table.title()} privilege"
+    return RefusedError(403, DENIED, f"{says} for entity '{table}'.")
+
+
 def unknown_property(table: str, name: str) -> RefusedError:
     """Return that a query names a property that is not there."""
     says = f"Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{table}'."
