@@ -160,10 +160,7 @@ class Walk:
         """Ask what happened, to the end."""
         self._seen = []
         while True:
-            told = self.connector.changes(self._cursor, PAGE)
-            if told is Outcome.UNSUPPORTED:
-                raise FailedError("it cannot be asked what happened")
-            news, after = told
+            news, after = self.connector.changes(self._cursor, PAGE)
             self._seen += news
             is_end = after == self._cursor or len(news) < PAGE
             self._cursor = after

@@ -160,3 +160,29 @@ def places_of(cursor: str | None, count: int) -> list[Place]:
 def cursor_of(places: Iterable[Place]) -> str:
     """Return the cursor of several sweeps."""
     return ",".join(str(one) for one in places)
+
+
+def kept(type_: str, cursor: str) -> str:
+    """Return a cursor as it is kept: it says of which type of connector it is."""
+    return f"{type_}:{cursor}"
+
+
+def given(type_: str, cursor: str | None) -> str | None:
+    """
+    Return the cursor that was :func:`kept` for a type, None for none.
+
+    Raises NotTakenError for that of another type: under the same key there was another CRM.
+
+    >>> given("odoo", kept("odoo", "7")), given("odoo", None)
+    ('7', None)
+    >>> given("odoo", kept("tryton", "7"))
+    Traceback (most recent call last):
+    ...
+    regportal.connectors.desk.NotTakenError: the cursor is of another form: ...
+    """
+    if cursor is None:
+        return None
+    whose, _, text = cursor.partition(":")
+    if whose != type_:
+        raise unreadable()
+    return text

@@ -43,6 +43,7 @@ from regportal.connectors.orders import (
     Scored,
     Unclaimed,
 )
+from regportal.connectors.places import given, kept
 from regportal.connectors.rehearsing import Rehearsal
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
@@ -262,9 +263,15 @@ class Records:
         """Return records as they are now, by id; one that is not there any more is left out."""
         return self._desk.read(kind, ids, fields)
 
-    def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str] | Unsupported:
-        """Return what happened after a cursor, and the cursor to ask with next."""
-        return self._desk.changes(cursor, limit)
+    def changes(self, cursor: str | None, limit: int) -> tuple[Sequence[Notice], str]:
+        """
+        Return what happened after a cursor, and the cursor to ask with next.
+
+        Raises NotTakenError for the cursor of another type of CRM: it is asked from the beginning.
+        """
+        type_ = self._document.type
+        news, after = self._desk.changes(given(type_, cursor), limit)
+        return news, kept(type_, after)
 
     def accept(self, request: InboundRequest, *, now: datetime) -> InboundReply:
         """Verify a call of the CRM and decide what it is answered; does nothing else."""

@@ -453,7 +453,7 @@ def test_a_field_nobody_has_is_looked_for_once(world, outbox):
 def test_a_quiet_day_brings_a_new_token(world):
     connector = world.connector()
     _, cursor = told(connector)
-    old = re.sub(r"^\d{4}-\d\d-\d\d", "2026-01-01", cursor)
+    old = re.sub(r":\d{4}-\d\d-\d\d\|", ":2026-01-01|", cursor)
     assert connector.changes(old, 50)[1] != old
     assert connector.changes(cursor, 50) == ([], cursor)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from regportal.connectors.base import Link, Vocabulary
+from regportal.connectors.desk import NotTakenError
 from regportal.connectors.rules import Outcome
 from tests.connectors.changes import MINUTE, NOON, Outbox
 
@@ -575,6 +576,14 @@ def test_what_changed_is_told_once_after_a_cursor(world):
     world.win(deal)
     later, _ = connector.changes(after, 50)
     assert {one.id for one in later} - {one.id for one in news}
+
+
+@pytest.mark.parametrize("of", ["another:", ""])
+def test_the_cursor_of_another_crm_is_asked_from_the_beginning(world, of):
+    cursor = f"{of}2026-03-04T12:00:00Z/006A/2026-03-04T11:58:00Z"
+    with pytest.raises(NotTakenError) as caught:
+        world.connector().changes(cursor, 50)
+    assert caught.value.outcome is Outcome.GONE
 
 
 def polled(connector, cursor=None, limit=50):
