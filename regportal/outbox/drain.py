@@ -74,20 +74,24 @@ class _Drain:
         """Tell batch after batch; return when to come back, None if nothing waits."""
         leases = self.leases
         with ThreadPoolExecutor(1, thread_name_prefix=f"tells-{leases.connector}") as hand:
-            batch, done = self._next([]), list[Done]()
+            is_going, done = self.going(), list[Done]()
+            batch = self._next(done, is_going=is_going)
             while batch.changes:
                 answer = hand.submit(_results, self.deliver, batch.changes, now=self.clock())
                 is_full = len(batch.changes) == leases.size > 1  # else there is hardly more
-                following = self._next(done) if done or is_full else NOTHING
+                is_wanted = done or is_full
+                following = self._next(done, is_going=is_going) if is_wanted else NOTHING
                 done = [(batch, self._heard(answer, batch, following))]
-                if following.changes and (_holds(done[0][1]) or not self.going()):
+                is_going = self.going()  # now: what was cut off is known by it
+                if following.changes and (_holds(done[0][1]) or not is_going):
                     done.append((following, _given_back(following, self.clock())))
                     following = NOTHING
                 if following.changes:
                     batch = following
                 else:
-                    self._turned(done, Coming(), self._spent())  # first: others wait for these
-                    batch, done = self._next([]), []
+                    # first: others wait for these
+                    self._turned(done, Coming(), self._spent(), is_going=is_going)
+                    batch, done = self._next([], is_going=is_going), []
         return batch.again_at
 
     def _heard(self, answer: Future[list[Result]], *in_hand: Batch) -> list[Result]:
@@ -104,27 +108,32 @@ class _Drain:
         for batch in in_hand:
             self.leases.renew(session, batch, now=self.clock())
 
-    def _next(self, done: Sequence[Done]) -> Batch:
+    def _next(self, done: Sequence[Done], *, is_going: bool) -> Batch:
         """
         Take the next batch, and write down what became of those that are done.
 
         Where there is neither nothing is written: nobody else who writes waits for us.
         """
         spent, coming = self._spent(), Coming(again_at=self.clock())
-        if self.going():
+        if is_going:
             with self.store.read() as session:
                 coming = self.leases.look(session, spent, now=self.clock())
         if coming.heads or done or spent != NONE:
-            return self._turned(done, coming, spent)
+            return self._turned(done, coming, spent, is_going=is_going)
         return replace(NOTHING, again_at=coming.again_at)
 
     def _spent(self) -> Reading:
         """Return what calls were made since this was asked last: it is to be written down."""
         return NONE if self.leases.budget is None else self.leases.budget.meter.read()
 
-    def _turned(self, done: Sequence[Done], coming: Coming, spent: Reading) -> Batch:
-        """Write down what became of batches and what they cost, and take the next one."""
-        is_going = self.going()
+    def _turned(
+        self, done: Sequence[Done], coming: Coming, spent: Reading, *, is_going: bool
+    ) -> Batch:
+        """
+        Write down what became of batches and what they cost, and take the next one.
+
+        ``is_going``: whether we were when they had been told; else what is not known was cut off.
+        """
         turn = partial(self._turn, done=done, coming=coming, spent=spent, is_going=is_going)
         return self.store.write(turn)
 

@@ -51,20 +51,17 @@ UNTRIED = (
     .execution_options(synchronize_session=False)
 )
 
-# What others have in hand is left to them, so that nobody waits for somebody who waits for him.
+FREE = sa.select(Message.id).where(MINE, IS_DUE).with_for_update(skip_locked=True)
+"""What others have in hand is left to them: nobody waits for somebody who waits for him."""
 AT_ONCE = (
     sa.update(Message)
     .where(
         Message.id.in_(
-            sa.select(Message.id)
-            .where(
-                MINE,
-                IS_DUE,
+            FREE.where(
                 Message.attempts > 0,
                 Message.leased_until.is_(None),
                 Message.due > sa.bindparam("now"),
             )
-            .with_for_update(skip_locked=True)
         )
     )
     .values(due=sa.bindparam("now"))
@@ -74,10 +71,7 @@ GIVE_UP = (
     sa.update(Message)
     .where(
         Message.id.in_(
-            sa.select(Message.id)
-            .where(
-                MINE,
-                IS_DUE,
+            FREE.where(
                 IS_HEAD,
                 sa.or_(
                     *(
@@ -88,7 +82,6 @@ GIVE_UP = (
             )
             .order_by(Message.due)
             .limit(AT_A_TIME)
-            .with_for_update(skip_locked=True)
         )
     )
     .values(state=MessageState.PARKED, trouble=sa.bindparam("because"))

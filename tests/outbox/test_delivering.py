@@ -457,6 +457,16 @@ def test_it_stops_between_two_batches_when_told_to(box, crm):
     assert sum(row.leased_until is not None for row in box.rows()) == 0
 
 
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_whether_it_goes_on_is_asked_once_a_batch(box, crm, size):
+    asked = []
+    for number in range(10):
+        box.put(f"contact:{number}")
+    box.drain(crm, size=size, going=lambda: asked.append(len(crm.got)) or True)
+
+    assert asked == [*range(0, 11, size)]
+
+
 def test_what_is_cut_off_because_we_end_costs_no_attempt(box, clock):
     going, taken, lost = [True], box.put("contact:1"), box.put("contact:2")
 
