@@ -16,9 +16,9 @@ from regportal.engine import living
 from regportal.forms.settling import UNSETTLED
 from regportal.identity.models import Claim
 from regportal.inbox.models import Notice, NoticeState, Poll
-from regportal.inbox.polling import troubles
+from regportal.inbox.polling import trouble
 from regportal.outbox.models import MAIL, Message, MessageState, OutcomeCount, Pause
-from regportal.outbox.operating import pauses, why
+from regportal.outbox.operating import holds, why
 from regportal.outbox.waiting import IS_DUE
 from regportal.privacy.clocks import last_run
 from regportal.store.documents import Published
@@ -112,24 +112,21 @@ def _owed(session: Session, keys: Sequence[str], *, now: datetime) -> dict[str, 
         sa.select(OutcomeCount.connector, OutcomeCount.outcome, OutcomeCount.number)
     ):
         outcomes[connector][outcome] = number
-    paused = {one.connector: why(one) for one in pauses(session, now=now)}
-    counted = session.execute(sa.select(Pause.connector, Pause.failures))
-    failures = {one.connector: one.failures for one in counted}
-    unasked = troubles(session)
+    pauses = {pause.connector: pause for pause in session.scalars(sa.select(Pause))}
     polls = {poll.connector: poll for poll in session.scalars(sa.select(Poll))}
     found = {}
     for key in dict.fromkeys([*keys, *sorted(due), *sorted(parked)]):
         number, first = due[key][1:] if key in due else (0, None)
-        poll = polls.get(key) if key in keys else None
+        poll, pause = polls.get(key) if key in keys else None, pauses.get(key)
         found[key] = Owed(
             waiting=Waiting(number, _owed_since(session, key) if number else None),
             due=first,
             parked=parked.get(key, 0),
-            paused=paused.get(key),
-            failures=failures.get(key, 0),
+            paused=why(pause) if pause and holds(pause, now=now) else None,
+            failures=pause.failures if pause else 0,
             outcomes=outcomes[key],
             poll_awaited=(poll.awaited or poll.due) if poll else None,
-            poll_trouble=unasked.get(key) if poll else None,
+            poll_trouble=trouble(poll) if poll else None,
         )
     return found
 

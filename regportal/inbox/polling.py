@@ -162,11 +162,15 @@ def hint(session: Session, key: str, *, now: datetime) -> None:
 
 def troubles(session: Session) -> dict[str, str]:
     """Return which CRMs could not be asked the last time, since when they cannot be, and why."""
-    polls = session.scalars(sa.select(Poll).where(Poll.trouble.is_not(None)))
-    return {
-        one.connector: f"cannot be asked since {in_full(one.awaited or one.due)}: {one.trouble}"
-        for one in polls
-    }
+    every = session.scalars(sa.select(Poll).where(Poll.trouble.is_not(None)))
+    return {one.connector: said for one in every if (said := trouble(one))}
+
+
+def trouble(poll: Poll) -> str | None:
+    """Return since when a CRM cannot be asked, and why, in one sentence; None: it can."""
+    if poll.trouble is None:
+        return None
+    return f"cannot be asked since {in_full(poll.awaited or poll.due)}: {poll.trouble}"
 
 
 def _begin(session: Session, key: str, *, now: datetime) -> tuple[str | None, datetime | None]:

@@ -96,11 +96,13 @@ def resume(session: Session, connector: str, *, now: datetime) -> bool:
 
 def pauses(session: Session, *, now: datetime) -> Sequence[Pause]:
     """Return the connectors that are not spoken to, or with one message at most, and why."""
-    return [
-        one
-        for one in session.scalars(sa.select(Pause).order_by(Pause.connector))
-        if Breaker(one.failures, one.since).is_tripped or is_paused(one.until, now)
-    ]
+    every = session.scalars(sa.select(Pause).order_by(Pause.connector))
+    return [one for one in every if holds(one, now=now)]
+
+
+def holds(pause: Pause, *, now: datetime) -> bool:
+    """Return whether a connector is not spoken to because of it, or with one message at most."""
+    return Breaker(pause.failures, pause.since).is_tripped or is_paused(pause.until, now)
 
 
 def why(pause: Pause) -> str:
