@@ -116,10 +116,9 @@ class Capabilities:
     idempotent: bool
     """Whether telling the same change twice leaves what telling it once leaves."""
     compare_and_set: bool = False
-    roles: bool = False
-    reports_merges: bool = False
-    reports_deletes: bool = False
+    """Whether a record is written only as long as it is as it was read."""
     inbound: Literal["signed", "shared secret", "none"] = "none"
+    """What proves its calls; none: it makes none that we take."""
     polled: bool = False
     """Whether it can be asked what changed."""
     keyed: tuple[Kind, ...] = ("contact",)

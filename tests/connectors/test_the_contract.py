@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from regportal.connectors.base import Link, Vocabulary
+from regportal.connectors.base import MOST_INBOUND, InboundRequest, Link, Vocabulary
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.rules import Outcome
 from tests.connectors.changes import MINUTE, NOON, Outbox
@@ -584,6 +584,16 @@ def test_the_cursor_of_another_crm_is_asked_from_the_beginning(world, of):
     with pytest.raises(NotTakenError) as caught:
         world.connector().changes(cursor, 50)
     assert caught.value.outcome is Outcome.GONE
+
+
+def test_a_call_is_taken_from_nobody_without_proof_and_read_only_so_far(world):
+    connector = world.connector()
+    takes_calls = connector.capabilities.inbound != "none"
+    answers = [
+        connector.accept(InboundRequest({}, b" " * size), now=NOON).status
+        for size in (2, MOST_INBOUND, MOST_INBOUND + 1)
+    ]
+    assert answers == [401, 401, 413 if takes_calls else 401]
 
 
 def polled(connector, cursor=None, limit=50):

@@ -60,7 +60,6 @@ class EspoDesk:
         batch=BATCH,
         idempotent=True,
         compare_and_set=True,
-        roles=True,
         inbound="signed",
         polled=True,
         newsletter="target list",

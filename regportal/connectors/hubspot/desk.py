@@ -58,8 +58,6 @@ class HubSpotDesk:
     capabilities = Capabilities(
         batch=BATCH,
         idempotent=True,
-        roles=True,
-        reports_merges=True,
         inbound="signed",
         polled=True,
         keyed=("contact", "activity"),

@@ -59,7 +59,6 @@ class SuiteDesk:
     capabilities = Capabilities(
         batch=BATCH,
         idempotent=True,
-        roles=True,
         polled=True,
         newsletter="target list",
     )

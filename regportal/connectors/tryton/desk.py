@@ -51,7 +51,6 @@ class TrytonDesk:
         batch=50,
         idempotent=True,
         compare_and_set=True,
-        reports_merges=True,
         polled=True,
         newsletter="mailing list",
     )
