@@ -20,7 +20,9 @@ Everything that can go wrong, on one page.
         └── RefusedError       never: a person must look
 """
 
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -148,3 +150,12 @@ class UnreachableError(DeliveryError):
 
 class RefusedError(DeliveryError):
     """It will never take this; a person must look."""
+
+
+def said(error: BaseException) -> str:
+    """Say in one line what failed, without what it was about: that may be personal."""
+    if isinstance(error, RegportalError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from regportal.buying.place import next_lines, unread
 from regportal.connectors.schema import Connector
 from regportal.consent.models import ConsentEvent
-from regportal.engine import living
+from regportal.engine.notifying import living
 from regportal.forms.settling import UNSETTLED
 from regportal.identity.models import Claim
 from regportal.inbox.models import Notice, NoticeState, Poll

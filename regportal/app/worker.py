@@ -20,7 +20,8 @@ from regportal.connectors.egress import Egress
 from regportal.connectors.meter import Meter
 from regportal.connectors.schema import Connector as ConnectorDocument
 from regportal.consent.ledger import keep_head
-from regportal.engine import Clock, Engine, Task, utc_now
+from regportal.engine import Engine
+from regportal.engine.tasks import Clock, Task, utc_now
 from regportal.errors import ConfigError
 from regportal.forms.letters import LETTERS
 from regportal.forms.settling import expire, settle

@@ -34,7 +34,7 @@ def running(engine):
 @pytest.fixture(autouse=True)
 def nothing_by_itself(monkeypatch):
     """No task is asked that nobody woke, unless a test says after how long."""
-    monkeypatch.setattr("regportal.engine.AT_LATEST", FOR_EVER)
+    monkeypatch.setattr("regportal.engine.tasks.AT_LATEST", FOR_EVER)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_wake_while_the_task_runs_is_not_lost(engine):
 
 
 def test_a_task_that_nobody_woke_is_asked_all_the_same(engine, monkeypatch):
-    monkeypatch.setattr("regportal.engine.AT_LATEST", 0.1)
+    monkeypatch.setattr("regportal.engine.tasks.AT_LATEST", 0.1)
     ran = []
     engine.add("task", ran.append)
 
@@ -106,7 +106,7 @@ def test_a_task_that_nobody_woke_is_asked_all_the_same(engine, monkeypatch):
 
 
 def test_a_clock_that_jumps_back_stops_no_task(tmp_path, monkeypatch):
-    monkeypatch.setattr("regportal.engine.AT_LATEST", 0.1)
+    monkeypatch.setattr("regportal.engine.tasks.AT_LATEST", 0.1)
     times = iter([datetime(2030, 1, 1, tzinfo=UTC)] * 2)
     engine = Engine(
         "sqlite:///x.db", tmp_path, clock=lambda: next(times, datetime(2020, 1, 1, tzinfo=UTC))
@@ -139,8 +139,8 @@ def test_a_task_that_fails_is_tried_again_and_later_every_time(engine, caplog):
 
 
 def test_a_task_that_fails_holds_up_nobody(engine, monkeypatch):
-    monkeypatch.setattr("regportal.engine.FIRST_WAIT", FOR_EVER)
-    monkeypatch.setattr("regportal.engine.LONGEST_WAIT", FOR_EVER)
+    monkeypatch.setattr("regportal.engine.tasks.FIRST_WAIT", FOR_EVER)
+    monkeypatch.setattr("regportal.engine.tasks.LONGEST_WAIT", FOR_EVER)
     failed, other = [], []
 
     def fails(now):
@@ -162,8 +162,8 @@ def test_a_task_that_fails_holds_up_nobody(engine, monkeypatch):
 
 
 def test_a_failing_task_is_not_hurried_by_wakes(engine, monkeypatch):
-    monkeypatch.setattr("regportal.engine.FIRST_WAIT", FOR_EVER)
-    monkeypatch.setattr("regportal.engine.LONGEST_WAIT", FOR_EVER)
+    monkeypatch.setattr("regportal.engine.tasks.FIRST_WAIT", FOR_EVER)
+    monkeypatch.setattr("regportal.engine.tasks.LONGEST_WAIT", FOR_EVER)
     failed = []
 
     def fails(now):

@@ -21,7 +21,7 @@ from regportal.buying.backtest import trials
 from regportal.buying.backtest.reading import how_many
 from regportal.buying.backtest.running import back_test
 from regportal.buying.schema import Buying
-from regportal.engine import said
+from regportal.errors import said
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store, make_engine
 
