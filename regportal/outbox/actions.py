@@ -25,19 +25,20 @@ from regportal.store.ids import uuid7
 __all__ = ["FieldNews", "News", "drain", "named", "owe", "owe_all", "put", "put_all"]
 
 Like = tuple[str, str, str | None]
-"""Connector, subject, and the state that is told: news that is alike in these is one message."""
+"""Connector, subject and the state that is told (None: a fact). News of one state that waits is
+one message: the newer replaces the older."""
 
 NEW = (
     *("id", "connector", "topic", "subject", "sequence", "lane", "merges", "creates", "passes"),
     *("payload", "occurred_at", "state", "attempts", "due"),
 )
-"""Columns of a message that begins to be due."""
+"""Columns of a new message."""
 DUE = MessageState.DUE.value
 DEED = "interaction.recorded"
 KEPT = ("connector", "id", "subject", "day", "payload", "at")
-"""Columns of what waits for the note about a day."""
+"""Columns of a deed that waits for the note about its day."""
 TAKES_IN = ("topic", "creates", "passes", "payload", "occurred_at")
-"""Columns of a message that still waits, which it takes from the news it tells instead."""
+"""Columns of a waiting message that newer news of its state replaces."""
 WAITING = (
     sa.select(
         *(Message.id, Message.topic, Message.subject, Message.payload),
@@ -54,7 +55,8 @@ WAITING = (
     .order_by(Message.subject, Message.sequence)
     .with_for_update()
 )
-"""What of some subjects can take news in: states that nobody ever had in hand to tell them."""
+"""Messages of some subjects that newer news may replace: they tell a state, and no worker has ever
+leased them, so nobody can have been told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,12 @@ class News:
     """
     What is to be told about a subject. ``payload`` is JSON and has the fact's ``id``.
 
-    ``merges`` names the state it tells, where it is state: news of the same name that still
-    waits takes this one in, and ``keeps`` these names of its own payload: where a move began is
-    true of both. ``creates``: nothing about the subject can be told before it, but a withdrawal
-    once it is parked. Of ``lane`` (``rules.py: LANES``) the least goes ahead. ``fields`` are by
-    question; each connector has its own names for them.
+    ``merges`` names the state it tells; None: it tells a fact, which is told as it was. Where a
+    message of the same state still waits, this news replaces what it tells, all but what
+    ``keeps`` names of its payload: where a phase moved from, say, when it moves twice. ``creates``:
+    nothing about the subject can be told before it, but a withdrawal once it is parked. The
+    smallest ``lane`` (``rules.py: LANES``) goes first. ``fields`` are by question; each connector
+    has its own names for them.
     """
 
     topic: str
@@ -98,14 +101,14 @@ class News:
 def owe(
     session: Session, connectors: Iterable[Connector], news: News, *, now: datetime
 ) -> list[str]:
-    """Owe the news to every connector that is told such; return their keys, to wake them."""
+    """Owe the news to each connector that is sent its topic; return their keys, to wake them."""
     return owe_all(session, [(connector, news) for connector in connectors], now=now)
 
 
 def owe_all(
     session: Session, owed: Iterable[tuple[Connector, News]], *, now: datetime
 ) -> list[str]:
-    """Owe each of these news, in this order, where its connector is told such; return the keys."""
+    """Owe these news, in this order, where a connector is sent their topic; return the keys."""
     told, kept = list[tuple[Connector, News]](), list[tuple[Connector, News]]()
     for one, news in owed:
         if is_told(news.topic, one.sends, one.claimed):
@@ -117,7 +120,7 @@ def owe_all(
 
 
 def _gather(session: Session, kept: Sequence[tuple[Connector, News]], *, now: datetime) -> None:
-    """Keep deeds for the notes about the days, over there, on which they became known."""
+    """Keep deeds for the note about the day, in the CRM's time zone, on which they became known."""
     rows = [
         (
             *(one.key, uuid.UUID(news.payload["id"]), news.subject),
@@ -190,9 +193,10 @@ def named(news: News, connector: Connector) -> News:
 
 def _numbers(session: Session, subjects: Sequence[tuple[str, str]]) -> Iterator[int]:
     """
-    Return the next number of each of these (connector, subject), in their order.
+    Return the next sequence number of each of these (connector, subject), in their order.
 
-    On PostgreSQL it also lets one writer at a time number a subject; all take them in one order.
+    On PostgreSQL it locks the subjects until the commit: one writer at a time numbers a subject.
+    Every writer locks them in the same order, so that none waits for another in a circle.
     """
     wanted = Counter(subjects)
     connection = session.connection()
@@ -212,7 +216,7 @@ def _numbers(session: Session, subjects: Sequence[tuple[str, str]]) -> Iterator[
 
 @cache
 def _numbering(dialect: str) -> Any:
-    """Return the upsert that counts on; the same one each time, so that it is compiled once."""
+    """Return the upsert that counts a subject's messages; kept, so that it is compiled once."""
     table = table_of(Subject)
     asked = insert_in(dialect)(table)
     return asked.on_conflict_do_update(
@@ -222,7 +226,7 @@ def _numbering(dialect: str) -> Any:
 
 
 def _row(message_id: uuid.UUID, connector: str, news: News, number: int, now: datetime) -> Row:
-    """Return the row of a message that begins to be due."""
+    """Return the row of a new message, which is due at once."""
     return (
         *(message_id, connector, news.topic, news.subject, number),
         *(news.lane, news.merges, news.creates, news.passes),
@@ -231,7 +235,7 @@ def _row(message_id: uuid.UUID, connector: str, news: News, number: int, now: da
 
 
 def _hurry(session: Session, withdrawal: uuid.UUID, connector: str, subject: str) -> None:
-    """Let what waits before a withdrawal go ahead with it: the order of a subject stays."""
+    """Put what waits before a withdrawal in its lane, too: the order of a subject must hold."""
     sequence = sa.select(Message.sequence).where(Message.id == withdrawal).scalar_subquery()
     session.execute(
         sa.update(Message)
@@ -249,7 +253,7 @@ def _hurry(session: Session, withdrawal: uuid.UUID, connector: str, subject: str
 def _waiting(
     session: Session, owed: Iterable[tuple[str, News]]
 ) -> dict[uuid.UUID, tuple[Like, News]]:
-    """Return what waits and takes some of this news in: of each state the newest message."""
+    """Return the waiting messages that some of this news replaces: the newest of each state."""
     subjects: defaultdict[str, set[str]] = defaultdict(set)
     for connector, news in owed:
         if news.merges is not None:
@@ -266,7 +270,7 @@ def _waiting(
 
 
 def _taking_in(waits: News, news: News) -> News:
-    """Return what waiting news tells with this in it; what creates a contact stays what it is."""
+    """Return what a waiting message tells now; one that creates a contact goes on creating it."""
     kept = {name: waits.payload[name] for name in news.keeps if name in waits.payload}
     return replace(
         news,

@@ -9,20 +9,21 @@ from regportal.outbox.rules import LONGEST as LONGEST_WAIT
 from regportal.outbox.rules import SCHEDULE, SPREAD, WAITS
 
 TRIPS = 3
-"""Calls in a row that came to nothing: then it opens. After the first they are of one message."""
+"""Calls in a row without an answer, after which it opens. From the second on each call is of one
+message."""
 FIRST, LONGEST = timedelta(seconds=5), timedelta(minutes=1)
-"""How long it is open before the first probe and, each time twice as long, before any later one."""
+"""How long it is open before the first probe, and at most before a later one; doubled each time."""
 SHORT = timedelta(minutes=5)
-"""Whatever failed while nothing was heard for longer does not wait for its own time."""
+"""After a silence longer than this, whatever failed during it is due as soon as the CRM answers."""
 SILENT = frozenset({Outcome.RETRY, Outcome.LATER})
 
 
 def answered(outcomes: Iterable[Outcome]) -> bool | None:
     """
-    Return whether a call was answered, by what became of its changes; None: it tells nothing.
+    Return whether the CRM answered a call, by the outcomes of its changes; None: nobody knows.
 
-    A refusal is an answer, also of one change among many. Where all of them are to come again, it
-    came to nothing:
+    A refusal is an answer, also of one change among many. Where every change is to be tried again,
+    there was none:
 
     >>> answered([Outcome.RETRY, Outcome.REJECTED]), answered([Outcome.RETRY, Outcome.LATER])
     (True, False)
@@ -37,12 +38,12 @@ def answered(outcomes: Iterable[Outcome]) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What is known of a connector's last calls; it is closed until some came to nothing."""
+    """A connector's circuit breaker: closed, until some calls in a row had no answer."""
 
     failures: int = 0
-    """How many in a row did."""
+    """How many in a row had none."""
     since: datetime | None = None
-    """When the first of them did."""
+    """When the first of them was made."""
 
     @property
     def is_tripped(self) -> bool:
@@ -51,7 +52,7 @@ class Breaker:
 
     def failed(self, rested: datetime | None, now: datetime) -> "Breaker":
         """
-        Return it after one more call that came to nothing; the last pause was over at ``rested``.
+        Return it after one more call without an answer; the last pause was over at ``rested``.
 
         Where nobody tried for longer than any message waits we were away, or a clock was wrong:
         nobody knows for how long there was no answer.
@@ -83,12 +84,12 @@ class Breaker:
         return nominal * (1 + SPREAD * (2 * chance - 1))
 
     def was_long(self, now: datetime) -> bool:
-        """Return whether nothing was heard for long."""
+        """Return whether the CRM has been silent for longer than ``SHORT``."""
         return self.is_tripped and self.since is not None and now - self.since > SHORT
 
     def gives_up(self, now: datetime) -> bool:
         """
-        Return whether what waited as long as a message is tried is not to wait any longer.
+        Return whether the CRM has been silent as long as a message is ever tried.
 
         >>> from datetime import UTC
         >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What a connection may cost a day and make there, and what goes out while little is left."""
+"""How many calls a connector may make a day, how many records, and what goes out near the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +39,8 @@ FIRST = (
     )
     .group_by(Message.subject)
 )
-"""Who was told of, or is being told of just now, with the address: a claim and its contact."""
+"""The subjects that a CRM was told of, or is just told of, each with its address: by the address a
+claim and its contact are one person."""
 LOCK = sa.text("SELECT pg_advisory_xact_lock(:first, hashtext(:connector))")
 FIRST_RUN = 0x66697273  # "firs", among the locks that others take
 
@@ -47,11 +48,11 @@ FIRST_RUN = 0x66697273  # "firs", among the locks that others take
 @dataclass(frozen=True, slots=True)
 class Budget:
     """
-    What one connector may do, on days as they are over there, by all workers together.
+    What all workers together may do through one connector; days are those of the CRM's time zone.
 
-    ``most`` calls may be made a day (None: nobody says); ``meter`` counts what a worker makes. Of
-    the contacts that are told of on a day at most ``most_new`` per cent may be new over there. In
-    the first run so many people are told of; then somebody lets it go on.
+    ``most`` calls may be made a day (None: no limit is set); ``meter`` counts those of this worker.
+    Of the contacts the CRM is told of on a day at most ``most_new`` per cent may be new to it. It
+    is told of ``first_run`` people, then a person must let it go on (None: of all at once).
     """
 
     connector: str
@@ -63,7 +64,7 @@ class Budget:
 
     @classmethod
     def of(cls, document: Document, meter: Meter | None = None) -> "Budget":
-        """Return the budget that a document sets."""
+        """Return the budget that a connector's document sets."""
         return cls(
             document.key,
             document.calls_a_day,
@@ -75,9 +76,9 @@ class Budget:
 
     def stands(self, session: Session, more: Reading = NONE, *, now: datetime) -> Standing:
         """
-        Return which lanes go out; ``more`` is used besides what was kept.
+        Return which lanes go out; ``more`` are calls that were not written down yet.
 
-        Where the CRM itself says what is used, the worse of both holds, for an hour.
+        Where the CRM itself says how many calls are used, the worse of both holds, for an hour.
         """
         row = session.execute(TODAY, self._today(now)).first()
         calls, used, of, said_at = row or (0, None, None, None)
@@ -93,7 +94,7 @@ class Budget:
         return Standing(calls, self._left(session))
 
     def begin(self, session: Session) -> None:
-        """Let nobody else take messages before we have, while it counts of how many people."""
+        """In the first run, let no other worker lease messages before we have: it counts people."""
         is_first = self.first_run is not None and let_go_at(session, self.connector) is None
         if is_first and session.get_bind().dialect.name == "postgresql":
             session.execute(LOCK, {"first": FIRST_RUN, "connector": self.connector})
@@ -109,9 +110,9 @@ class Budget:
         self, session: Session, spent: Reading, met: Met = NOBODY, *, now: datetime
     ) -> str | None:
         """
-        Keep what was used and who was met; return why nothing more may be written, if so.
+        Add calls and contacts met to those of the day; return why nothing more may be sent, if so.
 
-        The last thing of a transaction, for others wait for its end.
+        The last thing of a transaction, for other workers wait for its end.
         """
         if spent == NONE and met == NOBODY:
             return None
@@ -136,28 +137,28 @@ class Budget:
         return astray(today, ALL if is_today else self.most_new)
 
     def _today(self, now: datetime) -> dict[str, object]:
-        """Return which row is today's."""
+        """Return the key of today's row."""
         return {"connector": self.connector, "day": now.astimezone(self.zone).date()}
 
 
 def let_go_at(session: Session, connector: str) -> datetime | None:
-    """Return when somebody last let a connector go on; None where nobody did."""
+    """Return when a person last let a connector go on after a first run; None where nobody did."""
     return session.scalar(sa.select(Connection.go_at).where(Connection.connector == connector))
 
 
 def compare_anew(session: Session, connector: str) -> None:
-    """Let a CRM be asked for every record we know as soon as may be."""
+    """Let a CRM be asked soon whether every record we know is still there."""
     asked = sa.update(Connection).where(Connection.connector == connector)
     session.execute(asked.values(compared_at=None))
 
 
 def begin_anew(session: Session, connector: str) -> None:
-    """Forget whom a connector met: a person has looked at it."""
+    """Count contacts met and records made from zero: a person has looked at the connector."""
     session.execute(sa.update(TABLE).where(TABLE.c.connector == connector).values(asdict(NOBODY)))
 
 
 def keep_spent(store: Store, budget: Budget, *, now: datetime) -> None:
-    """Keep what calls cost that came to nothing else."""
+    """Write down the calls a budget's meter has counted, and nothing else."""
     spent = budget.meter.read()
     store.write(lambda session: budget.keep(session, spent, now=now))
 
@@ -167,7 +168,7 @@ def calling(
     store: Store, document: Document, settings: Settings, secret: Secrets
 ) -> Iterator[Connector]:
     """
-    Give a connector for a while; what it costs is kept with what all others cost.
+    Give a connector for the block; the calls it makes are added to the day's when it ends.
 
     Raises ConfigError where it cannot be made.
     """

@@ -21,9 +21,9 @@ from regportal.store.sessions import Store
 
 DIGEST = "interaction.digest"
 SPACE = uuid.UUID("6a1c9d0e-3f52-5c0b-9d7e-0b8f5f0c2a41")
-"""In which a contact and a day have one id: told twice, the note is there once."""
+"""The namespace of the notes' ids (UUIDv5 of contact and day): told twice, a note is there once."""
 LATE = timedelta(minutes=10)
-"""After which nothing of the day before comes any more: no transaction of ours lasts so long."""
+"""How long after midnight a day is told: no transaction lasts so long that it adds to it later."""
 AT_ONCE = 100
 """Notes that are owed in one transaction."""
 MOST = 500
@@ -47,9 +47,9 @@ TAKE = (
 
 def tell_days(store: Store, connector: Connector, *, now: datetime) -> datetime | None:
     """
-    Owe a note about each contact's day that is over; return when the next one is.
+    Owe a note about each contact's day that is over; return when the next day will be.
 
-    None: nothing waits. Of several workers each note is owed by one.
+    None: nothing waits. Several workers may do this at once: each note is owed once.
     """
     while True:
         with store.read() as session:

@@ -44,11 +44,11 @@ def drain(  # noqa: PLR0913 - what differs between connectors, between tests and
     Deliver what one connector is owed now; return when to come back, None if nothing waits.
 
     Any number of workers may do this at once: a message is delivered by one of them, and those
-    of a subject one after the other. No transaction is open while ``deliver`` runs, on a thread of
-    its own; while it has ``size`` messages, each of another subject, in hand, the next ones are
-    made ready. However long it takes, what is in hand stays ours: the ``lease`` is renewed. What
-    its calls come to is kept in ``budget``, which may hold some back. It stops after the batch in
-    hand where ``going`` says so; what is cut off then was nobody's fault and costs no attempt.
+    of a subject one after the other. ``deliver`` runs on a thread of its own, with no transaction
+    open; while it delivers one batch (``size`` messages, each of another subject), the next one is
+    leased. However long it takes, its messages stay ours: the ``lease`` is renewed. The calls it
+    makes are counted in ``budget``, which may hold messages back. Once ``going`` returns False it
+    stops after the batch that is being delivered; what is cut off then costs no attempt.
     """
     leases = Leases(connector, size, lease, budget, chance)
     with store.read() as session:
@@ -95,7 +95,7 @@ class _Drain:
         return batch.again_at
 
     def _heard(self, answer: Future[list[Result]], *in_hand: Batch) -> list[Result]:
-        """Wait for what became of a batch; what is in hand stays there meanwhile."""
+        """Wait for the results of a batch; renew the leases of those in hand meanwhile."""
         while wait([answer], self.leases.lease.total_seconds() / RENEWALS).not_done:
             try:
                 self.store.write(partial(self._renew, in_hand=in_hand))
@@ -104,15 +104,15 @@ class _Drain:
         return answer.result()
 
     def _renew(self, session: Session, in_hand: Sequence[Batch]) -> None:
-        """Keep batches in hand for longer."""
+        """Renew the leases of batches."""
         for batch in in_hand:
             self.leases.renew(session, batch, now=self.clock())
 
     def _next(self, done: Sequence[Done], *, is_going: bool) -> Batch:
         """
-        Take the next batch, and write down what became of those that are done.
+        Lease the next batch, and write down what became of those that are done.
 
-        Where there is neither nothing is written: nobody else who writes waits for us.
+        Where there is neither, nothing is written: so no other writer waits for us.
         """
         spent, coming = self._spent(), Coming(again_at=self.clock())
         if is_going:
@@ -123,16 +123,16 @@ class _Drain:
         return replace(NOTHING, again_at=coming.again_at)
 
     def _spent(self) -> Reading:
-        """Return what calls were made since this was asked last: it is to be written down."""
+        """Return the calls made since this was asked last: the caller must write them down."""
         return NONE if self.leases.budget is None else self.leases.budget.meter.read()
 
     def _turned(
         self, done: Sequence[Done], coming: Coming, spent: Reading, *, is_going: bool
     ) -> Batch:
         """
-        Write down what became of batches and what they cost, and take the next one.
+        Write down what became of batches and what they cost, and lease the next one.
 
-        ``is_going``: whether we were when they had been told; else what is not known was cut off.
+        ``is_going``: whether this process went on when their results came; else some were cut off.
         """
         turn = partial(self._turn, done=done, coming=coming, spent=spent, is_going=is_going)
         return self.store.write(turn)
@@ -146,7 +146,7 @@ class _Drain:
         *,
         is_going: bool,
     ) -> Batch:
-        """Do that in a transaction."""
+        """Do what :meth:`_turned` says, in its transaction."""
         leases, now = self.leases, self.clock()
         counted = list[Result]()
         for batch, results in done:
@@ -178,18 +178,18 @@ def take_back(session: Session, connector: str, *, now: datetime) -> None:
 
 
 def _holds(results: Sequence[Result]) -> bool:
-    """Return whether what is told next must be thought over: nobody listens, or not now."""
+    """Return whether the batch leased meanwhile must not go out: no answer, or a pause is due."""
     outcomes = {result.outcome for result in results}
     return answered(outcomes) is False or not outcomes.isdisjoint(PAUSING)
 
 
 def _given_back(batch: Batch, now: datetime) -> list[Result]:
-    """Return that a batch was not told after all, through no fault of its messages."""
+    """Return results that put a batch back undelivered, at the cost of no attempt."""
     return [Result(change.id, Outcome.LATER, retry_at=now) for change in batch.changes]
 
 
 def _cut_off(results: Sequence[Result], now: datetime) -> list[Result]:
-    """Return what is known when we end: what could not be reached may be, after the next start."""
+    """Return the results of a process that ends: what failed is tried at once by the next one."""
     return [
         Result(result.id, Outcome.LATER, retry_at=now)
         if result.outcome is Outcome.RETRY
@@ -199,7 +199,7 @@ def _cut_off(results: Sequence[Result], now: datetime) -> list[Result]:
 
 
 def _results(deliver: Deliver, changes: Sequence[Change], *, now: datetime) -> list[Result]:
-    """Return one result a change, whatever happens: what is not known is tried again."""
+    """Return one result for each change, whatever happens: one without a result is tried again."""
     after = None
     try:
         known = {result.id: result for result in deliver(changes, now=now)}

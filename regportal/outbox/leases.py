@@ -1,4 +1,4 @@
-"""Taking what is owed into one's hands, and writing down what became of it."""
+"""Leasing messages to a worker for a while, and writing down what became of them."""
 
 import logging
 import random
@@ -45,10 +45,10 @@ log = logging.getLogger(__name__)
 BATCH = 8
 LEASE = timedelta(seconds=90)
 """
-How long a message stays with a worker of whom nothing is heard.
+How long a message stays with a worker that does not renew its lease.
 
 However long a delivery takes (a batch may be many calls), its worker renews the lease each time a
-third of it is over: only who is killed, or cannot write for two thirds of it, loses it.
+third of it is over: only one that is killed, or cannot write for two thirds of it, loses it.
 """
 RENEWALS = 3
 SPARE = 4  # times as many as a worker takes are looked for
@@ -68,7 +68,7 @@ class Batch:
     again_at: datetime | None = None
     """Where there is nothing to deliver: when there will be."""
     is_probe: bool = False
-    """Whether it is the one message with which a CRM that did not answer is tried."""
+    """Whether it is the circuit breaker's probe: one message, to a CRM that did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Coming:
     """What of a connector goes out next."""
 
     heads: Sequence[uuid.UUID] = ()
-    """Messages that are due now: some more than one worker takes, for others take some, too."""
+    """Messages that are due now; more than one batch, for other workers may lease some first."""
     again_at: datetime | None = None
     """When the first message may go out; None where nothing waits."""
 
@@ -86,7 +86,7 @@ NOTHING = Batch(uuid.UUID(int=0))
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """The messages of one connector that a worker takes, and gives back."""
+    """How a worker leases the messages of one connector, and gives them back."""
 
     connector: str
     size: int = BATCH
@@ -95,21 +95,21 @@ class Leases:
     chance: Callable[[], float] = field(default=random.random)
 
     def is_to_mend(self, session: Session, *, now: datetime) -> bool:
-        """Return whether a clock that was wrong has put anything off too far."""
+        """Return whether anything is due later than we ever put it off: a clock was wrong."""
         asked = {"connector": self.connector, "late": self._late(now)}
         return session.connection().execute(PUT_OFF, asked).first() is not None
 
     def mend(self, session: Session, *, now: datetime) -> None:
-        """Bring that back."""
+        """Let what a wrong clock has put off be due now."""
         asked = {"of": self.connector, "late": self._late(now), "now": now}
         session.connection().execute(MEND, asked)
 
     def look(self, session: Session, spent: Reading = NONE, *, now: datetime) -> Coming:
         """
-        Return what goes out next, each the first of its subject, one lane after the other.
+        Return what goes out next: of each subject its first message, the most urgent lane first.
 
-        A lane goes out only as long as the budget lets it, of which ``spent`` is used besides.
-        That may take long where much waits: it is for a transaction that does not write.
+        Only lanes that the budget still affords; ``spent`` are calls it has not been told of yet.
+        This may take long where much waits: call it in a transaction that does not write.
         """
         there = held(session, self.connector)
         rests_until = there.until if there and is_paused(there.until, now) else now
@@ -132,7 +132,7 @@ class Leases:
     def take(
         self, session: Session, coming: Coming, spent: Reading = NONE, *, now: datetime
     ) -> Batch:
-        """Lease what goes out next, as far as nobody else did and it still may."""
+        """Lease of the messages in ``coming`` those that still wait and may still go out."""
         token, until = uuid.uuid4(), now + self.lease
         nothing = Batch(token, again_at=now)
         there = held(session, self.connector)
@@ -161,7 +161,7 @@ class Leases:
         return Batch(token, changes, is_probe=is_probe)
 
     def renew(self, session: Session, batch: Batch, *, now: datetime) -> None:
-        """Keep what is being told for another lease, unless somebody took it over meanwhile."""
+        """Renew the lease of a batch, of the messages that no other worker has taken over."""
         until = now + self.lease
         asked = {
             "of": self.connector,
@@ -179,7 +179,7 @@ class Leases:
     def settle(
         self, session: Session, batch: Batch, results: Sequence[Result], *, now: datetime
     ) -> None:
-        """Write down what became of a batch, where the lease still is ours."""
+        """Write down what became of a batch, of the messages whose lease is still ours."""
         ours = set[uuid.UUID]()
         taken = [result.id for result in results if result.outcome in TAKEN]
         if taken:
@@ -218,9 +218,10 @@ class Leases:
         now: datetime,
     ) -> bool:
         """
-        Keep what batches cost and whom they met; stop where the CRM seems to be another one.
+        Count the calls of batches and the records made; pause where the CRM seems another one.
 
-        Return whether it stopped. Until the end of the transaction other workers wait.
+        Return whether it paused (``rules.py: astray``). Other workers of the connector wait until
+        the end of the transaction.
         """
         if self.budget is None:
             return False
@@ -233,9 +234,9 @@ class Leases:
 
     def count(self, session: Session, results: Iterable[Result]) -> None:
         """
-        Count what became of attempts, last of all: until the commit other workers wait for it.
+        Count what became of attempts; the last of a transaction, as other workers wait for it.
 
-        All count in one order, so that nobody waits for somebody who waits for him.
+        All count in the same order, so that no two of them wait for each other.
         """
         outcomes = Counter(str(result.outcome) for result in results)
         if outcomes:
@@ -248,7 +249,7 @@ class Leases:
     def _give_back(
         self, session: Session, batch: Batch, ids: Sequence[uuid.UUID], decided: AfterAttempt
     ) -> set[uuid.UUID]:
-        """Write down that messages were not taken; return those that this batch still held."""
+        """Let messages be tried again, or park them; return those whose lease was still ours."""
         values = {
             "state": MessageState(decided.state),
             "attempts": decided.attempts,
@@ -266,7 +267,7 @@ class Leases:
     def _listen(
         self, session: Session, results: Sequence[Result], *, is_probe: bool, now: datetime
     ) -> None:
-        """Judge by what became of a call whether the CRM is there."""
+        """Tell the circuit breaker whether the CRM answered."""
         is_there = answered(result.outcome for result in results)
         if is_there:
             heard(session, self.connector, now=now)
@@ -279,16 +280,16 @@ class Leases:
             untried(session, self.connector, now=now)
 
     def _stands(self, session: Session, spent: Reading, *, now: datetime) -> Standing:
-        """Return which lanes go out."""
+        """Return which lanes the budget affords; all, where there is none."""
         return self.budget.stands(session, spent, now=now) if self.budget else Standing()
 
     def _late(self, now: datetime) -> datetime:
-        """Return the time beyond which we put nothing off."""
+        """Return the latest time to which we ever put a message off."""
         return now + max(LONGEST, self.lease)
 
 
 def met_in(told: Iterable[tuple[Change, Result]]) -> Met:
-    """Return what a CRM had of the contacts it was told of."""
+    """Count the contacts a CRM was told of, and those it had to make a record for."""
     met = [
         (change, result)
         for change, result in told
@@ -306,7 +307,7 @@ def met_in(told: Iterable[tuple[Change, Result]]) -> Met:
 
 
 def change_of(message: Message | sa.Row[Any], link: Link | None) -> Change:
-    """Return what a connector is given of a message, with what is known of its subject there."""
+    """Return a message as a connector is given it, with the record its subject is in that CRM."""
     return Change(
         message.id,
         message.topic,

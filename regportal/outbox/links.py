@@ -1,4 +1,4 @@
-"""What is known of the records over there: kept from what a connector says became of changes."""
+"""Which record of a CRM a contact, a claim or an opportunity is, as its connector told us."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ KNOWN = sa.select(TABLE.c.subject, TABLE.c.ref, TABLE.c.wrote).where(
 
 
 def links_of(session: Session, connector: str, subjects: Collection[str]) -> dict[str, Link]:
-    """Return what is known of these subjects over there; of most webhooks that is nothing."""
+    """Return which records subjects are in a CRM; without those of which nothing is known."""
     rows = session.execute(KNOWN, {"connector": connector, "subjects": list(subjects)})
     return {subject: Link(ref, wrote) for subject, ref, wrote in rows}
 
@@ -33,9 +33,10 @@ def keep_links(
     now: datetime,
 ) -> None:
     """
-    Keep what became known of subjects, beside what was known ``before``; forget what is gone.
+    Keep what a connector ``learned`` of subjects, added to what was known ``before``.
 
-    Of who is another record now it is known for a while which one he was.
+    A record that is gone is forgotten. Of a subject that is another record now it stays known for
+    a while which one it was.
     """
     gone = [subject for subject, link in learned.items() if link.ref is None]
     rows = [
@@ -58,7 +59,7 @@ def keep_links(
 
 
 def _beside(before: Link | None, learned: Link) -> Link:
-    """Return what is known now: of another record nothing that was known of the one before."""
+    """Return what is known now; what was known of another record before is left out."""
     if before is None or before.ref != learned.ref:
         return learned
     return replace(learned, wrote={**before.wrote, **learned.wrote})
@@ -66,9 +67,9 @@ def _beside(before: Link | None, learned: Link) -> Link:
 
 def unlink(session: Session, connector: str, subject: str, *, now: datetime) -> None:
     """
-    Forget which record a subject is: it is looked for anew, and made where it is nowhere.
+    Forget which record a subject is: it is looked for anew, and made where the CRM has none.
 
-    That it was that one is known for a while: who asks for ``subjects_of`` it is told so.
+    Which one it was stays known for a while, to :func:`subjects_of`.
     """
     is_it = TABLE.c.connector == connector, TABLE.c.subject == subject
     for ref in session.scalars(sa.delete(TABLE).where(*is_it).returning(TABLE.c.ref)).all():
@@ -78,7 +79,7 @@ def unlink(session: Session, connector: str, subject: str, *, now: datetime) -> 
 def _keep_before(
     session: Session, connector: str, ref: str, subject: str, *, now: datetime
 ) -> None:
-    """Keep that a subject was a record until now."""
+    """Keep which record a subject was until now."""
     row = {"connector": connector, "ref": ref, "subject": subject, "until": now}
     insert = insert_in(session.get_bind().dialect.name)(BEFORE)
     over = {"until": insert.excluded.until}
@@ -87,7 +88,7 @@ def _keep_before(
 
 
 def subjects_of(session: Session, connector: str, ref: str) -> list[str]:
-    """Return the subjects that a record of a CRM is, or was until it was not there any more."""
+    """Return the subjects that a record of a CRM stands for, or stood for until a while ago."""
     found = [
         sa.select(table.c.subject).where(table.c.connector == connector, table.c.ref == ref)
         for table in (TABLE, BEFORE)
@@ -98,7 +99,7 @@ def subjects_of(session: Session, connector: str, ref: str) -> list[str]:
 def linked_after(
     session: Session, connector: str, kind: str, limit: int
 ) -> Iterator[dict[str, str]]:
-    """Yield which records subjects are whose names begin so, page by page: subject → record."""
+    """Yield pages of subject → record, of the subjects whose names begin with ``kind``."""
     chosen = (
         sa.select(TABLE.c.subject, TABLE.c.ref)
         .where(TABLE.c.connector == connector, TABLE.c.subject.startswith(kind))

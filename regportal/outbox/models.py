@@ -104,9 +104,10 @@ class Message(Base):
     sequence: Mapped[int] = mapped_column(Sequence)
     lane: Mapped[int] = mapped_column(default=1, server_default="1")
     merges: Mapped[str | None]
-    """The state this row tells, where it is state: a waiting row of the same name takes it in."""
+    """The name of the state this row tells; None: it tells a fact. Newer news of the state replaces
+    what it tells, while it waits."""
     creates: Mapped[Flag]
-    """Whether it creates the contact: parked, it holds its subject."""
+    """Whether it creates its subject in the CRM: parked, it holds up all but withdrawals."""
     passes: Mapped[Flag]
     """Whether it waits for nothing that is parked: a withdrawal."""
     payload: Mapped[dict[str, Any]] = mapped_column(Json)
@@ -115,17 +116,17 @@ class Message(Base):
     attempts: Mapped[Count]
     due: Mapped[Moment]
     lease: Mapped[uuid.UUID | None]
-    """Under which a worker has it, or had it last. None while nobody ever had: as long as nobody
-    may have told it, it takes news in."""
+    """The token of the worker that has it, or had it last. None: no worker ever had it, so that
+    nobody can have been told, and newer news may still replace what it tells."""
     leased_until: Mapped[MaybeMoment]
-    """None while nobody has it."""
+    """None while no worker has it."""
     trouble: Mapped[str | None]
     """Why the last attempt failed, or why it is parked: one sentence without personal data."""
     sent_at: Mapped[MaybeMoment]
 
 
 class Subject(Base):
-    """The last sequence number given to a subject, a connector."""
+    """The last sequence number given to a subject, for one connector."""
 
     __tablename__ = "subject"
     plain = frozenset({"connector", "subject", "last"})
@@ -166,9 +167,9 @@ class Linked(Base):
 
 class LinkedBefore(Base):
     """
-    Which record of a CRM a subject was until that was not there any more.
+    Which record of a CRM a subject was, once it is another one or that one is gone.
 
-    That the person is to be erased, too, may be told of the same record, and later.
+    The CRM may still tell of that record, and later, that its person is to be erased.
     """
 
     __tablename__ = "linked_before"
@@ -184,7 +185,7 @@ class LinkedBefore(Base):
 
 
 class Spent(Base):
-    """What a connector cost on a day over there, and whom it met, counted by all workers."""
+    """The calls and new records of a connector on one day of its CRM, counted by all workers."""
 
     __tablename__ = "spent"
     plain = frozenset(
@@ -198,7 +199,7 @@ class Spent(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     calls: Mapped[Count]
     said_used: Mapped[int | None] = mapped_column(Sequence)
-    """What the CRM said of it last: so many are used, by everybody…"""
+    """What the CRM said last of its calls: so many are used, by all who call it…"""
     said_most: Mapped[int | None] = mapped_column(Sequence)
     """…of so many…"""
     said_at: Mapped[MaybeMoment]
@@ -214,7 +215,7 @@ class Spent(Base):
 
 
 class Connection(Base):
-    """How far we are with a CRM: whether somebody let it go on, and what is amiss there."""
+    """How far we are with a CRM: whether a person let it go on, and what is amiss there."""
 
     __tablename__ = "connection"
     plain = frozenset({"connector", "go_at", "looked_at", "amiss", "compared_at"})
@@ -225,9 +226,9 @@ class Connection(Base):
     looked_at: Mapped[MaybeMoment]
     """When its fields were looked at last."""
     amiss: Mapped[JsonObject]
-    """What was amiss with them: which → what."""
+    """What was amiss with them: field → what."""
     compared_at: Mapped[MaybeMoment]
-    """When it was looked last whether every record we know is there; None: it is to be looked."""
+    """When the CRM was last asked for every record we know; None: it is to be asked soon."""
 
 
 class Gathered(Base):
@@ -245,10 +246,10 @@ class Gathered(Base):
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[uuid.UUID] = mapped_column(Key(), primary_key=True)
-    """Of the fact."""
+    """That of the fact, as in the payload."""
     subject: Mapped[str]
     day: Mapped[date]
-    """On which it became known, over there."""
+    """On which it became known, in the CRM's time zone."""
     payload: Mapped[dict[str, Any]] = mapped_column(Json)
     at: Mapped[Moment]
     """When it became known."""
@@ -256,10 +257,10 @@ class Gathered(Base):
 
 class Pause(Base):
     """
-    A connector that is not spoken to for a while, and why.
+    A connector that is told nothing for a while, and why.
 
-    Where calls came to nothing it is its circuit breaker (``breaker.py``): before ``until`` nothing
-    is told, then one message, until something is answered.
+    Where calls had no answer it is its circuit breaker (``breaker.py``): until ``until`` nothing
+    is sent, then one message at a time, until one is answered.
     """
 
     __tablename__ = "pause"
@@ -267,16 +268,16 @@ class Pause(Base):
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     until: Mapped[MaybeMoment]
-    """None until somebody lifts it."""
+    """None: until a person lifts it."""
     because: Mapped[str]
     failures: Mapped[Count]
-    """How many calls in a row came to nothing…"""
+    """How many calls in a row had no answer…"""
     since: Mapped[MaybeMoment]
-    """…and when the first of them did."""
+    """…and when the first of them was made."""
 
 
 class OutcomeCount(Base):
-    """How often what became of an attempt to tell a connector something; only ever rises."""
+    """How many attempts to tell a connector something had an outcome; only ever rises."""
 
     __tablename__ = "outcome_count"
     plain = frozenset({"connector", "outcome", "number"})

@@ -1,4 +1,4 @@
-"""What a person does about what we owe: look at it, let it be told again, pause a connector."""
+"""What an operator does with the outbox: look at messages, replay them, pause a connector."""
 
 import logging
 import uuid
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 PAGE = 500
-"""Messages that are let go again in one transaction: whoever writes meanwhile waits for no more."""
+"""Messages that are replayed in one transaction, so that no other writer waits for long."""
 SAME_STATE = (Message.connector, Message.subject, Message.merges)
 SAME_SUBJECT = (Message.connector, Message.subject)
 
@@ -48,7 +48,7 @@ def replay(session: Session, ids: Collection[uuid.UUID], *, now: datetime) -> in
 
     A fact is told as it was, with its own time; a state as it is now. Where a newer message of
     the state waits, that one tells it, and the older one is left out. A message that still waits
-    is only told at once. Each keeps its id, so nothing has a second effect.
+    is only brought forward. Each keeps its id, so a receiver takes it once.
     """
     messages = session.scalars(
         sa.select(Message)
@@ -74,13 +74,13 @@ def replay(session: Session, ids: Collection[uuid.UUID], *, now: datetime) -> in
 
 
 def pause(session: Session, connector: str, because: str, *, until: datetime | None = None) -> None:
-    """Do not speak to a connector for a while, or until somebody resumes it."""
+    """Pause a connector until a time, or (None) until a person resumes it."""
     set_pause(session, connector, because, until, by_hand=True)
     log.info("%s is paused: %s", connector, because)
 
 
 def resume(session: Session, connector: str, *, now: datetime) -> bool:
-    """Speak to a connector again, and judge anew whom it meets; return whether it was paused."""
+    """End a connector's pause, count its new records from zero; return whether it was paused."""
     begin_anew(session, connector)
     lifted = session.execute(
         sa.delete(Pause)
@@ -95,18 +95,18 @@ def resume(session: Session, connector: str, *, now: datetime) -> bool:
 
 
 def pauses(session: Session, *, now: datetime) -> Sequence[Pause]:
-    """Return the connectors that are not spoken to, or with one message at most, and why."""
+    """Return the pauses that hold now, each with its reason."""
     every = session.scalars(sa.select(Pause).order_by(Pause.connector))
     return [one for one in every if holds(one, now=now)]
 
 
 def holds(pause: Pause, *, now: datetime) -> bool:
-    """Return whether a connector is not spoken to because of it, or with one message at most."""
+    """Return whether a pause lets no message through now, or but one: the breaker's probe."""
     return Breaker(pause.failures, pause.since).is_tripped or is_paused(pause.until, now)
 
 
 def why(pause: Pause) -> str:
-    """Return why a connector is not spoken to, in one sentence."""
+    """Return why a connector is paused, in one sentence."""
     if not pause.failures:
         return pause.because
     return f"{pause.failures} calls in a row came to nothing, the last: {pause.because}"
@@ -119,7 +119,7 @@ def listing(
     state: MessageState | None = None,
     limit: int | None = None,
 ) -> Sequence[Message]:
-    """Return messages: first what a person must look at, then what waits, then the newest."""
+    """Return messages: those that are parked, then those that wait, then the rest; newest first."""
     urgency = sa.case(
         {MessageState.PARKED.value: 0, MessageState.DUE.value: 1},
         value=sa.cast(Message.state, sa.Text()),
@@ -147,10 +147,10 @@ def waiting(session: Session) -> dict[str, dict[MessageState, int]]:
 
 def _is_left_out(message: Message, newest_of: Mapping[tuple[str, ...], Message]) -> bool:
     """
-    Let a message tell its state as it is now; return true where a newer one is going to.
+    Let a message tell its state as it is now; return whether a newer message will do so instead.
 
-    What waits may have been told: it stays as it is. So does what is parked and creates a contact,
-    where newer ones wait for it.
+    One that waits may have been told already, so it stays as it is. So does a parked one that
+    creates its contact: the newer ones wait for it.
     """
     if message.state is MessageState.DUE:
         return False
@@ -165,7 +165,7 @@ def _is_left_out(message: Message, newest_of: Mapping[tuple[str, ...], Message])
 
 
 def _newest_of(session: Session, messages: Sequence[Message]) -> dict[tuple[str, ...], Message]:
-    """Return the newest message of each state that some tell; a fact has none but its own."""
+    """Return the newest message of each state that these tell; none for those that tell a fact."""
     told = {(one.connector, one.subject, one.merges) for one in messages if one.merges is not None}
     last = (
         sa.select(sa.func.max(Message.sequence).label("sequence"), *SAME_STATE)
@@ -183,7 +183,7 @@ def _newest_of(session: Session, messages: Sequence[Message]) -> dict[tuple[str,
 def _busy_until(
     session: Session, messages: Sequence[Message]
 ) -> dict[tuple[str, str], datetime | None]:
-    """Return until when somebody may speak about a subject: one message of it at a time."""
+    """Return until when the subjects of messages are leased: one message of each goes at a time."""
     told = {(one.connector, one.subject) for one in messages}
     busy = (
         sa.select(*SAME_SUBJECT, sa.func.max(Message.leased_until))

@@ -1,4 +1,4 @@
-"""Not speaking to a connector for a while: it asked for it, somebody wants it, or it is away."""
+"""Pausing a connector: its CRM asks for it, a person does, or the CRM does not answer."""
 
 import logging
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 OF_IT = Pause.connector == sa.bindparam("of")  # an UPDATE keeps "connector" for the column
 AT_A_TIME = 5_000
-"""Messages that one probe gives up: nobody else who writes waits for long."""
+"""Messages that are parked in one transaction, so that no other writer waits for long."""
 MINE = Message.connector == sa.bindparam("of")
 HELD = sa.select(Pause.until, Pause.failures, Pause.since).where(OF_IT)
 SET_PAUSE = sa.text(
@@ -27,8 +27,8 @@ SET_PAUSE = sa.text(
     "failures = excluded.failures, since = excluded.since WHERE :by_hand OR pause.until IS NOT NULL"
 ).bindparams(*(sa.bindparam(name, type_=UtcMoment()) for name in ("until", "since")))
 """
-Both databases read it; two workers that are thrown out at once do not collide. What only a person
-ends, nobody else shortens, not even where both come at once.
+One statement for both databases, so that two workers may set a pause at once. A pause without an
+end is lifted by a person only: no worker's may replace it.
 """
 CLOSE = (
     sa.delete(Pause)
@@ -43,7 +43,7 @@ PROBE = (
     .returning(Pause.connector)
     .execution_options(synchronize_session=False)
 )
-"""Of several workers one takes the message with which a CRM is tried."""
+"""Lets one of several workers send the probe: its row changes for the first of them only."""
 UNTRIED = (
     sa.update(Pause)
     .where(OF_IT, Pause.failures > 0)
@@ -52,7 +52,7 @@ UNTRIED = (
 )
 
 FREE = sa.select(Message.id).where(MINE, IS_DUE).with_for_update(skip_locked=True)
-"""What others have in hand is left to them: nobody waits for somebody who waits for him."""
+"""Messages that nobody else holds a lock on: so no two workers wait for each other."""
 AT_ONCE = (
     sa.update(Message)
     .where(
@@ -87,21 +87,21 @@ GIVE_UP = (
     .values(state=MessageState.PARKED, trouble=sa.bindparam("because"))
     .execution_options(synchronize_session=False)
 )
-"""The first of each subject, where the time of its last attempt has come."""
+"""Parks the first message of each subject that would have had its last attempt by now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Whether a connector is spoken to."""
+    """A pause of a connector, which may be over, and its circuit breaker."""
 
     until: datetime | None
     """When its pause ends; None: when somebody ends it."""
     breaker: Breaker = CLOSED
-    """Closed, where it is no breaker's pause."""
+    """Closed, where the pause is not the breaker's."""
 
 
 def held(session: Session, connector: str, *, to_change: bool = False) -> Held | None:
-    """Return what holds a connector, or did; None: nothing."""
+    """Return the pause of a connector, also one that is over; None: there is none."""
     asked = HELD.with_for_update() if to_change else HELD
     row = session.connection().execute(asked, {"of": connector}).first()
     return None if row is None else Held(row.until, Breaker(row.failures, row.since))
@@ -116,7 +116,7 @@ def set_pause(
     *,
     by_hand: bool = False,
 ) -> None:
-    """Do not speak to a connector for a while, or until somebody resumes it."""
+    """Pause a connector until a time, or (None) until a person resumes it."""
     values = {"connector": connector, "until": until, "because": because, **asdict(breaker)}
     session.execute(SET_PAUSE, values | {"by_hand": by_hand})
 
@@ -124,7 +124,7 @@ def set_pause(
 def hold(
     session: Session, connector: str, because: str, until: datetime | None, *, now: datetime
 ) -> None:
-    """Let a connector wait; a longer pause that already holds stays."""
+    """Pause a connector, unless it is paused for longer already."""
     there = held(session, connector)
     if there and is_paused(there.until, now) and longer(there.until, until) == there.until:
         return
@@ -133,18 +133,18 @@ def hold(
 
 
 def may_probe(session: Session, connector: str, there: Held, *, answers_by: datetime) -> bool:
-    """Return whether we are the one who tries it; until it answers nobody else does."""
+    """Return whether this worker sends the probe; then no other does before ``answers_by``."""
     asked = {"of": connector, "ended": there.until, "answers_by": answers_by}
     return session.connection().execute(PROBE, asked).first() is not None
 
 
 def untried(session: Session, connector: str, *, now: datetime) -> None:
-    """Let a CRM be tried again at once: the message it was tried with was not told."""
+    """Let the next probe be sent at once: the last one was not told."""
     session.execute(UNTRIED, {"of": connector, "now": now})
 
 
 def heard(session: Session, connector: str, *, now: datetime) -> None:
-    """Close the breaker: a CRM answers. After a long silence nothing waits for its own time."""
+    """Close the breaker: the CRM answers. After a long silence all that failed is due at once."""
     closed = session.connection().execute(CLOSE, {"of": connector}).first()
     if closed is None:
         return
@@ -155,7 +155,7 @@ def heard(session: Session, connector: str, *, now: datetime) -> None:
 
 
 def end(session: Session, connector: str, breaker: Breaker, *, now: datetime) -> None:
-    """Let what a breaker has kept go out, now that it is closed."""
+    """Let what failed and waits be due at once, if the breaker was open for long."""
     if breaker.was_long(now):
         session.execute(AT_ONCE, {"of": connector, "now": now})
 
@@ -164,10 +164,10 @@ def silent(
     session: Session, connector: str, because: str, *, is_probe: bool, chance: float, now: datetime
 ) -> None:
     """
-    Count a call that came to nothing, and do not make the next one too soon.
+    Count a call without an answer; pause the connector where the breaker opens, or stays open.
 
-    As long as the breaker is open only the probe counts: the others were begun before. In the end
-    what was waiting is parked, as it would be had it been tried.
+    As long as it is open only the probe counts: other calls were begun before. What has waited as
+    long as a message is ever tried is parked, as it would be had each attempt been made.
     """
     there = held(session, connector, to_change=True) or Held(now)
     before = there.breaker

@@ -28,7 +28,7 @@ LONGEST = max(WAITS) * (1 + SPREAD)  # no time of ours is further ahead, unless 
 BREATH = timedelta(minutes=1)  # for a receiver that says "too many" and not until when
 
 LANES = WITHDRAWAL, AWAITED, REST = 0, 1, 2
-"""The most urgent first: withdrawals; what people over there wait for; whatever can wait."""
+"""The most urgent first: withdrawals; what users of the CRM wait for; whatever can wait."""
 NEARLY = 0.8  # of a day's calls are used: what can wait does
 ASK = "is it the right database?"
 BELIEVED = timedelta(hours=1)  # what a CRM says of its calls: others use them, and give them back
@@ -67,10 +67,10 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Which lanes of a connector go out, and for how long no others do."""
+    """Which lanes of a connector go out, and until when the others are held back."""
 
     calls: Calls | None = None
-    """What that rests on; None: nobody set how many there may be, and the CRM says nothing."""
+    """The calls this rests on; None: no limit is set, and the CRM tells of none."""
     left: int | None = None
     """How many more people may be told of in the first run; None: it is over, or there is none."""
 
@@ -87,9 +87,9 @@ class Standing:
     @property
     def afforded(self) -> tuple[int, ...]:
         """
-        Return the lanes for which calls are left; what is asked of a CRM is like what it awaits.
+        Return the lanes for which calls are left; a question to the CRM counts as ``AWAITED``.
 
-        While a first run waits for a person nothing is told, but the CRM is asked as ever.
+        A first run that waits for a person is left out of account: the CRM is still asked.
         """
         if self.calls is None or self.calls.share < NEARLY:
             return LANES
@@ -122,7 +122,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What a CRM had of the contacts it was told of."""
+    """How many contacts a CRM was told of, and how many records had to be made for them."""
 
     told: int = 0
     """Times that it was told who somebody is…"""
@@ -140,11 +140,11 @@ MANY_LOST = 10  # per cent of the times that a contact was told of whose record 
 
 def astray(met: Met, most_new: int) -> str | None:
     """
-    Return why nothing more may be written after a day like this; None: all is well.
+    Return why nothing more may be sent after a day like this; None: all is well.
 
-    Where ``most_new`` per cent of the contacts at most should be new over there, more are a wrong
-    database, or a lost key. So are many of those we knew that are not there any more: each is
-    made anew but once, however often it is told of.
+    More than ``most_new`` per cent of contacts that are new to the CRM mean a wrong database, or a
+    lost key. So do many that we knew there and that are gone: each of them is made anew once only,
+    however often it is told of.
 
     >>> astray(Met(told=20, made=20), 100) is astray(Met(told=19, made=19), 30) is None
     True
@@ -165,7 +165,9 @@ def astray(met: Met, most_new: int) -> str | None:
 
 def elsewhere(known: int, gone: int) -> str | None:
     """
-    Return why records that are gone are not forgotten; None: they are.
+    Return why we keep records that the CRM no longer has; None: they may be forgotten.
+
+    So many can hardly have been deleted: it looks like another database.
 
     >>> elsewhere(20, 10) is elsewhere(9, 9) is None
     True
@@ -179,7 +181,7 @@ def elsewhere(known: int, gone: int) -> str | None:
 
 def day_ends(now: datetime, zone: tzinfo) -> datetime:
     """
-    Return when the day ends that it is in a zone.
+    Return when today ends in a time zone, in UTC.
 
     >>> from zoneinfo import ZoneInfo
     >>> day_ends(datetime(2026, 3, 4, 23, 30, tzinfo=UTC), ZoneInfo("Europe/Berlin")).isoformat()
@@ -213,7 +215,7 @@ def wait(attempts: int, chance: float) -> timedelta | None:
 
 def left_of(attempts: int) -> timedelta:
     """
-    Return how long a message is still tried that is due now, after so many attempts.
+    Return for how long a message that is due now is still tried, after so many attempts.
 
     >>> left_of(0) == SCHEDULE, left_of(8), left_of(9)
     (True, datetime.timedelta(days=1), datetime.timedelta(0))

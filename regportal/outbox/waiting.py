@@ -1,4 +1,4 @@
-"""What waits to be told, in the words of both databases."""
+"""The statements that find what waits, lease it and mark it as sent, for both databases."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
@@ -53,7 +53,7 @@ IS_HEAD = ~(
     .exists()
 )
 """
-Nothing of its subject is to be delivered before it, or is parked and creates the contact.
+It is the first of its subject: no message before it is due, or is parked and creates it.
 
 A withdrawal passes what is parked, and what waits behind it; but no other withdrawal, and nothing
 that tells of the same newsletter.
@@ -71,7 +71,8 @@ FIRSTS = (
     .order_by(Message.due)
     .limit(sa.bindparam("most", type_=sa.Integer()))
 )
-"""Those of a lane that go out next. It reads all that waits behind others: never while we write."""
+"""The messages of a lane that go out next. It reads past all that waits behind others, which may
+take long: never in a transaction that writes."""
 HEADS = (
     sa.select(*TOLD)
     .where(
@@ -85,7 +86,7 @@ HEADS = (
     .limit(sa.bindparam("size", type_=sa.Integer()))
     .with_for_update(skip_locked=True)
 )
-"""Those of them that nobody took meanwhile."""
+"""Of some messages, by id, those that still go out next and that no other worker is leasing."""
 MEND = (
     sa.update(Message)
     .where(
@@ -98,7 +99,7 @@ MEND = (
 )
 WAITS = sa.select(Message.id).where(OF_CONNECTOR, Message.lane.in_(LANES), IS_DUE).limit(1)
 PUT_OFF = WAITS.where(Message.due > sa.bindparam("late"))
-"""What a clock that was wrong has put off too far."""
+"""Whether anything is due later than we ever put it off: a clock was wrong."""
 LET = (
     sa.update(Message)
     .where(among(Message.id))
@@ -152,4 +153,5 @@ RENEW = (
     )
     .execution_options(synchronize_session=False)
 )
-"""What was put off until the lease is over, as word of an erasure, is put off with it."""
+"""Renews the leases of a batch. A message that was put off until such a lease is over, as the word
+of an erasure is, is put off with it."""
