@@ -53,6 +53,7 @@ hypothesis.settings.load_profile("house")
 expect.set_options(timeout=PATIENCE * 1000)
 
 warm.keep_routes()
+warm.keep_documents()
 warm.keep_statements()
 
 

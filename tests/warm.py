@@ -9,7 +9,7 @@ the same documents.
 
 from collections.abc import Mapping
 from datetime import datetime
-from types import FunctionType
+from types import CodeType, MethodType
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -21,37 +21,56 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
-from regportal.store.documents import CurrentDocument, DocumentVersion, Publication
+from regportal.store import documents
+from regportal.store.documents import CurrentDocument, DocumentVersion, Publication, Published
+
+COMPILED = ("_parts", "_trace", "_converters", "arguments", "_build", "_build_unknown")
+"""What compiling a route sets."""
 
 
 class Templates(BytecodeCache):
     """The templates as one test compiled them."""
 
-    kept: ClassVar[dict[str, bytes]] = {}
+    kept: ClassVar[dict[tuple[str, str], CodeType]] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Give the code of this template, where its source is the same."""
-        if code := self.kept.get(bucket.key):
-            bucket.bytecode_from_string(code)
+        bucket.code = self.kept.get((bucket.key, bucket.checksum))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep the code of this template."""
-        self.kept[bucket.key] = bucket.bytecode_to_string()
+        self.kept[bucket.key, bucket.checksum] = bucket.code
 
 
 def keep_routes() -> None:
-    """Compile once what builds the addresses of a route: it follows from these values alone."""
-    compile_builder, kept = Rule._compile_builder, {}
+    """Compile a route once: what it matches and how it is written follow from its text alone."""
+    compile_rule, kept = Rule.compile, {}
 
-    def once(rule: Rule, append_unknown: bool = True) -> FunctionType:
-        if rule.defaults:
-            return compile_builder(rule, append_unknown)
-        key = (rule.rule, tuple(rule._trace), append_unknown)
+    def once(rule: Rule) -> None:
+        if rule.defaults or rule.subdomain or rule.host:
+            compile_rule(rule)
+            return
+        key = (rule.rule, rule.merge_slashes)
         if key not in kept:
-            kept[key] = compile_builder(rule, append_unknown)
-        return kept[key]
+            compile_rule(rule)
+            kept[key] = {name: getattr(rule, name) for name in COMPILED}
+        for name, value in kept[key].items():
+            bound = isinstance(value, MethodType)
+            setattr(rule, name, MethodType(value.__func__, rule) if bound else value)
 
-    Rule._compile_builder = once
+    Rule.compile = once
+
+
+def keep_documents() -> None:
+    """Read the same documents once; they are values that requests share."""
+    read, kept = documents.read_published, LRUCache(50)
+
+    def once(session: Session, number: int) -> Published:
+        published = read(session, number)
+        says = repr((number, published._bodies, published._numbers))
+        return kept.setdefault(says, published)
+
+    documents.read_published = once
 
 
 def keep_statements() -> None:
