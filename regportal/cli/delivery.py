@@ -43,7 +43,6 @@ def list_messages(
     from regportal.inbox.polling import troubles
     from regportal.outbox.budget import Budget
     from regportal.outbox.operating import listing, pauses, waiting, why
-    from regportal.outbox.rules import LANES
     from regportal.sync.drifting import amiss_at
 
     if limit is None and not as_json:
@@ -66,7 +65,7 @@ def list_messages(
             if document.key in unasked:
                 click.echo(printable(f"{document.key}: {unasked[document.key]}"))
             stands = Budget.of(document).stands(session, now=now)
-            if stands.calls is not None or stands.lanes != LANES:
+            if stands.calls is not None or stands.holds:
                 click.echo(f"{document.key}: {stands}")
             for subject, says in amiss_at(session, document.key).items():
                 click.echo(f"{document.key}: {subject} {says}")

@@ -21,7 +21,6 @@ from regportal.connectors.schema import Connector
 from regportal.errors import RegportalError
 from regportal.library.storage import open_storage
 from regportal.outbox.budget import Budget, calling
-from regportal.outbox.rules import LANES
 from regportal.privacy.clocks import last_run
 from regportal.store.ballast import MIB
 from regportal.store.documents import Publication, Published, Shelf
@@ -224,6 +223,6 @@ def _connector(
                 yield Check(f"{name}: {found.subject}", fine=found.fine, says=found.says)
         with store.read() as session:
             stands = Budget.of(document).stands(session, now=now)
-        yield Check(f"{name}: calls", fine=stands.lanes == LANES, says=str(stands))
+        yield Check(f"{name}: calls", fine=not stands.holds, says=str(stands))
     except RegportalError as error:
         yield Check(name, fine=False, says=str(error))

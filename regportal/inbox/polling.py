@@ -59,10 +59,10 @@ def poll(
     if waits_until is not None:
         return waits_until
     stands = _standing(store, budget, now=now)
-    if AWAITED not in stands.afforded:
+    if AWAITED not in stands.lanes:
         store.write(lambda session: _set(session, key, due=stands.until, awaited=stands.until))
         return stands.until
-    pace = EVERY if REST in stands.afforded else SELDOM
+    pace = EVERY if REST in stands.lanes else SELDOM
     try:
         again = _asked(store, key, connector, cursor, pace, clock=clock, on_heard=on_heard)
         if again is None:

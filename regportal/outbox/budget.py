@@ -13,8 +13,9 @@ from regportal.connectors.base import Connector, Secrets, connector_for
 from regportal.connectors.egress import Egress
 from regportal.connectors.meter import NONE, Meter, Reading, Said
 from regportal.connectors.schema import Connector as Document
-from regportal.outbox.models import Connection, Message, Spent
+from regportal.outbox.models import Connection, Spent
 from regportal.outbox.rules import BELIEVED, Calls, Met, Standing, astray, day_ends
+from regportal.outbox.waiting import PEOPLE
 from regportal.store.facts import insert_in, table_of
 from regportal.store.sessions import Store
 
@@ -27,20 +28,6 @@ TODAY = sa.select(TABLE.c.calls, TABLE.c.said_used, TABLE.c.said_most, TABLE.c.s
 COUNTS = tuple(TABLE.c[one.name] for one in fields(Met))
 NOBODY = Met()
 ALL = 100  # per cent
-ADDRESS = sa.func.coalesce(
-    Message.payload["contact"]["email"].as_string(), Message.payload["claim"]["email"].as_string()
-)
-FIRST = (
-    sa.select(Message.subject, sa.func.max(sa.func.lower(ADDRESS)))
-    .where(
-        Message.connector == sa.bindparam("connector"),
-        Message.subject.not_like("opportunity:%"),
-        sa.or_(Message.state == sa.literal_column("'sent'"), Message.lease.is_not(None)),
-    )
-    .group_by(Message.subject)
-)
-"""The subjects that a CRM was told of, or is just told of, each with its address: by the address a
-claim and its contact are one person."""
 LOCK = sa.text("SELECT pg_advisory_xact_lock(:first, hashtext(:connector))")
 FIRST_RUN = 0x66697273  # "firs", among the locks that others take
 
@@ -103,7 +90,7 @@ class Budget:
         """Return how many more people may be told of in the first run; None where it is over."""
         if self.first_run is None or let_go_at(session, self.connector) is not None:
             return None
-        rows = session.execute(FIRST, {"connector": self.connector})
+        rows = session.execute(PEOPLE, {"connector": self.connector})
         return max(self.first_run - len({address or subject for subject, address in rows}), 0)
 
     def keep(

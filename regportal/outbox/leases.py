@@ -30,7 +30,9 @@ from regportal.outbox.rules import (
 )
 from regportal.outbox.waiting import (
     FIRSTS,
+    FIRSTS_BEGUN,
     HEADS,
+    HEADS_BEGUN,
     IS_DUE,
     LET,
     MEND,
@@ -109,7 +111,8 @@ class Leases:
         Return what goes out next: of each subject its first message, the most urgent lane first.
 
         Only lanes that the budget still affords; ``spent`` are calls it has not been told of yet.
-        This may take long where much waits: call it in a transaction that does not write.
+        Where a first run is over, only messages about those it had begun to tell of. This may take
+        long where much waits: call it in a transaction that does not write.
         """
         there = held(session, self.connector)
         rests_until = there.until if there and is_paused(there.until, now) else now
@@ -118,11 +121,12 @@ class Leases:
         rests = rests_until > now
         stands = Standing() if rests else self._stands(session, spent, now=now)
         most = 1 if rests else SPARE * self.size
+        asked = FIRSTS_BEGUN if stands.is_over else FIRSTS
         firsts = [
             first
             for lane in stands.lanes
             for first in session.connection().execute(
-                FIRSTS, {"connector": self.connector, "lane": lane, "most": most}
+                asked, {"connector": self.connector, "lane": lane, "most": most}
             )
         ]
         due = [first.due for first in firsts] + ([stands.until] if stands.until else [])
@@ -143,12 +147,14 @@ class Leases:
         stands = self._stands(session, spent, now=now)
         size = 1 if there is not None and there.breaker.failures else self.size
         chosen = {
+            "connector": self.connector,
             "ids": coming.heads,
             "lane": max(stands.lanes),
             "now": now,
             "size": min(size, stands.left or size),
         }
-        leased = session.connection().execute(HEADS, chosen).all()
+        asked = HEADS_BEGUN if stands.is_over else HEADS
+        leased = session.connection().execute(asked, chosen).all()
         if not leased:
             return nothing
         is_probe = there is not None and there.breaker.is_tripped

@@ -77,23 +77,24 @@ class Standing:
     @property
     def lanes(self) -> tuple[int, ...]:
         """
-        Return the lanes that go out.
+        Return the lanes for which calls are left; a question to the CRM counts as ``AWAITED``.
 
         >>> [Standing(Calls(used, 100, datetime.max)).lanes for used in (79, 80, 100)]
         [(0, 1, 2), (0, 1), (0,)]
         """
-        return (WITHDRAWAL,) if self.left == 0 else self.afforded
-
-    @property
-    def afforded(self) -> tuple[int, ...]:
-        """
-        Return the lanes for which calls are left; a question to the CRM counts as ``AWAITED``.
-
-        A first run that waits for a person is left out of account: the CRM is still asked.
-        """
         if self.calls is None or self.calls.share < NEARLY:
             return LANES
         return (WITHDRAWAL, AWAITED) if self.calls.share < 1 else (WITHDRAWAL,)
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether a first run is over: only who was begun is told of further."""
+        return self.left == 0
+
+    @property
+    def holds(self) -> bool:
+        """Return whether anything is held back."""
+        return self.is_over or self.lanes != LANES
 
     @property
     def until(self) -> datetime | None:
@@ -109,7 +110,7 @@ class Standing:
         >>> print(Standing(Calls(812, 1000, midnight)))
         812 of 1000 calls of the day are used: interactions and scores wait until 2026-03-05T00:00Z
         """
-        if self.left == 0:
+        if self.is_over:
             return "the first run is over: look at it, then let all go by `regportal sync go`"
         if self.calls is None:
             return "its calls are not limited"

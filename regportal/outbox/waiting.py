@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from regportal.outbox.models import Message, MessageState
-from regportal.outbox.rules import LANES
+from regportal.outbox.rules import LANES, WITHDRAWAL
 from regportal.store.among import among
 from regportal.store.base import UtcMoment
 
@@ -59,6 +59,33 @@ A withdrawal passes what is parked, and what waits behind it; but no other withd
 that tells of the same newsletter.
 """
 
+
+def _address(of: type[Message]) -> sa.ColumnElement[str]:
+    """Return the address of whom a message is about; NULL where it is about nobody."""
+    told = (of.payload[one]["email"].as_string() for one in ("contact", "claim"))
+    return sa.func.lower(sa.func.coalesce(*told))
+
+
+Told = aliased(Message)
+BEGUN = (
+    sa.select(Told.subject, sa.func.max(_address(Told)).label("address"))
+    .where(
+        Told.connector == sa.bindparam("connector"),
+        sa.or_(Told.state == sa.literal_column("'sent'"), Told.lease.is_not(None)),
+    )
+    .group_by(Told.subject)
+)
+"""The subjects that a CRM was told of, or is just told of, each with its address: by the address a
+claim and its contact are one person."""
+PEOPLE = BEGUN.where(Told.subject.not_like("opportunity:%"))
+_BEGUN = BEGUN.cte("begun")
+IS_BEGUN = sa.or_(
+    Message.lane == WITHDRAWAL,
+    Message.subject.in_(sa.select(_BEGUN.c.subject)),
+    _address(Message).in_(sa.select(_BEGUN.c.address)),
+)
+"""Something was told of it, or of a person with its address; a withdrawal never waits."""
+
 # Made once: building a statement takes longer than running it.
 FIRSTS = (
     sa.select(Message.id, Message.due)
@@ -73,6 +100,7 @@ FIRSTS = (
 )
 """The messages of a lane that go out next. It reads past all that waits behind others, which may
 take long: never in a transaction that writes."""
+FIRSTS_BEGUN = FIRSTS.where(IS_BEGUN)
 HEADS = (
     sa.select(*TOLD)
     .where(
@@ -87,6 +115,7 @@ HEADS = (
     .with_for_update(skip_locked=True)
 )
 """Of some messages, by id, those that still go out next and that no other worker is leasing."""
+HEADS_BEGUN = HEADS.where(IS_BEGUN)
 MEND = (
     sa.update(Message)
     .where(

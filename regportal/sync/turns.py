@@ -27,7 +27,7 @@ def take_turn(
 
     ``last`` names when it was done the last time, which is now where it is our turn.
     """
-    if AWAITED not in budget.stands(session, now=now).afforded:
+    if AWAITED not in budget.stands(session, now=now).lanes:
         return False
     column = TABLE.c[last]
     due = sa.or_(

@@ -7,7 +7,6 @@ import pytest
 from regportal.outbox.budget import Budget
 from regportal.outbox.leases import Leases
 from regportal.outbox.operating import pauses, resume
-from regportal.outbox.rules import LANES
 from regportal.sync import going
 from regportal.sync.present import Telling
 from tests.patience import Pausing
@@ -47,6 +46,46 @@ def test_the_first_run_tells_of_so_many_and_waits(town, owed, size):
 
     assert len(town.crm.contacts) == 5
     assert str(stands(town, first_run=5)).startswith("the first run is over: look at it")
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_whoever_was_begun_is_told_of_whole_and_nobody_else_is_begun(town, owed, size):
+    owed(4)
+    town.tell(first_run=2, size=size)
+    begun = {one["email"] for one in town.crm.contacts.values()}
+    for each in range(4):
+        town.allows(f"{each:032}", f"visitor-{each}@acme.example", "confirmed")
+        town.knows(f"{each:032}", f"visitor-{each}@acme.example", "contact.updated", country="DE")
+    town.tell(first_run=2, size=size)
+
+    assert {one["email"] for one in town.crm.contacts.values()} == begun
+    assert [one.get("country") for one in town.crm.contacts.values()] == ["DE", "DE"]
+    assert all(town.crm.wants(one, "", "prices") for one in town.crm.contacts)
+    assert str(stands(town, first_run=2)).startswith("the first run is over")
+
+
+def test_whoever_could_not_be_told_of_at_first_is_tried_again(town, owed):
+    owed(3)
+    town.crm.trouble("down")
+    town.tell(first_run=1, size=1)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    town.tell(clock=lambda: later, first_run=1, size=1)
+
+    assert len(town.crm.contacts) == 1
+
+
+def test_whose_claim_was_told_is_told_of_as_a_contact_too(town, owed):
+    browser = town.portal.browser()
+    browser.claim("ann@initech.example")
+    town.understand()
+    town.tell(first_run=1)
+    owed(1)
+    browser.prove(town.portal)
+    town.understand()
+    town.tell(first_run=1)
+
+    assert [one["email"] for one in town.crm.contacts.values()] == ["ann@initech.example"]
+    assert not town.crm.leads
 
 
 def test_a_claim_and_its_contact_are_one_person(town):
@@ -95,7 +134,7 @@ def test_let_go_it_goes_on_and_is_held_no_more(town, owed):
     owed(12)
     town.tell(first_run=5)
     go(town)
-    assert stands(town, first_run=5).lanes == LANES
+    assert not stands(town, first_run=5).holds
     town.tell(first_run=5)
 
     assert len(town.crm.contacts) == 12
