@@ -23,6 +23,14 @@ TOLD = (
 IS_DUE = Message.state == sa.literal_column("'due'")
 IS_PARKED: sa.ColumnElement[str] = sa.literal_column("'parked'")
 Ahead, Creator = aliased(Message), aliased(Message)
+AHEAD = sa.select(sa.literal(1)).where(
+    Ahead.connector == Message.connector,
+    Ahead.subject == Message.subject,
+    Ahead.sequence < Message.sequence,
+    Ahead.state.in_([sa.literal_column("'due'"), IS_PARKED]),
+)
+"""What is told, or parked, before a message of the same subject."""
+IS_DUE_AHEAD = Ahead.state == sa.literal_column("'due'")
 IS_HELD = (
     sa.select(sa.literal(1))
     .where(
@@ -35,25 +43,17 @@ IS_HELD = (
     .exists()
 )
 """What is ahead waits itself for the contact, whose creation is parked."""
-IS_HEAD = ~(
-    sa.select(sa.literal(1))
-    .where(
-        Ahead.connector == Message.connector,
-        Ahead.subject == Message.subject,
-        Ahead.sequence < Message.sequence,
-        Ahead.state.in_([sa.literal_column("'due'"), IS_PARKED]),
-        sa.or_(
-            sa.and_(
-                Ahead.state == sa.literal_column("'due'"),
-                sa.or_(~Message.passes, Ahead.passes, Ahead.merges == Message.merges, ~IS_HELD),
-            ),
-            sa.and_(Ahead.state == IS_PARKED, Ahead.creates, ~Message.passes),
-        ),
-    )
-    .exists()
+IS_HEAD = sa.or_(
+    ~AHEAD.where(sa.or_(IS_DUE_AHEAD, Ahead.creates)).exists(),
+    sa.and_(
+        Message.passes,
+        ~AHEAD.where(
+            IS_DUE_AHEAD, sa.or_(Ahead.passes, Ahead.merges == Message.merges, ~IS_HELD)
+        ).exists(),
+    ),
 )
 """
-It is the first of its subject: no message before it is due, or is parked and creates it.
+Nothing of its subject is to be delivered before it, or is parked and creates the contact.
 
 A withdrawal passes what is parked, and what waits behind it; but no other withdrawal, and nothing
 that tells of the same newsletter.
