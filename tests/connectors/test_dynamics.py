@@ -10,7 +10,7 @@ from regportal.connectors.base import InboundRequest, Link, Vocabulary
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.dynamics import batches
 from regportal.connectors.dynamics.desk import DynamicsDesk
-from regportal.connectors.dynamics.judging import judged
+from regportal.connectors.dynamics.judging import judged, refusals
 from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
@@ -308,6 +308,44 @@ def test_a_note_beside_a_contact_we_may_not_touch_is_refused_alone(world, crm, o
 
     assert outcomes(outbox.deliver(*both)) == [Outcome.REJECTED, DONE]
     assert (len(world.notes(ann)), len(world.notes(bob))) == (0, 1)
+
+
+def test_a_record_is_refused_alone_also_where_nothing_else_is_told(world, crm, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    (ann,) = world.people(ANN)
+    crm.forbid("contact", ann)
+    (result,) = outbox.deliver(outbox.did(key, ANN))
+
+    assert (result.outcome, "does not allow it" in result.says) == (Outcome.REJECTED, True)
+
+
+@pytest.mark.parametrize("lacks", ["prvWriteContact", "prvAppendToContact", "prvCreateNote"])
+@pytest.mark.parametrize("is_said", [True, False])
+def test_what_our_role_may_do_with_no_record_waits_for_a_person(world, crm, outbox, lacks, is_said):
+    keys = {email: str(uuid.uuid4()) for email in (ANN, BOB)}
+    outbox.deliver(*(outbox.knows(key, email) for email, key in keys.items()))
+    for one in (lacks,) if is_said else (lacks, "prvReadUser"):  # which lets us see our rights
+        crm.take_away(one)
+    changes = [
+        outbox.knows(key, email, "contact.updated", country="FR")
+        if lacks == "prvWriteContact"
+        else outbox.did(key, email)
+        for email, key in keys.items()
+    ]
+    before = len(world.seen)
+
+    assert outcomes(outbox.deliver(*changes)) == [Outcome.AUTH] * 2
+    asked = [path for _, path, *_ in world.seen[before:] if "systemusers(" in path]
+    assert len(asked) == 1
+    crm.records.lacking.clear()
+    assert outcomes(outbox.deliver(*map(outbox.again, changes))) == [DONE] * 2
+
+
+def test_a_refusal_that_names_no_right_is_one_of_our_role():
+    body = b'{"error":{"code":"0x80040220","message":"Principal user is missing something"}}'
+    (error,) = refusals([Answer(403, {}, body)], bool)
+
+    assert error.outcome is Outcome.AUTH
 
 
 def test_a_note_we_may_not_delete_keeps_nobody_else_from_being_forgotten(world, crm, outbox):

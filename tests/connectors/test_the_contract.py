@@ -178,6 +178,15 @@ def test_a_record_we_may_not_write_is_refused_alone_and_stops_nothing(world, out
     assert [world.field(one, "country") or None for one in (ann, bob)] == [None, "DE"]
 
 
+def test_a_note_beside_a_record_we_may_not_write_stops_nothing(world, outbox):
+    keys = {email: str(uuid.uuid4()) for email in (ANN, BOB)}
+    outbox.deliver(*(outbox.knows(key, email) for email, key in keys.items()))
+    if not world.forbid(*world.people(ANN)):
+        return
+    for email, may_be in ((ANN, {Outcome.REJECTED, DONE}), (BOB, {DONE})):
+        assert {*outcomes(outbox.deliver(outbox.did(keys[email], email)))} <= may_be
+
+
 def test_what_is_added_to_a_field_is_added_once(world, key):
     policies = {world.names.get("country", "country"): "append"}
     outbox = Outbox(world.connector(policies=policies), names=world.names)

@@ -245,6 +245,20 @@ def test_a_stakeholder_is_seen_from_both_sides(call, crm):
     assert one["record2roleid"]["name"] == "Decision Maker"
 
 
+def test_a_user_has_the_privileges_that_nobody_took_away(call, crm):
+    crm.take_away("prvCreateLead")
+    user = call("GET", "WhoAmI").get_json()["UserId"]
+    asked = "systemusers({})/Microsoft.Dynamics.CRM.RetrieveUserPrivilegeByPrivilegeName({}='{}')"
+    answers = [
+        call("GET", asked.format(user, "PrivilegeName", name)).get_json()["RolePrivileges"]
+        for name in ("prvCreateLead", "prvCreateNote")
+    ]
+    refused = call("POST", "leads", {"lastname": "Ann"})
+
+    assert [[one["PrivilegeName"] for one in some] for some in answers] == [[], ["prvCreateNote"]]
+    assert (refused.status_code, refused.get_json()["error"]["code"]) == (403, "0x80040220")
+
+
 def test_too_many_calls_are_refused_the_longer_the_more_there_are(call, crm, clock):
     crm.entrance.most = 3
     answers = [call("GET", "WhoAmI") for _ in range(5)]

@@ -1,5 +1,6 @@
 """Calling Dataverse: rows of tables, many calls in one, and how URLs name what is meant."""
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from regportal.connectors.calls import FINE, Calls, said
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.dynamics import batches
 from regportal.connectors.dynamics.batches import Op
-from regportal.connectors.dynamics.judging import judged, refusals
+from regportal.connectors.dynamics.judging import RefusedError, judged, refusals
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
@@ -25,6 +26,8 @@ IN_ONE = 40
 ODATA = {"OData-Version": "4.0", "OData-MaxVersion": "4.0"}
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 CREATE = {"If-None-Match": "*"}
+RIGHTS = "Microsoft.Dynamics.CRM.RetrieveUserPrivilegeByPrivilegeName(PrivilegeName='{}')"
+"""What asks of a user for the rights of one name: none are answered where it has none."""
 Row = Mapping[str, Any]
 
 
@@ -92,11 +95,38 @@ class Dataverse:
 
     def write(self, ops: Sequence[Op], done: Callable[[int, Answer], Written]) -> list[Written]:
         """Do many calls; ``done`` says what became of one that was taken, by its place."""
-        answers = self.all(ops)
+        tried = self.tried(ops)
         return [
             done(place, answer) if error is None else Written.refused(error)
-            for place, (answer, error) in enumerate(zip(answers, refusals(answers), strict=True))
+            for place, (answer, error) in enumerate(tried)
         ]
+
+    def errors(self, ops: Sequence[Op]) -> list[NotTakenError | None]:
+        """Do many calls; return why each was refused, None: it was taken."""
+        return [error for _, error in self.tried(ops)]
+
+    def tried(self, ops: Sequence[Op]) -> list[tuple[Answer, NotTakenError | None]]:
+        """Do many calls; return the answer to each, and why it was refused, if it was."""
+        answers = self.all(ops)
+        return [*zip(answers, refusals(answers, self._may), strict=True)]
+
+    def _may(self, right: str) -> bool:
+        """Return whether our user has a right, by its roles and those of its teams."""
+        if not right:
+            return False
+        try:
+            told, _ = self.get(f"systemusers({self._user})/{RIGHTS.format(right)}", {})
+        except RefusedError as error:
+            if error.outcome is Outcome.RETRY:
+                raise
+            return False  # it does not let us see even that
+        return bool(isinstance(told, dict) and told.get("RolePrivileges"))
+
+    @functools.cached_property
+    def _user(self) -> str:
+        """Return the id of our user."""
+        told, _ = self.get("WhoAmI", {})
+        return str(told.get("UserId") if isinstance(told, dict) else told)
 
     def close(self) -> None:
         """Let go of connections."""

@@ -1,7 +1,7 @@
 """What Dataverse means by its refusals: its code says it, the status does not."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from regportal.connectors.calls import FINE, by_status, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
@@ -14,12 +14,13 @@ EXPIRED = "0x80044352"
 NO_SET = "0x8006088a"
 GONE, CHANGED = "0x80040217", "0x80060882"
 NO_PRIVILEGE = "0x80040220"
-"""Our role lacks it."""
+"""A right is missing: to our role, or for this record alone."""
+LACKS = re.compile(r"is missing (prv[A-Za-z0-9_]{1,100}) privilege")
+"""How a refusal names the right."""
 MEANINGS: Mapping[str, tuple[Outcome, str]] = {
     GONE: (Outcome.LATER, "the record went away"),
     "0x80060891": (Outcome.LATER, "the record went away"),
     CHANGED: (Outcome.LATER, "the record changed meanwhile"),
-    NO_PRIVILEGE: (Outcome.AUTH, "our role in Dynamics does not allow it"),
     "0x80048306": (Outcome.REJECTED, "our role in Dynamics leaves this record alone"),
     THERE: (Outcome.REJECTED, "Dynamics has such a record already"),
     KEY_THERE: (Outcome.REJECTED, "another record of Dynamics has our key"),
@@ -56,6 +57,16 @@ class RefusedError(NotTakenError):
         self.code = code
 
 
+class LacksError(RefusedError):
+    """A right is missing: ``right``, as Dataverse calls it; empty where it does not say."""
+
+    def __init__(self, message: str) -> None:
+        """Read which one."""
+        super().__init__(NO_PRIVILEGE, Outcome.AUTH, "our role in Dynamics does not allow it")
+        named = LACKS.search(message)
+        self.right = named[1] if named else ""
+
+
 def judged(answer: Answer) -> NotTakenError:
     r"""
     Return what an answer that is no success means.
@@ -83,24 +94,30 @@ def judged(answer: Answer) -> NotTakenError:
     return from_elsewhere(answer)
 
 
-def refusals(answers: Sequence[Answer]) -> list[NotTakenError | None]:
+def refusals(answers: Sequence[Answer], may: Callable[[str], bool]) -> list[NotTakenError | None]:
     """
     Return why each call of a batch was refused; None: it was taken.
 
-    The batch was let in: a right that is missing is missing for one record, unless our role lacks
-    it for all of them.
+    The batch was let in: a right that is missing is missing for one record. Where it is missing
+    for all, as of one alone it always is, ``may`` says whether our role has it in general. Raises
+    what ``may`` raises: nothing was written then.
 
-    >>> fine, no = Answer(204, {}, b""), b'{"error":{"code":"%s","message":""}}'
-    >>> role, record = (Answer(403, {}, no % code) for code in (b"0x80040220", b"0x80048306"))
-    >>> [one and one.outcome.value for one in refusals([role, fine, record])]
+    >>> fine, no = Answer(204, {}, b""), b'{"error":{"code":"%s","message":"%s"}}'
+    >>> lacks = (b"0x80040220", b"Principal user (Id=7) is missing prvWriteContact privilege on")
+    >>> role, record = (Answer(403, {}, no % one) for one in (lacks, (b"0x80048306", b"")))
+    >>> def meant(answers, may=False):
+    ...     return [one and one.outcome.value for one in refusals(answers, lambda _: may)]
+    >>> meant([role, fine, record])
     ['rejected', None, 'rejected']
-    >>> [one and one.outcome.value for one in refusals([role, role])]
-    ['auth', 'auth']
+    >>> meant([role, role]), meant([role], may=True)
+    (['auth', 'auth'], ['rejected'])
     """
     errors = [None if one.status in FINE else judged(one) for one in answers]
-    if all(isinstance(one, RefusedError) and one.code == NO_PRIVILEGE for one in errors):
-        return errors
-    return [one and one.of_one() for one in errors]
+    lacking = [one for one in errors if isinstance(one, LacksError)]
+    if len(lacking) < len(errors):
+        return [one and one.of_one() for one in errors]
+    never = {right for right in {one.right for one in lacking} if not may(right)}
+    return [one if one.right in never else one.of_one() for one in lacking]
 
 
 def _meant(answer: Answer, code: str, message: str) -> NotTakenError:
@@ -109,6 +126,8 @@ def _meant(answer: Answer, code: str, message: str) -> NotTakenError:
         asked = by_status(Answer(TOO_MANY_STATUS, answer.headers, b""))
         says = "Dynamics is called too often"
         return NotTakenError(Outcome.THROTTLED, says, retry_at=asked.retry_at)
+    if code == NO_PRIVILEGE:
+        return LacksError(message)
     if code in MEANINGS:
         return RefusedError(code, *MEANINGS[code])
     if answer.status == FORBIDDEN:

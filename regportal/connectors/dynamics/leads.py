@@ -15,7 +15,7 @@ from regportal.connectors.dynamics.dataverse import (
     query,
     text,
 )
-from regportal.connectors.dynamics.judging import THERE, RefusedError, refusals
+from regportal.connectors.dynamics.judging import THERE, RefusedError
 from regportal.connectors.dynamics.people import LONGEST_NAME
 from regportal.connectors.dynamics.shape import COMPANY
 from regportal.connectors.orders import Whose
@@ -49,7 +49,7 @@ class Leads:
             if who.email.casefold() not in there
         ]
         ops = [Op("PATCH", f"leads({id})", _told(who, values), CREATE) for id, who, values in new]
-        errors = refusals(self._dataverse.all(ops))
+        errors = self._dataverse.errors(ops)
         made = {id: _made(id, error) for (id, _, _), error in zip(new, errors, strict=True)}
         return [
             made.get(id)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from regportal.connectors.desk import Activity, NotTakenError, Written, worst
 from regportal.connectors.dynamics.batches import Op
 from regportal.connectors.dynamics.dataverse import CREATE, Dataverse, guids, query, text
-from regportal.connectors.dynamics.judging import THERE, RefusedError, refusals
+from regportal.connectors.dynamics.judging import THERE, RefusedError
 from regportal.connectors.rules import TAKEN, Outcome
 
 AGAIN = frozenset({Outcome.RETRY, Outcome.THROTTLED, Outcome.AUTH})
@@ -39,7 +39,7 @@ class Notes:
     def log(self, activities: Sequence[Activity]) -> list[Written]:
         """Write each activity beside its contact and his opportunities."""
         notes = [(place, op) for place, one in enumerate(activities) for op in _notes(one)]
-        errors = refusals(self._dataverse.all([op for _, op in notes]))
+        errors = self._dataverse.errors([op for _, op in notes])
         results: dict[int, Written] = {}
         for (place, _), error in zip(notes, errors, strict=True):
             one = _became(error, activities[place])
@@ -62,7 +62,7 @@ class Notes:
         }
         ids = [*dict.fromkeys(id for some in notes.values() for id in some)]
         ops = [Op("DELETE", f"annotations({id})") for id in ids]
-        errors = refusals(self._dataverse.all(ops))
+        errors = self._dataverse.errors(ops)
         done = {id: _ended(id, error) for id, error in zip(ids, errors, strict=True)}
         return {one: worst([done[id] for id in some]) for one, some in notes.items()}
 

@@ -17,7 +17,7 @@ from regportal.connectors.dynamics.dataverse import (
     query,
     text,
 )
-from regportal.connectors.dynamics.judging import KEY_THERE, RefusedError, judged, refusals
+from regportal.connectors.dynamics.judging import KEY_THERE, RefusedError, judged
 from regportal.connectors.dynamics.shape import COMPANY, KEY, Shape
 from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
@@ -104,7 +104,7 @@ class People:
             for one, (record, _) in zip(told, changes, strict=True)
             if not isinstance(one, Written)
         ]
-        errors = refusals(self._dataverse.all([_patched(record, one) for record, one in pairs]))
+        errors = self._dataverse.errors([_patched(record, one) for record, one in pairs])
         done = iter(
             [self._updated(*pair, error) for pair, error in zip(pairs, errors, strict=True)]
         )

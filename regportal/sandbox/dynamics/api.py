@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ from regportal.sandbox.dynamics.schema import Table, new_id
 
 JSON = "application/json; odata.metadata=minimal"
 CAST = "Microsoft.Dynamics.CRM."
+UNIT = "38e0dbe4-131b-e111-ba7e-78e7d1620f5e"
+"""The one business unit."""
+RIGHT = f"{CAST}RetrieveUserPrivilegeByPrivilegeName"
 Json = dict[str, Any]
 
 
@@ -119,6 +123,8 @@ class Api:
                 if asked.headers.get("if-none-match") == etag(row) and "$expand" not in query:
                     return Answered(304)
                 return told(self._reading.one(table, row, query, wishes), row)
+            case "GET", [function] if function == RIGHT and table.name == "systemuser":
+                return told(self._rights(str(one.there()[table.id]), segments[1].inside or ""))
             case "PATCH", []:
                 return self._upsert(one, asked.headers, query, wishes, body)
             case "DELETE", []:
@@ -249,9 +255,24 @@ class Api:
         """Return who asks."""
         return {
             "@odata.context": f"{self._base}/$metadata#{CAST}WhoAmIResponse",
-            "BusinessUnitId": "38e0dbe4-131b-e111-ba7e-78e7d1620f5e",
+            "BusinessUnitId": UNIT,
             "UserId": self._user,
             "OrganizationId": "883278f5-07af-45eb-a0bc-3fea67caa544",
+        }
+
+    def _rights(self, user: str, inside: str) -> Json:
+        """Return the privileges of a name that a user has: all but those that were taken away."""
+        self._records.demand("Read", "systemuser", self._user)
+        named = inside.removeprefix("PrivilegeName=").strip("'")
+        held = {
+            "Depth": "Global",
+            "PrivilegeId": str(uuid.uuid5(uuid.NAMESPACE_OID, named)),
+            "BusinessUnitId": UNIT,
+            "PrivilegeName": named,
+        }
+        return {
+            "@odata.context": f"{self._base}/$metadata#{RIGHT}Response",
+            "RolePrivileges": [] if (named, user) in self._records.lacking else [held],
         }
 
     def _sets(self) -> list[str]:

@@ -78,6 +78,7 @@ class Dynamics:
             "add a stakeholder": self.add_stakeholder,
             "set a column": self.set_column,
             "forbid a record": self.forbid,
+            "take a privilege away": self.take_away,
             "win an opportunity": self.win,
             "lose an opportunity": self.lose,
             "merge contacts": self.merge,
@@ -139,6 +140,10 @@ class Dynamics:
         """Let a record be none of our user's business, nor what is to stand beside it."""
         self.records.row(table, self._id(table, id))
         self.records.forbidden.add((table, id.lower(), self.user))
+
+    def take_away(self, privilege: str) -> None:
+        """Let our user's role lack a privilege, ``prvWriteContact`` for one."""
+        self.records.lacking.add((privilege, self.user))
 
     def win(self, opportunity: str) -> None:
         """Close an opportunity as won."""

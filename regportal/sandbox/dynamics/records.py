@@ -41,6 +41,8 @@ class Records:
         self.rules: list[Rule] = []
         self.forbidden: set[tuple[str, str, str]] = set()
         """Table and id of records that a user, by his id, may not write."""
+        self.lacking: set[tuple[str, str]] = set()
+        """Privileges that a user, by his id, has not."""
         self.jobs: list[Callable[[], None]] = []
         """What is done in the background: before the next call."""
         self._versions = itertools.count(FIRST_VERSION)
@@ -48,6 +50,11 @@ class Records:
         self._before: dict[tuple[str, str], Row | None] | None = None
 
     # --- looking ---
+
+    def demand(self, verb: str, table: str, by: str) -> None:
+        """Raise RefusedError where a user lacks a privilege."""
+        if (refusals.right(verb, table), by) in self.lacking:
+            raise refusals.denied(verb, table, by)
 
     def row(self, table: str, id: str) -> Row:
         """Return a record; raise RefusedError where it is not there."""
@@ -103,6 +110,7 @@ class Records:
 
     def create(self, table: str, values: Mapping[str, Any], by: str, id: str | None = None) -> Row:
         """Make a record; raise RefusedError where it cannot be."""
+        self.demand("Create", table, by)
         id = (id or new_id()).lower()
         if id in self.rows[table]:
             says = "A record with matching key values already exists."
@@ -123,6 +131,7 @@ class Records:
     def update(self, table: str, id: str, values: Mapping[str, Any], by: str) -> Row:
         """Change a record; raise RefusedError where it is not there, or may not be so."""
         row = dict(self.row(table, id))
+        self.demand("Write", table, by)
         with self.transaction():
             self._write(self.tables[table], row, values, by)
         return row
@@ -130,6 +139,7 @@ class Records:
     def delete(self, table: str, id: str, by: str) -> None:
         """Delete a record, what belongs to it, and every link to it."""
         self.row(table, id)
+        self.demand("Delete", table, by)
         id = id.lower()
         if (table, id, by) in self.forbidden:
             raise refusals.not_yours(table, id, by)
@@ -173,8 +183,10 @@ class Records:
         if (about.name, row[about.id], by) in self.forbidden:
             raise refusals.not_yours(about.name, row[about.id], by)
         for value in values.values():
-            if isinstance(value, tuple) and (*value, by) in self.forbidden:
-                raise refusals.denied(value[0], by)
+            if isinstance(value, tuple):
+                self.demand("AppendTo", value[0], by)
+                if (*value, by) in self.forbidden:
+                    raise refusals.denied("AppendTo", value[0], by)
         for rule in self.rules:
             says = rule(about.name, row[about.id], values)
             if says is not None:

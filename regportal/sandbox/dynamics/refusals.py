@@ -26,6 +26,8 @@ EXPIRED = "0x80044352"
 TAKEN = "0x80044153"
 """A name of the schema is taken."""
 ARGUMENT = "0x80040203"
+CALLED = {"annotation": "Note", "systemuser": "User"}
+"""Tables that privileges call otherwise."""
 
 
 class RefusedError(Exception):
@@ -53,9 +55,19 @@ def not_yours(table: str, id: str, by: str) -> RefusedError:
     return RefusedError(403, NOT_YOURS, f"{says} of entity {table}.")
 
 
-def denied(table: str, by: str) -> RefusedError:
-    """Return that a user lacks the privilege to let something stand beside a record."""
-    says = f"Principal user (Id={by}) is missing prvAppendTo{table.title()} privilege"
+def right(verb: str, table: str) -> str:
+    """
+    Return what the privilege to do something with records of a table is called.
+
+    >>> right("AppendTo", "contact"), right("Create", "annotation")
+    ('prvAppendToContact', 'prvCreateNote')
+    """
+    return f"prv{verb}{CALLED.get(table) or (table if '_' in table else table.title())}"
+
+
+def denied(verb: str, table: str, by: str) -> RefusedError:
+    """Return that a user lacks the privilege to do something with a table, or a record of it."""
+    says = f"Principal user (Id={by}) is missing {right(verb, table)} privilege"
     return RefusedError(403, DENIED, f"{says} for entity '{table}'.")
 
 
