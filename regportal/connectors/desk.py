@@ -122,9 +122,17 @@ class Erased:
         """
         return (self.key, *self.contacts)
 
-    def became(self, ended: Mapping[str, Written]) -> Written:
-        """Return what became of him, by what became of his contacts; of others there was none."""
-        there = [ended[id] for id in self.contacts if id in ended]
+    def became(self, *ended: Mapping[str, Written]) -> Written:
+        """
+        Return what became of him, by what became of his contacts and notes, by ``marks``.
+
+        Of which nothing is said there was nothing.
+
+        >>> kept = {"6b03": Written(None, Outcome.REJECTED, "the note stays")}
+        >>> [Erased(key, ("003A",)).became({}, kept).outcome.value for key in ("6b03", "6b04")]
+        ['rejected', 'done']
+        """
+        there = [some[mark] for some in ended for mark in self.marks if mark in some]
         fine = Written(self.key, Outcome.DONE if self.contacts else Outcome.NOOP)
         return worst([fine, *there])
 

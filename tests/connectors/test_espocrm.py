@@ -271,6 +271,17 @@ def test_notes_that_are_too_old_to_be_deleted_are_told(desk, espo):
     assert "noteDeleteThresholdPeriod" in done.says
 
 
+def test_a_note_that_stays_keeps_nobody_else_from_being_forgotten(desk, espo):
+    espo.refusals += [
+        fine({"cRegportalId": {"type": "varchar"}}),
+        found({"id": "n1"}),
+        (403, said("No delete access."), b""),
+        *[found()] * 3,
+    ]
+    done = desk.forget([Erased(KEY, ("6b03",)), Erased(f"{KEY[:-1]}2", ("6b04",))])
+    assert [one.outcome for one in done] == [REJECTED, DONE]
+
+
 def test_notes_are_found_by_our_key_and_those_of_before_by_the_contact(desk, espo):
     espo.refusals += [fine({}), found({"id": "n1"}), WRITTEN, found({"id": "n2"}), WRITTEN, found()]
     (done,) = desk.forget([Erased(KEY, ("6b03",))])

@@ -11,7 +11,7 @@ import pytest
 import regportal.connectors.suitecrm as room
 from regportal.buying.default import DEFAULT
 from regportal.connectors.base import Record, connector_for
-from regportal.connectors.desk import NotTakenError
+from regportal.connectors.desk import Erased, NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
 from regportal.connectors.places import Place
@@ -146,6 +146,18 @@ def test_a_record_that_our_role_leaves_alone_stops_nothing(desk_of):
     first, second = desk.update("contact", changes)
     assert (first.outcome, second.outcome) == (Outcome.REJECTED, Outcome.DONE)
     assert "leaves this record alone" in first.says
+
+
+def test_a_note_that_stays_keeps_nobody_else_from_being_forgotten(desk_of):
+    hidden, nothing = (400, refusal("[SuiteCRM] [Not Allowed] ann")), (200, {"data": []})
+    note, people = (
+        (200, {"data": [record(ID, date_modified="")]}),
+        [Erased("1", ()), Erased("2", ())],
+    )
+    fields = (200, {"data": {"attributes": {}}})
+    done = desk_of(fields, note, hidden, nothing).forget(people)
+
+    assert [one.outcome for one in done] == [Outcome.REJECTED, Outcome.NOOP]
 
 
 def test_where_our_role_makes_no_contacts_nothing_more_is_tried(desk_of, line):

@@ -556,6 +556,20 @@ def test_whoever_was_made_by_a_call_whose_answer_was_lost_is_forgotten_too(world
     assert outcomes(outbox.deliver(outbox.forgets(key))) == [NOOP]
 
 
+@pytest.mark.parametrize("forbid", ["forbid", "keep_notes"])
+def test_each_is_forgotten_or_not_by_himself(world, outbox, forbid):
+    keys = {email: str(uuid.uuid4()) for email in (ANN, BOB)}
+    outbox.deliver(*(outbox.knows(key, email) for email, key in keys.items()))
+    outbox.deliver(*(outbox.did(key, email) for email, key in keys.items()))
+    (ann,), (bob,) = world.people(ANN), world.people(BOB)
+    if not getattr(world, forbid)(ann):
+        return
+    results = outbox.deliver(*map(outbox.forgets, keys.values()))
+
+    assert outcomes(results) == [Outcome.REJECTED, DONE]
+    assert (world.notes(bob), world.field(bob, "regportal_id") or None) == ([], None)
+
+
 def test_whoever_is_there_twice_is_forgotten_twice(world, outbox, key):
     outbox.deliver(outbox.knows(key, ANN))
     outbox.deliver(outbox.did(key, ANN))

@@ -23,7 +23,6 @@ from regportal.connectors.desk import (
     FieldPlan,
     Written,
     contacts_of,
-    worst,
 )
 from regportal.connectors.dynamics import hooks, making
 from regportal.connectors.dynamics.batches import Op
@@ -160,10 +159,7 @@ class DynamicsDesk:
         ops = [Op("PATCH", f"contacts({id})", ours, {"If-Match": "*"}) for id in everywhere]
         done = dict(zip(everywhere, self._dataverse.write(ops, _forgotten), strict=True))
         ended = {id: one for id, one in done.items() if one.outcome is not Outcome.LATER}  # gone
-        return [
-            worst([one.became(ended), *(noted[mark] for mark in one.marks if mark in noted)])
-            for one in whole
-        ]
+        return [one.became(ended, noted) for one in whole]
 
     # --- news ---
 

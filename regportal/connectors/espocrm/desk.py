@@ -173,7 +173,7 @@ class EspoDesk:
             self._stream.forget(mark)
         for id in self._espo.by_id("Contact", one.contacts, ["id"]):
             self._espo.put("Contact", id, dict.fromkeys(ours))
-        return one.became({})
+        return one.became()
 
     # --- news ---
 

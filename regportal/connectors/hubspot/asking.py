@@ -13,7 +13,7 @@ from regportal.connectors.calls import Calls, clock_of
 from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Answer, Egress
-from regportal.connectors.halving import halved
+from regportal.connectors.halving import all_or_halves, halved
 from regportal.connectors.hubspot.judging import judged, meaning
 from regportal.connectors.hubspot.reading import (
     Row,
@@ -27,7 +27,7 @@ from regportal.connectors.hubspot.reading import (
 )
 from regportal.connectors.hubspot.values import read, written
 from regportal.connectors.meter import Meter
-from regportal.connectors.rules import Outcome
+from regportal.connectors.rules import TAKEN, Outcome
 
 NEWEST = "2026-09"
 VERSIONS = ("2026-09", "2026-03")
@@ -194,11 +194,24 @@ class Hub:
         rest = unnamed[0] if unnamed else SILENT
         return [became.get(trace, rest) for trace in traces]
 
-    def archive(self, kind: str, ids: Iterable[str]) -> None:
-        """Delete records; those that are gone already are no trouble."""
-        for part in some(ids):
-            told = {"inputs": [{"id": one} for one in part]}
-            self.answer("POST", self.path("crm/objects", f"{kind}/batch/archive"), told)
+    def archive(self, kind: str, ids: Iterable[str]) -> dict[str, Written]:
+        """
+        Delete records; those that are gone already are no trouble.
+
+        Return why some could not be deleted, by id.
+        """
+        path = self.path("crm/objects", f"{kind}/batch/archive")
+
+        def delete(part: Sequence[str]) -> list[Written]:
+            self.answer("POST", path, {"inputs": [{"id": one} for one in part]})
+            return [Written(one) for one in part]
+
+        done = {
+            one: became
+            for part in some(ids)
+            for one, became in zip(part, all_or_halves(part, delete), strict=True)
+        }
+        return {id: one for id, one in done.items() if one.outcome not in TAKEN}
 
     # --- what stands beside what ---
 

@@ -149,13 +149,13 @@ class HubSpotDesk:
 
     def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off contacts: our key, our scores, what we logged."""
-        ids = contacts_of(people)
-        self._notes.forget(ids)
+        kept = self._notes.forget(contacts_of(people))
+        ids = [id for id in contacts_of(people) if id not in kept]  # by our key he is found again
         ours = dict.fromkeys(our_fields(self._document, self), "") if ids else {}
         done = zip(ids, self._people.update([(Record(id), ours) for id in ids]), strict=True)
         gone = Outcome.LATER  # it has nothing of ours
         ended = {id: one for id, one in done if one.outcome is not gone}
-        return [one.became(ended) for one in people]
+        return [one.became(ended, kept) for one in people]
 
     # --- news ---
 

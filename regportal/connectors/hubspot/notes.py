@@ -54,9 +54,14 @@ class Notes:
             for one, row in zip(activities, became, strict=True)
         ]
 
-    def forget(self, contacts: Sequence[str]) -> None:
-        """Delete our notes beside contacts; those of others stay."""
+    def forget(self, contacts: Sequence[str]) -> dict[str, Written]:
+        """
+        Delete our notes beside contacts; those of others stay.
+
+        Return what could not be deleted, by contact.
+        """
         beside = self._hub.beside(CONTACTS, contacts, NOTES)
         rows = self._hub.read(NOTES, [id for ids in beside.values() for id in ids], [KEY])
         ours = [id_of(row) for row in rows if properties(row).get(KEY)]
-        self._hub.archive(NOTES, ours)
+        kept = self._hub.archive(NOTES, ours)
+        return {contact: kept[id] for contact, ids in beside.items() for id in ids if id in kept}

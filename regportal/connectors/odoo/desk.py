@@ -225,9 +225,9 @@ class OdooDesk:
             self._odoo.call(PERSON, "write", [int(id) for id in some], vals=ours)
             return some
 
-        self._notes.forget([mark for one in people for mark in one.marks])
+        kept = self._notes.forget([mark for one in people for mark in one.marks])
         taken = dict(zip(there, done([*there], take), strict=True))
-        return [one.became(taken) for one in people]
+        return [one.became(taken, kept) for one in people]
 
     # --- what is asked ---
 

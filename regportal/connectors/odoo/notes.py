@@ -42,16 +42,20 @@ class Notes:
                 results[index] = _worse(results[index], written)
         return results
 
-    def forget(self, marks: Sequence[str]) -> None:
-        """Delete what we logged of people, by our keys of them or the contacts that they were."""
-        for mark in marks:
-            domain = [
-                ["model", "in", [PERSON, LEAD]],
-                ["message_id", "=like", f"%.{mark}{WE}"],
-            ]
-            ids = [*self._there(domain).values()]
-            if ids:
-                self._odoo.call(MESSAGE, "unlink", ids)
+    def forget(self, marks: Sequence[str]) -> dict[str, Written]:
+        """
+        Delete what we logged of people, by our keys of them or the contacts that they were.
+
+        Return what could not be deleted, by these.
+        """
+        whose = {id: mark for mark in marks for id in self._there(_of(mark)).values()}
+        ended = zip(whose, done([*whose], self._deleted), strict=True)
+        return {whose[id]: one for id, one in ended if one.outcome not in TAKEN}
+
+    def _deleted(self, ids: Sequence[int]) -> Sequence[int]:
+        """Delete notes in one call."""
+        self._odoo.call(MESSAGE, "unlink", ids)
+        return ids
 
     def _make(self, notes: Sequence[Mapping[str, Any]]) -> Sequence[int]:
         """Make notes in one call."""
@@ -76,6 +80,11 @@ class Notes:
             if name == NOTE:
                 return int(id)
         raise NotTakenError(Outcome.REJECTED, "Odoo has no notes")
+
+
+def _of(mark: str) -> list[list[Any]]:
+    """Return the condition for what we logged of somebody."""
+    return [["model", "in", [PERSON, LEAD]], ["message_id", "=like", f"%.{mark}{WE}"]]
 
 
 def _notes(activity: Activity) -> list[dict[str, Any]]:

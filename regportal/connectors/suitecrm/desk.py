@@ -180,7 +180,7 @@ class SuiteDesk:
         for id in one.contacts:
             if self._suite.get("Contacts", id, ours) is not None:
                 self._suite.patch("Contacts", id, dict.fromkeys(ours, ""))
-        return one.became({})
+        return one.became()
 
     # --- what happens there ---
 

@@ -188,10 +188,14 @@ class TrytonDesk:
 
     def forget(self, people: Sequence[Erased]) -> Sequence[Written]:
         """Take everything of ours off parties: our key, our scores, what we logged."""
+        return all_or_halves(people, self._forgotten)
+
+    def _forgotten(self, people: Sequence[Erased]) -> list[Written]:
+        """Take everything of ours off parties, in one call."""
         numbers = numbers_of(contacts_of(people))
         if numbers:
             self._api.call("party.party", "regportal_forget", ids=numbers)
-        return [one.became({}) for one in people]
+        return [one.became() for one in people]
 
     # --- what they did, what they allow ---
 

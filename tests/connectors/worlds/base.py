@@ -32,6 +32,9 @@ class World(Protocol):
     def forbid(self, contact: str) -> bool:
         """Let a contact be none that we may write; return False where there is no such thing."""
 
+    def keep_notes(self, contact: str) -> bool:
+        """Let the notes beside a contact be none that we may delete; False as above."""
+
     def person(self, email: str, **fields: Any) -> str:
         """Write down a contact by hand; return its id."""
 
@@ -124,6 +127,11 @@ class OnALine:
 
     def forbid(self, contact: str) -> bool:
         """Return that no record is forbidden there, or that nobody tried."""
+        del contact
+        return False
+
+    def keep_notes(self, contact: str) -> bool:
+        """Return that all of our notes may be deleted there, or that nobody tried."""
         del contact
         return False
 

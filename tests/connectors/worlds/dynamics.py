@@ -129,6 +129,12 @@ class DynamicsWorld(OnALine):
         self.crm.forbid("contact", contact)
         return True
 
+    def keep_notes(self, contact):
+        for id, row in self.rows("annotation").items():
+            if row["objectid"] == ("contact", contact):
+                self.crm.forbid("annotation", id)
+        return True
+
     def delete(self, contact):
         self.crm.delete("contact", contact)
 

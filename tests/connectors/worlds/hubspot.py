@@ -13,6 +13,7 @@ from regportal.connectors.egress import Egress, Limits
 from regportal.connectors.hubspot.values import in_full
 from regportal.connectors.schema import Connector
 from regportal.sandbox.hubspot import CLIENT_SECRET, TOKEN, HubSpot
+from regportal.sandbox.hubspot.refusing import invalid
 from regportal.sandbox.server import serving
 from tests.connectors.between import between
 from tests.connectors.shapes import hubspots
@@ -107,6 +108,18 @@ class HubSpotWorld(OnALine):
     def rename_lists(self, name, to):
         types = self.fake.subscriptions.types
         types |= {number: to for number, one in types.items() if one == name}
+
+    def keep_notes(self, contact):
+        portal = self.fake.portal
+        archive, kept = portal.archive, {*portal.linked("contacts", contact, "notes")}
+
+        def refusing(record, source, **more):
+            if record.kind == "notes" and record.id in kept:
+                raise invalid("This record cannot be deleted")
+            archive(record, source, **more)
+
+        portal.archive = refusing
+        return True
 
     def win(self, opportunity):
         self.fake.win(opportunity)

@@ -37,7 +37,7 @@ class MadeCrm:
 
     def __init__(self):
         self.contacts, self.deals, self.leads, self.outs = {}, {}, {}, {}
-        self.logged, self.forbidden = {}, set()
+        self.logged, self.forbidden, self.with_notes = {}, set(), set()
         self.letters, self.readers = {"1": "prices"}, defaultdict(dict)
         self.options, self.asked_for_fields = PHASES, 0
         self.there = dict(FIELDS)
@@ -56,6 +56,10 @@ class MadeCrm:
 
     def forbid(self, contact):
         self.forbidden.add(contact)
+        return True
+
+    def keep_notes(self, contact):
+        self.with_notes.add(contact)
         return True
 
     def person(self, email, **fields):
@@ -247,12 +251,16 @@ class MadeCrm:
 
     def forget(self, people):
         self._called()
+        no = Written.refused(NotTakenError(Outcome.REJECTED, "it is not ours"))
+        kept = dict.fromkeys((*self.forbidden, *self.with_notes), no)
         for one in people:
+            if {*one.contacts} & {*kept}:
+                continue
             self.logged = {id: note for id, note in self.logged.items() if note.key != one.key}
             for id in {*one.contacts} & {*self.contacts}:
                 self._set(self.contacts[id], {"regportal_id": None, "regportal_fit": None})
         self._answer()
-        return [one.became({}) for one in people]
+        return [one.became(kept) for one in people]
 
     def opportunities_of(self, contacts):
         self._called()

@@ -57,6 +57,9 @@ def is_read(method, path, body):
     return b"/query" in body or "/query" in path
 
 
+NO_ACCESS = ("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
+
+
 class SalesforceWorld(OnALine):
     name = "salesforce"
     names = MappingProxyType({name: NAMED[name] for name in ("country", "phone")})
@@ -177,11 +180,24 @@ class SalesforceWorld(OnALine):
         self._forbidden.add(contact)
         return True
 
+    def keep_notes(self, contact):
+        delete, kept = (
+            self.org.delete,
+            {r["Id"] for r in self.rows("Task") if r["WhoId"] == contact},
+        )
+
+        def refusing(id, by=None):
+            if id in kept:
+                raise RefusedError(*NO_ACCESS)
+            delete(id, by)
+
+        self.org.delete = refusing
+        return True
+
     def _is_ours(self, row):
         """Refuse what the sharing rules of an org leave to others."""
         if row["Id"] in self._forbidden:
-            code = "INSUFFICIENT_ACCESS_OR_READONLY"
-            raise RefusedError(code, "insufficient access rights on object id")
+            raise RefusedError(*NO_ACCESS)
 
     def _keep(self, row):
         """Keep what is written; a rule that is against nothing."""

@@ -31,6 +31,8 @@ TROUBLE = {
     "down": (503, HTML, page("Service Unavailable", "could not serialize access due to …")),
 }
 LOOPBACK = [ip_network("127.0.0.0/8")]
+CLOSED = "Closed to regportal"
+"""What a party is called that we may not write: a rule of Acme's."""
 ACTIVE = ["active", "in", [True, False]]
 
 
@@ -109,6 +111,10 @@ class TrytonWorld(OnALine):
         """Write down whom to talk to about an opportunity."""
         (line,) = self._mechanisms(contact, "email")
         self._tell("PUT", f"sale.opportunity/{opportunity}", {"contact": line["id"]})
+
+    def forbid(self, contact):
+        self._tell("PUT", f"party.party/{contact}", {"name": CLOSED})
+        return True
 
     def delete(self, contact):
         self._tell("DELETE", f"party.party/{contact}")

@@ -6,6 +6,8 @@ from trytond.pool import Pool, PoolMeta
 from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
+CLOSED = "Closed to regportal"
+
 
 class Party(metaclass=PoolMeta):
     __name__ = "party.party"
@@ -32,6 +34,9 @@ class Party(metaclass=PoolMeta):
         for party in parties:
             if party.country == "refused":
                 raise ValidationError(f"The country of {party.name} is refused.")
+            user = Pool().get("res.user")(Transaction().user)
+            if party.name == CLOSED and user.login == "regportal":
+                raise ValidationError("This party is none of regportal's.")
 
 
 class Opportunity(metaclass=PoolMeta):
