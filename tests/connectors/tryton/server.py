@@ -29,6 +29,7 @@ PATIENCE = 600
 WRITTEN = (
     "ir_note",
     "marketing_email",
+    "marketing_email_list",
     "sale_opportunity",
     "sale_opportunity__history",
     "party_contact_mechanism",
