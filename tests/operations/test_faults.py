@@ -242,7 +242,7 @@ def test_restarts_under_load_answer_nobody_with_an_error_and_lose_nothing(place,
 def held(place):
     """How many messages somebody who has ended still holds."""
     chosen = sa.select(sa.func.count(Message.id)).where(
-        Message.state == MessageState.DUE, Message.lease.is_not(None)
+        Message.state == MessageState.DUE, Message.leased_until.is_not(None)
     )
     with closing(Store(make_engine(place.database_url))) as store, store.read() as session:
         return session.scalar(chosen)
