@@ -226,9 +226,9 @@ class Worker:
         connector = line.current()
         if connector is None or not connector.capabilities.polled:
             return None
+        store, clock, rest = self._store, self._clock, self._engine.rest
         on_heard = partial(self._engine.wake, "understand")
-        budget, clock = line.budget, self._clock
-        return poll(self._store, key, connector, budget, clock=clock, on_heard=on_heard)
+        return poll(store, key, connector, line.budget, clock=clock, on_heard=on_heard, rest=rest)
 
     def _look_over(self, line: "_Line", now: datetime) -> datetime | None:
         """Look whether a CRM still has what we write, and the records we know."""

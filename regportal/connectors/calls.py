@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
+from regportal.connectors.pacing import Pace
 from regportal.connectors.rules import Outcome, outcome_of, retry_at
 from regportal.errors import JsonError
 from regportal.store.compact import write_json
@@ -139,18 +140,22 @@ class Calls:
         told: Any = None,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
+        pace: Pace | None = None,
     ) -> Answer:
         """
         Return the whole answer of a CRM; raise as :meth:`ask` does.
 
         A ``body`` that is no JSON needs its type among the headers. A call that is answered 401 is
-        made once more, where there is something to renew: it was not done.
+        made once more, where there is something to renew: it was not done. ``pace`` is that of
+        calls of this kind, where the CRM takes only so many of them.
         """
         url = f"{self.base}{path}" + (f"?{urlencode(query)}" if query else "")
         body = body if told is None else write_json(told).encode()
         with_body = JSON if told is not None else {"Accept": JSON["Accept"]}
 
         def asked() -> Answer:
+            if pace is not None:
+                pace.wait()
             sent = {**with_body, **self.headers(), **(headers or {})}
             answer = self.egress.ask(method, url, body=body, headers=sent, most=MOST)
             if self.heed is not None:

@@ -78,6 +78,10 @@ class Engine:
         """Return whether tasks may begin something: a long one asks now and then."""
         return self._tasks.is_running
 
+    def rest(self, seconds: float) -> bool:
+        """Let a task wait so long, or until the end; return whether it may go on."""
+        return self._tasks.rest(seconds)
+
     def start(self) -> None:
         """Begin to work."""
         self._tasks.start()

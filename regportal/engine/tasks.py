@@ -37,11 +37,16 @@ class Tasks:
         self._loops: dict[str, _Loop] = {}
         self._guard = threading.Lock()
         self._running = False
+        self._ended = threading.Event()
 
     @property
     def is_running(self) -> bool:
         """Return whether tasks may begin something."""
         return self._running
+
+    def rest(self, seconds: float) -> bool:
+        """Wait so long, or until the end; return whether that has not come."""
+        return not self._ended.wait(seconds)
 
     def add(self, name: str, task: Task, pause: float) -> None:
         """Let a task run, ``pause`` seconds apart at least; a name already taken stays as it is."""
@@ -79,6 +84,7 @@ class Tasks:
         """Let what is running come to its end, and begin nothing any more."""
         with self._guard:
             self._running = False
+            self._ended.set()
             for loop in self._loops.values():
                 loop.end()
 

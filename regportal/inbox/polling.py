@@ -1,14 +1,15 @@
 """Asking a CRM what happened there: behind every push, or instead of one."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.connectors.base import Connector, Notice
+from regportal.connectors.base import Connector, Notice, Unsupported
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.rules import Outcome, in_full
 from regportal.errors import UnreachableError
@@ -23,7 +24,11 @@ from regportal.store.sessions import Store
 EVERY, SELDOM = timedelta(minutes=1), timedelta(minutes=10)
 """Between two times that a CRM is asked, and where few of its calls are left."""
 BREATH = timedelta(minutes=5)
-"""After it could not be asked, or did not let us."""
+"""After it could not be asked, or did not let us, and did not say until when."""
+PATIENCE = timedelta(seconds=10)
+"""Where it asks us to wait no longer, we do, and go on; once for each call."""
+LEAST = timedelta(seconds=10)
+"""Between two times that it is asked, however soon it lets us."""
 LEASE = timedelta(minutes=2)
 """After which another worker asks where one died in the middle."""
 LONGEST = timedelta(days=1)
@@ -33,7 +38,18 @@ AT_ONCE = 200
 MOST = 100
 """Calls after which others have their turn."""
 
+Rest = Callable[[float], bool]
+"""Waits for so many seconds, and says whether we may go on then."""
+Changes = tuple[Sequence[Notice], str] | Unsupported
+Told = TypeVar("Told")
+
 log = logging.getLogger(__name__)
+
+
+def at_leisure(seconds: float) -> bool:
+    """Wait, whatever happens meanwhile."""
+    time.sleep(seconds)
+    return True
 
 
 def poll(
@@ -44,15 +60,17 @@ def poll(
     *,
     clock: Callable[[], datetime],
     on_heard: Callable[[], object] = lambda: None,
+    rest: Rest = at_leisure,
 ) -> datetime | None:
     """
     Ask a CRM what happened since it was asked last, and keep it; return when to ask again.
 
     It is asked until its cursor stays where it is. Of several workers one asks. What is told twice
     is kept once; ``on_heard`` is called where something was not known. It is asked less often where
-    little is left of the ``budget``, and not at all where nothing is. Where it no longer knows how
-    far we were, it is asked from the beginning, and for every record we know. At last it is asked
-    whether what its calls said is so. None: this one cannot be asked.
+    little is left of the ``budget``, and not at all where nothing is. Where it asks us to wait, we
+    ``rest``, or come back when it says; once it has told something that is no trouble. Where it no
+    longer knows how far we were, it is asked from the beginning, and for every record we know. At
+    last it is asked whether what its calls said is so. None: this one cannot be asked.
     """
     now = clock()
     cursor, waits_until = _begun(store, key, now=now)
@@ -63,8 +81,15 @@ def poll(
         store.write(lambda session: _set(session, key, due=stands.until, awaited=stands.until))
         return stands.until
     pace = EVERY if REST in stands.lanes else SELDOM
+
+    def changes(cursor: str | None) -> Changes:
+        return _patiently(lambda: connector.changes(cursor, AT_ONCE), clock, rest)
+
+    def is_any_so() -> bool:
+        return _patiently(lambda: confirm(store, key, connector, now=clock()), clock, rest)
+
     try:
-        again = _asked(store, key, connector, cursor, pace, clock=clock, on_heard=on_heard)
+        again = _asked(store, key, changes, cursor, pace, clock=clock, on_heard=on_heard)
         if again is None:
             return None
         ends: dict[str, Any] = {"due": again, "awaited": again, "trouble": None}
@@ -75,8 +100,8 @@ def poll(
         says = f"an error of ours: {type(error).__name__}"
         store.write(lambda session: _set(session, key, trouble=says))
         raise
-    unsure = _confirmed(store, key, connector, now=clock(), on_heard=on_heard)
-    ends["trouble"] = ends["trouble"] or unsure
+    unsure = _confirmed(key, is_any_so, clock=clock, on_heard=on_heard)
+    ends |= unsure if ends["trouble"] is None else {}
     spent, now = budget.meter.read(), clock()
 
     def end(session: Session) -> None:
@@ -92,27 +117,27 @@ def poll(
 
 
 def _confirmed(
-    store: Store,
     key: str,
-    connector: Connector,
+    is_any_so: Callable[[], bool],
     *,
-    now: datetime,
+    clock: Callable[[], datetime],
     on_heard: Callable[[], object],
-) -> str | None:
-    """Ask whether what a CRM's calls said is so; return why it could not be asked, if so."""
+) -> dict[str, Any]:
+    """Ask whether what a CRM's calls said is so; return where that leaves us, if it could not."""
     try:
-        if confirm(store, key, connector, now=now):
+        if is_any_so():
             on_heard()
     except (UnreachableError, NotTakenError) as error:
         log.warning("%s could not be asked whether what it said is so: %s", key, error)
-        return str(error)
-    return None
+        again = _put_off(error, now=clock())
+        return {"trouble": str(error)} if again is None else {"due": again, "awaited": again}
+    return {}
 
 
 def _asked(
     store: Store,
     key: str,
-    connector: Connector,
+    changes: Callable[[str | None], Changes],
     cursor: str | None,
     pace: timedelta,
     *,
@@ -123,9 +148,17 @@ def _asked(
     Ask from a cursor on until it stays, and return when to ask again; None: never.
 
     With each answer but the last our lease is longer: a hint that comes with that one is heard.
+    Where it has answered and then puts us off, the rest is asked for the next time.
     """
-    for _ in range(MOST):
-        found = connector.changes(cursor, AT_ONCE)
+    for page in range(MOST):
+        try:
+            found = changes(cursor)
+        except NotTakenError as error:
+            again = _put_off(error, now=clock()) if page else None
+            if again is None:
+                raise
+            log.info("%s was asked in part: %s", key, error)
+            return again
         if found is Outcome.UNSUPPORTED:
             return None
         news, after = found
@@ -138,12 +171,37 @@ def _asked(
     return clock()  # there is more: whoever comes first goes on
 
 
+def _patiently(ask: Callable[[], Told], clock: Callable[[], datetime], rest: Rest) -> Told:
+    """Return what a CRM says; where it asks us to wait a little first, we do, once."""
+    try:
+        return ask()
+    except NotTakenError as error:
+        now = clock()
+        if error.retry_at is None or error.retry_at > now + PATIENCE:
+            raise
+        if not rest(max((error.retry_at - now).total_seconds(), 0)):
+            raise
+    return ask()
+
+
+def _back_at(error: Exception, *, now: datetime) -> datetime | None:
+    """Return when a CRM lets us come back; None where it does not say."""
+    asked = getattr(error, "retry_at", None)
+    return min(max(asked, now + LEAST), now + LONGEST) if asked else None
+
+
+def _put_off(error: UnreachableError | NotTakenError, *, now: datetime) -> datetime | None:
+    """Return until when we are merely called too often; None: it is more, or takes long."""
+    again = _back_at(error, now=now)
+    is_much = getattr(error, "outcome", None) is Outcome.THROTTLED
+    return again if again and is_much and again <= now + SELDOM else None
+
+
 def _troubled(
     error: UnreachableError | NotTakenError, cursor: str | None, *, now: datetime
 ) -> dict[str, Any]:
     """Return how far we are with a CRM that could not be asked; without a cursor it forgot that."""
-    asked = getattr(error, "retry_at", None)
-    again = min(max(asked or now, now + BREATH), now + LONGEST)
+    again = _back_at(error, now=now) or now + BREATH
     ends = {"due": again, "trouble": str(error)}
     is_lost = getattr(error, "outcome", None) is Outcome.GONE and cursor is not None
     return ends | {"due": now, "cursor": None} if is_lost else ends

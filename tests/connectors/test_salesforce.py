@@ -595,6 +595,13 @@ def test_a_code_says_what_is_to_be_done_and_nobody_is_named(code, outcome):
     assert "ann" not in found.says
 
 
+def test_a_busy_salesforce_is_left_alone_for_a_minute_and_one_without_calls_for_longer():
+    codes, now = ("SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"), datetime.now(UTC)
+    busy, used_up = (judging.meaning({"errorCode": code}).retry_at - now for code in codes)
+
+    assert timedelta(seconds=59) < busy < timedelta(minutes=5) < used_up
+
+
 @pytest.mark.parametrize(
     ("status", "code", "outcome"),
     [

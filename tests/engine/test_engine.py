@@ -196,6 +196,21 @@ def test_a_task_that_takes_long_is_cut_short_at_the_end(engine):
     assert ended.wait(PATIENCE)
 
 
+def test_a_task_that_rests_goes_on_after_it_and_not_after_the_end(engine):
+    went_on, rests = [], threading.Event()
+
+    def task(_):
+        went_on.append(engine.rest(0.01))
+        rests.set()
+        went_on.append(engine.rest(FOR_EVER))
+
+    engine.add("task", task)
+    with running(engine):
+        assert rests.wait(PATIENCE)
+
+    assert went_on == [True, False]
+
+
 def test_where_nothing_runs_nobody_is_hurried_or_waited_for(engine):
     ran, hurried = [], []
     engine.add("idle", ran.append)

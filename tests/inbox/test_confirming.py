@@ -11,7 +11,7 @@ from regportal.connectors.rules import Outcome
 from regportal.errors import UnreachableError
 from regportal.inbox.actions import take_news
 from regportal.inbox.confirming import NOT_ERASED, PATIENCE, STILL_THERE, confirm
-from regportal.inbox.polling import poll
+from regportal.inbox.polling import poll, troubles
 from regportal.outbox.budget import Budget
 from regportal.outbox.links import keep_links
 from tests.buying.scene import NOON
@@ -155,6 +155,18 @@ def test_a_crm_that_cannot_be_asked_is_asked_again_and_the_poll_goes_on(crm, sto
     poll(store, "crm", Asked(), Budget("crm"), **again)
 
     assert (notices(crm), heard) == ([("taken", None)], [True])
+
+
+def test_a_crm_that_puts_us_off_when_it_is_to_confirm_is_no_trouble(crm, store):
+    hear(store, ERASED)
+    again = NOON + timedelta(seconds=30)
+    trouble = NotTakenError(Outcome.THROTTLED, "too many calls", retry_at=again)
+    asked = Asked(trouble=trouble)
+
+    assert poll(store, "crm", asked, Budget("crm"), clock=lambda: NOON) == again
+    assert waits(crm) == 1
+    with store.read() as session:
+        assert troubles(session) == {}
 
 
 def test_what_a_call_says_while_its_crm_is_asked_is_looked_at_in_the_same_turn(crm, store):

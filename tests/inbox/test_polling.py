@@ -13,7 +13,17 @@ from regportal.errors import UnreachableError
 from regportal.inbox import polling
 from regportal.inbox.actions import understand
 from regportal.inbox.models import Notice, NoticeState, Poll
-from regportal.inbox.polling import BREATH, EVERY, LEASE, LONGEST, SELDOM, hint, troubles
+from regportal.inbox.polling import (
+    BREATH,
+    EVERY,
+    LEASE,
+    LEAST,
+    LONGEST,
+    PATIENCE,
+    SELDOM,
+    hint,
+    troubles,
+)
 from regportal.outbox.budget import Budget
 from regportal.store.documents import Shelf
 
@@ -195,6 +205,10 @@ def test_what_is_told_again_is_kept_once_and_another_state_is_kept_too(store):
         (NotTakenError(Outcome.AUTH, "we are not let in"), BREATH),
         (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON + timedelta(hours=3)), 3 * 60),
         (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON + timedelta(days=99)), LONGEST),
+        (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON + 90 * SECOND), 1.5),
+        (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON), LEAST),
+        (NotTakenError(Outcome.RETRY, "down", retry_at=NOON + PATIENCE + SECOND), 11 / 60),
+        (NotTakenError(Outcome.THROTTLED, "later, at some time"), BREATH),
     ],
 )
 def test_trouble_is_noted_and_it_is_asked_again_later(store, error, again):
@@ -206,6 +220,82 @@ def test_trouble_is_noted_and_it_is_asked_again_later(store, error, again):
     crm.trouble = None
     poll(store, "crm", crm, now=NOON + wait)
     assert (state_of(store).trouble, len(kept(store))) == (None, 1)
+
+
+class Busy(Asked):
+    """One that answers some calls, then puts us off."""
+
+    def __init__(self, count, *answers):
+        super().__init__(count)
+        self._answers = iter(answers)
+
+    def changes(self, cursor, limit):
+        self.trouble = next(self._answers, None)
+        return super().changes(cursor, limit)
+
+
+def put_off(wait, outcome=Outcome.THROTTLED):
+    return NotTakenError(outcome, "too many calls", retry_at=NOON + wait)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.THROTTLED, Outcome.RETRY, Outcome.LATER])
+def test_a_crm_that_asks_for_some_seconds_gets_them(store, monkeypatch, outcome):
+    monkeypatch.setattr(polling, "AT_ONCE", 1)
+    rests, soon = [], put_off(2 * SECOND, outcome)
+    crm = Busy(2, soon, None, soon, None, put_off(-SECOND))
+    again = poll(store, "crm", crm, now=NOON, rest=lambda wait: rests.append(wait) is None)
+
+    assert (rests, again) == ([2, 2, 0], NOON + EVERY)
+    assert crm.asked == [None, None, "1", "1", "2", "2"]
+    assert (len(kept(store)), state_of(store).trouble) == (2, None)
+
+
+def test_a_crm_that_asks_again_and_again_is_not_waited_for_again_and_again(store):
+    rests = []
+    crm = Busy(1, *[put_off(SECOND)] * 9)
+    again = poll(store, "crm", crm, now=NOON, rest=lambda wait: rests.append(wait) is None)
+
+    assert (rests, again) == ([1], NOON + LEAST)
+    assert state_of(store).trouble == "too many calls"
+
+
+def test_a_worker_that_ends_waits_for_nobody(store):
+    crm = Busy(1, put_off(SECOND))
+    poll(store, "crm", crm, now=NOON, rest=lambda _: False)
+
+    assert crm.asked == [None]
+
+
+@pytest.mark.parametrize("wait", [SECOND, 90 * SECOND, SELDOM])
+def test_a_crm_that_told_something_and_then_puts_us_off_was_asked(store, monkeypatch, wait):
+    monkeypatch.setattr(polling, "AT_ONCE", 1)
+    poll(store, "crm", Busy(0, UnreachableError("silent")), now=NOON - timedelta(hours=1))
+    crm, again = Busy(2, None, put_off(wait)), NOON + max(wait, LEAST)
+
+    assert poll(store, "crm", crm, now=NOON, rest=lambda _: False) == again
+    assert (len(kept(store)), state_of(store).cursor) == (1, "1")
+    assert (state_of(store).trouble, state_of(store).awaited) == (None, again)
+    with store.read() as session:
+        assert troubles(session) == {}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        put_off(SELDOM + SECOND),
+        put_off(90 * SECOND, Outcome.RETRY),
+        NotTakenError(Outcome.AUTH, "too many calls"),
+        UnreachableError("too many calls"),
+    ],
+)
+def test_what_is_more_than_a_little_patience_is_trouble_whatever_was_told_before(
+    store, monkeypatch, error
+):
+    monkeypatch.setattr(polling, "AT_ONCE", 1)
+    poll(store, "crm", Busy(2, None, error), now=NOON)
+
+    assert (len(kept(store)), state_of(store).cursor) == (1, "1")
+    assert (state_of(store).trouble, state_of(store).awaited) == ("too many calls", NOON)
 
 
 def test_since_when_it_cannot_be_asked_is_known(store):

@@ -27,6 +27,7 @@ from regportal.connectors.hubspot.reading import (
 )
 from regportal.connectors.hubspot.values import read, written
 from regportal.connectors.meter import Meter
+from regportal.connectors.pacing import Pace, Rate, pace_of
 from regportal.connectors.rules import TAKEN, Outcome
 
 NEWEST = "2026-09"
@@ -35,6 +36,8 @@ VERSIONS = ("2026-09", "2026-03")
 BATCH = 100
 WITH_HISTORY = 50
 """Records of one call: fewer where their history is asked for."""
+SEARCHES = Rate(4)
+"""One less than the five a second that HubSpot takes from an account: they travel unevenly."""
 KEPT = 60.0
 """Seconds for which we believe what HubSpot says of its fields, stages and subscriptions."""
 TRACE = "objectWriteTraceId"
@@ -53,6 +56,7 @@ class Hub:
 
     calls: Calls
     version: str
+    searches: Pace
     _kept: dict[str, tuple[float, Sequence[Row]]] = field(default_factory=dict)
 
     @classmethod
@@ -62,7 +66,7 @@ class Hub:
         judge = partial(judged, zone=zone)
         heed = partial(_heed, egress.meter)
         calls = Calls(url.rstrip("/"), egress, lambda: headers, judge, heed=heed)
-        return cls(calls, version)
+        return cls(calls, version, pace_of((calls.base, key), SEARCHES))
 
     def path(self, area: str, rest: str) -> str:
         """
@@ -73,9 +77,11 @@ class Hub:
         """
         return f"/{area}/{self.version}/{rest}".rstrip("/")
 
-    def answer(self, method: str, path: str, told: Any = None, **query: Any) -> Answer:
+    def answer(
+        self, method: str, path: str, told: Any = None, *, pace: Pace | None = None, **query: Any
+    ) -> Answer:
         """Return an answer."""
-        return self.calls.answer(method, path, told=told, query=query)
+        return self.calls.answer(method, path, told=told, query=query, pace=pace)
 
     def post(self, area: str, rest: str, told: Any, **query: Any) -> Mapping[str, Any]:
         """Return the object that is answered."""
@@ -250,7 +256,8 @@ class Hub:
 
     def search(self, kind: str, told: Mapping[str, Any]) -> tuple[list[Row], datetime]:
         """Return what a search finds, and what time it was there, or else here."""
-        answer = self.answer("POST", self.path("crm/objects", f"{kind}/search"), told)
+        path = self.path("crm/objects", f"{kind}/search")
+        answer = self.answer("POST", path, told, pace=self.searches)
         return rows_of(_object(self.calls.read(answer))), clock_of(answer) or datetime.now(UTC)
 
 

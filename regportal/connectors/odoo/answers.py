@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from regportal.connectors.calls import from_elsewhere, said
+from regportal.connectors.calls import by_status, from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
@@ -86,7 +86,9 @@ def judged(answer: Answer, asked: str, fields: Collection[str] = ()) -> NotTaken
     """Return what an answer means whose status is no success."""
     told = said(answer)
     if isinstance(told, dict) and isinstance(told.get("name"), str):
-        return refusal(told["name"], str(told.get("message")), asked, fields)
+        error = refusal(told["name"], str(told.get("message")), asked, fields)
+        error.retry_at = by_status(answer).retry_at
+        return error
     if answer.status == NOT_FOUND:  # a page: no Odoo 19 is here, or not with this database
         return NotTakenError(Outcome.RETRY, "there is no such Odoo, or no such database in it")
     return from_elsewhere(answer)

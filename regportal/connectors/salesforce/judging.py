@@ -15,8 +15,11 @@ from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
 
-BREATH = timedelta(minutes=15)
-"""How long we wait when the calls of a day are used up: Salesforce does not say."""
+BREATHS: Mapping[str, timedelta] = {
+    "REQUEST_LIMIT_EXCEEDED": timedelta(minutes=15),
+    "SERVER_UNAVAILABLE": timedelta(minutes=1),
+}
+"""How long we wait when the calls of a day are used up, or it is busy: Salesforce does not say."""
 LOCKED = (1.0, 30.0)
 """Seconds within which a record that somebody else is writing is tried again."""
 CODE = re.compile(r"[A-Z][A-Z_]{2,79}")
@@ -74,7 +77,7 @@ def meaning(told: Mapping[str, Any], *, of_call: bool = False) -> NotTakenError:
         )
     if code in MEANINGS:
         outcome, says = MEANINGS[code]
-        return NotTakenError(outcome, says, retry_at=_retry_at(code, outcome))
+        return NotTakenError(outcome, says, retry_at=_retry_at(code))
     column = COLUMN.search(message)
     if column is not None:
         says = f"Salesforce has no field {column[1]}, or does not show it to us"
@@ -177,9 +180,9 @@ def _named(code: str) -> str:
     return code if CODE.fullmatch(code) else "for no reason it names"
 
 
-def _retry_at(code: str, outcome: Outcome) -> datetime | None:
+def _retry_at(code: str) -> datetime | None:
     """Return when to try again, where Salesforce leaves that to us."""
     now = datetime.now(UTC)
     if code == LOCK:
         return now + timedelta(seconds=random.uniform(*LOCKED))  # noqa: S311 - no key
-    return now + BREATH if outcome is Outcome.THROTTLED else None
+    return now + BREATHS[code] if code in BREATHS else None

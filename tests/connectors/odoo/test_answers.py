@@ -1,10 +1,13 @@
 """What an Odoo may answer, each as a real one did, and what becomes of it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from regportal.connectors.base import InboundRequest, Vocabulary, connector_for
+from regportal.connectors.egress import Answer
+from regportal.connectors.odoo.answers import judged
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
@@ -76,6 +79,16 @@ def test_an_answer_is_judged_by_the_name_of_its_exception(odoo_at, status, said,
     assert result.outcome is outcome
     assert not {ANN, "/opt/odoo", "debug"} & {*result.says.split()}
     assert "ann" not in result.says
+
+
+@pytest.mark.parametrize(
+    "body", [json.dumps(error("werkzeug.exceptions.TooManyRequests")).encode(), HTML]
+)
+def test_until_when_odoo_is_called_too_often_is_kept(body):
+    busy = Answer(429, {"Retry-After": "7"}, body)
+    wait = judged(busy, "crm.lead/write").retry_at - datetime.now(UTC)
+
+    assert timedelta(seconds=6) < wait <= timedelta(seconds=7)
 
 
 @pytest.mark.parametrize(
