@@ -34,8 +34,7 @@ def allowed(document: Document, desk: Desk, tasks: Sequence[Task[Allows]]) -> It
     Raises what the desk raises.
     """
     contacts = Contacts(desk, tasks)
-    yield from contacts.results
-    yield from _one_each(_judged(document, desk, contacts.there))
+    yield from _one_each([*contacts.results, *_judged(document, desk, contacts.there)])
 
 
 def looked_up(document: Document, desk: Desk, vocabulary: Vocabulary) -> list[Finding]:

@@ -48,7 +48,7 @@ from regportal.connectors.rehearsing import Rehearsal
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.sparing import Told, keyed, sent, spared
-from regportal.connectors.tasks import Task, task_of
+from regportal.connectors.tasks import Task, task_of, updated
 from regportal.connectors.wanted import compared, phase_field, planned, score_field
 
 
@@ -111,16 +111,11 @@ class Records:
         fields = sorted({name for task in tasks for name in told[task.change.id]})
         contacts = Contacts(self._desk, tasks, fields, told)
         yield from contacts.results
-        changes = []
-        for task, record in contacts.known:
-            policies = self._document.policies
-            values = filled(record.values, told[task.change.id], policies)
-            values |= contacts.key_of(task, record)
-            if values:
-                changes.append((task, record, values, Link(record.id)))
-            else:
-                yield task.result(Outcome.NOOP, link=Link(record.id))
-        yield from self._update("contact", changes)
+        policies = self._document.policies
+        yield from contacts.update(
+            (task, record, filled(record.values, told[task.change.id], policies), Link(record.id))
+            for task, record in contacts.known
+        )
 
     def _score(self, tasks: Sequence[Task[Scored]]) -> Iterable[Result]:
         """Let scores of contacts be what they are."""
@@ -143,11 +138,9 @@ class Records:
         for task, record in contacts.there:
             values = told[task.change.id]
             link = Link(record.id, {f"score:{task.order.score}": task.order.value})
-            if all(record.values.get(name) == value for name, value in values.items()):
-                yield task.result(Outcome.NOOP, link=link)
-            else:
-                changes.append((task, record, values, link))
-        yield from self._update("contact", changes)
+            is_so = all(record.values.get(name) == value for name, value in values.items())
+            changes.append((task, record, {} if is_so else values, link))
+        yield from contacts.update(changes)
 
     def _log(self, tasks: Sequence[Task[Did] | Task[Day]]) -> Iterator[Result]:
         """Let it be seen what contacts did: a deed, or a day of them."""
@@ -210,7 +203,7 @@ class Records:
             for task, record, *_ in fit
         }
         tasks = [task for task, *_ in fit]
-        yield from sent(tasks, known, lambda _: self._update("opportunity", fit))
+        yield from sent(tasks, known, lambda _: updated(self._desk, "opportunity", fit))
 
     def _options(self, phase: str) -> Sequence[str] | None:
         """Return which phases the CRM's field may hold; None where it is not for it to say."""
@@ -243,15 +236,6 @@ class Records:
     def _unclaim(self, tasks: Sequence[Task[Unclaimed]]) -> Iterator[Result]:
         """Let leads of claims be over: who confirmed is a contact, who did not is nobody."""
         return unclaimed(self._desk, tasks)
-
-    def _update(
-        self, kind: Kind, changes: Sequence[tuple[Task[Any], Record, Mapping[str, Any], Link]]
-    ) -> Iterator[Result]:
-        """Set fields of records; each comes with what is known of it then."""
-        pairs = [(record, values) for _, record, values, _ in changes]
-        done = self._desk.update(kind, pairs) if pairs else ()
-        for (task, _, _, link), written in zip(changes, done, strict=True):
-            yield task.written(written, link)
 
     # --- what is asked ---
 

@@ -1,11 +1,12 @@
 """A change, what it asks of a CRM, and what became of it."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from regportal.connectors.base import Change, Link, Result
-from regportal.connectors.desk import Written
+from regportal.connectors.base import Change, Kind, Link, Record, Result
+from regportal.connectors.desk import Desk, Written
 from regportal.connectors.orders import Order, order_of
 from regportal.connectors.rules import TAKEN, Outcome
 
@@ -53,3 +54,15 @@ class Task(Generic[Asked_co]):
 def task_of(change: Change, now: datetime) -> Task[Order]:
     """Return what a change asks for; raise ValueError for a topic no CRM is told."""
     return Task(change, order_of(change), now)
+
+
+Changed = tuple[Task[Any], Record, Mapping[str, Any], Link]
+"""A record whose fields are to be set for a task, and what is known of it then."""
+
+
+def updated(desk: Desk, kind: Kind, changes: Sequence[Changed]) -> Iterator[Result]:
+    """Set fields of records; raise what the desk raises."""
+    pairs = [(record, values) for _, record, values, _ in changes]
+    done = desk.update(kind, pairs) if pairs else ()
+    for (task, _, _, link), written in zip(changes, done, strict=True):
+        yield task.written(written, link)

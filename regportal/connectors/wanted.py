@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from os.path import commonprefix
 
 from regportal.connectors.base import Finding, Kind, Vocabulary
-from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import Desk, Field, FieldPlan
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 
 PHASE = {"phase": "", "since": "_since", "reason": "_reason"}
 """The fields of an opportunity that we write, by what they say, and how their names end."""
+KEY = "regportal_id"
+"""What we call the field with our key; each CRM spells it its own way."""
 KEYS: Mapping[Kind, str] = {"contact": KEY, "lead": KEY, "activity": "regportal_event_id"}
-"""What we call the field with our key of a record."""
+"""The same, by what the record is."""
 
 
 def phase_field(document: Document, desk: Desk, part: str) -> str:

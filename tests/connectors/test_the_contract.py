@@ -320,6 +320,7 @@ def test_a_withdrawal_is_for_all_who_have_the_address(world, outbox, key):
     yes = outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))
     no = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
     assert outcomes([*yes, *no]) == [Outcome.AMBIGUOUS, DONE]
+    assert not any(world.field(one, "regportal_id") for one in both)
     assert [world.wants(one, ANN, "prices") for one in both] == [False, False]
     assert f"contact:{key}" not in outbox.links
     again = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
@@ -676,6 +677,69 @@ def test_a_no_that_was_taken_back_and_is_said_again_is_told_again(world, outbox,
             outbox.now += MINUTE
             outbox.deliver(outbox.allows(key, ANN, "prices", state))
         assert world.wants(there, ANN, "prices") is True
+
+
+TOLD_FIRST = {
+    "consent": lambda outbox, key: outbox.allows(key, ANN, "prices", "confirmed"),
+    "note": lambda outbox, key: outbox.did(key, ANN),
+    "day": lambda outbox, key: outbox.day(key, ANN, "Manual"),
+    "score": lambda outbox, key: outbox.scores(key, ANN, "fit", 72.5),
+}
+
+
+@pytest.mark.parametrize("first", TOLD_FIRST)
+def test_the_no_of_whom_the_crm_knew_before_us_is_told_whatever_he_was_told_of_first(
+    world, outbox, key, first
+):
+    outbox.now = datetime.now(UTC)  # as the CRM's own clock
+    there = world.person(ANN)
+    assert outcomes(outbox.deliver(TOLD_FIRST[first](outbox, key))) == [DONE]
+    _, cursor = polled(outbox.connector)
+    world.wants_no_mail(there, ANN)
+    with world.a_minute_later():
+        news, _ = polled(outbox.connector, cursor)
+    said = [one.body["data"] for one in news if one.body["type"] == "consent.withdrawn"]
+    assert said
+    assert all(one.get("contact") == key or one.get("email") == ANN for one in said)
+    assert (world.people(ANN), world.field(there, "regportal_id")) == ([there], key)
+    assert outbox.links[f"contact:{key}"].ref == there
+    assert outcomes(outbox.deliver(outbox.knows(key, ANN))) == [NOOP]
+
+
+@pytest.mark.parametrize("first", TOLD_FIRST)
+def test_a_lost_answer_to_our_key_harms_nothing(world, outbox, key, first):
+    there = world.person(ANN)
+    change = TOLD_FIRST[first](outbox, key)
+    world.lose_answers()
+    assert outcomes(outbox.deliver(change)) == [Outcome.RETRY]
+    assert {*outcomes(outbox.deliver(outbox.again(change)))} <= {DONE, NOOP}
+    assert (world.people(ANN), world.field(there, "regportal_id")) == ([there], key)
+    assert len(world.notes(there)) == (first in {"note", "day"})
+
+
+@pytest.mark.parametrize("first", TOLD_FIRST)
+def test_a_contact_that_cannot_get_our_key_is_told_nothing_but_a_no(world, outbox, key, first):
+    there = world.person(ANN)
+    if not world.forbid(there):
+        return
+    (result,) = outbox.deliver(TOLD_FIRST[first](outbox, key))
+    assert result.outcome is Outcome.REJECTED
+    assert (world.notes(there), world.wants(there, ANN, "prices")) == ([], None)
+    (result,) = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
+    assert result.outcome is Outcome.REJECTED
+    assert world.wants(there, ANN, "prices") is False
+    assert f"contact:{key}" not in outbox.links
+
+
+def test_a_key_of_ours_is_not_written_over_another(world, outbox, key):
+    outbox.deliver(outbox.knows(key, ANN))
+    (there,) = world.people(ANN)
+    for first, change in TOLD_FIRST.items():
+        outbox.links.clear()
+        (result,) = outbox.deliver(change(outbox, str(uuid.uuid4())))
+        assert (first, result.outcome) == (first, DONE)
+        outbox.links.clear()
+    assert world.field(there, "regportal_id") == key
 
 
 def test_the_check_says_what_is_missing(world):

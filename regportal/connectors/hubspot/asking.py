@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from regportal.connectors.calls import Calls, clock_of
-from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.halving import all_or_halves, halved
@@ -29,6 +28,7 @@ from regportal.connectors.hubspot.values import read, written
 from regportal.connectors.meter import Meter
 from regportal.connectors.pacing import Pace, Rate, pace_of
 from regportal.connectors.rules import TAKEN, Outcome
+from regportal.connectors.wanted import KEY
 
 NEWEST = "2026-09"
 VERSIONS = ("2026-09", "2026-03")

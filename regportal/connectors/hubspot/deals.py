@@ -6,12 +6,12 @@ from datetime import tzinfo
 from typing import Any
 
 from regportal.connectors.base import Notice, Record
-from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import Written
 from regportal.connectors.hubspot.asking import Hub, settled
 from regportal.connectors.hubspot.reading import Row, among, id_of, properties, under
 from regportal.connectors.hubspot.values import moment
 from regportal.connectors.telling import notice
+from regportal.connectors.wanted import KEY
 
 DEALS, CONTACTS, COMPANIES = "deals", "contacts", "companies"
 TOLD = (

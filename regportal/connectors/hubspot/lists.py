@@ -6,7 +6,6 @@ from functools import reduce
 from typing import Any
 
 from regportal.connectors.base import Notice
-from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import Allowing, NotTakenError, Written
 from regportal.connectors.halving import all_or_halves
 from regportal.connectors.hubspot.asking import BATCH, Hub, chunks
@@ -24,6 +23,7 @@ from regportal.connectors.hubspot.values import moment
 from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import Outcome, in_full
 from regportal.connectors.telling import notice
+from regportal.connectors.wanted import KEY
 
 AREA, CHANNEL = "communication-preferences", "EMAIL"
 NO_MAIL = "hs_email_optout"

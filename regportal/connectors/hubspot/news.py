@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from regportal.connectors.base import Notice
-from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.hubspot.asking import BATCH, Hub
 from regportal.connectors.hubspot.deals import DEALS, TOLD, Deals
@@ -21,6 +20,7 @@ from regportal.connectors.hubspot.values import many, moment
 from regportal.connectors.places import START, Place, cursor_of, places_of, settled
 from regportal.connectors.rules import Outcome
 from regportal.connectors.telling import notice
+from regportal.connectors.wanted import KEY
 
 GRAIN = timedelta(milliseconds=1)
 ID, MERGED = "hs_object_id", "hs_merged_object_ids"

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from regportal.connectors.base import Record
-from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import Written
 from regportal.connectors.hubspot.asking import Hub, by_address, settled
 from regportal.connectors.hubspot.judging import TakenError
@@ -13,6 +12,7 @@ from regportal.connectors.hubspot.reading import Row, id_of, properties
 from regportal.connectors.hubspot.values import many
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
+from regportal.connectors.wanted import KEY
 
 CONTACTS, EMAIL, OTHERS = "contacts", "email", "hs_additional_emails"
 REMEMBERED = 1000

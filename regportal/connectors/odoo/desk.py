@@ -15,7 +15,6 @@ from regportal.connectors.base import (
     Record,
     Secrets,
 )
-from regportal.connectors.contacts import KEY
 from regportal.connectors.desk import (
     Activity,
     Allowing,
@@ -41,7 +40,7 @@ from regportal.connectors.orders import Whose
 from regportal.connectors.records import Records
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.wanted import our_fields
+from regportal.connectors.wanted import KEY, our_fields
 
 ALL = {"active_test": False}
 """Also what is archived."""

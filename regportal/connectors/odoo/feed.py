@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from regportal.connectors.base import Notice
-from regportal.connectors.contacts import KEY
 from regportal.connectors.odoo.shape import LEAD, PERSON, spelled
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.odoo.values import moment, named, one, read_at
@@ -19,6 +18,7 @@ from regportal.connectors.places import SECOND, START, Place, cursor_of, places_
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector as Document
 from regportal.connectors.telling import domain_of, notice
+from regportal.connectors.wanted import KEY
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 CENT = 2

@@ -50,6 +50,9 @@ class World(Protocol):
     def opt_out(self, contact: str, email: str, newsletter: str) -> None:
         """Write down that a contact no longer wants what is sent to a list."""
 
+    def wants_no_mail(self, contact: str, email: str) -> None:
+        """Write down that a contact wants no mail at all; where that cannot be, no prices."""
+
     def make_list(self, name: str) -> None:
         """Make a list for a newsletter, also where there is one of that name."""
 

@@ -117,6 +117,10 @@ class DynamicsWorld(OnALine):
         del contact
         self.crm.opt_out(email, newsletter)
 
+    def wants_no_mail(self, contact, email):
+        del email
+        self.crm.set_column("contact", contact, "donotbulkemail", "Do Not Allow")
+
     def make_list(self, name):
         self.crm.make_topic(name)
 

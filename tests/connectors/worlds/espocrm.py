@@ -125,6 +125,10 @@ class EspoWorld(OnALine):
         about = {"id": self.hands.list(newsletter), "targetType": "Contact", "targetId": contact}
         self.admin.do("TargetList/action/optOut", about)
 
+    def wants_no_mail(self, contact, email):
+        del email
+        self.admin.put("Contact", contact, {"emailAddressIsOptedOut": True})
+
     def make_list(self, name):
         self.admin.create("TargetList", {"name": name})
 

@@ -102,6 +102,10 @@ class HubSpotWorld(OnALine):
         del contact
         self.fake.opt_out(email, newsletter)
 
+    def wants_no_mail(self, contact, email):
+        del contact
+        self.fake.opt_out(email)
+
     def make_list(self, name):
         self.fake.define(name)
 

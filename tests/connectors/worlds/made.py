@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from regportal.connectors.base import Capabilities, Finding, InboundReply, Notice, Record
 from regportal.connectors.desk import Field, NotTakenError, Written
-from regportal.connectors.judging import Subscription, joined
+from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.records import Records
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector
@@ -77,7 +77,7 @@ class MadeCrm:
     def opt_out(self, contact, email, newsletter):
         for one in self.lists([newsletter])[newsletter]:
             self.readers[contact][one] = Subscription(False, self.now())
-        self._add(self.outs, {"email": email, "newsletter": newsletter})
+        self._add(self.outs, {"email": email, "newsletter": newsletter, "of": contact})
 
     def stand_still(self):
         """Let it be: its changes have numbers, no moments."""
@@ -116,6 +116,10 @@ class MadeCrm:
         del email
         known = [self.readers[contact].get(one) for one in self.lists([newsletter])[newsletter]]
         return any(one.is_allowed for one in known if one) if any(known) else None
+
+    def wants_no_mail(self, contact, email):
+        self.readers[contact][EVERY] = Subscription(False, self.now())
+        self._add(self.outs, {"email": email, "newsletter": None, "of": contact})
 
     def make_list(self, name):
         self.letters[str(len(self.letters) + 1)] = name
@@ -279,7 +283,7 @@ class MadeCrm:
             (one["version"], id, {"type": type_, "data": {"external_id": id} | one})
             for type_, rows in (("opportunity.upserted", self.deals), (NO, self.outs))
             for id, one in rows.items()
-            if one["version"] > done
+            if one["version"] > done and (type_ != NO or self._is_ours(one["of"]))
         ]
         changed.sort(key=lambda one: one[0])
         news = [Notice(f"{id}:{version}", body) for version, id, body in changed[:limit]]
@@ -302,6 +306,10 @@ class MadeCrm:
         id = str(next(self._number))
         there[id] = {"version": next(self._number), **values}
         return id
+
+    def _is_ours(self, contact):
+        """Return whether a contact is one of whom we are told: he has our key."""
+        return bool(self.contacts[contact].get("regportal_id"))
 
     def _set(self, record, values):
         record |= values

@@ -10,6 +10,7 @@ import yaml
 from regportal.config import load
 from regportal.connectors.base import connector_for
 from regportal.connectors.egress import Egress
+from regportal.connectors.odoo.letters import BLACKLIST
 from regportal.connectors.odoo.shape import LEAD, PERSON, spelled
 from regportal.connectors.odoo.transport import Odoo
 from regportal.connectors.schema import Connector
@@ -81,6 +82,10 @@ class OdooWorld(OnALine):
         (row,) = self._hands.rows(LIST, [["name", "=", newsletter]], "name")
         place = {"list_id": row["id"], "opt_out": True}
         self._hands.make(READER, {"email": email, "subscription_ids": [[0, 0, place]]})
+
+    def wants_no_mail(self, contact, email):
+        del contact
+        self._hands.make(BLACKLIST, {"email": email})
 
     def make_list(self, name):
         self._hands.make(LIST, {"name": name})

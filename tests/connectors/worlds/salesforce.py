@@ -121,6 +121,10 @@ class SalesforceWorld(OnALine):
     def opt_out(self, contact, email, newsletter):
         self.fake.opt_out(contact, newsletter)
 
+    def wants_no_mail(self, contact, email):
+        del email
+        self.fake.opt_out(contact)
+
     def make_list(self, name):
         self.org.insert("Campaign", {"Name": name})
 

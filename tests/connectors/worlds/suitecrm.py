@@ -96,6 +96,11 @@ class SuiteWorld(OnALine):
         del email
         self.hands.opt_out(contact, newsletter)
 
+    def wants_no_mail(self, contact, email):
+        del email
+        (address,) = self.suite.linked("Contacts", contact, "email_addresses")
+        self.suite.patch("EmailAddresses", address["id"], {"opt_out": "1"})
+
     def make_list(self, name):
         self.hands.make("ProspectLists", {"name": name, "list_type": "default"})
 

@@ -89,6 +89,9 @@ class TrytonWorld(OnALine):
         ]:
             self._tell("PUT", f"marketing.email/{id}", {"active": False})
 
+    def wants_no_mail(self, contact, email):
+        self.opt_out(contact, email, "prices")
+
     def make_list(self, name):
         (english,) = self._rows("ir.lang", [["code", "=", "en"]], ["code"])
         self._post("marketing.email.list", {"name": name, "language": english["id"]})
