@@ -28,7 +28,7 @@ BREATH = timedelta(minutes=5)
 PATIENCE = timedelta(seconds=10)
 """Where it asks us to wait no longer, we do, and go on; once for each call."""
 LEAST = timedelta(seconds=10)
-"""Between two times that it is asked, however soon it lets us."""
+"""Before it is asked again that is called too often, however soon it lets us."""
 LEASE = timedelta(minutes=2)
 """After which another worker asks where one died in the middle."""
 LONGEST = timedelta(days=1)
@@ -185,16 +185,20 @@ def _patiently(ask: Callable[[], Told], clock: Callable[[], datetime], rest: Res
 
 
 def _back_at(error: Exception, *, now: datetime) -> datetime | None:
-    """Return when a CRM lets us come back; None where it does not say."""
-    asked = getattr(error, "retry_at", None)
-    return min(max(asked, now + LEAST), now + LONGEST) if asked else None
+    """Return when a CRM lets us come back; None where it does not say. One in trouble is spared."""
+    asked, least = getattr(error, "retry_at", None), LEAST if _is_much(error) else EVERY
+    return min(max(asked, now + least), now + LONGEST) if asked else None
+
+
+def _is_much(error: Exception) -> bool:
+    """Return whether a CRM refuses because it is called too often, and for nothing else."""
+    return getattr(error, "outcome", None) is Outcome.THROTTLED
 
 
 def _put_off(error: UnreachableError | NotTakenError, *, now: datetime) -> datetime | None:
     """Return until when we are merely called too often; None: it is more, or takes long."""
-    again = _back_at(error, now=now)
-    is_much = getattr(error, "outcome", None) is Outcome.THROTTLED
-    return again if again and is_much and again <= now + SELDOM else None
+    again = _back_at(error, now=now) if _is_much(error) else None
+    return again if again and again <= now + SELDOM else None
 
 
 def _troubled(

@@ -207,7 +207,7 @@ def test_what_is_told_again_is_kept_once_and_another_state_is_kept_too(store):
         (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON + timedelta(days=99)), LONGEST),
         (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON + 90 * SECOND), 1.5),
         (NotTakenError(Outcome.THROTTLED, "later", retry_at=NOON), LEAST),
-        (NotTakenError(Outcome.RETRY, "down", retry_at=NOON + PATIENCE + SECOND), 11 / 60),
+        (NotTakenError(Outcome.RETRY, "down", retry_at=NOON + PATIENCE + SECOND), EVERY),
         (NotTakenError(Outcome.THROTTLED, "later, at some time"), BREATH),
     ],
 )
