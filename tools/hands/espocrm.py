@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from regportal.connectors.espocrm.asking import Espo, Row, spelled
+from regportal.connectors.espocrm.asking import Espo, spelled
+from regportal.connectors.shapes import Row
 
 OF_A_FIELD = ("type", "options", "readOnly", "probabilityMap")
 """What is read of what EspoCRM says of a field."""

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
 from regportal.connectors.calls import Calls, clock_of, pages
@@ -11,15 +12,27 @@ from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Egress
 from regportal.connectors.espocrm.judging import judged
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row, shaped
 
 API = "/api/v1"
+TEXT = (str, NoneType)
+FIELDS = {
+    "cRegportalId": TEXT,
+    "contactsColumns": (dict, NoneType),
+    "contactsIds": ([str], NoneType),
+    "createdById": TEXT,
+    "emailAddress": TEXT,
+    "modifiedById": TEXT,
+    "name": TEXT,
+    "type": TEXT,
+}
+"""What the fields hold that are read here, where a record has them; others are only passed on."""
 PAGE = 200
 """Records in one answer: EspoCRM refuses to be asked for more."""
 IN_ONE = 50
 """Ids in one question: more make a URL that servers in front of it refuse."""
 MOMENT = "%Y-%m-%d %H:%M:%S"
 """How EspoCRM writes moments: in UTC, whole seconds."""
-Row = Mapping[str, Any]
 Where = tuple[str, str, Any]
 """A condition: its type, an attribute, and the value or the values it asks for."""
 
@@ -182,6 +195,6 @@ class Espo:
 
 def _record(told: Any) -> Row:
     """Return a record; raise NotTakenError for anything else: that is no EspoCRM."""
-    if isinstance(told, dict) and isinstance(told.get("id"), str):
-        return told
-    raise NotTakenError(Outcome.RETRY, "EspoCRM answered no record")
+    known = {name: FIELDS[name] for name in FIELDS if isinstance(told, dict) and name in told}
+    row: Row = shaped(told, {"id": str, **known}, "EspoCRM answered no record")
+    return row

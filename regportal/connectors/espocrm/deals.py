@@ -8,9 +8,10 @@ from typing import Any
 
 from regportal.connectors.base import Notice, Record
 from regportal.connectors.desk import NotTakenError
-from regportal.connectors.espocrm.asking import MOMENT, Espo, Row, Where, some
+from regportal.connectors.espocrm.asking import MOMENT, Espo, Where, some
 from regportal.connectors.espocrm.people import KEY
 from regportal.connectors.rules import Outcome, in_full
+from regportal.connectors.shapes import Row, under
 from regportal.connectors.telling import notice
 
 TOLD = (
@@ -131,7 +132,7 @@ def _record(row: Row, stages: Stages) -> Record:
 
 def _role(row: Row, contact: str) -> dict[str, str]:
     """Return which part a contact has, where EspoCRM says so."""
-    columns = (row.get("contactsColumns") or {}).get(contact) or {}
+    columns = under(under(row, "contactsColumns"), contact)
     return {"role": columns["role"]} if columns.get("role") else {}
 
 

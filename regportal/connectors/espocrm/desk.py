@@ -35,6 +35,7 @@ from regportal.connectors.espocrm.stream import Stream
 from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.shapes import under
 from regportal.connectors.singly import one_by_one
 from regportal.connectors.wanted import our_fields
 from regportal.errors import UnreachableError
@@ -193,12 +194,12 @@ class EspoDesk:
             return [Finding("EspoCRM", fine=False, says=str(error))]
         if not (isinstance(told, dict) and "acl" in told):
             return [Finding("EspoCRM", fine=False, says="there is no EspoCRM at this address")]
-        version = told.get("settings", {}).get("version", "unknown")
-        acl = told["acl"].get("table", {})
+        version = under(told, "settings").get("version", "unknown")
+        acl = under(under(told, "acl"), "table")
         found = [Finding("EspoCRM", fine=True, says=f"lets us in; version {version}")]
         for scope, actions in self._rights().items():
-            may = acl.get(scope) or {}
-            lacks = [action for action in actions if may.get(action) not in IN_FULL]
+            may = under(acl, scope)
+            lacks = [action for action in actions if str(may.get(action)) not in IN_FULL]
             if lacks:
                 says = f"does not let us {', '.join(lacks)} all of them"
                 found.append(Finding(f"role: {scope}", fine=False, says=says))

@@ -8,6 +8,7 @@ from regportal.connectors.calls import UNAUTHORIZED, by_status, from_elsewhere, 
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import under
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
 """Of a field or a rule of EspoCRM: nothing personal fits, and no sentence does."""
@@ -72,10 +73,9 @@ def _conflict(reason: str, told: Any) -> NotTakenError:
 
 def _amiss(told: Any) -> str:
     """Say which field was refused, and by which of its rules; never what it was to hold."""
-    data: Any = told
-    for name in ("messageTranslation", "data"):
-        data = data.get(name) if isinstance(data, dict) else None
-    field, rule = (data or {}).get("field"), (data or {}).get("type")
+    body = told if isinstance(told, dict) else {}
+    data = under(under(body, "messageTranslation"), "data")
+    field, rule = data.get("field"), data.get("type")
     if not (isinstance(field, str) and NAME.fullmatch(field)):
         return "EspoCRM refused the call"
     says = f"EspoCRM refuses what the field {field} was to hold"

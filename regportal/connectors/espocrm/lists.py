@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from regportal.connectors.desk import Allowing, Written
-from regportal.connectors.espocrm.asking import Espo, Row, Where
+from regportal.connectors.espocrm.asking import Espo, Where
 from regportal.connectors.espocrm.stream import Stream, mark
 from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import in_full
+from regportal.connectors.shapes import Row
 
 OURS = "[regportal:list]"
 """By which a list is known that we made, for a newsletter that no list was named for."""
@@ -38,7 +39,7 @@ class Lists:
         ours = {name.casefold(): name for name in self._newsletters.values()}
         found: dict[str, Subscription] = {}
         for row in rows:
-            name = str(row["name"]).casefold()
+            name = str(row.get("name")).casefold()
             name = ours.get(name, name)
             found[name] = joined(found.get(name), Subscription(not _is_out(row)))
         return found
@@ -91,7 +92,7 @@ class Lists:
         if self._newsletters:
             ours.append(("in", "name", [*self._newsletters.values()]))
         rows = self._espo.all("TargetList", [("or", "", ours)], ["id", "name"])
-        named = ((str(row["id"]), str(row["name"])) for row in rows)
+        named = ((str(row["id"]), str(row.get("name"))) for row in rows)
         return {id: keys.get(name.casefold(), name) for id, name in named}
 
 

@@ -7,6 +7,7 @@ from regportal.connectors.base import Finding, Kind
 from regportal.connectors.desk import Field, FieldPlan
 from regportal.connectors.espocrm.asking import Espo, is_custom
 from regportal.connectors.espocrm.people import COMPANY
+from regportal.connectors.shapes import shaped, texts, under
 
 SCOPES: Mapping[Kind, str] = {"contact": "Contact", "opportunity": "Opportunity"}
 TYPES: Mapping[str, Mapping[str, Any]] = {
@@ -22,7 +23,7 @@ BY_HAND = "an administrator must make it: Administration, Entity Manager, {}, Fi
 def fields(espo: Espo, kind: Kind) -> dict[str, Field]:
     """Return which fields there are, by name."""
     there = espo.metadata(f"entityDefs.{SCOPES[kind]}.fields")
-    found = {name: _field(name, about) for name, about in there.items()}
+    found = {name: _field(name, under(there, name)) for name in there}
     if kind == "contact":
         found[COMPANY] = Field(COMPANY, is_writable=True)
     return found
@@ -34,7 +35,7 @@ def _field(name: str, about: Mapping[str, Any]) -> Field:
     return Field(
         name,
         is_writable=about.get("readOnly") is not True,
-        options=None if options is None else tuple(options),
+        options=None if options is None else tuple(texts(about, "options")),
     )
 
 
@@ -62,8 +63,8 @@ def _made(espo: Espo, admin: Espo | None, plan: FieldPlan) -> Finding:
         more = {"options": ["", *options], "translatedOptions": labels} if options else {}
         admin.do(path, made | more)
         return Finding(about, fine=True, says="made")
-    now = admin.get(f"{path}/{plan.name}") or {}
-    wider = [*now.get("options", [])]
+    now = shaped(admin.get(f"{path}/{plan.name}"), dict, "EspoCRM answered no field")
+    wider = texts(now, "options")
     wider += [one for one in options if one not in wider]
     told = {**now, "options": wider}  # how they are called stays with whoever called them so
     admin.do(f"{path}/{plan.name}", {"name": plan.name, **told}, method="PUT")

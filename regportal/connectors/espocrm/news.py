@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from regportal.connectors.base import Notice
-from regportal.connectors.espocrm.asking import PAGE, Espo, Row, Where, some, written
+from regportal.connectors.espocrm.asking import PAGE, Espo, Where, some, written
 from regportal.connectors.espocrm.deals import TOLD, Deals, moment
 from regportal.connectors.espocrm.lists import AGAIN, Lists
 from regportal.connectors.espocrm.people import KEY
 from regportal.connectors.espocrm.stream import Stream
 from regportal.connectors.places import BEGINNING, SECOND, START, Place, settled, unreadable
 from regportal.connectors.rules import in_full, read_moment
+from regportal.connectors.shapes import Row
 from regportal.connectors.telling import notice
 
 LOOKED_INTO = 50

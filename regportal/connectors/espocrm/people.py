@@ -6,11 +6,12 @@ from typing import Any
 
 from regportal.connectors.base import Record
 from regportal.connectors.desk import Written
-from regportal.connectors.espocrm.asking import Espo, Row, Where, some, spelled, written
+from regportal.connectors.espocrm.asking import Espo, Where, some, spelled, written
 from regportal.connectors.espocrm.judging import DuplicateError
 from regportal.connectors.judging import EMPTY
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome, in_full
+from regportal.connectors.shapes import Row
 from regportal.connectors.wording import last_name
 
 KEY = spelled("regportal_id")

@@ -8,8 +8,9 @@ whose deed it is, and which. What is marked already is not written again.
 from collections.abc import Iterable, Sequence
 
 from regportal.connectors.desk import Activity, NotTakenError, Written
-from regportal.connectors.espocrm.asking import Espo, Row, Where, some
+from regportal.connectors.espocrm.asking import Espo, Where, some
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row
 from regportal.connectors.singly import one_by_one
 
 KEPT = "EspoCRM keeps notes that are older than its noteDeleteThresholdPeriod"

@@ -14,20 +14,12 @@ from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.halving import all_or_halves, halved
 from regportal.connectors.hubspot.judging import judged, meaning
-from regportal.connectors.hubspot.reading import (
-    Row,
-    among,
-    errors_of,
-    id_of,
-    properties,
-    rows_of,
-    texts,
-    under,
-)
+from regportal.connectors.hubspot.reading import errors_of, id_of, properties, rows_of
 from regportal.connectors.hubspot.values import read, written
 from regportal.connectors.meter import Meter
 from regportal.connectors.pacing import Pace, Rate, pace_of
 from regportal.connectors.rules import TAKEN, Outcome
+from regportal.connectors.shapes import Row, among, texts, under
 from regportal.connectors.wanted import KEY
 
 NEWEST = "2026-09"

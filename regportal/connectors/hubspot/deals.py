@@ -8,8 +8,9 @@ from typing import Any
 from regportal.connectors.base import Notice, Record
 from regportal.connectors.desk import Written
 from regportal.connectors.hubspot.asking import Hub, settled
-from regportal.connectors.hubspot.reading import Row, among, id_of, properties, under
+from regportal.connectors.hubspot.reading import id_of, properties
 from regportal.connectors.hubspot.values import moment
+from regportal.connectors.shapes import Row, among, under
 from regportal.connectors.telling import notice
 from regportal.connectors.wanted import KEY
 

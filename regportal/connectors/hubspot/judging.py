@@ -8,8 +8,8 @@ from typing import Any
 from regportal.connectors.calls import from_elsewhere, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer
-from regportal.connectors.hubspot.reading import among, texts, under
 from regportal.connectors.rules import Outcome, retry_at
+from regportal.connectors.shapes import among, texts, under
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 """Of a property or a code: nothing personal fits, and no sentence does."""

@@ -10,18 +10,11 @@ from regportal.connectors.desk import Allowing, NotTakenError, Written
 from regportal.connectors.halving import all_or_halves
 from regportal.connectors.hubspot.asking import BATCH, Hub, chunks
 from regportal.connectors.hubspot.judging import meaning
-from regportal.connectors.hubspot.reading import (
-    Row,
-    among,
-    errors_of,
-    id_of,
-    properties,
-    rows_of,
-    under,
-)
+from regportal.connectors.hubspot.reading import errors_of, id_of, properties, rows_of
 from regportal.connectors.hubspot.values import moment
 from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import Outcome, in_full
+from regportal.connectors.shapes import Row, among, under
 from regportal.connectors.telling import notice
 from regportal.connectors.wanted import KEY
 

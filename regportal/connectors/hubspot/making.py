@@ -6,7 +6,7 @@ from typing import Any
 from regportal.connectors.base import Finding, Kind
 from regportal.connectors.desk import Field, FieldPlan, NotTakenError
 from regportal.connectors.hubspot.asking import Hub
-from regportal.connectors.hubspot.reading import Row, among, under
+from regportal.connectors.shapes import Row, among, under
 from regportal.errors import UnreachableError
 
 AREA = "crm/properties"

@@ -15,10 +15,11 @@ from regportal.connectors.hubspot.asking import BATCH, Hub
 from regportal.connectors.hubspot.deals import DEALS, TOLD, Deals
 from regportal.connectors.hubspot.lists import NO_MAIL, Lists
 from regportal.connectors.hubspot.people import CONTACTS, EMAIL, OTHERS
-from regportal.connectors.hubspot.reading import Row, id_of, properties
+from regportal.connectors.hubspot.reading import id_of, properties
 from regportal.connectors.hubspot.values import many, moment
 from regportal.connectors.places import START, Place, cursor_of, places_of, settled
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row
 from regportal.connectors.telling import notice
 from regportal.connectors.wanted import KEY
 

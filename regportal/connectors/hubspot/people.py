@@ -8,10 +8,11 @@ from regportal.connectors.base import Record
 from regportal.connectors.desk import Written
 from regportal.connectors.hubspot.asking import Hub, by_address, settled
 from regportal.connectors.hubspot.judging import TakenError
-from regportal.connectors.hubspot.reading import Row, id_of, properties
+from regportal.connectors.hubspot.reading import id_of, properties
 from regportal.connectors.hubspot.values import many
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row
 from regportal.connectors.wanted import KEY
 
 CONTACTS, EMAIL, OTHERS = "contacts", "email", "hs_additional_emails"

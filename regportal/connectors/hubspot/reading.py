@@ -1,40 +1,8 @@
 """Reading what HubSpot answers: of what should be an object or a list, whatever it is."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.rules import Outcome
-
-Row = Mapping[str, Any]
-
-
-def under(row: Row, name: str) -> Row:
-    """
-    Return the object that stands under a name; an empty one where there is none.
-
-    >>> under({"next": {"after": "7"}}, "next"), under({"next": "7"}, "next")
-    ({'after': '7'}, {})
-    """
-    found = row.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def among(row: Row, name: str) -> list[Row]:
-    """
-    Return the objects of the list that stands under a name.
-
-    >>> among({"to": [{"id": 1}, None]}, "to"), among({"to": {}}, "to")
-    ([{'id': 1}], [])
-    """
-    found = row.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def texts(row: Row, name: str) -> list[str]:
-    """Return the texts of the list that stands under a name."""
-    found = row.get(name)
-    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+from regportal.connectors.shapes import Row, among, under
 
 
 def properties(row: Row) -> dict[str, str | None]:

@@ -34,12 +34,13 @@ from regportal.connectors.odoo.letters import Letters
 from regportal.connectors.odoo.many import done
 from regportal.connectors.odoo.notes import Notes
 from regportal.connectors.odoo.shape import COMPANY, LEAD, MODELS, PERSON, Shape, spelled
-from regportal.connectors.odoo.transport import Odoo
+from regportal.connectors.odoo.transport import AMISS, Odoo
 from regportal.connectors.odoo.values import one, read_value
 from regportal.connectors.orders import Whose
 from regportal.connectors.records import Records
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.shapes import shaped
 from regportal.connectors.wanted import KEY, our_fields
 
 ALL = {"active_test": False}
@@ -277,7 +278,7 @@ class OdooDesk:
         said = self._odoo.call(LEAD, "load", fields=asked, data=rows, context=QUIET)
         if not said["ids"]:
             raise NotTakenError(Outcome.REJECTED, f"Odoo refused {LEAD}/load")
-        ids: Sequence[int] = said["ids"]
+        ids: Sequence[int] = shaped(said["ids"], [int], AMISS, len(rows))
         return ids
 
     def _leads(self, claims: Sequence[str]) -> dict[str, list[str]]:

@@ -77,7 +77,7 @@ class Notes:
         rows = self._odoo.call(model, "search_read", domain=domain, fields=["id"])
         named = self._odoo.call(model, "get_external_id", [row["id"] for row in rows])
         for id, name in named.items():
-            if name == NOTE:
+            if name == NOTE and id.isdecimal():
                 return int(id)
         raise NotTakenError(Outcome.REJECTED, "Odoo has no notes")
 

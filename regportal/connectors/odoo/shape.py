@@ -5,7 +5,8 @@ from typing import Any
 
 from regportal.connectors.base import Finding, Kind
 from regportal.connectors.desk import Field, FieldPlan, NotTakenError
-from regportal.connectors.odoo.transport import Odoo
+from regportal.connectors.odoo.transport import AMISS, Odoo
+from regportal.connectors.shapes import shaped
 
 PERSON, LEAD = "res.partner", "crm.lead"
 MODELS: Mapping[Kind, str] = {"contact": PERSON, "opportunity": LEAD}
@@ -75,9 +76,9 @@ class Shape:
         if there and field.type == "choice":
             self._add_options(there[0]["id"], field.options)
             return "has its options now"
-        (about,) = self._odoo.call(
-            "ir.model", "search_read", domain=[["model", "=", model]], fields=["id"]
-        )
+        domain = [["model", "=", model]]
+        found = self._odoo.call("ir.model", "search_read", domain=domain, fields=["id"])
+        (about,) = shaped(found, list, AMISS, 1)
         new = {
             "model_id": about["id"],
             "name": field.name,
@@ -116,5 +117,8 @@ def _field(name: str, about: Mapping[str, Any]) -> Field:
     """Return a field as the kit knows one."""
     is_writable = not about.get("readonly") and about["type"] not in SEVERAL
     options = about.get("selection") if about["type"] == "selection" else None
-    values = None if options is None else tuple(str(value) for value, _ in options)
+    values = None
+    if options is not None:
+        pairs = shaped(options, [list], "Odoo answered no options")
+        values = tuple(str(pair[0]) for pair in pairs if pair)
     return Field(name, is_writable=is_writable, options=values)

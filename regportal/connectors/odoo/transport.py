@@ -15,10 +15,13 @@ from regportal.connectors.calls import Calls, clock_of, said
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.odoo.answers import faulty, judged
+from regportal.connectors.odoo.values import ANSWERS, row_of
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.shapes import shaped
 
 FIRST_OF_JSON_2 = 19
+AMISS = "Odoo answered in another shape than Odoo's"
 POSITIONAL = ("vals_list",)
 """Arguments that the older transport takes by their place alone."""
 
@@ -50,9 +53,9 @@ class Odoo:
             raise NotTakenError(Outcome.AUTH, says)
         given = [self._database, self._login, self._key, {}]
         uid = self._rpc("common", "authenticate", given, "common/authenticate")
-        if not uid:
+        if uid is False:
             raise NotTakenError(Outcome.AUTH, "Odoo does not know our key")
-        return int(uid)
+        return int(shaped(uid, int, AMISS))
 
     def server_version(self) -> str:
         """Return what the server says of itself; one that has no JSON-RPC any more is new."""
@@ -61,14 +64,25 @@ class Odoo:
         except NotTakenError:
             told = self._read(self._calls("web/version").answer("GET", "/web/version"))
             return str(told.get("version")) if isinstance(told, dict) else ""
-        return str(told["server_version"])
+        return str(told.get("server_version")) if isinstance(told, dict) else ""
 
     def call(self, model: str, method: str, ids: Sequence[int] | None = None, **named: Any) -> Any:
         """
         Return what a method of a model answers; ``ids`` are the records it is called on.
 
-        Raises UnreachableError where there is no answer, NotTakenError where it is a refusal.
+        Raises UnreachableError where there is no answer, NotTakenError where it is a refusal or
+        has another shape than Odoo's.
         """
+        shape = (
+            [row_of(named["fields"])] if method == "search_read" else ANSWERS.get(method, object)
+        )
+        count = len(named["vals_list"]) if method == "create" else None
+        return shaped(self._called(model, method, ids, named), shape, AMISS, count)
+
+    def _called(
+        self, model: str, method: str, ids: Sequence[int] | None, named: dict[str, Any]
+    ) -> Any:
+        """Call a method of a model in the way this version is spoken to."""
         asked, fields = f"{model}/{method}", _fields(named)
         if self.version >= FIRST_OF_JSON_2:
             told = named if ids is None else {"ids": [*ids], **named}
@@ -98,7 +112,8 @@ class Odoo:
         if not isinstance(answer, dict) or not {"result", "error"} & {*answer}:
             raise NotTakenError(Outcome.RETRY, "the CRM answered no JSON-RPC")
         if "error" in answer:
-            raise faulty(answer["error"] or {}, asked, fields)
+            error = answer["error"]
+            raise faulty(error if isinstance(error, dict) else {}, asked, fields)
         return answer["result"]
 
     def _calls(

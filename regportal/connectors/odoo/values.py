@@ -1,15 +1,51 @@
 """How values are written in Odoo: ``false`` is nothing, and moments are UTC in whole seconds."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from regportal.connectors.desk import NotTakenError
 from regportal.connectors.judging import APART
+from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Shape
 
 MOMENT = "%Y-%m-%d %H:%M:%S"
 TRUE = frozenset({True, "true", "yes", "1"})
 NUMBERS = frozenset({"float", "monetary", "integer"})
+
+
+TEXT = (str, bool)
+"""``false`` is nothing."""
+FIELDS = {
+    "email": TEXT,
+    "email_normalized": TEXT,
+    "expected_revenue": (int, float),
+    "message_id": TEXT,
+    "name": TEXT,
+    "probability": (int, float),
+    "value": str,
+    "website": TEXT,
+}
+"""What the fields hold that are read here; others are only passed on."""
+ANSWERS: dict[str, Shape] = {
+    "context_get": {"uid": int},
+    "create": [int],
+    "fields_get": {str: {"type": str}},
+    "get_external_id": {str: TEXT},
+    "load": {"ids": ([int], bool)},
+}
+"""What methods answer."""
+
+
+def row_of(fields: Sequence[str]) -> dict[str, Shape]:
+    """
+    Return the shape of a record that is asked for these fields.
+
+    >>> row_of(["id", "name", "x_size"])
+    {'id': <class 'int'>, 'name': (<class 'str'>, <class 'bool'>), 'x_size': <class 'object'>}
+    """
+    return {name: FIELDS.get(name, object) for name in fields} | {"id": int}
 
 
 def written(value: Any, kind: str | None) -> Any:
@@ -63,12 +99,17 @@ def moment(at: datetime) -> str:
 
 def read_at(text: Any) -> datetime | None:
     """
-    Return the moment that Odoo wrote.
+    Return the moment that Odoo wrote; raise NotTakenError where it is none.
 
     >>> read_at("2026-03-04 12:00:00").isoformat(), read_at(False)
     ('2026-03-04T12:00:00+00:00', None)
     """
-    return datetime.strptime(text, MOMENT).replace(tzinfo=UTC) if text else None
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, MOMENT).replace(tzinfo=UTC)
+    except (TypeError, ValueError):
+        raise NotTakenError(Outcome.RETRY, "Odoo answered no moment") from None
 
 
 def page(text: str) -> str:
@@ -82,13 +123,18 @@ def page(text: str) -> str:
 
 
 def one(value: Any) -> int | None:
-    """Return the id of another record that a field leads to."""
-    return int(value[0]) if value else None
+    """Return the id of another record that a field leads to; raise as :func:`_link`."""
+    return _link(value)[0] if value else None
 
 
 def named(value: Any) -> str | None:
-    """Return the name of another record that a field leads to."""
-    return str(value[1]) if value else None
+    """Return the name of another record that a field leads to; raise as :func:`_link`."""
+    return _link(value)[1] if value else None
 
 
-Row = Mapping[str, Any]
+def _link(value: Any) -> tuple[int, str]:
+    """Return the id and the name that lead to another record; raise NotTakenError."""
+    match value:
+        case [int(id), name]:
+            return id, str(name)
+    raise NotTakenError(Outcome.RETRY, "Odoo answered no link to a record")

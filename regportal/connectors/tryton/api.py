@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from regportal.connectors.calls import Calls, by_status, clock_of, from_elsewher
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row, shaped
 from regportal.store.compact import write_json
 
 BAD_REQUEST, INTERNAL = 400, 500
@@ -28,12 +30,42 @@ PAGE = re.compile(rb"<title>(?:[0-9]{3} )?([^<]*)</title>\s*<h1>\1</h1>")
 """How Tryton's pages begin; those of a gateway are otherwise."""
 UNKNOWN = re.compile(rb"<p>&#39;([A-Za-z_][A-Za-z0-9_.]{0,79})&#39;</p>")
 """What Tryton says of a field or a model it does not have: Python's KeyError, as a page."""
+AMISS = "Tryton answered in another shape than Tryton's"
 NOT_ALLOWED = "You are not allowed to access "
 """A model or a field, at all; what may not be changed in one record is a rule like others."""
 EVERYONE = ["active", "in", [True, False]]
 """A condition: also what is not in use any more, which a search leaves out by itself. It counts in
 its own list of conditions, and in no list inside that."""
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Row]
+TEXT, LINK = (str, NoneType), (int, NoneType)
+FIELDS = {
+    "active": int,
+    "conversion_probability": (int, float),
+    "create_date": datetime,
+    "description": TEXT,
+    "email": TEXT,
+    "end_date": (date, NoneType),
+    "key": str,
+    "name": TEXT,
+    "party": LINK,
+    "regportal_id": TEXT,
+    "regportal_scores": (dict, NoneType),
+    "replaced_by": LINK,
+    "user": int,
+    "value": str,
+    "write_date": (datetime, NoneType),
+}
+"""What the fields hold that are read here; others are only passed on."""
+ANSWERS = {
+    "fields_get": {str: dict},
+    "get_preferences": dict,
+    "regportal_create": [int],
+    "regportal_log": [int],
+    "regportal_write": [str],
+}
+"""What methods answer."""
+NEEDED = ("list_",)
+"""Of links those that no record is without."""
 DAY, MOMENT = ("year", "month", "day"), ("hour", "minute", "second", "microsecond")
 
 
@@ -57,9 +89,15 @@ class Api:
         """
         Return what a method of a model answers.
 
-        Raises UnreachableError where there is no answer, NotTakenError where it is a refusal.
+        Raises UnreachableError where there is no answer, NotTakenError where it is a refusal or
+        has another shape than Tryton's.
         """
         return self._told(model, action, told, self._headers())
+
+    def each(self, model: str, action: str, **told: Sequence[Any]) -> Any:
+        """Return what a method answers of each of so many things; raise as :meth:`call` does."""
+        (many,) = told.values()
+        return shaped(self.call(model, action, **told), list, AMISS, len(many))
 
     def rows(
         self,
@@ -78,14 +116,16 @@ class Api:
         """
         asked = {"fields_names": [*fields], "order": [*order] or None, "limit": limit}
         told = {"domain": [*domain], **asked}
-        found: Rows = self._told(model, "search_read", told, self._headers(**context))
-        return found
+        found = self._told(model, "search_read", told, self._headers(**context))
+        rows: Rows = shaped(found, [_row(fields)], "Tryton answered no records")
+        return rows
 
     def series(self) -> str:
         """Return which Tryton it is, as `8.2`; raise as :meth:`call` does."""
         told = {"id": 0, "method": "common.server.version", "params": []}
         answer = self._server.ask("POST", "/rpc/", told=told)
-        return str(answer.get("result") if isinstance(answer, dict) else answer)
+        says = "Tryton does not say which version it is"
+        return str(shaped(answer, {"result": str}, says)["result"])
 
     def close(self) -> None:
         """Let go of connections."""
@@ -106,7 +146,32 @@ class Api:
         path = f"{model}/{action}"
         answer = self._calls.answer("POST", path, told=written(told), headers=headers)
         self.clock = clock_of(answer) or self.clock
-        return read(self._calls.read(answer))
+        return shaped(read(self._calls.read(answer)), ANSWERS.get(action, object), AMISS)
+
+
+def _row(fields: Sequence[str]) -> dict[str, Any]:
+    """
+    Return the shape of a record that is asked for these fields.
+
+    >>> _row(["name", "party.email"]) == {
+    ...     "id": int,
+    ...     "name": TEXT,
+    ...     "party.": ({"id": int, "email": TEXT}, NoneType),
+    ... }
+    True
+    """
+    shape: dict[str, Any] = {"id": int}
+    beyond: dict[str, list[str]] = {}
+    for field in fields:
+        name, dot, rest = field.partition(".")
+        if dot:
+            beyond.setdefault(name, []).append(rest)
+        else:
+            shape[name] = FIELDS.get(name, object)
+    for name, more in beyond.items():
+        there = _row(more)
+        shape[f"{name}."] = there if name in NEEDED else (there, NoneType)
+    return shape
 
 
 def judged(answer: Answer) -> NotTakenError:
@@ -184,19 +249,32 @@ def read(value: Any) -> Any:
     >>> read([written(at), written(Decimal("1.50")), {"name": None}])
     [datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.timezone.utc), Decimal('1.50'),
      {'name': None}]
+
+    Raises NotTakenError for what is none of Tryton's values.
     """
     match value:
-        case {"__class__": "datetime"}:
-            return datetime(**{name: int(value[name]) for name in (*DAY, *MOMENT)}, tzinfo=UTC)
-        case {"__class__": "date"}:
-            return date(**{name: int(value[name]) for name in DAY})
-        case {"__class__": "Decimal"}:
-            return Decimal(value["decimal"])
+        case {"__class__": str()}:
+            try:
+                return _valued(value)
+            except (KeyError, TypeError, ValueError, ArithmeticError):
+                raise NotTakenError(Outcome.RETRY, AMISS) from None
         case dict():
             return {name: read(one) for name, one in value.items()}
         case list():
             return [read(one) for one in value]
     return value
+
+
+def _valued(value: Mapping[str, Any]) -> Any:
+    """Return a value that says of which class it is; of a class we do not read, as it came."""
+    match value["__class__"]:
+        case "datetime":
+            return datetime(**{name: int(value[name]) for name in (*DAY, *MOMENT)}, tzinfo=UTC)
+        case "date":
+            return date(**{name: int(value[name]) for name in DAY})
+        case "Decimal":
+            return Decimal(value["decimal"])
+    return {name: read(one) for name, one in value.items()}
 
 
 def like(text: str) -> str:

@@ -28,7 +28,8 @@ from regportal.connectors.judging import APART, Subscription, joined
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.tryton.api import EVERYONE, Api, Rows
+from regportal.connectors.shapes import shaped
+from regportal.connectors.tryton.api import AMISS, EVERYONE, Api, Rows
 from regportal.connectors.tryton.news import CLOSED, news_after
 from regportal.connectors.tryton.parties import SCORES, Parties, score_of
 from regportal.errors import UnreachableError
@@ -88,7 +89,10 @@ class TrytonDesk:
             if name != "buying_phase":
                 return None
             choices = self._api.call(model, choices)
-        return None if choices is None else tuple(key for key, _ in choices if key)
+        if choices is None:
+            return None
+        pairs = shaped(choices, [list], AMISS)
+        return tuple(str(pair[0]) for pair in pairs if pair and pair[0])
 
     def _keys(self, model: str, name: str) -> list[str]:
         """Return the keys of a vocabulary of our module."""
@@ -158,7 +162,7 @@ class TrytonDesk:
             {"id": int(record.id), "timestamp": record.etag, "values": spelled(values)}
             for record, values in changes
         ]
-        says = self._api.call(model, "regportal_write", changes=told)
+        says = self._api.each(model, "regportal_write", changes=told)
         return [
             LATER.get(one, Written(record.id))
             for one, (record, _) in zip(says, changes, strict=True)
@@ -214,7 +218,7 @@ class TrytonDesk:
             }
             for one in activities
         ]
-        there = self._api.call("ir.note", "regportal_log", activities=told)
+        there = self._api.each("ir.note", "regportal_log", activities=told)
         return [
             Written(one.contact) if is_there else LATER["gone"]
             for one, is_there in zip(activities, there, strict=True)

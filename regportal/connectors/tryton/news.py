@@ -72,7 +72,7 @@ class Stream:
     def _rows(self, api: Api, place: Place, limit: int) -> list[Mapping[str, Any]]:
         """Return the next records: what was never written again has only been created."""
         rows: list[Mapping[str, Any]] = [
-            {**row, "at": row[column]}
+            {**row, "at": row["write_date"] or row["create_date"]}
             for column, more in (("write_date", []), ("create_date", [["write_date", "=", None]]))
             for row in api.rows(
                 self.model,
@@ -190,7 +190,7 @@ def _of_withdrawal(row: Mapping[str, Any], names: Mapping[str, str]) -> list[Not
     """Tell that an address was taken off a list, where that is one of our newsletters."""
     name = row["list_."]["name"]
     newsletter = names.get(name, name)
-    if not NEWSLETTER.fullmatch(newsletter):
+    if not NEWSLETTER.fullmatch(newsletter or ""):
         return []
     told = {"email": row["email"], "newsletter": newsletter}
     return [notice("consent.withdrawn", told, in_full(row["at"]), str(row["id"]))]

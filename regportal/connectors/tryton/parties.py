@@ -77,7 +77,7 @@ class Parties:
     def create(self, people: Sequence[tuple[Whose, Mapping[str, Any]]]) -> list[Written]:
         """Make parties, in one call."""
         new = [_new(who, values) for who, values in people]
-        ids = self._api.call(MODEL, "regportal_create", new=new)
+        ids = self._api.each(MODEL, "regportal_create", new=new)
         return [Written(str(id), created=True) for id in ids]
 
     def there_already(self, one: tuple[Whose, Mapping[str, Any]], refused: Written) -> Written:

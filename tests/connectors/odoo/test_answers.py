@@ -140,7 +140,7 @@ def test_an_old_odoo_needs_a_login(odoo_at):
 
 
 def test_a_key_that_ends_soon_is_told_of(odoo_at):
-    ends = [{"expiration_date": "2000-02-11 05:34:58"}]
+    ends = [{"id": 1, "expiration_date": "2000-02-11 05:34:58"}]
     found = odoo_at("19.0", (200, {"uid": 5}), (200, ends), *[(200, True)] * 8).check(Vocabulary())
     (key,) = [one for one in found if one.subject == "key"]
     assert (key.fine, key.says) == (
