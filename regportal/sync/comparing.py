@@ -112,7 +112,8 @@ class _Comparison:
                 yield Compared(_what(one.news[0]), one.name, Stands.GONE, says)
             else:
                 there.append(one)
-        # Each turn tells of every subject one thing: first who it is, then all else.
+        # Each turn tells of every subject one thing: first who it is, then all else, also of whom
+        # it would make; of whom nobody can say which record he is, nothing else would be written.
         unknown: set[str] = set()
         for turn in zip_longest(*(one.news for one in there)):
             told = [
@@ -122,7 +123,7 @@ class _Comparison:
             ]
             for one, news, result in self._asked(told, links):
                 found = _compared(one, news, result, waits=(one.subject, news.merges) in waiting)
-                if found.what == "contact" and found.stands in {Stands.NEW, Stands.CONFLICT}:
+                if found.what == "contact" and found.stands is Stands.CONFLICT:
                     unknown.add(one.subject)
                 yield found
 

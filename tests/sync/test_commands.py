@@ -41,9 +41,10 @@ def test_the_plan_says_what_would_be_made_and_changed(town, run):
         [
             f"new  contact {ANN}",
             f"differs  contact {BOB}: regportal_id",
+            f"new  consent {ANN} prices",
             f"differs  consent {BOB} prices: on the list 'prices'",
             "contact: 1 new, 1 differs",
-            "consent: 1 differs",
+            "consent: 1 new, 1 differs",
         ],
     )
     assert town.crm.people(ANN) == []
@@ -56,8 +57,11 @@ def test_the_plan_as_json(town, run):
     assert told == {
         "connector": "crm",
         "stopped": None,
-        "counts": {"contact": {"new": 1}},
-        "found": [{"what": "contact", "name": ANN, "stands": "new", "says": "", "waits": True}],
+        "counts": {"contact": {"new": 1}, "consent": {"new": 1}},
+        "found": [
+            {"what": what, "name": name, "stands": "new", "says": "", "waits": True}
+            for what, name in (("contact", ANN), ("consent", f"{ANN} prices"))
+        ],
     }
 
 
@@ -72,7 +76,7 @@ def test_stopped_in_the_middle_it_says_what_it_saw(town, run, monkeypatch):
     monkeypatch.setattr(syncing, "compare", interrupted)
     code, said, complaint = run("sync", "plan", "crm")
 
-    assert (code, said[-1]) == (1, "contact: 1 new")
+    assert (code, said[-2:]) == (1, ["contact: 1 new", "consent: 1 new"])
     assert complaint == ["1 of 1 were looked at: stopped by hand"]
 
 

@@ -28,9 +28,21 @@ def test_before_the_first_word_it_shows_what_would_be_made_and_changed(town):
     assert town.stands() == {
         ("contact", ANN): "new",
         ("contact", BOB): "differs",
+        ("consent", f"{ANN} {PRICES}"): "new",
         ("consent", f"{BOB} {PRICES}"): "differs",
     }
     assert writes(town.crm) == before
+
+
+def test_as_many_permissions_are_counted_as_are_written_then(town):
+    for email in (ANN, BOB):
+        town.visitor(email)
+    town.crm.person(BOB)
+    counted = [what for (what, _), stands in town.stands().items() if stands in {"new", "differs"}]
+    town.tell()
+
+    written = [one for lists in town.crm.readers.values() for one in lists]
+    assert counted.count("consent") == len(written) == 2
 
 
 def test_whom_it_cannot_tell_apart_is_a_conflict_and_its_newer_no_too(town):
