@@ -327,6 +327,14 @@ def test_what_makes_no_sense_is_refused_in_its_own_words(call, crm, asked):
     assert answer.get_json()["error"]["code"].startswith("0x8")
 
 
+def test_a_column_is_taken_away(crm):
+    crm.deeds()["take a column away"]("contact", "lastname")
+    assert "lastname" not in crm.records.tables["contact"].columns
+    assert crm.make_opportunity("500 widgets", crm.make_contact("ann@acme.example"))
+    with pytest.raises(ValueError, match="there is no column lastname in contact"):
+        crm.take_column("contact", "lastname")
+
+
 def test_the_page_shows_what_people_read(crm):
     crm.make_opportunity("500 widgets", crm.make_contact("ann@acme.example", "Ann", "Smith"))
     (deal,) = crm.tables()["opportunities"]

@@ -320,3 +320,15 @@ def test_what_cannot_be_done_is_said(api, deed, told, says):
     answer = requests.post(f"{api.sandbox.url}/sandbox/do/{deed}", json=told, timeout=10)
     assert answer.status_code == 422
     assert says in answer.json()["says"]
+
+
+def test_its_page_shows_the_subscription_types_and_a_property_is_taken_away():
+    fake = HubSpot()
+    types = [one["name"] for one in fake.tables()["subscription types"]]
+    assert types == ["Marketing information", "Widget price alerts"]
+    fake.contact("ann@acme.example", "Ann")
+    fake.deeds()["take_a_property_away"]("contacts", "firstname")
+    (ann,) = fake.tables()["contacts"]
+    assert "firstname" not in ann
+    with pytest.raises(ValueError, match="there is no property 'firstname' of 'contacts'"):
+        fake.take_away("contacts", "firstname")

@@ -345,6 +345,15 @@ def test_long_texts_cannot_be_asked_for_and_ids_must_be_ids(asked):
 # --- its people ---
 
 
+def test_a_field_is_taken_away():
+    fake = fake_for("salesforce")
+    fake.deeds()["take a field away"]("Opportunity", "NextStep")
+    assert "NextStep" not in fake.org.objects["Opportunity"].fields
+    assert all("NextStep" not in row for row in fake.tables()["Opportunity"])
+    with pytest.raises(ValueError, match="there is no field 'NextStep' of 'Opportunity'"):
+        fake.take_away("Opportunity", "NextStep")
+
+
 def test_its_people_do_what_the_page_offers():
     fake = fake_for("salesforce")
     (deal,) = fake.tables()["Opportunity"]

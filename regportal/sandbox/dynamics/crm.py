@@ -79,6 +79,7 @@ class Dynamics:
             "set a column": self.set_column,
             "forbid a record": self.forbid,
             "take a privilege away": self.take_away,
+            "take a column away": self.take_column,
             "win an opportunity": self.win,
             "lose an opportunity": self.lose,
             "merge contacts": self.merge,
@@ -144,6 +145,14 @@ class Dynamics:
     def take_away(self, privilege: str) -> None:
         """Let our user's role lack a privilege, ``prvWriteContact`` for one."""
         self.records.lacking.add((privilege, self.user))
+
+    def take_column(self, table: str, column: str) -> None:
+        """Take a column of contacts, opportunities… away, with what it held and its keys."""
+        there = self.records.tables.get(table)
+        if there is None or column not in there.columns:
+            raise ValueError(f"there is no column {column} in {table}")
+        del there.columns[column]
+        there.keys[:] = [one for one in there.keys if column not in one.columns]
 
     def win(self, opportunity: str) -> None:
         """Close an opportunity as won."""

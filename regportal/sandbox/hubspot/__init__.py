@@ -59,7 +59,7 @@ class HubSpot:
             kind: [self._shown(one) for one in self.portal.all(kind)]
             for kind in ("contacts", "deals", "notes", "companies")
         }
-        statuses = [
+        statuses: list[dict[str, Any]] = [
             {
                 "email": email,
                 "subscription": self.subscriptions.types[number],
@@ -74,7 +74,10 @@ class HubSpot:
             {"what": "client secret of the app, for webhooks", "is": CLIENT_SECRET},
             {"what": "account, of whose records webhooks are believed", "is": str(PORTAL)},
         ]
-        return {**shown, "subscriptions": statuses, "what connectors need": keys}
+        numbers = self.subscriptions.types.items()
+        types: list[dict[str, Any]] = [{"id": id, "name": name} for id, name in numbers]
+        letters = {"subscription types": types, "subscriptions": statuses}
+        return shown | letters | {"what connectors need": keys}
 
     def _shown(self, record: Record) -> dict[str, Any]:
         """Return a record as the page shows it: without what HubSpot adds by itself."""
@@ -110,6 +113,7 @@ class HubSpot:
             "delete_a_contact_for_privacy": self.forget,
             "opt_out": self.opt_out,
             "make_a_subscription_type": self.define,
+            "take_a_property_away": self.take_away,
             "let_the_token_end": self.end_token,
             "call_the_webhook": self.call_back,
         }
@@ -186,6 +190,14 @@ class HubSpot:
         made = Property(flag, label, "bool", "booleancheckbox", is_read_only=True)
         self.portal.properties["contacts"][flag] = made
         return number
+
+    def take_away(self, kind: str, name: str) -> None:
+        """Take a property of contacts, deals… away, and what it held."""
+        if name not in self.portal.properties.get(kind, {}):
+            raise ValueError(f"there is no property {name!r} of {kind!r}")
+        del self.portal.properties[kind][name]
+        for one in self.portal.records[kind].values():
+            one.values.pop(name, None)
 
     def end_token(self) -> str:
         """Let the token end; return the new one."""

@@ -103,6 +103,7 @@ class Salesforce:
             "opt out": self.opt_out,
             "merge two records": self.merge,
             "delete a record": self.delete,
+            "take a field away": self.take_away,
             "end all tokens": self.end_tokens,
             "use up calls": self.use_up_calls,
             "give calls back": self.give_calls_back,
@@ -171,6 +172,15 @@ class Salesforce:
         self._tried(lambda: self.org.delete(id, self.org.people))
 
     # --- what happens to it ---
+
+    def take_away(self, kind: str, name: str) -> None:
+        """Take a field of contacts, opportunities… away, and what it held."""
+        there = self.org.objects.get(kind)
+        if there is None or name not in there.fields:
+            raise ValueError(f"there is no field {name!r} of {kind!r}")
+        del there.fields[name]
+        for row in self.org.rows(kind):
+            row.pop(name, None)
 
     def end_tokens(self) -> None:
         """Let every access token end."""
