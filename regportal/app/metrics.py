@@ -113,7 +113,8 @@ def families(found: Vitals, *, works: bool | None, missing: int, now: datetime) 
         yield CounterMetricFamily(f"regportal_{name}", says, number)
     if found.tidied is not None:
         says = "When what is too old was last deleted, in seconds since 1970."
-        yield GaugeMetricFamily("regportal_tidied_seconds", says, found.tidied.timestamp())
+        at = found.tidied.timestamp()
+        yield GaugeMetricFamily("regportal_tidied_timestamp_seconds", says, at)
 
 
 def _of_connectors(owed: Mapping[str, Owed], ago: Callable[..., float]) -> Iterator[Family]:

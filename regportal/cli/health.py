@@ -193,7 +193,8 @@ def _delivery(found: Vitals, now: datetime) -> Iterator[Check]:
     """Look whether somebody works where there is work, and whether what is owed gets through."""
     if found.workers is not None:
         says = f"{found.workers} work" if found.workers else "nobody works: run `regportal worker`"
-        is_missed = any(one.number for one in found.work.values())
+        is_due = any(one.due is not None and one.due <= now for one in found.owed.values())
+        is_missed = is_due or any(one.number for one in found.work.values())
         yield Check("workers", fine=found.workers > 0 or not is_missed, says=says)
     for key, owed in found.owed.items():
         late, unasked = seconds_since(owed.due, now), seconds_since(owed.poll_awaited, now)

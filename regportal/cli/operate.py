@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from regportal.cli.seen import Ours
 
 HIDDEN = "***"
+SHOWN = frozenset({"from", "host", "hostaddr", "port", "dbname", "sslmode"})
+"""What a query of an address may say that is nobody's secret; whatever else there is may be one."""
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
 
 
@@ -166,6 +168,8 @@ def masked(value: Any) -> str:
     'postgresql+psycopg://ann:***@db/regportal?password=***'
     >>> masked("smtp://mail.example?from=a@mail.example")
     'smtp://mail.example?from=a@mail.example'
+    >>> masked("postgresql+psycopg:///regportal?host=/run/postgresql")
+    'postgresql+psycopg:///regportal?host=/run/postgresql'
     >>> masked("sqlite:////srv/regportal.db")
     'sqlite:////srv/regportal.db'
     >>> from pydantic import SecretStr
@@ -222,11 +226,11 @@ def masked_url(url: str) -> str:
     user, at, address = place.rpartition("@")
     name, colon, _ = user.partition(":")
     shown = [
-        (key, value if key == "from" else HIDDEN)
+        (key, value if key in SHOWN else HIDDEN)
         for key, value in parse_qsl(query, keep_blank_values=True)
     ]
     password = HIDDEN if colon else ""
-    return f"{scheme}://{name}{colon}{password}{at}{address}{asks}{urlencode(shown, safe='*@')}"
+    return f"{scheme}://{name}{colon}{password}{at}{address}{asks}{urlencode(shown, safe='*@/')}"
 
 
 def _env_file() -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,8 @@ import requests
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
+from regportal.app.vitals import vitals
+from regportal.cli.health import _delivery
 from regportal.connectors.base import Outcome, Result
 from regportal.errors import UnreachableError
 from regportal.identity.keys import add_key
@@ -260,3 +263,15 @@ def test_every_metric_is_described(portal):
     described = set(re.findall(r"`(regportal_\w+)(?:\{[^`]*\})?`", page))
 
     assert told == described
+
+
+@pytest.mark.parametrize(("workers", "fine"), [(0, False), (1, True)])
+def test_nobody_at_work_is_a_fault_while_a_message_is_due(portal, workers, fine):
+    owe(portal, "contact:1")
+    with portal.store.read() as session:
+        published, now = portal.shelf.published(session), datetime.now(UTC)
+        found = replace(vitals(session, published, now=now), workers=workers)
+    first, *_ = _delivery(found, now + timedelta(seconds=1))
+
+    assert not any(one.number for one in found.work.values())
+    assert (first.name, first.fine) == ("workers", fine)
