@@ -40,7 +40,7 @@ T = TypeVar("T")
 Work = Callable[[Session], T]
 
 PATIENCE = 4.0  # seconds that a write waits for others on SQLite (security.md 10.8)
-TRIES = 5  # of a write that another one on PostgreSQL got in the way of
+TRIES = 5  # of a write that others on PostgreSQL get in the way of; of a patient one twice as many
 JSON: dict[str, Any] = {"json_serializer": write_json, "json_deserializer": read_json}
 
 
@@ -105,7 +105,7 @@ class Store:
         not do anything outside the session.
         """
         if not self._grouped:
-            return self._alone(work)
+            return self._alone(work, 2 * TRIES if patient else TRIES)
         result: T = self._owe(Owed(each, work, is_patient=patient)).answer.result()
         return result
 
@@ -215,14 +215,14 @@ class Store:
         if hand is not None:
             hand.close()
 
-    def _alone(self, work: Work[T]) -> T:
+    def _alone(self, work: Work[T], tries: int) -> T:
         """Write in a transaction of one's own: PostgreSQL groups commits itself."""
-        for attempt in range(TRIES):
+        for attempt in range(tries):
             try:
                 with Session(self._writing, expire_on_commit=False) as session, session.begin():
                     return work(session)
             except sa.exc.DBAPIError as error:
-                if not is_in_the_way(error) or attempt == TRIES - 1:
+                if not is_in_the_way(error) or attempt == tries - 1:
                     raise
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - not a secret
         raise AssertionError("unreachable")
