@@ -11,7 +11,7 @@ import json
 import uuid
 
 import pytest
-from flask import Flask, Response, request
+from flask import request
 
 from regportal.app import web_root
 from regportal.config import load
@@ -20,6 +20,7 @@ from regportal.connectors.desk import NotTakenError
 from regportal.connectors.schema import Connector
 from regportal.errors import UnreachableError
 from regportal.sandbox.server import serving
+from tests.attacks.anybody import Anybody
 from tests.connectors.changes import Outbox
 
 NAMES = Vocabulary({"comparison": "Comparison"}, {"fit": "Fit"}, {"prices": "Prices"})
@@ -68,30 +69,14 @@ SHAPES = [
 ]
 
 
-class Otherwise:
+class Otherwise(Anybody):
     """Answers the same to everything, but to who we are."""
 
-    name = "Otherwise"
-
-    def __init__(self):
-        self.status, self.shape = 200, None
-        self.app = Flask("otherwise")
-        methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        self.app.add_url_rule("/<path:path>", "any", self._answer, methods=methods)
-
-    def tables(self):
-        return {}
-
-    def deeds(self):
-        return {}
-
-    def _answer(self, path):
+    def answer(self, path):
         if path.endswith("token"):
             here = request.host_url.rstrip("/")
-            told = {"access_token": "word", "token_type": "Bearer", "instance_url": here}
-            return Response(json.dumps(told), 200, content_type="application/json")
-        shape = {} if path.endswith("get_preferences") else self.shape
-        return Response(json.dumps(shape), self.status, content_type="application/json")
+            return 200, {"access_token": "word", "token_type": "Bearer", "instance_url": here}
+        return self.status, {} if path.endswith("get_preferences") else self.told
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +120,7 @@ def news(outbox):
     ids=lambda one: json.dumps(one)[:60],
 )
 def test_json_of_another_shape_is_an_answer_like_others(otherwise, connector, shape, status):
-    otherwise.fake.status, otherwise.fake.shape = status, shape
+    otherwise.fake.status, otherwise.fake.told = status, shape
     outbox = Outbox(connector)
     for change in news(outbox):
         for link in (None, Link(ID)):
