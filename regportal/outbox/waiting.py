@@ -20,35 +20,35 @@ TOLD = (
 )
 
 # Written out, not bound: only so do both databases see that their partial indexes fit.
-IS_DUE = Message.state == sa.literal_column("'due'")
-IS_PARKED: sa.ColumnElement[str] = sa.literal_column("'parked'")
+DUE: sa.ColumnElement[str] = sa.literal_column("'due'")
+PARKED: sa.ColumnElement[str] = sa.literal_column("'parked'")
+IS_DUE = Message.state == DUE
 Ahead, Creator = aliased(Message), aliased(Message)
 AHEAD = sa.select(sa.literal(1)).where(
     Ahead.connector == Message.connector,
     Ahead.subject == Message.subject,
     Ahead.sequence < Message.sequence,
-    Ahead.state.in_([sa.literal_column("'due'"), IS_PARKED]),
+    Ahead.state.in_([DUE, PARKED]),
 )
 """What is told, or parked, before a message of the same subject."""
-IS_DUE_AHEAD = Ahead.state == sa.literal_column("'due'")
 IS_HELD = (
     sa.select(sa.literal(1))
     .where(
         Creator.connector == Ahead.connector,
         Creator.subject == Ahead.subject,
         Creator.sequence < Ahead.sequence,
-        Creator.state == IS_PARKED,
+        Creator.state == PARKED,
         Creator.creates,
     )
     .exists()
 )
 """What is ahead waits itself for the contact, whose creation is parked."""
 IS_HEAD = sa.or_(
-    ~AHEAD.where(sa.or_(IS_DUE_AHEAD, Ahead.creates)).exists(),
+    ~AHEAD.where(sa.or_(Ahead.state == DUE, Ahead.creates)).exists(),
     sa.and_(
         Message.passes,
         ~AHEAD.where(
-            IS_DUE_AHEAD, sa.or_(Ahead.passes, Ahead.merges == Message.merges, ~IS_HELD)
+            Ahead.state == DUE, sa.or_(Ahead.passes, Ahead.merges == Message.merges, ~IS_HELD)
         ).exists(),
     ),
 )

@@ -17,6 +17,7 @@ from regportal.connectors.odoo.values import moment, named, one, read_at
 from regportal.connectors.places import SECOND, START, Place, cursor_of, places_of, settled
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.shapes import Row
 from regportal.connectors.telling import domain_of, notice
 from regportal.connectors.wanted import KEY
 
@@ -38,7 +39,6 @@ OPPORTUNITY = (
     "write_date",
 )
 _OUT, _BLACK = ("contact_id", "list_id", "write_date"), ("email", "write_date")
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
