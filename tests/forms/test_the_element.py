@@ -301,6 +301,28 @@ def test_remember_me_holds_beside_a_no_that_was_said_before(new_context, place):
     assert said.value.json() == {"recognise": True, "track": False}
 
 
+def test_remember_me_holds_beside_a_no_that_is_still_on_its_way(new_context, place):
+    page, held, sent = new_context().new_page(), [], []
+    page.context.route("**/api/v1/choice", lambda route: held.append(route.continue_))
+    page.on("request", lambda one: sent.append(one.url.rpartition("/")[2]))
+    visit(page, place)
+    page.locator(EMAIL).fill("ann@acme.example")
+    page.evaluate("void regportal.choose({ recognise: false, track: false })")
+    assert until(lambda: held, rest=lambda: page.wait_for_timeout(20))
+    sent.clear()
+    page.locator(f"{GATE} button[value=yes]").click()
+    page.wait_for_timeout(100)
+    early = list(sent)
+    held.pop()()
+    hear(page, "opened")
+
+    assert early == []
+    assert sent[0] == "guide?rp_ref="
+    visit(page, place, "study")
+    lasting = [one["name"] for one in page.context.cookies() if one["expires"] > 0]
+    assert lasting == ["rp_v"]
+
+
 def reach(page, selector):
     """Press Tab until this has the focus inside the gate."""
     for _ in range(15):

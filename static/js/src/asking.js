@@ -139,10 +139,13 @@ export class Asking {
   }
 
   /**
+   * Answer the gate, after a choice that is under way: it was made before.
    * @param {object} answers
    * @returns {Promise<{ download?: Download, mailed?: boolean }>}
    */
-  answer(answers) {
+  async answer(answers) {
+    const enough = new Promise(resolve => setTimeout(resolve, this.patience))
+    await Promise.race([here.first, enough])
     return this.send('', answers)
   }
 
