@@ -24,6 +24,7 @@ from regportal.privacy import mailer, preferences, unsubscribing
 from regportal.privacy import views as privacy_views
 from regportal.store import current, words
 from regportal.store.documents import Shelf
+from regportal.store.headers import MINUTES
 from regportal.store.sessions import Store, make_engine
 from regportal.store.vault import Vault
 from regportal.tracking import crossing, timelines
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         MAX_FORM_MEMORY_SIZE=LARGEST,
         TRUSTED_HOSTS=list(settings.hosts),
         APPLICATION_ROOT=settings.path or "/",
-        SEND_FILE_MAX_AGE_DEFAULT=pages.MINUTES,
+        SEND_FILE_MAX_AGE_DEFAULT=MINUTES,
     )
     app.extensions["regportal.settings"] = settings
     engine = make_engine(settings.database_url.get_secret_value())

@@ -1,8 +1,5 @@
 """What kind of page each address is, and the headers that kind is answered with (security.md 4)."""
 
-import secrets
-from dataclasses import dataclass, field
-
 from flask import Flask, Request, Response, g, request
 
 from regportal.app.packing import pack
@@ -10,44 +7,26 @@ from regportal.forms.pages import frame
 from regportal.identity.browser import SCRIPT_HEADER
 from regportal.store import current
 from regportal.store.documents import Site
+from regportal.store.headers import (
+    ALONE,
+    CONFIRM,
+    ERROR,
+    HEALTH,
+    MINUTES,
+    NO_STORE,
+    PageType,
+    common_to,
+    nonce,
+    refuse_missing,
+)
 from regportal.store.words import SOURCE, speaking
 
-PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), browsing-topics=()"
 KIB = 1024
 YEAR = 31536000
 """One year, in seconds: as long as browsers keep what never changes."""
-YEARS = 63072000
-"""Two years, in seconds."""
-REPORTS = "/_r/csp"
-"""Where browsers tell what broke a policy."""
-MINUTES = 300
-"""Five minutes, in seconds: how long a browser keeps our scripts and styles unasked."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageType:
-    """One row of the table of page types: its policy and the headers of its own."""
-
-    policy: str
-    headers: dict[str, str] = field(default_factory=dict)
-    may_be_framed: bool = False
-    leaves_frames: bool = False
-    """Whether a framed page leads there: WebKit asks also of a file who may show it (P6)."""
-    asked_by_pages: bool = False
-    """Whether scripts on the site's own pages may ask it (security.md 3.4)."""
-    has_script: bool = False
-
 
 READERS = "Access-Control-Allow-Origin"
 """Names whose scripts may read an answer."""
-COMMON = {
-    "X-Content-Type-Options": "nosniff",
-    "Permissions-Policy": PERMISSIONS,
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-"""What every answer has, whatever its page type."""
-NO_STORE = {"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie, Origin, Sec-Fetch-Site"}
-ALONE = {"X-Frame-Options": "DENY", "Cross-Origin-Resource-Policy": "same-origin"}
 
 GATE = PageType(
     "default-src 'none'; {script}style-src 'self'; img-src 'self'; {media}connect-src 'self'; "
@@ -56,16 +35,6 @@ GATE = PageType(
     {"Referrer-Policy": "strict-origin", **NO_STORE},
     may_be_framed=True,
     has_script=True,
-)
-CONFIRM = PageType(
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'",
-    {
-        "Referrer-Policy": "same-origin",
-        "X-Robots-Tag": "noindex",
-        **ALONE,
-        **NO_STORE,
-    },
 )
 DOWNLOAD = PageType(
     "default-src 'none'; sandbox; frame-ancestors {ancestors}; base-uri 'none'; form-action 'none'",
@@ -98,10 +67,6 @@ INCLUDE = PageType(
     },
 )
 HOOK = PageType("default-src 'none'", {"Cache-Control": "no-store"})
-HEALTH = PageType(
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox",
-    {"Cross-Origin-Resource-Policy": "same-site", "Cache-Control": "no-store"},
-)
 API = PageType(
     HEALTH.policy,
     {"Cross-Origin-Resource-Policy": "cross-origin", **NO_STORE},
@@ -112,7 +77,6 @@ SHELL = PageType(
     {**STATIC.headers, "Vary": "Accept-Language"},
 )
 MAILER = PageType(HEALTH.policy, {"Cross-Origin-Resource-Policy": "same-site", **NO_STORE})
-ERROR = CONFIRM
 
 TYPES = {
     "forms.gate": GATE,
@@ -207,19 +171,9 @@ def use(app: Flask) -> None:
 
     Raises LookupError where an endpoint has none: without policy nothing is served.
     """
-    missing = {rule.endpoint for rule in app.url_map.iter_rules()} - TYPES.keys()
-    if missing:
-        raise LookupError(f"no page type for {', '.join(sorted(missing))}")
+    refuse_missing(app, TYPES, "page type")
     app.context_processor(lambda: {"nonce": nonce(), **speaking(SOURCE)})
     app.after_request(_with_headers)
-
-
-def nonce() -> str:
-    """Return the nonce of this answer's scripts."""
-    if "nonce" not in g:
-        g.nonce = secrets.token_urlsafe(16)
-    found: str = g.nonce
-    return found
 
 
 def speaks_json(sent: Request) -> bool:
@@ -246,12 +200,7 @@ def _with_headers(response: Response) -> Response:
 
 def headers_of(kind: PageType, sent: Request, asked: PageType | None = None) -> dict[str, str]:
     """Return the headers of an answer; ``asked``: what it would be if nothing had failed."""
-    common = COMMON | {"Reporting-Endpoints": f'csp="{sent.root_path}{REPORTS}"'}
-    settings = current.settings()
-    if not settings.development and not settings.path:  # below a path the host is not ours alone
-        below = "; includeSubDomains" if settings.hsts == "subdomains" else ""
-        common["Strict-Transport-Security"] = f"max-age={YEARS}{below}"
-    headers = common | kind.headers | _framing(kind) | _sharing(asked or kind, sent)
+    headers = common_to(sent) | kind.headers | _framing(kind) | _sharing(asked or kind, sent)
     headers["Content-Security-Policy"] = _policy(kind)
     return headers
 

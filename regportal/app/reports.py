@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, make_response, request
 
 from regportal.app.logs import redacted
-from regportal.app.pages import REPORTS
 from regportal.errors import JsonError
 from regportal.identity import limits
+from regportal.store.headers import REPORTS
 from regportal.store.strict_json import read_json
 
 bp = Blueprint("reports", __name__)

@@ -19,10 +19,10 @@ from waitress.task import ErrorTask
 
 from regportal.app.front import PATH
 from regportal.app.logs import redacted
-from regportal.app.pages import COMMON, ERROR
 from regportal.app.together import Channel, Dispatcher, Gathering, Network, going_on
 from regportal.config import Settings
 from regportal.errors import ConfigError
+from regportal.store.headers import COMMON, ERROR
 from regportal.store.ids import uuid7
 from regportal.store.problem import REQUEST_ID
 
