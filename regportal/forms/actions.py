@@ -26,7 +26,6 @@ from regportal.forms.models import Submission
 from regportal.forms.news import claimed_news, tell_contact
 from regportal.identity.models import Choice, Claim, Contact, Visitor, VisitorState
 from regportal.identity.recognising import holds
-from regportal.identity.tokens import derived_token, hash_of
 from regportal.identity.visitors import end_visitor, present
 from regportal.library.actions import grant, live_grant, token_of
 from regportal.library.schema import Asset
@@ -34,6 +33,7 @@ from regportal.outbox.actions import owe
 from regportal.store.documents import span
 from regportal.store.facts import add, add_once, table_of, watch
 from regportal.store.ids import uuid7
+from regportal.store.tokens import derived_token, hash_of
 from regportal.store.words import N_
 from regportal.tracking.actions import record, visit_of
 from regportal.tracking.judging import RULES

@@ -9,7 +9,7 @@ from itsdangerous import BadSignature
 
 from regportal.errors import BadRequestError, ForbiddenError
 from regportal.forms.rules import Ask
-from regportal.identity.tokens import hash_of, signing
+from regportal.store.tokens import hash_of, signing
 from regportal.store.words import N_
 
 PURPOSE = "regportal.ask"

@@ -13,10 +13,10 @@ from regportal.identity import browser, wire
 from regportal.identity.api import Api, answer
 from regportal.identity.models import Visitor, VisitorToken
 from regportal.identity.recognising import recognise
-from regportal.identity.tokens import fresh_token, hash_of
 from regportal.identity.visitors import begin_visitor, choose, rotate
 from regportal.store import current
 from regportal.store.strict_json import KIB, Strict
+from regportal.store.tokens import fresh_token, hash_of
 
 bp = Api("choosing", __name__, "choice", "What visitors allow for one browser.")
 

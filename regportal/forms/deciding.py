@@ -28,12 +28,12 @@ from regportal.identity.codes import awaits_code, lengthen
 from regportal.identity.models import Claim, ClaimState, Proof, Visitor, VisitorState
 from regportal.identity.people import keys_of_owner
 from regportal.identity.recognising import recognise, visitor_given
-from regportal.identity.tokens import derived_token
 from regportal.identity.visitors import begin_visitor, end_visitor, rotate, verify
 from regportal.library.actions import revoke
 from regportal.mail.actions import answered
 from regportal.store.ballast import may_use_ballast
 from regportal.store.documents import Published, span
+from regportal.store.tokens import derived_token
 from regportal.store.words import N_
 from regportal.tracking.actions import attribute, seen_of_claim, visit_of
 from regportal.tracking.models import NOT_HIM, Attributed

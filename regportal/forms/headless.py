@@ -19,7 +19,6 @@ from regportal.forms.visiting import Visiting, country_of, is_proven, visiting_o
 from regportal.identity import browser
 from regportal.identity.api import Api, Asked, Moment, answer
 from regportal.identity.models import Visitor
-from regportal.identity.tokens import fresh_token
 from regportal.identity.visitors import end_visitor
 from regportal.library.actions import find
 from regportal.store import current
@@ -27,6 +26,7 @@ from regportal.store.documents import said
 from regportal.store.problem import problem
 from regportal.store.schema import Key
 from regportal.store.strict_json import KIB, Strict
+from regportal.store.tokens import fresh_token
 from regportal.store.words import translated
 
 bp = Api("headless", __name__, "gates", "What a gate asks, and the file behind it.")

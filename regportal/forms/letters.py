@@ -15,9 +15,9 @@ from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token, unsubs
 from regportal.identity.letters import preferences_url, reader
 from regportal.identity.models import Claim, ClaimState
 from regportal.identity.rules import CODE, LINK
-from regportal.identity.tokens import derived_token
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.store.documents import Site, said
+from regportal.store.tokens import derived_token
 from regportal.store.words import N_, moment_shown, translated
 
 

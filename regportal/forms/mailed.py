@@ -19,10 +19,10 @@ from regportal.identity import browser, limits, wire
 from regportal.identity.actions import proof_of
 from regportal.identity.models import ClaimState
 from regportal.identity.people import keys_of_owner
-from regportal.identity.tokens import fresh_token
 from regportal.library.actions import live_grant, token_of
 from regportal.store import current
 from regportal.store.documents import said
+from regportal.store.tokens import fresh_token
 from regportal.store.words import N_
 
 bp = Blueprint("mailed", __name__)

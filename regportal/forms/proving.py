@@ -15,11 +15,11 @@ from regportal.identity.actions import claim_of, decide
 from regportal.identity.codes import CODE_TYPED, try_code
 from regportal.identity.models import Claim, ClaimState, Proof, Visitor, VisitorState
 from regportal.identity.recognising import Doubt, recognise
-from regportal.identity.tokens import derived_token
 from regportal.identity.visitors import rotate, verify
 from regportal.library.actions import live_grant
 from regportal.mail.actions import answered
 from regportal.store.documents import span
+from regportal.store.tokens import derived_token
 from regportal.tracking.actions import visit_of
 
 

@@ -20,10 +20,10 @@ from regportal.identity.actions import claim_of
 from regportal.identity.models import Claim, Visitor, VisitorState
 from regportal.identity.rules import is_fresh as proven_lately
 from regportal.identity.rules import masked
-from regportal.identity.tokens import derived_token, fresh_token
 from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Published, Site
+from regportal.store.tokens import derived_token, fresh_token
 from regportal.store.words import N_
 
 BY_MAIL = N_("The file of this gate goes by mail: show the gate in a frame, or link to its page.")

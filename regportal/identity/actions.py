@@ -19,10 +19,10 @@ from regportal.identity.models import (
     VisitorState,
 )
 from regportal.identity.rules import CODE, LINK
-from regportal.identity.tokens import hash_of
 from regportal.identity.visitors import new_token, new_visitor
 from regportal.store.facts import add, add_once, insert_in, watch
 from regportal.store.ids import uuid7
+from regportal.store.tokens import hash_of
 
 
 def begin_claimant(  # noqa: PLR0913 - what begins at once; all by name

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.models import Claim, Proof, Visitor
 from regportal.identity.rules import CODE, TRIES
-from regportal.identity.tokens import derived_code
+from regportal.store.tokens import derived_code
 
 CODE_TYPED = re.compile(r"\s*[0-9]{3}[ -]?[0-9]{3}\s*")
 """A code as people type it."""

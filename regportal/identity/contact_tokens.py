@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.identity.models import ContactToken
-from regportal.identity.tokens import derived_token, hash_of
 from regportal.store.facts import add_once
+from regportal.store.tokens import derived_token, hash_of
 
 PREFERENCES = "preferences"
 UNSUBSCRIBE = "unsubscribe"

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from regportal.errors import ForbiddenError, NotHereError, UnsignedError
 from regportal.identity import limits
 from regportal.identity.models import ApiKey
-from regportal.identity.tokens import hash_of
 from regportal.store import current
 from regportal.store.ids import uuid7
+from regportal.store.tokens import hash_of
 
 PREFIX = "rpk_"
 KEY = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from regportal.identity.models import Claim, ClaimState, Visitor, VisitorState, VisitorToken
 from regportal.identity.rules import Standing, holds_proof, is_alive, is_good
-from regportal.identity.tokens import hash_of
 from regportal.store.among import among
 from regportal.store.facts import table_of
+from regportal.store.tokens import hash_of
 
 NOTED_EVERY = timedelta(minutes=5)
 """How exactly ``last_seen`` is kept: a read is not worth a write each time."""

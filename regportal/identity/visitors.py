@@ -20,12 +20,12 @@ from regportal.identity.models import (
 from regportal.identity.people import own_contacts
 from regportal.identity.recognising import Doubt, doubt_of, recognise
 from regportal.identity.rules import is_good
-from regportal.identity.tokens import hash_of
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import MAIL
 from regportal.store.ballast import may_use_ballast
 from regportal.store.facts import add, add_once, watch
 from regportal.store.ids import uuid7
+from regportal.store.tokens import hash_of
 from regportal.store.words import N_
 
 

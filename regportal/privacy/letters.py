@@ -11,12 +11,12 @@ from regportal.consent.suppression import has_bounced, is_left_alone
 from regportal.identity.contact_tokens import PREFERENCES, contact_token
 from regportal.identity.letters import reader
 from regportal.identity.models import Claim, Contact
-from regportal.identity.tokens import derived_token, hash_of
 from regportal.mail.post import Draft, Kind, Owed, Recipient
 from regportal.privacy.models import OwnLink
 from regportal.privacy.proving import code_of
 from regportal.privacy.rules import LINK_LIFE
 from regportal.store.documents import Site
+from regportal.store.tokens import derived_token, hash_of
 from regportal.store.words import N_, moment_shown, translated
 
 MINUTE = timedelta(minutes=1)

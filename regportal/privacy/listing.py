@@ -17,9 +17,9 @@ from regportal.consent.suppression import bounced_of
 from regportal.errors import NotHereError
 from regportal.identity.contact_tokens import UNSUBSCRIBE, contact_token, derived_contact_token
 from regportal.identity.models import Contact, ContactToken
-from regportal.identity.tokens import hash_of
 from regportal.store.documents import Published, Wording
 from regportal.store.sessions import Store
+from regportal.store.tokens import hash_of
 
 PAGE = 500
 """Contacts that are looked at together."""

@@ -23,10 +23,10 @@ from regportal.identity.models import Contact, Visitor, VisitorState
 from regportal.identity.people import is_left, own_contacts
 from regportal.identity.recognising import holds
 from regportal.identity.rules import is_fresh, masked
-from regportal.identity.tokens import fresh_token
 from regportal.privacy.models import Leads
 from regportal.privacy.proving import request_link
 from regportal.store import current
+from regportal.store.tokens import fresh_token
 from regportal.store.words import N_
 
 TITLE = N_("Your data")

@@ -28,7 +28,6 @@ from regportal.identity.models import (
 from regportal.identity.people import is_left, keys_of_owner, own_contacts
 from regportal.identity.recognising import recognise
 from regportal.identity.rules import CODE, PROOF, TRIES
-from regportal.identity.tokens import derived_code, derived_token, hash_of
 from regportal.identity.visitors import (
     begin_visitor,
     end_visitor,
@@ -43,6 +42,7 @@ from regportal.privacy.rules import LINK_LIFE
 from regportal.store.documents import Published
 from regportal.store.facts import add
 from regportal.store.ids import uuid7
+from regportal.store.tokens import derived_code, derived_token, hash_of
 from regportal.store.words import N_
 from regportal.tracking.actions import met
 

@@ -22,9 +22,9 @@ from regportal.identity import limits, wire
 from regportal.identity.contact_tokens import UNSUBSCRIBE, of_contact_token
 from regportal.identity.models import Contact
 from regportal.identity.rules import masked
-from regportal.identity.tokens import derived_token
 from regportal.store import current
 from regportal.store.documents import Published, said
+from regportal.store.tokens import derived_token
 from regportal.store.words import N_, moment_shown, translated
 
 bp = Blueprint("unsubscribing", __name__)

@@ -15,7 +15,6 @@ from regportal.forms.visiting import bare_sender, proven_other
 from regportal.identity import browser, limits, wire
 from regportal.identity.addresses import read_address
 from regportal.identity.rules import masked
-from regportal.identity.tokens import fresh_token
 from regportal.privacy import changing, taking
 from regportal.privacy.choosing import newsletters_shown
 from regportal.privacy.models import Leads
@@ -44,6 +43,7 @@ from regportal.privacy.reader import Reader
 from regportal.privacy.reading import everything
 from regportal.privacy.speaking import languages_shown
 from regportal.store import current
+from regportal.store.tokens import fresh_token
 from regportal.store.words import N_
 
 bp = Blueprint("privacy", __name__)

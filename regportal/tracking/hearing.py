@@ -13,9 +13,9 @@ from regportal.errors import TooManyError
 from regportal.identity import browser, limits, wire
 from regportal.identity.api import Refused
 from regportal.identity.recognising import Bearer, Known, recognise_all
-from regportal.identity.tokens import hash_of
 from regportal.store import current
 from regportal.store.documents import NEWEST
+from regportal.store.tokens import hash_of
 from regportal.tracking.collecting import Teller, Telling, take_all
 from regportal.tracking.events import Event, NotAnEventError, by_our_clock, understand
 from regportal.tracking.models import Source

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from regportal.buying.alerts.links import DOUBT, doubt_token, link_token
 from regportal.buying.alerts.models import Alert, AlertReader
-from regportal.identity.tokens import signing
 from regportal.store.ids import uuid7
+from regportal.store.tokens import signing
 from regportal.tracking.models import Attribution
 from tests.attacks.test_an_unsubscribe_link_opened_by_a_scanner import SCANNERS
 from tests.buying.alerts.conftest import ann, clock, office  # noqa: F401 - fixtures

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.identity.models import Claim, ClaimState, Proof
-from regportal.identity.tokens import derived_token
+from regportal.store.tokens import derived_token
 
 ANN = "ann@widgetworks.example"
 

@@ -16,8 +16,8 @@ import pytest
 
 from regportal.identity.actions import proof_of
 from regportal.identity.recognising import recognise
-from regportal.identity.tokens import hash_of
 from regportal.library import actions as library
+from regportal.store.tokens import hash_of
 from tests.attacks.telling import auc
 
 ANN = "ann@widgetworks.example"

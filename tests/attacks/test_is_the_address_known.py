@@ -27,9 +27,9 @@ from regportal.consent.suppression import suppress
 from regportal.forms.asking import browser_of, csrf_token, write_ask
 from regportal.forms.rules import Ask
 from regportal.identity.models import Assurance, Contact
-from regportal.identity.tokens import fresh_token
 from regportal.mail.actions import address_hash
 from regportal.store.ids import uuid7
+from regportal.store.tokens import fresh_token
 from tests.attacks.telling import auc
 from tests.portal import SECRET, SITE, Portal
 

@@ -24,7 +24,7 @@ import time_machine
 from regportal.identity.actions import find_contact
 from regportal.identity.contact_tokens import PREFERENCES, contact_token
 from regportal.identity.models import Claim, ClaimState
-from regportal.identity.tokens import fresh_token
+from regportal.store.tokens import fresh_token
 from tests.privacy.people import PRESS, Person, ask, link
 
 OF_PEOPLE = ("contact", "claim", "consent_event", "suppression", "answer", "letter", "own_link")

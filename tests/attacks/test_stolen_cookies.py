@@ -18,7 +18,7 @@ import time_machine
 from flask import request
 
 from regportal.identity.models import Visitor, VisitorToken
-from regportal.identity.tokens import fresh_token
+from regportal.store.tokens import fresh_token
 from regportal.tracking.hearing import hear, keep_all, sender_of
 from regportal.tracking.models import Parcel
 from regportal.tracking.telling import Events

@@ -17,7 +17,6 @@ from regportal.forms.downloads import bp
 from regportal.forms.schema import Gate
 from regportal.identity.browser import SESSION_COOKIE
 from regportal.identity.models import Visitor, VisitorState, VisitorToken
-from regportal.identity.tokens import hash_of
 from regportal.library import actions
 from regportal.library.models import Grant, Serving
 from regportal.library.schema import Asset, Content
@@ -25,6 +24,7 @@ from regportal.library.storage import Storage, open_storage
 from regportal.store.documents import CurrentDocument, DocumentVersion, Publication, Shelf, Site
 from regportal.store.ids import uuid7
 from regportal.store.sessions import Store, make_engine
+from regportal.store.tokens import hash_of
 
 SITE = Site(name="Acme", controller="Acme Ltd", privacy_notice="https://www.acme.example/privacy")
 TEXT = "\n".join(f"Widget {number}: {number * 7} EUR" for number in range(2000)).encode()

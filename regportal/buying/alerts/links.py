@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.alerts.models import AlertReader
 from regportal.errors import NotHereError
-from regportal.identity.tokens import signing
+from regportal.store.tokens import signing
 
 PURPOSE = "regportal.alerts"
 DOUBT = "regportal.alerts.doubt"

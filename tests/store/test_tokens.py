@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from regportal.identity.models import Visitor, VisitorToken
 from regportal.identity.recognising import recognise
-from regportal.identity.tokens import derived_token, fresh_token, hash_of
 from regportal.identity.visitors import begin_visitor, rotate, see
+from regportal.store.tokens import derived_token, fresh_token, hash_of
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 KEYS = [b"new" * 16, b"old" * 16]
