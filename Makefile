@@ -55,7 +55,7 @@ check-python: $(VENV)/.test
 
 check-pages: $(VENV)/.test node_modules/.done
 	$(BIN)/djlint --quiet --lint templates
-	node_modules/.bin/biome ci --colors=off --error-on-warnings static/js tests/js
+	node_modules/.bin/biome ci --colors=off --error-on-warnings static/js static/studio tests/js
 	node_modules/.bin/tsc --project .
 	node_modules/.bin/tsc --project tests/js
 	$(NODE) --test 'tests/js/**/*.test.js'
@@ -71,7 +71,7 @@ privacy: $(VENV)/.test ## write docs/privacy.md from what the models declare
 format: $(VENV)/.test node_modules/.done ## let the tools lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	node_modules/.bin/biome check --write static/js tests/js
+	node_modules/.bin/biome check --write static/js static/studio tests/js
 
 scripts: node_modules/.done ## put what pages of others load together, from static/js/src
 	$(BUNDLE) --outdir=static/js

@@ -95,7 +95,11 @@ class Settings(BaseSettings):
         le=4096,
         description="MiB kept beside SQLite's file for withdrawals and erasures on a full disk.",
     )
-    studio_url: str = Field("", description="The address of the Studio, where it is its own.")
+    studio_url: str = Field(
+        "",
+        description="The address of the Studio, where it has a host name of its own; else it is at"
+        " /studio below BASE_URL.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged."
     )
@@ -131,6 +135,17 @@ class Settings(BaseSettings):
             raise ValueError("must be https on any host but localhost (behind a TLS proxy too)")
         return value.rstrip("/")
 
+    @field_validator("studio_url")
+    @classmethod
+    def _own_host(cls, value: str) -> str:
+        """Refuse what is not the address of a host and nothing more."""
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
+            raise ValueError("must be an http or https address")
+        if parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+            raise ValueError("must be the address of a host, without a path")
+        return value.rstrip("/")
+
     @model_validator(mode="before")
     @classmethod
     def _places(cls, values: Any) -> Any:
@@ -153,6 +168,12 @@ class Settings(BaseSettings):
             raise ValueError("SECRET_KEY must be set on any host but localhost")
         if any(len(key.get_secret_value()) < SHORTEST_KEY for key in self.secret_key):
             raise ValueError(f"SECRET_KEY must have at least {SHORTEST_KEY} characters")
+        if self.studio_url:
+            own, ours = urlsplit(self.studio_url), urlsplit(self.base_url)
+            if own.scheme != ours.scheme or own.hostname == ours.hostname:
+                raise ValueError("STUDIO_URL must have another host than BASE_URL, and its scheme")
+            if own.scheme == "http" and own.hostname not in LOCAL_HOSTS:
+                raise ValueError("STUDIO_URL must be https on any host but localhost")
         if self.hsts == "subdomains" and self.path:
             raise ValueError(
                 "HSTS must be host where BASE_URL has a path: the host is not ours alone"
@@ -191,6 +212,26 @@ class Settings(BaseSettings):
         own = urlsplit(self.base_url).hostname or ""
         local = tuple(sorted(LOCAL_HOSTS)) if self.development else ()
         return self.trusted_hosts or (own, *local)
+
+    @property
+    def studio_address(self) -> str:
+        """
+        Return where people of the company sign in, without a slash at its end.
+
+        >>> Settings(base_url="https://www.acme.example/portal", secret_key="x" * 32).studio_address
+        'https://www.acme.example/portal/studio'
+        """
+        return self.studio_url or f"{self.base_url}/studio"
+
+    @property
+    def studio_origin(self) -> str:
+        """Return scheme, host and port of the Studio."""
+        return self.studio_url or self.origin
+
+    @property
+    def studio_host(self) -> str:
+        """Return the host name of the Studio."""
+        return urlsplit(self.studio_address).hostname or ""
 
     @property
     def keys(self) -> tuple[bytes, ...]:

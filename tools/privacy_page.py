@@ -27,6 +27,7 @@ SECTIONS = {
         "interaction", "attribution", "verdict", "parcel", "visit", "touch", "grant", "serving",
     ),
     "Your company's purchases": ("contact_role", "opportunity", "opportunity_snapshot"),
+    "Your own staff": ("studio_user", "studio_passkey", "studio_session", "audit"),
     "Letters and messages": ("letter", "mail_event", "message", "notice"),
 }  # fmt: skip
 """Which tables stand under which heading; one that is in none stands under the last."""

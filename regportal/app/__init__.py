@@ -11,6 +11,8 @@ from regportal.app import health, pages, problems, reports, scripts
 from regportal.app.document import described
 from regportal.app.front import Front
 from regportal.app.metrics import Requests
+from regportal.app.mounted import Mounted
+from regportal.app.vitals import vitals
 from regportal.buying import phases
 from regportal.buying import views as buying
 from regportal.buying.alerts import views as alerts
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["regportal.shelf"] = Shelf()
     app.extensions["regportal.storage"] = open_storage(settings.storage_url)
     app.extensions["regportal.wake"] = lambda _task: None
+    app.extensions["regportal.vitals"] = vitals
     for api in (
         choosing.bp,
         headless.bp,
@@ -105,7 +108,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     pages.use(app)
     problems.use(app)
     requests = app.extensions["regportal.requests"] = Requests()
-    wsgi: WSGIApplication = requests.counting(_Below(Front(app, app.wsgi_app), settings.path))
+    studio = app.extensions["regportal.studio"] = Mounted(app, root)
+    wsgi: WSGIApplication = requests.counting(_Below(Front(app, studio), settings.path))
     if settings.proxy_hops:
         hops = settings.proxy_hops
         wsgi = ProxyFix(wsgi, x_for=hops, x_proto=hops, x_host=hops)

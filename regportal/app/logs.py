@@ -11,7 +11,7 @@ from urllib.parse import quote
 import structlog
 from structlog.types import EventDict
 
-TOKENS = re.compile(r"/(d|m|me|p|u)/[^/]+")
+TOKENS = re.compile(r"/(d|m|me|p|u|welcome|wan-[a-z]+|tf-setup)/[^/]+")
 LONGEST = 200
 ADDRESS = re.compile(r"[^\s@<>()\"',;:/]+@[^\s@<>()\"',;:/]+")
 """Whatever looks like an e-mail address: no line needs to say whose."""
@@ -27,6 +27,8 @@ def redacted(path: str) -> str:
 
     >>> redacted("/portal/d/3q2-7w.secret")
     '/portal/d/***'
+    >>> redacted("/studio/welcome/3q2-7w.secret")
+    '/studio/welcome/***'
     >>> redacted("/g/price-list/done")
     '/g/price-list/done'
     >>> redacted("/g/jane@acme.example/x")

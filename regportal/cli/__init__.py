@@ -46,6 +46,7 @@ COMMANDS = {
     "shadow": "shadow:shadow",
     "replay": "replay:replay",
     "key": "keys:key",
+    "user": "users:user",
     "bench": "bench:bench",
 }
 """Where each command is; it is imported only when it is called."""

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 from regportal.cli.ending import Ending, on_signals
 from regportal.config import Settings, load
 from regportal.errors import ConfigError
+from regportal.store.sessions import Store
 
 PORT = 8000
 PART_OF_SERVE = "on SQLite the worker is part of `regportal serve`"
@@ -70,6 +72,7 @@ def serve(host: str | None, port: int | None, with_worker: bool) -> None:  # noq
                 if with_worker:
                     worker.start()
                 click.echo(f"regportal is ready at {settings.base_url}")
+                welcome_the_first(settings, store)
 
             threading.Thread(target=begin, name="begin", daemon=True).start()
             server.run()
@@ -102,6 +105,17 @@ def worker() -> None:
         runs.stop()
     finally:
         store.close()
+
+
+def welcome_the_first(settings: Settings, store: Store) -> None:
+    """Print a link for the first owner of the Studio; a new one at each start, until there is."""
+    from regportal.accounts.actions import first_link
+    from regportal.cli.users import tell_first_link
+
+    now = datetime.now(UTC)
+    token = store.write(lambda session: first_link(session, now=now))
+    if token is not None:
+        tell_first_link(settings, token)
 
 
 def settle_down() -> None:

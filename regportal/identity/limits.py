@@ -73,6 +73,10 @@ LIMITS = {
     "bounces": Limit(1_200, MINUTE),  # a key; a mailer tells them in heaps
     "reports": Limit(120, HOUR),  # pages that broke their policy; each is a line in the log
     "keys": Limit(300, HOUR),  # API calls with a key that is none
+    "sign-in": Limit(60, HOUR),  # passwords tried from one place in the Studio: an office
+    "sign-in-as": Limit(20, HOUR),  # an address, whether or not somebody has it
+    "second-factor": Limit(20, HOUR),  # a person; codes of six digits, and recovery codes
+    "welcome": Limit(60, HOUR),  # links to come into the Studio for the first time
     "hooks": Limit(20_000, HOUR),  # calls of a CRM that are not signed as they must be
 }
 """What is limited a place (a key where it says so), and why so: docs/security.md shows it."""

@@ -1,5 +1,6 @@
 """Secrets at rest: what connectors need to prove who we are, encrypted in the database."""
 
+import base64
 import hashlib
 import os
 from collections.abc import Sequence
@@ -117,6 +118,33 @@ def rotate(session: Session, key: str, keys: Sequence[bytes]) -> bool:
         .returning(Secret.key)
     ).first()
     return done is not None
+
+
+def seal(text: str, about: str, keys: Sequence[bytes]) -> str:
+    """Return a text sealed with the newest key, to be kept in the row it is about."""
+    fresh = _sealed(about, text, keys[0])
+    kept = (base64.urlsafe_b64encode(part).decode() for part in (fresh.nonce, fresh.sealed))
+    return ".".join((fresh.key_id, *kept))
+
+
+def unseal(kept: str, about: str, keys: Sequence[bytes]) -> str:
+    """
+    Return what was sealed; raise ConfigError where its key is gone, or it is not about this.
+
+    >>> unseal(seal("secret", "user:1", [b"k" * 16]), "user:1", [b"new" * 8, b"k" * 16])
+    'secret'
+    >>> unseal(seal("secret", "user:1", [b"k" * 16]), "user:2", [b"k" * 16])
+    Traceback (most recent call last):
+    regportal.errors.ConfigError: vault:user:2 cannot be opened: ...
+    """
+    key_id, *parts = kept.split(".")
+    nonce, sealed = (base64.urlsafe_b64decode(part) for part in parts)
+    return _opened(Secret(key=about, key_id=key_id, nonce=nonce, sealed=sealed), keys)
+
+
+def is_newest(kept: str, keys: Sequence[bytes]) -> bool:
+    """Return whether a text is sealed with the newest key."""
+    return kept.startswith(f"{_key_id(keys[0])}.")
 
 
 def _sealed(key: str, value: str, with_key: bytes) -> Secret:

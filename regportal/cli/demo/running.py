@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from sqlalchemy.orm import Session
 
+from regportal.accounts.actions import first_link
 from regportal.app import create_app, web_root
 from regportal.app.logs import begin_logging
 from regportal.app.server import Server, answers, listen
@@ -69,7 +70,7 @@ def run(port: int, *, fresh: bool) -> None:
                 thread.start()
             if answers(HOST, port, settings):
                 worker.start()
-                _invite(site, settings)
+                _invite(site, settings, _way_in(settings, store))
                 ending.wait()
                 click.echo("\nThe demo has ended; it keeps its place for the next start.")
                 worker.stop()
@@ -143,7 +144,13 @@ def age(store: Store, by: timedelta) -> None:
     store.write(older)
 
 
-def _invite(site: str, settings: Settings) -> None:
+def _way_in(settings: Settings, store: Store) -> str:
+    """Return where the Studio is entered: for the first time, by a link; and later, as always."""
+    token = store.write(lambda session: first_link(session, now=datetime.now(UTC)))
+    return f"{settings.studio_address}/welcome/{token}" if token else settings.studio_address
+
+
+def _invite(site: str, settings: Settings, studio: str) -> None:
     """Print where to begin."""
     click.echo(f"\n  Begin here:  {site}/story\n")
     for name, address in (
@@ -151,6 +158,7 @@ def _invite(site: str, settings: Settings) -> None:
         ("Mailbox", f"{site}/mailbox"),
         ("CRM", f"{site}/crm"),
         ("regportal", f"{settings.base_url}/g/buyers-guide"),
+        ("Studio", studio),
     ):
         click.echo(f"  {name:<12} {address}")
     click.echo()

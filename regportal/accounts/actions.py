@@ -1,0 +1,245 @@
+"""Inviting people of the company, letting them in once, and changing what they may do."""
+
+import secrets
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from regportal.accounts import audit
+from regportal.accounts.audit import Doer
+from regportal.accounts.models import Purpose, StudioInvite, StudioSession, StudioUser
+from regportal.accounts.roles import Role, roles_of
+from regportal.errors import BadRequestError, NotHereError, StaleError
+from regportal.store.ids import uuid7
+from regportal.store.tokens import fresh_token, hash_of
+from regportal.store.words import N_
+
+LASTS = {Purpose.FIRST: timedelta(hours=24), Purpose.INVITATION: timedelta(days=7)}
+"""How long a link may be used."""
+USER = "person"
+"""What the audit log calls the people of the company."""
+LAST_OWNER = N_("There must be an owner who may come in: make somebody else one first.")
+TAKEN = N_("Somebody with this address may come in already.")
+USED = N_("This link was used, or is too old. Ask for another one.")
+
+
+def everybody(session: Session) -> Sequence[StudioUser]:
+    """Return everybody who may come in or might once, by address."""
+    return session.scalars(sa.select(StudioUser).order_by(StudioUser.email)).all()
+
+
+def user_of(session: Session, user_id: uuid.UUID) -> StudioUser:
+    """Return one of them; raise NotHereError where there is none."""
+    found = session.get(StudioUser, user_id)
+    if found is None:
+        raise NotHereError(f"nobody is {user_id}")
+    return found
+
+
+def user_called(session: Session, email: str) -> StudioUser:
+    """Return whose address this is; raise NotHereError where nobody has it."""
+    found = session.scalars(
+        sa.select(StudioUser).where(StudioUser.email == email.casefold())
+    ).first()
+    if found is None:
+        raise NotHereError(f"nobody of the company has the address {email}")
+    return found
+
+
+def first_link(session: Session, *, now: datetime) -> str | None:
+    """
+    Return the token of a link that makes the first owner; None where there is somebody.
+
+    It takes the place of any such link before.
+    """
+    if session.scalar(sa.select(StudioUser.id).limit(1)) is not None:
+        return None
+    session.execute(sa.delete(StudioInvite).where(StudioInvite.purpose == Purpose.FIRST))
+    return _link(session, Purpose.FIRST, None, now=now)
+
+
+def invite(
+    session: Session, email: str, name: str, roles: Iterable[Role], *, doer: Doer, now: datetime
+) -> tuple[StudioUser, str]:
+    """
+    Let somebody in once he has chosen a password; return him, and the token of his link.
+
+    Raises BadRequestError where somebody has the address.
+    """
+    email = email.casefold()
+    if session.scalar(sa.select(StudioUser.id).where(StudioUser.email == email)) is not None:
+        raise BadRequestError(TAKEN, "email")
+    user = _new(email, name, roles, now=now)
+    session.add(user)
+    session.flush()
+    audit.write(session, doer, "invite", USER, str(user.id), {"roles": user.roles}, now=now)
+    return user, _link(session, Purpose.INVITATION, user.id, now=now)
+
+
+def link_anew(session: Session, user_id: uuid.UUID, *, doer: Doer, now: datetime) -> str:
+    """
+    Return the token of a new link for somebody, who chooses a new password with it.
+
+    Until he does nothing of his changes; any link before opens nothing any more. Raises
+    BadRequestError where he is disabled.
+    """
+    user = user_of(session, user_id)
+    if not user.active:
+        raise BadRequestError(N_("Whoever is disabled gets no link."))
+    session.execute(sa.delete(StudioInvite).where(StudioInvite.user_id == user.id))
+    audit.write(session, doer, "link", USER, str(user.id), now=now)
+    return _link(session, Purpose.INVITATION, user.id, now=now)
+
+
+def invited(session: Session, token: str, *, now: datetime) -> tuple[Purpose, StudioUser | None]:
+    """Return what a link is for, and for whom; raise StaleError where it opens nothing."""
+    found = session.get(StudioInvite, hash_of(token))
+    if found is None or found.used_at is not None or found.expires_at <= now:
+        raise StaleError(USED)
+    if found.purpose is Purpose.FIRST:
+        if session.scalar(sa.select(StudioUser.id).limit(1)) is not None:
+            raise StaleError(USED)
+        return found.purpose, None
+    user = session.get(StudioUser, found.user_id)
+    if user is None or not user.active:
+        raise StaleError(USED)
+    return found.purpose, user
+
+
+def accept(
+    session: Session, token: str, password: str, *, email: str, name: str, doer: Doer, now: datetime
+) -> StudioUser:
+    """
+    Use a link, once: whoever has it comes in by this password (hashed) from now on.
+
+    ``email`` and ``name`` are the first owner's; of anybody else they are known. Whoever was
+    signed in as him before is not any more, and what he had set up beside a password is gone: a
+    link is for whoever lost it, too. Raises StaleError where it opens nothing.
+    """
+    purpose, user = invited(session, token, now=now)
+    used = session.execute(
+        sa.update(StudioInvite)
+        .where(StudioInvite.hash == hash_of(token), StudioInvite.used_at.is_(None))
+        .values(used_at=now)
+        .returning(StudioInvite.hash)
+    ).first()
+    if used is None:  # somebody else was quicker
+        raise StaleError(USED)
+    if user is None:
+        user = _new(email.casefold(), name, [Role.OWNER], now=now)
+        session.add(user)
+    end_sessions(session, user.id)
+    user.password, user.password_set_at = password, now
+    user.uniquifier = secrets.token_hex(16)
+    user.tf_method = user.totp_secret = user.totp_counter = user.recovery_codes = None
+    session.flush()
+    itself = Doer(user.id, doer.request_id)
+    audit.write(session, itself, "accept", USER, str(user.id), {"link": purpose.value}, now=now)
+    return user
+
+
+def set_roles(
+    session: Session, user_id: uuid.UUID, roles: Iterable[Role], *, doer: Doer, now: datetime
+) -> StudioUser:
+    """
+    Give somebody these roles and no others; he has to sign in again.
+
+    Raises BadRequestError where the last owner who may come in would be none any more.
+    """
+    users = _held(session)
+    user, had_owner = _among(users, user_id), _have_owner(users)
+    before, user.roles = user.roles, sorted(set(roles))
+    if before == user.roles:
+        return user
+    _require_owner(users, had_owner=had_owner)
+    _begin_anew(session, user)
+    change = {"roles": [before, user.roles]}
+    audit.write(session, doer, "roles", USER, str(user.id), change, now=now)
+    return user
+
+
+def set_active(
+    session: Session, user_id: uuid.UUID, *, active: bool, doer: Doer, now: datetime
+) -> StudioUser:
+    """Let somebody in again, or not any more, at once; raises as :func:`set_roles` does."""
+    users = _held(session)
+    user, had_owner = _among(users, user_id), _have_owner(users)
+    if user.active == active:
+        return user
+    user.active = active
+    _require_owner(users, had_owner=had_owner)
+    _begin_anew(session, user)
+    session.execute(sa.delete(StudioInvite).where(StudioInvite.user_id == user.id))
+    audit.write(session, doer, "enable" if active else "disable", USER, str(user.id), now=now)
+    return user
+
+
+def end_sessions(session: Session, user_id: uuid.UUID | None, *, but: bytes | None = None) -> None:
+    """Sign somebody out everywhere, but in one browser where that is named."""
+    query = sa.delete(StudioSession).where(StudioSession.user_id == user_id)
+    session.execute(query.where(StudioSession.hash != but) if but is not None else query)
+
+
+def _new(email: str, name: str, roles: Iterable[Role], *, now: datetime) -> StudioUser:
+    """Return somebody who cannot come in yet."""
+    return StudioUser(
+        id=uuid7(),
+        email=email,
+        name=name,
+        roles=sorted(set(roles)),
+        active=True,
+        uniquifier=secrets.token_hex(16),
+        handle=secrets.token_hex(16),
+        made_at=now,
+    )
+
+
+def _link(session: Session, purpose: Purpose, user_id: uuid.UUID | None, *, now: datetime) -> str:
+    """Make a link and return its token, which is kept nowhere."""
+    token = fresh_token()
+    session.add(
+        StudioInvite(
+            hash=hash_of(token),
+            user_id=user_id,
+            purpose=purpose,
+            made_at=now,
+            expires_at=now + LASTS[purpose],
+        )
+    )
+    session.flush()
+    return token
+
+
+def _held(session: Session) -> Sequence[StudioUser]:
+    """Return everybody, held: of two who change each other's roles one waits."""
+    return session.scalars(sa.select(StudioUser).order_by(StudioUser.id).with_for_update()).all()
+
+
+def _among(users: Iterable[StudioUser], user_id: uuid.UUID) -> StudioUser:
+    """Return one of these; raise NotHereError where he is none of them."""
+    found = next((one for one in users if one.id == user_id), None)
+    if found is None:
+        raise NotHereError(f"nobody is {user_id}")
+    return found
+
+
+def _have_owner(users: Iterable[StudioUser]) -> bool:
+    """Return whether an owner may come in."""
+    owners = (one for one in users if Role.OWNER in roles_of(one.roles))
+    return any(one.active and one.password is not None for one in owners)
+
+
+def _require_owner(users: Iterable[StudioUser], *, had_owner: bool) -> None:
+    """Raise BadRequestError where an owner could come in, and none could any more."""
+    if had_owner and not _have_owner(users):
+        raise BadRequestError(LAST_OWNER, "roles")
+
+
+def _begin_anew(session: Session, user: StudioUser) -> None:
+    """Sign somebody out everywhere, and let no half-done sign-in of his come to its end."""
+    user.uniquifier = secrets.token_hex(16)
+    end_sessions(session, user.id)
+    session.flush()

@@ -1,0 +1,1 @@
+"""Where the people of the company work: an application of its own (docs/decisions/0021)."""

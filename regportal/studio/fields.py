@@ -1,0 +1,146 @@
+"""The forms of the Studio's own pages."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import current_app, g
+from flask_security import hash_password
+from flask_wtf import FlaskForm
+from wtforms import (
+    EmailField,
+    Field,
+    PasswordField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    ValidationError,
+)
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
+from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from regportal.accounts.roles import ROLES, Role
+from regportal.identity.addresses import read_address
+from regportal.store.words import N_, translated
+from regportal.studio.signing_in import SHORTEST
+
+REQUIRED = N_("Please fill this in.")
+TOO_LONG = N_("Please take fewer characters.")
+MOST = 120
+"""Characters of a name."""
+LONGEST = 1024
+"""Characters of a password: more would only keep the processor busy."""
+THEMES = {"": N_("As my device"), "light": N_("Light"), "dark": N_("Dark")}
+
+
+def choices_of(named: Mapping[str, str]) -> list[SelectChoice]:
+    """Return what can be chosen, in the language of this answer."""
+    return [SelectChoice(key, translated(says, g.locale)) for key, says in named.items()]
+
+
+class NewPassword(FlaskForm):
+    """A password that somebody chooses, twice the same."""
+
+    password = PasswordField(
+        N_("New password"),
+        validators=[InputRequired(REQUIRED), Length(max=LONGEST, message=TOO_LONG)],
+        render_kw={"autocomplete": "new-password"},
+        description=N_("At least 12 characters; several words are easy to remember."),
+    )
+    again = PasswordField(
+        N_("The same again"),
+        validators=[InputRequired(REQUIRED)],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+    def validate_password(self, field: Field) -> None:
+        """Refuse one that is too short."""
+        if len(field.data) < SHORTEST:
+            raise ValidationError(N_("Please take at least 12 characters."))
+
+    def validate_again(self, field: Field) -> None:
+        """Refuse two that differ."""
+        if field.data != self.password.data:
+            raise ValidationError(N_("The two are not the same."))
+
+    @property
+    def hashed(self) -> str:
+        """Return what is kept of the password."""
+        security = current_app.extensions["security"]
+        plain = security.password_util.normalize(self.password.data)
+        hashed: str = hash_password(plain)
+        return hashed
+
+
+def is_address(_form: FlaskForm, field: Field) -> None:
+    """Refuse what is no e-mail address."""
+    try:
+        read_address(field.data or "")
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+def is_line(_form: FlaskForm, field: Field) -> None:
+    """Refuse a name with signs that cannot be printed."""
+    if not (field.data or "").isprintable():
+        raise ValidationError(N_("Please write it on one line."))
+
+
+NAME: dict[str, Any] = {
+    "validators": [DataRequired(REQUIRED), Length(max=MOST, message=TOO_LONG), is_line],
+    "filters": [lambda text: text.strip() if text else text],
+    "render_kw": {"autocomplete": "name", "maxlength": MOST},
+}
+
+
+class FirstOwner(NewPassword):
+    """Who comes first."""
+
+    email = EmailField(
+        N_("Your e-mail address"),
+        validators=[InputRequired(REQUIRED), is_address],
+        filters=[lambda text: text.strip() if text else text],
+        render_kw={"autocomplete": "username"},
+    )
+    name = StringField(N_("Your name"), **NAME)
+
+
+class Roles(FlaskForm):
+    """What a colleague may do."""
+
+    roles = SelectMultipleField(
+        N_("Roles"),
+        choices=[SelectChoice(role.value, ROLES[role]) for role in Role],
+        option_widget=CheckboxInput(),
+        widget=ListWidget(prefix_label=False),
+        validators=[InputRequired(N_("Please choose at least one."))],
+    )
+
+    @property
+    def chosen(self) -> Sequence[Role]:
+        """Return the roles that were chosen."""
+        return [Role(one) for one in self.roles.data or ()]
+
+
+class Invitation(Roles):
+    """A colleague who is to come in."""
+
+    email = EmailField(
+        N_("E-mail address"),
+        validators=[InputRequired(REQUIRED), is_address],
+        filters=[lambda text: text.strip() if text else text],
+        render_kw={"autocomplete": "off"},
+    )
+    name = StringField(N_("Name"), **(NAME | {"render_kw": {"autocomplete": "off"}}))
+
+
+class Profile(FlaskForm):
+    """What somebody chooses about how he sees the Studio."""
+
+    name = StringField(N_("Your name"), **NAME)
+    locale = SelectField(N_("Language"), validate_choice=True)
+    theme = SelectField(N_("Appearance"), validate_choice=True)
+
+
+class Pressed(FlaskForm):
+    """A button, and nothing beside it."""

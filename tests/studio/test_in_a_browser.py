@@ -1,0 +1,274 @@
+"""The Studio in a real browser: read by everybody, in light and dark, and signed in by passkeys."""
+
+import contextlib
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browsing import go
+from tests.portal import SITE, served
+from tests.studio.staff import PASSWORD, Company
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+PAGES = (
+    "/",
+    "/account",
+    "/people",
+    "/people/invite",
+    "/audit",
+    "/change",
+    "/tf-setup",
+    "/mf-recovery-codes",
+    "/wan-register",
+)
+"""What an owner opens by an address."""
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def studio(database_url, tmp_path):
+    """An installation that is served, with an owner and a colleague; and the Studio's address."""
+    with served(database_url, tmp_path, SITE) as (portal, url):
+        company = Company(portal)
+        company.hire("ann@acme.example", "owner", "marketer", name="Ann Example")
+        company.hire("bo@acme.example", "seller", name="بو مثال")
+        yield company, f"{url}/studio"
+
+
+class Watched:
+    """A page that notes what its policy refused, and what it asked of other hosts."""
+
+    def __init__(self, page, address):
+        self.page, self.address = page, address
+        self.broken, self.foreign = [], []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.broken.append(str(error)))
+        page.on("request", self._see)
+
+    def _hear(self, said):
+        if said.type in {"error", "warning"} and "favicon" not in said.text:
+            self.broken.append(said.text)
+
+    def _see(self, request):
+        if not request.url.startswith((self.address.removesuffix("/studio"), "data:")):
+            self.foreign.append(request.url)
+
+    def check(self):
+        """Fail where anything was refused, or asked elsewhere."""
+        assert self.broken == []
+        assert self.foreign == []
+
+
+def sign_in(page, address, email="ann@acme.example"):
+    go(page, f"{address}/login")
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.locator(".bar")).to_be_visible()
+
+
+def faults(page):
+    """What axe finds in a page, in few words."""
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], one["nodes"][0]["html"][:120]) for one in found]
+
+
+def is_wider_than_the_window(page):
+    return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_every_page_can_be_read_by_everybody(studio, page, theme, size, tmp_path):
+    _, address = studio
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size(size)
+    watched, found = Watched(page, address), {}
+    go(page, f"{address}/login")
+    found["/login"] = faults(page)
+    page.screenshot(path=tmp_path / "login.png", full_page=True)
+    sign_in(page, address)
+    for path in PAGES:
+        go(page, f"{address}{path}")
+        found[path] = faults(page)
+        page.screenshot(path=tmp_path / f"{path.strip('/').replace('/', '-') or 'overview'}.png")
+        assert not is_wider_than_the_window(page), path
+    page.get_by_role("button", name="Make a passkey").scroll_into_view_if_needed()
+
+    assert {path: what for path, what in found.items() if what} == {}
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == theme
+    watched.check()
+
+
+def test_the_pages_after_a_button_can_be_read_too(studio, page):
+    company, address = studio
+    watched = Watched(page, address)
+    sign_in(page, address)
+    go(page, f"{address}/tf-setup")
+    page.get_by_role("button", name="Set up my phone").click()
+    expect(page.get_by_role("img")).to_be_visible()
+    assert faults(page) == []
+    go(page, f"{address}/mf-recovery-codes")
+    page.get_by_role("button", name="Make ten new codes").click()
+    expect(page.locator(".codes li")).to_have_count(10)
+    assert faults(page) == []
+    go(page, f"{address}/people/{company.user('bo@acme.example').id}")
+    assert faults(page) == []
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_label("Link")).to_have_value(re.compile(r"/studio/welcome/"))
+    assert faults(page) == []
+    welcome = page.get_by_label("Link").input_value()
+    watched.check()
+    page.context.clear_cookies()
+    go(page, welcome)
+
+    assert faults(page) == []
+
+
+def test_a_page_that_is_not_there_says_so_without_a_script(studio, page):
+    _, address = studio
+    sign_in(page, address)
+    go(page, f"{address}/nowhere")
+
+    expect(page.get_by_role("heading")).to_have_text("There is nothing here")
+    assert faults(page) == []
+    assert page.locator("script").count() == 0
+
+
+def test_signing_in_by_the_keyboard_alone(studio, page):
+    _, address = studio
+    go(page, f"{address}/login")
+    page.keyboard.type("ann@acme.example")  # the address has the focus
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator(".bar")).to_be_visible()
+    page.keyboard.press("Tab")
+    focused = page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    assert focused == "To the content"
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_the_menu_holds_what_somebody_may_open_and_every_entry_leads_there(studio, page):
+    _, address = studio
+    sign_in(page, address)
+    links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+    names = links.all_text_contents()
+    for name in names:
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
+        expect(page.get_by_role("main")).to_be_visible()
+        assert page.locator("[aria-current=page]").first.text_content() == name
+    sign_out(page)
+    sign_in(page, address, "bo@acme.example")
+
+    assert names == ["Overview", "People of the Studio", "Audit log"]
+    assert links.all_text_contents() == ["Overview"]
+
+
+def sign_out(page):
+    page.locator(".user summary").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_label("Password", exact=True)).to_be_visible()
+
+
+def test_in_german_and_from_the_right(studio, page, browser):
+    _, address = studio
+    for language, button, direction in (("de", "Anmelden", "ltr"), ("ar", "تسجيل الدخول", "rtl")):
+        with contextlib.closing(browser.new_context(locale=language)) as context:
+            foreign = context.new_page()
+            go(foreign, f"{address}/login")
+
+            expect(foreign.get_by_role("button", name=button, exact=True)).to_be_visible()
+            assert foreign.evaluate("getComputedStyle(document.body).direction") == direction
+            assert faults(foreign) == []
+
+
+@pytest.fixture
+def authenticator(page):
+    """A passkey's device, made by the browser."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    devtools.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+
+
+def add_passkey(page, address, usage, name="My phone"):
+    go(page, f"{address}/wan-register")
+    page.get_by_label("A name for it").fill(name)
+    page.get_by_label(usage).check()
+    page.get_by_role("button", name="Make a passkey").click()
+    expect(page.get_by_text("From now on you may sign in with it.")).to_be_visible()
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_a_passkey_in_the_place_of_the_password(studio, page):
+    company, address = studio
+    watched = Watched(page, address)
+    sign_in(page, address)
+    add_passkey(page, address, "Instead of the password")
+    sign_out(page)
+    page.get_by_role("button", name="Sign in with a passkey").click()
+
+    expect(page.locator(".bar")).to_be_visible()
+    assert company.deeds()[-1] == "passkey-add"
+    watched.check()
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_a_passkey_after_the_password(studio, page):
+    _, address = studio
+    watched = Watched(page, address)
+    sign_in(page, address)
+    add_passkey(page, address, "After the password")
+    sign_out(page)
+    page.get_by_label("E-mail address").fill("ann@acme.example")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Your passkey")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+
+    expect(page.locator(".bar")).to_be_visible()
+    watched.check()
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_a_passkey_of_somebody_who_is_disabled_opens_nothing(studio, page):
+    company, address = studio
+    company.hire("cy@acme.example", "owner", name="Cy")
+    sign_in(page, address)
+    add_passkey(page, address, "Instead of the password")
+    sign_out(page)
+    company.disable("ann@acme.example")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+
+    expect(page.get_by_role("alert")).to_have_text("This passkey opens nothing here.")
+    assert company.sessions() == []
+
+
+@pytest.mark.usefixtures("authenticator")
+def test_a_passkey_that_was_deleted_opens_nothing(studio, page):
+    _, address = studio
+    sign_in(page, address)
+    add_passkey(page, address, "Instead of the password")
+    page.get_by_role("link", name=re.compile("Change.*Passkeys")).click()
+    page.get_by_role("button", name=re.compile("Delete.*My phone")).click()
+    expect(page.get_by_text("The passkey opens nothing any more.")).to_be_visible()
+    sign_out(page)
+    page.get_by_role("button", name="Sign in with a passkey").click()
+
+    expect(page.get_by_role("alert")).to_have_text("This passkey opens nothing here.")
