@@ -40,5 +40,6 @@ def pages(tmp_path, notebook, crm, days):
         notebook=notebook,
         crm=crm,
         age=lambda: days.append(1),
+        studio=lambda: "http://localhost:9/studio",
     )
     return create_pages(stage)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 import requests
@@ -134,6 +135,22 @@ def test_a_second_start_finds_its_place_and_a_fresh_one_begins_anew(page, tmp_pa
             page.get_by_role("button", name="Come back tomorrow").click()
 
 
+def test_the_story_leads_to_the_studio_and_whoever_comes_first_becomes_its_owner(page, tmp_path):
+    with demo(tmp_path) as site:
+        go(page, f"{site}/story")
+        page.get_by_role("link", name="Studio").click()
+        page.get_by_label("Your e-mail address").fill("ann@acme.example")
+        page.get_by_label("Your name").fill("Ann Example")
+        for field in page.locator("input[type=password]").all():
+            field.fill("a horse, a battery, a staple")
+        page.get_by_role("button", name="Come in").click()
+        expect(page.get_by_role("heading", name="Acme Products")).to_be_visible()
+        go(page, f"{site}/story")
+        page.get_by_role("link", name="Studio").click()
+
+        expect(page.get_by_role("heading", name="Acme Products")).to_be_visible()
+
+
 def test_ctrl_c_ends_it_and_leaves_nothing_running(tmp_path):
     port = free_port(together=2)
     command = [sys.executable, "-m", "regportal", "demo", "--port", str(port)]
@@ -172,10 +189,7 @@ def silent_portal(pages):
     """A portal whose script comes and whose gates do not; it is the page's own origin."""
     port = free_port(together=2)
     origin = f"http://localhost:{port}"
-    stage = pages.extensions["demo.stage"]
-    pages.extensions["demo.stage"] = type(stage)(
-        origin, stage.web, stage.mail, stage.notebook, stage.crm, stage.age
-    )
+    pages.extensions["demo.stage"] = replace(pages.extensions["demo.stage"], portal=origin)
     server = make_server("127.0.0.1", port, pages, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -33,6 +33,8 @@ class Stage:
     crm: Crm
     age: Callable[[], None]
     """Lets a day pass for regportal."""
+    studio: Callable[[], str]
+    """Where the Studio is entered now."""
 
 
 def create_pages(stage: Stage) -> Flask:
@@ -95,7 +97,10 @@ def story() -> str:
     ticks = done(the_stage().crm.book())
     following = next((place for place, ticked in enumerate(ticks) if not ticked), None)
     steps = list(zip(STEPS, ticks, strict=True))
-    return render_template("demo/story.html", here="story", steps=steps, now=following)
+    way_in = the_stage().studio()
+    return render_template(
+        "demo/story.html", here="story", steps=steps, now=following, studio=way_in
+    )
 
 
 @around.get("/mailbox")

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from sqlalchemy.orm import Session
 
-from regportal.accounts.actions import first_link
+from regportal.accounts.actions import first_link, is_unowned
 from regportal.app import create_app, web_root
 from regportal.app.logs import begin_logging
 from regportal.app.server import Server, answers, listen
@@ -62,7 +62,8 @@ def run(port: int, *, fresh: bool) -> None:
         worker = Worker(portal)
         try:
             publish(FOLDER, store, settings, port)
-            pages = create_pages(stage_of(FOLDER, settings, store))
+            welcome = _welcome(settings, store)
+            pages = create_pages(stage_of(FOLDER, settings, store, welcome))
             servers = (Server(portal, here, settings), Server(pages, there, settings))
             threads = [threading.Thread(target=server.run, daemon=True) for server in servers]
             ending = Ending()
@@ -70,7 +71,7 @@ def run(port: int, *, fresh: bool) -> None:
                 thread.start()
             if answers(HOST, port, settings):
                 worker.start()
-                _invite(site, settings, _way_in(settings, store))
+                _invite(site, settings, welcome or settings.studio_address)
                 ending.wait()
                 click.echo("\nThe demo has ended; it keeps its place for the next start.")
                 worker.stop()
@@ -115,7 +116,7 @@ def publish(folder: Path, store: Store, settings: Settings, port: int) -> None:
     apply(store, open_storage(settings.storage_url), change, now=datetime.now(UTC))
 
 
-def stage_of(folder: Path, settings: Settings, store: Store) -> Stage:
+def stage_of(folder: Path, settings: Settings, store: Store, welcome: str | None) -> Stage:
     """Return what the windows of the demo look at."""
     notebook = Notebook(folder / "demo.jsonl")
     if not notebook.lines():
@@ -128,6 +129,7 @@ def stage_of(folder: Path, settings: Settings, store: Store) -> Stage:
         notebook=notebook,
         crm=crm,
         age=lambda: age(store, DAY),
+        studio=lambda: _way_in(settings, store, welcome),
     )
 
 
@@ -144,10 +146,16 @@ def age(store: Store, by: timedelta) -> None:
     store.write(older)
 
 
-def _way_in(settings: Settings, store: Store) -> str:
-    """Return where the Studio is entered: for the first time, by a link; and later, as always."""
+def _welcome(settings: Settings, store: Store) -> str | None:
+    """Return the address at which somebody becomes the owner of the Studio, where it has none."""
     token = store.write(lambda session: first_link(session, now=datetime.now(UTC)))
-    return f"{settings.studio_address}/welcome/{token}" if token else settings.studio_address
+    return f"{settings.studio_address}/welcome/{token}" if token else None
+
+
+def _way_in(settings: Settings, store: Store, welcome: str | None) -> str:
+    """Return where the Studio is entered now: by its first link until that was used."""
+    with store.read() as session:
+        return welcome if welcome and is_unowned(session) else settings.studio_address
 
 
 def _invite(site: str, settings: Settings, studio: str) -> None:
