@@ -10,7 +10,13 @@ from sqlalchemy.orm import Session
 
 from regportal.accounts import audit
 from regportal.accounts.audit import Doer
-from regportal.accounts.models import Purpose, StudioInvite, StudioSession, StudioUser
+from regportal.accounts.models import (
+    Purpose,
+    StudioInvite,
+    StudioPasskey,
+    StudioSession,
+    StudioUser,
+)
 from regportal.accounts.roles import Role, roles_of
 from regportal.errors import BadRequestError, NotHereError, StaleError
 from regportal.store.ids import uuid7
@@ -49,13 +55,18 @@ def user_called(session: Session, email: str) -> StudioUser:
     return found
 
 
+def is_unowned(session: Session) -> bool:
+    """Return whether the installation has no owner yet, nor anybody else."""
+    return session.scalar(sa.select(StudioUser.id).limit(1)) is None
+
+
 def first_link(session: Session, *, now: datetime) -> str | None:
     """
     Return the token of a link that makes the first owner; None where there is somebody.
 
     It takes the place of any such link before.
     """
-    if session.scalar(sa.select(StudioUser.id).limit(1)) is not None:
+    if not is_unowned(session):
         return None
     session.execute(sa.delete(StudioInvite).where(StudioInvite.purpose == Purpose.FIRST))
     return _link(session, Purpose.FIRST, None, now=now)
@@ -100,7 +111,7 @@ def invited(session: Session, token: str, *, now: datetime) -> tuple[Purpose, St
     if found is None or found.used_at is not None or found.expires_at <= now:
         raise StaleError(USED)
     if found.purpose is Purpose.FIRST:
-        if session.scalar(sa.select(StudioUser.id).limit(1)) is not None:
+        if not is_unowned(session):
             raise StaleError(USED)
         return found.purpose, None
     user = session.get(StudioUser, found.user_id)
@@ -116,8 +127,8 @@ def accept(
     Use a link, once: whoever has it comes in by this password (hashed) from now on.
 
     ``email`` and ``name`` are the first owner's; of anybody else they are known. Whoever was
-    signed in as him before is not any more, and what he had set up beside a password is gone: a
-    link is for whoever lost it, too. Raises StaleError where it opens nothing.
+    signed in as him before is not any more, and what he had set up beside a password, passkeys
+    too, is gone: a link is for whoever lost it. Raises StaleError where it opens nothing.
     """
     purpose, user = invited(session, token, now=now)
     used = session.execute(
@@ -132,6 +143,7 @@ def accept(
         user = _new(email.casefold(), name, [Role.OWNER], now=now)
         session.add(user)
     end_sessions(session, user.id)
+    session.execute(sa.delete(StudioPasskey).where(StudioPasskey.user_id == user.id))
     user.password, user.password_set_at = password, now
     user.uniquifier = secrets.token_hex(16)
     user.tf_method = user.totp_secret = user.totp_counter = user.recovery_codes = None

@@ -7,7 +7,7 @@ from flask import Blueprint, Flask
 
 from regportal.accounts.roles import GRANTED, Permission, Role, allowed, may_assign
 from regportal.studio import policies
-from regportal.studio.policies import LIBRARY, Policy
+from regportal.studio.policies import LIBRARY
 from tests.studio.staff import Desk
 
 FINE = {200, 302, 303, 400, 404, 409, 422}
@@ -43,9 +43,7 @@ def test_a_role_opens_what_it_is_for_and_nothing_else(company, role):
             desk.sign_in("ann@acme.example")
         answer = ask(desk, method, path)
         may = policy.permission is None or policy.permission in GRANTED[role]
-        expected = (
-            {404} if policy.is_closed else {200, 302, 303, 400, 404, 409, 422} if may else {403}
-        )
+        expected = {404} if policy.is_closed else FINE if may else {403}
         if answer.status not in expected:
             wrong.append((endpoint, method, answer.status))
 
@@ -126,9 +124,6 @@ def test_every_policy_names_a_permission_or_says_why_not(company):
     found = company.studio.extensions["regportal.policies"].values()
 
     assert [one for one in found if one.permission is None and len(one.why.split()) < 3] == []
-    assert Policy(permission=Permission.AUDIT) in found or any(
-        one.permission is Permission.AUDIT for one in found
-    )
 
 
 def test_every_permission_is_asked_for_and_somebody_has_it(company):

@@ -13,6 +13,9 @@ from regportal.accounts import actions, audit
 from regportal.accounts.audit import COMMAND, Filters
 from regportal.accounts.roles import Role
 from regportal.errors import BadRequestError
+from regportal.store.ids import uuid7
+from regportal.studio.keeping import add_passkey
+from regportal.studio.known import Passkey
 from tests.studio.staff import PASSWORD, Desk
 
 
@@ -131,6 +134,37 @@ def test_a_new_link_opens_the_account_to_whoever_lost_password_and_phone(company
 
     assert again.get("/").status == 200
     assert bo.get("/").status == 303
+
+
+def test_what_a_lost_phone_opened_it_opens_no_more_when_its_owner_took_a_new_link(company):
+    owner = company.at_desk("ann@acme.example", "owner")
+    key = company.hire("bo@acme.example", "marketer")
+    lost = Passkey(
+        id=uuid7(),
+        user_id=key,
+        credential_id=b"lost",
+        public_key=b"key",
+        name="My phone",
+        sign_count=0,
+        usage="secondary",
+        device_type="single_device",
+        backup_state=False,
+        transports=None,
+        extensions=None,
+        made_at=datetime.now(UTC),
+        lastuse_datetime=datetime.now(UTC),
+    )
+    company.store.write(
+        lambda session: add_passkey(session, lost, COMMAND, None, now=datetime.now(UTC))
+    )
+    link = link_in(owner.post(f"/people/{key}/link"))
+    before, again = Desk(company.portal).sign_in("bo@acme.example"), Desk(company.portal)
+    again.get(link)
+    again.post(link, {"password": "a new long password", "again": "a new long password"})
+    after = Desk(company.portal).sign_in("bo@acme.example", "a new long password")
+
+    assert "/wan-signin" in before.leads_to
+    assert after.leads_to == "/studio/"
 
 
 def test_whoever_is_disabled_gets_no_link_and_an_old_one_opens_nothing(company):
