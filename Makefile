@@ -29,7 +29,7 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-python check-pages soak scripts messages privacy lock wheel clean format
+.PHONY: help demo test check check-python check-pages soak scripts vendor messages privacy lock wheel clean format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -64,6 +64,9 @@ check-pages: $(VENV)/.test node_modules/.done
 		|| { echo "$$(basename $$made) is older than static/js/src; run: make scripts" >&2; exit 1; }; done
 	@test ! -d static/js/$(VERSION) || diff -qr $(VENV)/scripts static/js/$(VERSION) >&2 \
 		|| { echo "The scripts of $(VERSION) are released; changed ones need a new version" >&2; exit 1; }
+	@$(BIN)/python tools/vendor/make.py $(VENV)/vendor
+	@diff -qr $(VENV)/vendor static/vendor >&2 \
+		|| { echo "static/vendor is older than package-lock.json or tools/vendor; run: make vendor" >&2; exit 1; }
 
 privacy: $(VENV)/.test ## write docs/privacy.md from what the models declare
 	$(BIN)/python tools/privacy_page.py
@@ -78,6 +81,9 @@ scripts: node_modules/.done ## put what pages of others load together, from stat
 ifeq ($(findstring dev,$(VERSION)),) # what is released stays as it was
 	test -d static/js/$(VERSION) || $(BUNDLE) --outdir=static/js/$(VERSION)
 endif
+
+vendor: node_modules/.done ## put the libraries of the Studio's pages together, from package-lock.json
+	$(BIN)/python tools/vendor/make.py static/vendor
 
 messages: $(VENV)/.test ## collect our own words into the catalogues of each language
 	$(BIN)/python tools/messages.py
