@@ -10,14 +10,14 @@ from typing import Any
 import click
 
 from regportal.cli.installation import Installation, opened
+from regportal.cli.overriding import who
 from regportal.connectors.base import secrets_of
 from regportal.connectors.schema import Connector
-from regportal.documents.plans import Change, Name, Plan
+from regportal.documents.plans import Plan, called
 from regportal.documents.reading import Book
 from regportal.errors import ConfigError, DocumentError, Fault, NotHereError, Place
 from regportal.store.vault import Vault
 
-SHOWN = 80
 DOCUMENT = click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE"
 )
@@ -56,7 +56,7 @@ def plan(file: Path, *, prune: bool, as_json: bool) -> None:
     """Print what publishing FILE would change; change nothing."""
     with opened() as installation:
         planned = _planned(installation, file, prune=prune)
-    click.echo(_json(planned.told()) if as_json else "\n".join(_lines(planned)))
+    click.echo(_json(planned.told()) if as_json else "\n".join(plan_lines(planned)))
 
 
 @click.command()
@@ -68,8 +68,9 @@ def plan(file: Path, *, prune: bool, as_json: bool) -> None:
     metavar="NUMBER",
     help="Refuse where another publication than this one holds now.",
 )
+@click.option("--note", default="", help="Why; it stands in the history.")
 @AS_JSON
-def apply(file: Path, *, prune: bool, since: int | None, as_json: bool) -> None:
+def apply(file: Path, *, prune: bool, since: int | None, note: str, as_json: bool) -> None:
     """Publish FILE: all of it in one moment, or nothing."""
     with opened() as installation:
         planned = _planned(installation, file, prune=prune)
@@ -77,12 +78,13 @@ def apply(file: Path, *, prune: bool, since: int | None, as_json: bool) -> None:
             says = f"somebody published since: {planned.publication} holds now, not {since}"
             raise DocumentError(Fault(Place(file.name, 1, "file"), says))
         if not as_json:
-            click.echo("\n".join(_lines(planned)))
+            click.echo("\n".join(plan_lines(planned)))
         from regportal.documents import actions
         from regportal.library.storage import open_storage
 
         storage = open_storage(installation.settings.storage_url)
-        number = actions.apply(installation.store, storage, planned, now=datetime.now(UTC))
+        signed, now = actions.Signed(who(), note.strip() or None), datetime.now(UTC)
+        number = actions.apply(installation.store, storage, planned, signed, now=now)
     if as_json:
         click.echo(_json(planned.told() | {"published": number}))
     elif number is not None:
@@ -133,48 +135,25 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield a plan as people read it."""
+    from regportal.documents.telling import told
+
     yield f"Against publication {plan.publication}:"
     for added in plan.added:
-        yield f"  + {_called(added.name)}"
+        yield f"  + {called(added.name)}"
     for changed in plan.changed:
-        yield f"  ~ {_called(changed.name)}"
-        yield from (f"      {line}" for line in _differences(changed))
+        yield f"  ~ {called(changed.name)}"
+        yield from (f"      {line}" for line in told(changed))
     for kind in plan.reordered:
         yield f"  ~ {kind}s stand in another order"
     for name in plan.archived:
-        yield f"  - {_called(name)}: archived"
+        yield f"  - {called(name)}: archived"
     for name in plan.absent:
-        yield f"  ! {_called(name)}: not in the file, and stays (--prune archives it)"
+        yield f"  ! {called(name)}: not in the file, and stays (--prune archives it)"
     if plan.unchanged:
         yield f"  = {len(plan.unchanged)} unchanged"
     for remark in plan.remarks:
         yield f"  ? {remark}"
     if plan.is_empty():
         yield "Nothing to publish."
-
-
-def _differences(changed: Change) -> Iterator[str]:
-    """Yield what is different in a document; of rules condition by condition."""
-    from regportal.documents.rule_changes import rule_changes
-
-    for one in changed.differences:
-        if (changed.name[0], one.key) == ("buying", "phases"):
-            yield from rule_changes(one.before, one.after)
-        else:
-            yield f"{one.key}: {_value(one.before)} -> {_value(one.after)}"
-
-
-def _called(name: Name) -> str:
-    """Return a document's kind and key."""
-    kind, key = name
-    return kind if kind in {"site", "buying"} else f"{kind} {key}"
-
-
-def _value(value: Any) -> str:
-    """Return a value on one line, cut where it is long."""
-    if value is None:
-        return "(nothing)"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

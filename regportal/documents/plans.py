@@ -1,15 +1,31 @@
 """What publishing a file would change, key by key."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from regportal.documents.files import Upload
+from regportal.library.schema import Content
 
 Name = tuple[str, str]
 """Kind and key of a document."""
 Body = Mapping[str, Any]
 """A document as it was written."""
+
+
+ALONE = frozenset({"site", "buying"})
+"""Kinds of which there is one document: its key says nothing."""
+
+
+def called(name: Name) -> str:
+    """
+    Return what people call a document.
+
+    >>> called(("gate", "prices")), called(("buying", "default"))
+    ('gate prices', 'buying')
+    """
+    kind, key = name
+    return kind if kind in ALONE else f"{kind} {key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +44,12 @@ class Change:
     name: Name
     body: Body
     differences: tuple[Difference, ...] = ()
+
+    def as_kept(self, contents: Mapping[Name, Content]) -> dict[str, Any]:
+        """Return the body of the version it makes: with all that is known of its file."""
+        if "content" not in self.body:
+            return dict(self.body)
+        return {**self.body, "content": contents[self.name].model_dump(mode="json")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,8 @@ class Plan:
     """Every document afterwards, in order."""
     uploads: Mapping[Name, Upload]
     """The files of the assets in the file."""
+    kept: Mapping[Name, Content] = field(default_factory=dict)
+    """The files of assets that were kept before."""
     remarks: tuple[str, ...] = ()
     """What may be meant, and is worth a second look."""
 

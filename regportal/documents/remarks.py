@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.schema import Buying
 from regportal.buying.told import told_roles, told_stages
+from regportal.documents.advising import advice, in_few_lines
 from regportal.documents.house import Name
 from regportal.documents.phases import never_told
 from regportal.documents.rules import changed_bases, remarks
@@ -22,6 +23,7 @@ def remarks_on(
     for document in documents.values():
         if isinstance(document, Buying):
             yield from never_told(document, told_roles(session), told_stages(session))
+    yield from in_few_lines(advice(documents))
     yield from _untranslated(documents)
 
 

@@ -33,7 +33,13 @@ BLANKET = (
     r"\b(und|oder|unsere[rn]?|ausgewählte[rn]?)\s+(\w+\s+)?partnern?\b",
 )
 BUNDLED = (r"\bterms\s+(and\s+conditions|of\s+(use|service|business))\b", r"\bAGB\b")
-ASSUMED = (r"\bun(tick|check)\b", r"\balready\s+(ticked|checked|agreed)\b")
+ASSUMED = (
+    r"\bun(tick|check)\b",
+    r"\balready\s+(ticked|checked|agreed)\b",
+    r"\b(tick|check)\b.*\b(do\s+not|don[\u2019']t|no\s+longer)\s+(want|wish)\b",
+    r"\b(bereits|schon)\s+(angekreuzt|zugestimmt|eingewilligt)\b",
+    r"\b(haken|häkchen|kreuz)\s+entfernen\b",
+)
 
 ADDRESS = r"[^\s@*<>,;:\"()]+@[^\s@*<>,;:\"()]+\.[^\s@*<>,;:\"().]+"
 SECRETS = (r"\bwhsec_", r"\b[a-z][a-z0-9+.-]*://[^/\s@]+@")
@@ -220,6 +226,8 @@ def wording_fault(text: str) -> str | None:
     "a permission is for one newsletter: 'all newsletters' asks for more"
     >>> wording_fault("Send me price alerts from Acme and partners.")
     "a permission is for one newsletter: 'from Acme and partners' asks for more"
+    >>> wording_fault("Tick here if you do not want price alerts.")
+    "a permission is never assumed: 'Tick here if you do not want' says it is"
     """
     for expressions, says in (
         (BLANKET, "a permission is for one newsletter: {} asks for more"),

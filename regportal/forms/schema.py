@@ -55,6 +55,8 @@ class Question(Document):
     label: Text
     type: QuestionType
     why: Text | None = None
+    owner: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    purpose: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     choices: dict[Code, Text] | None = None
     ask_again_after: Span | None = None
     sensitive: bool = False

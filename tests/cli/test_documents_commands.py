@@ -74,7 +74,7 @@ def test_apply_shows_key_by_key_what_changed(installed, acme):
     change(acme, "headline: All prices on two pages", "headline: All prices")
 
     assert (
-        '  ~ gate price-list\n      headline: "All prices on two pages" -> "All prices"\n'
+        '  ~ gate price-list\n      headline: "All prices on two pages" becomes "All prices"\n'
         in installed("apply", acme).out
     )
 
@@ -144,7 +144,7 @@ def test_a_refusal_is_sentences_on_stderr_and_nothing_else(installed, acme):
 
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == (
-        "regportal.yaml:76: gates[0].asset: there is no asset called 'price-list-2062';"
+        "regportal.yaml:81: gates[0].asset: there is no asset called 'price-list-2062';"
         " did you mean 'price-list-2026'?\n"
     )
     assert installed("export").code == 1
