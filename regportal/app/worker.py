@@ -7,6 +7,7 @@ from functools import partial
 
 from flask import Flask
 
+from regportal.app.line import Line
 from regportal.buying.alerts.actions import tell as tell_readers
 from regportal.buying.alerts.letters import LETTERS as ALERT_LETTERS
 from regportal.buying.backtest import trials
@@ -15,19 +16,18 @@ from regportal.buying.glossary import vocabulary_of
 from regportal.buying.passing import find_lost, pass_time, score_everybody
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
-from regportal.connectors.base import Connector, Deliver, connector_for, secrets_of
-from regportal.connectors.egress import Egress
-from regportal.connectors.meter import Meter
+from regportal.connectors.base import Deliver
 from regportal.connectors.schema import Connector as ConnectorDocument
 from regportal.consent.ledger import keep_head
+from regportal.documents.releasing import publish_due
 from regportal.engine import Engine
 from regportal.engine.tasks import Clock, Task, utc_now
-from regportal.errors import ConfigError
 from regportal.forms.letters import LETTERS
 from regportal.forms.settling import expire, settle
 from regportal.identity import letters as identity_letters
 from regportal.inbox.actions import understand
 from regportal.inbox.polling import poll
+from regportal.library.storage import Storage
 from regportal.mail.post import Post
 from regportal.outbox.actions import drain
 from regportal.outbox.budget import Budget
@@ -41,7 +41,6 @@ from regportal.privacy.clocks import tidy
 from regportal.privacy.erasing import erase_as_told
 from regportal.store.documents import Shelf
 from regportal.store.sessions import Store
-from regportal.store.vault import Vault
 from regportal.sync.drifting import look_over
 from regportal.sync.gone import find_gone
 from regportal.tracking import dividing
@@ -73,9 +72,10 @@ class Worker:
         self._settings: Settings = app.extensions["regportal.settings"]
         self._store: Store = app.extensions["regportal.store"]
         self._shelf: Shelf = app.extensions["regportal.shelf"]
+        self._storage: Storage = app.extensions["regportal.storage"]
         url = self._settings.database_url.get_secret_value()
         self._engine = Engine(url, self._settings.instance, clock=clock)
-        self._lines: dict[str, tuple[_Line, _Line, _Line]] = {}
+        self._lines: dict[str, tuple[Line, Line, Line]] = {}
         """To each CRM one to tell it, one to ask it, and one to look it over."""
         self._meeting = threading.Lock()
         self._scored: int | None = None
@@ -91,6 +91,7 @@ class Worker:
         self._engine.add("alert", self._before(self._alert))
         self._engine.add(f"deliver:{MAIL}", self._post)
         self._engine.add("try", self._try)
+        self._engine.add("publish", self._before(self._publish, "weigh"))
         self._engine.every(TEN_MINUTES, "expire", self._before(self._expire, "weigh"))
         self._engine.every(NIGHTLY, "ledger-head", self._sign)
         self._engine.every(NIGHTLY, "retention", self._tidy)
@@ -198,6 +199,10 @@ class Worker:
         try_what_waits(self._store, url, self._engine.is_running)
         return None
 
+    def _publish(self, now: datetime) -> datetime | None:
+        """Publish the drafts whose time has come."""
+        return publish_due(self._store, self._storage, now=now)
+
     def _alert(self, now: datetime) -> datetime | None:
         """Find out who is to be told of moves, and when."""
         pepper = self._settings.pepper_text
@@ -210,7 +215,7 @@ class Worker:
         post = Post(self._settings, self._store, self._shelf, self._app.jinja_env, kinds)
         return self._drain(MAIL, post.deliver, 1, SMTP_LEASE)
 
-    def _deliver(self, key: str, line: "_Line", now: datetime) -> datetime | None:
+    def _deliver(self, key: str, line: Line, now: datetime) -> datetime | None:
         """Send what a CRM is owed; nothing to one that was archived."""
         connector = line.current()
         if connector is None:
@@ -220,7 +225,7 @@ class Worker:
         again = self._drain(key, connector.deliver, size, LEASE, line.budget, line.is_current)
         return min((at for at in (next_day, again) if at is not None), default=None)
 
-    def _ask(self, key: str, line: "_Line", now: datetime) -> datetime | None:
+    def _ask(self, key: str, line: Line, now: datetime) -> datetime | None:
         """Ask a CRM what happened there, where it can be asked."""
         del now  # asking takes its time: each answer is kept by the clock
         connector = line.current()
@@ -230,7 +235,7 @@ class Worker:
         on_heard = partial(self._engine.wake, "understand")
         return poll(store, key, connector, line.budget, clock=clock, on_heard=on_heard, rest=rest)
 
-    def _look_over(self, line: "_Line", now: datetime) -> datetime | None:
+    def _look_over(self, line: Line, now: datetime) -> datetime | None:
         """Look whether a CRM still has what we write, and the records we know."""
         connector = line.current()
         if connector is None:
@@ -272,7 +277,7 @@ class Worker:
             with self._meeting:
                 if key in self._lines:
                     continue
-                sender, asker, looker = _Line(key, *here), _Line(key, *here), _Line(key, *here)
+                sender, asker, looker = Line(key, *here), Line(key, *here), Line(key, *here)
                 self._lines[key] = (sender, asker, looker)
             self._engine.add(f"deliver:{key}", partial(self._deliver, key, sender))
             self._engine.add(f"poll:{key}", partial(self._ask, key, asker))
@@ -288,59 +293,3 @@ class Worker:
         """Return the connectors that are published now."""
         with self._store.read() as session:
             return self._shelf.published(session).all(ConnectorDocument)
-
-
-class _Line:
-    """A line to one CRM; keeps its connections from one time to the next."""
-
-    def __init__(self, key: str, settings: Settings, store: Store, shelf: Shelf) -> None:
-        """Take which CRM it is; what it is like is read every time."""
-        self._key, self._settings, self._store, self._shelf = key, settings, store, shelf
-        self._vault = Vault(settings, store)
-        self._document: ConnectorDocument | None = None
-        self._secrets: tuple[str, ...] = ()
-        self._connector: Connector | None = None
-        self._meter = Meter()
-
-    def close(self) -> None:
-        """Hang up; whoever waits for an answer stops waiting."""
-        if self._connector is not None:
-            self._connector.close()
-
-    @property
-    def document(self) -> ConnectorDocument:
-        """Return what is published of the connector that :meth:`current` gave last."""
-        if self._document is None:
-            raise LookupError(self._key)
-        return self._document
-
-    @property
-    def budget(self) -> Budget:
-        """Return the calls it may cost, and does."""
-        return Budget.of(self.document, self._meter)
-
-    def current(self) -> Connector | None:
-        """Return the connector as it is published now; None where it was archived."""
-        document, secrets = now = self._published()
-        if now != (self._document, self._secrets) and self._connector is not None:
-            self._connector.close()
-            self._connector = None
-        if document is not None and self._connector is None:
-            egress = Egress(self._settings.allow_private_targets)
-            secret, self._meter = self._vault.secret, egress.meter
-            self._connector = connector_for(document, self._settings, secret, egress=egress)
-        self._document, self._secrets = document, secrets
-        return self._connector
-
-    def is_current(self) -> bool:
-        """Return whether the connector that :meth:`current` gave last is still as published."""
-        try:
-            return self._published() == (self._document, self._secrets)
-        except ConfigError:  # a secret is gone: whoever asks for the connector is told
-            return False
-
-    def _published(self) -> tuple[ConnectorDocument | None, tuple[str, ...]]:
-        """Return what is published of it, and the secrets that names."""
-        with self._store.read() as session:
-            document = self._shelf.published(session).find(ConnectorDocument, self._key)
-        return document, secrets_of(document, self._vault.secret) if document else ()

@@ -4,6 +4,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +30,21 @@ from regportal.store.sessions import Store
 FILE = "regportal.yaml"
 
 
-def apply(store: Store, storage: Storage, plan: Plan, *, now: datetime) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Who publishes, what they say about it, and who asked them to look at it first."""
+
+    by: str | None = None
+    note: str | None = None
+    proposed_by: str | None = None
+
+
+NOBODY = Signed()
+
+
+def apply(
+    store: Store, storage: Storage, plan: Plan, signed: Signed = NOBODY, *, now: datetime
+) -> int | None:
     """
     Publish a plan; return the number of the publication, or None where nothing changes.
 
@@ -37,26 +52,50 @@ def apply(store: Store, storage: Storage, plan: Plan, *, now: datetime) -> int |
     are published in one transaction. Raises DocumentError where somebody published since, or
     a file changed since.
     """
-    contents = _take(storage, plan)
+    check_kept(storage, plan)
+    contents = {**_take(storage, plan), **plan.kept}
     if plan.is_empty():
         return None
-    return store.write(lambda session: publish(session, plan, contents, now=now))
+    return store.write(lambda session: publish(session, plan, contents, signed, now=now))
+
+
+def check_kept(storage: Storage, plan: Plan) -> None:
+    """Raise DocumentError where the file of an asset is said to be kept, and is not."""
+    lost = [name for name, one in plan.kept.items() if not storage.has(one.sha256)]
+    if lost:
+        says = "is not kept any more: upload it again"
+        places = (Place(plan.file, 1, f"{' '.join(name)}: file") for name in lost)
+        raise DocumentError(*(Fault(place, says) for place in places))
+
+
+def take_turn(session: Session) -> None:
+    """Publish one at a time: who waited here sees what the other one published."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.text("LOCK TABLE publication IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def publish(
-    session: Session, plan: Plan, contents: Mapping[Name, Content], *, now: datetime
+    session: Session,
+    plan: Plan,
+    contents: Mapping[Name, Content],
+    signed: Signed = NOBODY,
+    *,
+    now: datetime,
 ) -> int:
     """Write the versions of a plan and let them hold; return the number of the publication."""
-    if session.get_bind().dialect.name == "postgresql":
-        # One at a time: who waited here sees what the other one published.
-        session.execute(sa.text("LOCK TABLE publication IN SHARE ROW EXCLUSIVE MODE"))
+    take_turn(session)
     number, held = published_now(session)
     if (number, digest_of_set(held)) != (plan.publication, plan.digest):
         raise DocumentError(
             Fault(Place(plan.file, 1, "file"), "somebody published since this plan: plan again")
         )
+    publication = Publication(
+        at=now, by=signed.by, note=signed.note, proposed_by=signed.proposed_by
+    )
+    session.add(publication)
+    session.flush()
     versions = {
-        change.name: _version(session, change, contents, now=now)
+        change.name: _version(session, change, contents, publication)
         for change in (*plan.added, *plan.changed)
     }
     session.flush()
@@ -73,8 +112,6 @@ def publish(
             continue
         row.position = position
         row.version_id = versions.get(name, row.version_id)
-    publication = Publication(at=now)
-    session.add(publication)
     session.flush()
     end_where_published(session, read_published(session, publication.number))
     return publication.number
@@ -110,13 +147,11 @@ def write_to(folder: Path, exported: Exported, storage: Storage) -> None:
 
 
 def _version(
-    session: Session, change: Change, contents: Mapping[Name, Content], *, now: datetime
+    session: Session, change: Change, contents: Mapping[Name, Content], publication: Publication
 ) -> uuid.UUID:
     """Add the version a change makes; return its id."""
     kind, key = change.name
-    body = dict(change.body)
-    if "content" in body:
-        body["content"] = contents[change.name].model_dump(mode="json")
+    body = change.as_kept(contents)
     last = session.scalar(
         sa.select(sa.func.max(DocumentVersion.number)).where(
             DocumentVersion.kind == kind, DocumentVersion.key == key
@@ -129,7 +164,8 @@ def _version(
         number=(last or 0) + 1,
         body=body,
         digest=digest_of(body),
-        published_at=now,
+        published_at=publication.at,
+        publication=publication.number,
     )
     session.add(version)
     return version.id

@@ -22,7 +22,7 @@ from regportal.documents.remarks import remarks_on
 from regportal.documents.rules import check
 from regportal.documents.schema import SECTION_OF, SECTIONS
 from regportal.errors import Fault, Place
-from regportal.library.schema import Asset, is_film
+from regportal.library.schema import Asset, Content, is_film
 from regportal.store.documents import CurrentDocument, DocumentVersion, Publication
 from regportal.store.schema import Document
 
@@ -35,6 +35,8 @@ class Held:
 
     body: Body
     digest: str
+    number: int
+    """Of this version of it."""
 
 
 def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
@@ -56,7 +58,8 @@ def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
             _tell(book, name, path, says)
     book.refuse_faults()
 
-    bodies = {name: _body(one, uploads.get(name)) for name, one in book.documents.items()}
+    files: Mapping[Name, Upload | Content] = {**uploads, **book.kept}
+    bodies = {name: _body(one, files.get(name)) for name, one in book.documents.items()}
     differing = {
         name: differences(_body(before[name]), body)
         for name, body in bodies.items()
@@ -76,6 +79,7 @@ def plan(session: Session, book: Book, *, prune: bool = False) -> Plan:
         reordered=_reordered([*held], order),
         order=tuple(order),
         uploads=uploads,
+        kept=book.kept,
         remarks=tuple(remarks_on(session, before, documents)),
     )
 
@@ -108,11 +112,12 @@ def published_now(session: Session) -> tuple[int, dict[Name, Held]]:
             CurrentDocument.key,
             DocumentVersion.body,
             DocumentVersion.digest,
+            DocumentVersion.number,
         )
         .join(DocumentVersion, DocumentVersion.id == CurrentDocument.version_id)
         .order_by(CurrentDocument.position, CurrentDocument.kind, CurrentDocument.key)
     )
-    return number, {(kind, key): Held(body, digest) for kind, key, body, digest in rows}
+    return number, {(kind, key): Held(*held) for kind, key, *held in rows}
 
 
 def _documents(held: Mapping[Name, Held]) -> dict[Name, Document]:
@@ -134,28 +139,40 @@ def digest_of(value: Any) -> str:
 # --- what is planned ---
 
 
-def _body(document: Document, upload: Upload | None = None) -> dict[str, Any]:
+def _body(document: Document, file: Upload | Content | None = None) -> dict[str, Any]:
     """Return a document as it was written, with what its file is now."""
     body = document.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    if upload is not None:
-        body["content"] = {"name": upload.name, "sha256": upload.sha256}
+    if file is not None:
+        body["content"] = {"name": file.name, "sha256": file.sha256}
     return body
 
 
 def _uploads(book: Book) -> dict[Name, Upload]:
-    """Return the file of each asset that has one; note those that cannot be taken."""
+    """Return the file of each asset that has one beside it; note those that cannot be taken."""
     found = {}
     for name, document in book.documents.items():
-        if isinstance(document, Asset) and document.file is not None:
-            path = (*book.paths[name], "file")
+        if not isinstance(document, Asset) or document.file is None:
+            continue
+        path = (*book.paths[name], "file")
+        if name in book.kept:
+            _check_shown(book, name, document, book.kept[name].type)
+        elif book.folder is None:
+            book.fault(path, "is not there yet: upload it")
+        else:
             try:
-                found[name] = upload = look_at(book.folder, document.file, book.place(path))
-                if document.show in {"play", "both"} and not is_film(upload.type):
-                    says = f"{document.file} is no film that browsers play: no MP4, and no WebM"
-                    book.fault((*book.paths[name], "show"), says)
+                found[name] = look_at(book.folder, document.file, book.place(path))
             except ValueError as error:
                 book.fault(path, str(error))
+            else:
+                _check_shown(book, name, document, found[name].type)
     return found
+
+
+def _check_shown(book: Book, name: Name, asset: Asset, media_type: str) -> None:
+    """Note where a file is to be played that no browser plays."""
+    if asset.show in {"play", "both"} and not is_film(media_type):
+        says = f"{asset.file} is no film that browsers play: no MP4, and no WebM"
+        book.fault((*book.paths[name], "show"), says)
 
 
 def _tell(book: Book, name: Name, path: tuple[str | int, ...], says: str) -> None:

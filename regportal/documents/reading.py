@@ -16,6 +16,7 @@ from regportal.documents import nodes, sentences
 from regportal.documents.nodes import Broken, Listing, Node, Scalar, Step
 from regportal.documents.schema import SECTIONS, SINGLE, json_schema
 from regportal.errors import DocumentError, Fault, Place
+from regportal.library.schema import Content
 from regportal.store.faults import plain
 from regportal.store.schema import Document
 
@@ -31,7 +32,8 @@ class Book:
     """What one file says: its documents in the order they were written, and where."""
 
     file: str
-    folder: Path
+    folder: Path | None
+    """Below it its files lie; None: there is no place where files lie beside it."""
     root: Node
     documents: dict[Name, Document] = field(default_factory=dict)
     paths: dict[Name, tuple[Step, ...]] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class Book:
     faults: list[Fault] = field(default_factory=list)
     labels: Mapping[str, str] = field(default_factory=dict)
     """The keys of what is labelled so: where a key is wanted, somebody may write the label."""
+    kept: dict[Name, Content] = field(default_factory=dict)
+    """Files of assets that do not lie beside it: their bytes are kept already."""
 
     def place(self, path: Sequence[Step]) -> Place:
         """Return where the key at this path stands."""
@@ -75,7 +79,7 @@ def read(path: Path, *, alone: str | None = None) -> Book:
 def read_text(
     content: bytes,
     file: str = "regportal.yaml",
-    folder: Path = Path(),
+    folder: Path | None = Path(),
     *,
     alone: str | None = None,
 ) -> Book:

@@ -8,15 +8,16 @@ of the documents room.
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Sequence as Rows
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from regportal.errors import NotHereError
-from regportal.store.base import Base, Id, Moment, Ordinal
+from regportal.store.base import Base, Id, Moment, Ordinal, Sequence
 from regportal.store.facts import add_once
 from regportal.store.schema import D, Document, Key, Site, Span, Text, said, span
 
@@ -43,7 +44,9 @@ class DocumentVersion(Base):
     """One published wording of one document; never changed."""
 
     __tablename__ = "document_version"
-    plain = frozenset({"id", "kind", "key", "number", "body", "digest", "published_at"})
+    plain = frozenset(
+        {"id", "kind", "key", "number", "body", "digest", "published_at", "publication"}
+    )
     __table_args__ = (sa.UniqueConstraint("kind", "key", "number"),)
 
     id: Mapped[Id]
@@ -54,6 +57,8 @@ class DocumentVersion(Base):
     """In the order it was written, which PostgreSQL's JSONB would not keep."""
     digest: Mapped[str]
     published_at: Mapped[Moment]
+    publication: Mapped[int | None] = mapped_column(Sequence)
+    """With which it was published; NULL: an older release did so."""
 
 
 class Publication(Base):
@@ -61,9 +66,18 @@ class Publication(Base):
 
     __tablename__ = "publication"
     plain = frozenset({"number", "at"})
+    personal: ClassVar = {
+        "by": "Which colleague published what is asked, offered and counted.",
+        "proposed_by": "Which colleague asked another one to look at it first.",
+        "note": "What they said about it.",
+    }
+    outlives = "Who of the company's own people changed what is part of what was published."
 
     number: Mapped[Ordinal]
     at: Mapped[Moment]
+    by: Mapped[str | None]
+    proposed_by: Mapped[str | None]
+    note: Mapped[str | None]
 
 
 class CurrentDocument(Base):
@@ -93,9 +107,7 @@ class Wording(Base):
 class Published:
     """The set of documents that holds now; a value that requests share."""
 
-    def __init__(
-        self, number: int, rows: Sequence[tuple[str, str, int, Mapping[str, Any]]]
-    ) -> None:
+    def __init__(self, number: int, rows: Rows[tuple[str, str, int, Mapping[str, Any]]]) -> None:
         """Take (kind, key, version number, body) in the order they were written."""
         self.number = number
         self._bodies = {(kind, key): body for kind, key, _, body in rows}

@@ -230,6 +230,13 @@ class Alerts(BaseModel):
     days: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)] = WORKDAYS
 
 
+class Publish(BaseModel):
+    """How what is written in the Studio comes to be published."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    approval: Literal["by-another", "off"] = "off"
+
+
 class Site(Document):
     """Whose site this is, and what holds on all of it."""
 
@@ -251,6 +258,7 @@ class Site(Document):
     keep: Keep = Keep()
     ignore: Ignore = Ignore()
     alerts: Alerts = Alerts()
+    publish: Publish = Publish()
 
     @classmethod
     def of(cls, published: Documents) -> Self:

@@ -3,15 +3,21 @@
 import socket
 import threading
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from regportal.app.worker import Worker
 from regportal.connectors.dialling import AT_ONCE
+from regportal.documents import drafts
+from regportal.documents.actions import Signed
+from regportal.documents.history import body_of
+from regportal.documents.releasing import schedule
+from regportal.forms.schema import Gate
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import Message, MessageState
+from regportal.store.documents import Publication
 from tests.connectors.receiver import receiving
 from tests.patience import until
 from tests.portal import SECRET, SITE, Portal
@@ -149,3 +155,28 @@ def test_a_connector_that_is_archived_is_told_nothing_after_the_batch_in_hand(to
     crm = told(without, is_done=is_left_alone)
 
     assert len(crm.calls) == AT_ONCE
+
+
+def test_a_draft_is_published_when_its_time_has_come(portal):
+    def planned(session):
+        body = {**body_of(session, "gate", "guide", 1), "headline": "The guide, once more"}
+        draft = drafts.begin(session, [drafts.Piece("gate", "guide", body)], "ann", now=now)
+        schedule(session, draft.id, now + timedelta(seconds=1), Signed("ann"), now=now)
+
+    def headline():
+        with portal.store.read() as session:
+            return portal.shelf.published(session).one(Gate, "guide").headline
+
+    now = datetime.now(UTC)
+    workers = [Worker(portal.app), Worker(portal.app)]
+    for worker in workers:
+        worker.start()
+    portal.store.write(planned)
+    workers[0].wake("publish")
+    told = until(lambda: headline() == "The guide, once more")
+    for worker in workers:
+        worker.stop()
+
+    assert told
+    with portal.store.read() as session:
+        assert session.scalars(sa.select(Publication.number)).all() == [1, 2]

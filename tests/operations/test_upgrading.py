@@ -5,13 +5,17 @@ import random
 import subprocess
 import sys
 import tarfile
+import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.command import upgrade as upgrade_to
 from alembic.script import ScriptDirectory
 
 from regportal.store import migrate
+from regportal.store.base import UtcMoment
 from regportal.store.sessions import make_engine
 from regportal.store.shape import PRESENT, shape_of
 from tests.databases import made
@@ -186,3 +190,35 @@ def end_all(processes):
     for process in processes:
         process.terminate()
     assert [process.wait(PATIENCE) for process in processes] == [0] * len(processes)
+
+
+MADE = sa.table("publication", sa.column("at", UtcMoment))
+VERSIONS = sa.table(
+    "document_version",
+    sa.column("id", sa.Uuid),
+    *(sa.column(name) for name in ("kind", "key", "number", "digest", "publication")),
+    sa.column("body", sa.JSON),
+    sa.column("published_at", UtcMoment),
+)
+
+
+def test_versions_of_an_older_release_know_with_which_publication_they_came(database_url):
+    first, second = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 4, 12, 0, 0, 1, UTC)
+    engine = make_engine(database_url)
+    with engine.connect().execution_options(regportal_writes=True) as connection:
+        upgrade_to(migrate.config(connection), "0033")
+        connection.execute(sa.insert(MADE), [{"at": first}, {"at": second}])
+        same = {"kind": "gate", "key": "g", "body": {}, "digest": ""}
+        rows = [
+            {**same, "id": uuid.uuid4(), "number": number, "published_at": at}
+            for number, at in enumerate((second, first + timedelta(hours=1)), 1)
+        ]
+        connection.execute(sa.insert(VERSIONS), rows)
+        connection.commit()
+    migrate.upgrade(database_url)
+    with engine.connect() as connection:
+        asked = sa.select(VERSIONS.c.number, VERSIONS.c.publication).order_by(VERSIONS.c.number)
+        found = connection.execute(asked).all()
+    engine.dispose()
+
+    assert [tuple(row) for row in found] == [(1, 2), (2, None)]
