@@ -1,7 +1,7 @@
 """A foreign log, replayed: what the phases would have been (design.md 8)."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from regportal.buying.compiled import Model
@@ -13,11 +13,14 @@ from regportal.buying.facts import (
     Reopened,
     Sign,
     Staged,
+    when,
 )
 from regportal.buying.folding import Line, Place, gathered, heard_since
 from regportal.buying.foreign import Changes, FactRow, RoleRow, ToldRow, in_order, latest
 from regportal.buying.rules import Step, fold, hear, settle, start, tick
+from regportal.buying.schema import Buying
 from regportal.buying.standing import Standing
+from regportal.buying.words import Deed, called, come_as_far, ground_of, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +256,19 @@ class Replay:
         if name not in self._deals:
             self._deals[name] = _Deal(name, start(self.model))
         return self._deals[name]
+
+
+def reason_of(
+    buying: Buying,
+    at: int,
+    step: Step,
+    deed_of: Callable[[Hashable], Deed],
+    gone: Sequence[str] = (),
+) -> str:
+    """Return why somebody or something moved at a moment, as one plain sentence."""
+    grounds = [ground_of(met, deed_of) for met in step.because]
+    if step.group:
+        grounds.append(come_as_far([str(who) for who in step.group]))
+    if gone:
+        grounds = [f"{', '.join(gone)} has no part any more"]
+    return sentence(called(buying, step.to), when(at), grounds, buying.zone)

@@ -6,7 +6,7 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -20,7 +20,6 @@ from regportal.store.tables import safe_cell
 
 if TYPE_CHECKING:
     from regportal.buying.compiled import Model
-    from regportal.buying.facts import Sign
     from regportal.buying.foreign import FactRow
     from regportal.buying.replaying import Moved
     from regportal.buying.schema import Buying
@@ -142,7 +141,13 @@ def _told(
 ) -> Iterator[dict[str, str]]:
     """Yield each move as it is written, with its reason."""
     from regportal.buying.facts import Sign, when
+    from regportal.buying.replaying import reason_of
+    from regportal.buying.words import Deed
     from regportal.connectors.rules import in_full
+
+    def deed_of(key: object) -> Deed:
+        sign = signs[key]
+        return Deed(str(sign.contact), sign.type, sign.object or sign.category or "something")
 
     signs = {row.fact.id: row.fact for row in facts if isinstance(row.fact, Sign)}
     for move in moves:
@@ -152,26 +157,8 @@ def _told(
             "to": move.step.to,
             "at": in_full(when(move.at)),
             "cause": move.cause,
-            "reason": _reason(buying, move, signs),
+            "reason": reason_of(buying, move.at, move.step, deed_of, move.gone),
         }
-
-
-def _reason(buying: "Buying", move: "Moved", signs: Mapping[object, "Sign"]) -> str:
-    """Return why an opportunity moved, as one plain sentence."""
-    from regportal.buying.facts import when
-    from regportal.buying.words import Deed, called, come_as_far, ground_of, sentence
-
-    def deed_of(key: object) -> Deed:
-        sign = signs[key]
-        return Deed(str(sign.contact), sign.type, sign.object or sign.category or "something")
-
-    label = called(buying, move.step.to)
-    grounds = [ground_of(met, deed_of) for met in move.step.because]
-    if move.step.group:
-        grounds.append(come_as_far([str(who) for who in move.step.group]))
-    if move.gone:
-        grounds = [f"{', '.join(move.gone)} has no part any more"]
-    return sentence(label, when(move.at), grounds, buying.zone)
 
 
 def _write(out: Path, moves: list[dict[str, str]]) -> None:

@@ -8,9 +8,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from regportal.errors import BadRequestError, ForbiddenError
 from regportal.forms.actions import Opened, Sender, Sent, content_of, open_gate, owe_mail
+from regportal.forms.addressing import address_from
 from regportal.forms.asking import hash_named, read_csrf_token
 from regportal.forms.deciding import Decision
-from regportal.forms.forming import address_from, ask_of, complain
+from regportal.forms.forming import ask_of, complain
 from regportal.forms.giving import (
     Given,
     SmallForm,

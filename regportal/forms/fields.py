@@ -35,7 +35,7 @@ from wtforms.widgets import (
 )
 
 from regportal.forms.schema import Question
-from regportal.store.documents import said
+from regportal.store.documents import Published, said
 from regportal.store.words import N_, Sentence, locale_known, translated
 
 LONGEST = 400  # characters of an answer; people type less
@@ -144,6 +144,15 @@ def choices_of(question: Question, locale: str, country: str | None) -> list[tup
         return [(code, said(text, locale)) for code, text in question.choices.items()]
     frames = FRAMES if question.type == "timeframe" else {}
     return [(code, translated(says, locale)) for code, says in frames.items()]
+
+
+def country_told(published: Published, answers: Mapping[str, Any]) -> str | None:
+    """Return the country among answers, by the key of their question; None where none is one."""
+    for key, value in answers.items():
+        question = published.find(Question, key)
+        if question is not None and question.type == "country" and isinstance(value, str):
+            return value
+    return None
 
 
 def answer_field(question: Question, locale: str, country: str | None) -> Any:

@@ -15,14 +15,14 @@ from wtforms import BooleanField, EmailField, Field
 from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError
 from regportal.forms.actions import Sent, content_of
+from regportal.forms.addressing import address_from, fitting
 from regportal.forms.asking import csrf_token, write_ask
 from regportal.forms.fields import LONGEST, GateForm, answer_field, value_of
 from regportal.forms.models import Outcome, Shown, ShownTo
-from regportal.forms.rules import ASK_LIFE, Ask, Known, plan
-from regportal.forms.schema import Gate, Question
+from regportal.forms.rules import ASK_LIFE, Ask, plan
+from regportal.forms.schema import Question
 from regportal.forms.visiting import Visiting, country_of
 from regportal.identity import wire
-from regportal.identity.addresses import Address, read_address
 from regportal.store import current
 from regportal.store.documents import Published, said
 from regportal.store.facts import add, table_of
@@ -45,13 +45,14 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
 
     ``by_call`` says that a server may ask for its visitor: then its own name says nothing.
     """
-    gate, published, known = visiting.around.gate, visiting.around.published, visiting.known
+    gate, published, claim = visiting.around.gate, visiting.around.published, visiting.claim
+    address = claim.address if claim and gate.addresses != "any" else None
     planned = plan(
         gate,
         visiting.around.asset,
         [published.one(Question, key) for key in gate.questions],
         [published.one(Newsletter, key) for key in gate.newsletters],
-        _fitting(visiting, known),
+        fitting(gate, address, visiting.known),
         visiting.now,
     )
     ask = ask_of(
@@ -96,15 +97,6 @@ def _is_own_staff(visiting: Visiting) -> bool:
     if claim is not None and claim.own_staff:
         return True
     return wire.is_own_staff(request, visiting.around.site, claim.email if claim else None)
-
-
-def _fitting(visiting: Visiting, known: Known) -> Known:
-    """Forget an address this gate does not take: it asks for another."""
-    claim = visiting.claim
-    if claim is None or visiting.around.gate.addresses == "any":
-        return known
-    fault = _unfit(visiting.around.gate, claim.address)
-    return Known(passed_over=known.passed_over, decided=known.decided) if fault else known
 
 
 def ask_of(
@@ -229,26 +221,6 @@ def read_sent(visiting: Visiting, ask: Ask, fields: Mapping[str, list[str]]) -> 
 def complain(field: Field, says: str) -> None:
     """Say beside a field why it cannot be taken."""
     field.errors = [*field.errors, says]
-
-
-def address_from(gate: Gate, typed: str) -> Address:
-    """Read the address; raise ValueError with one sentence where it cannot be taken."""
-    if not typed.strip():
-        raise ValueError(N_("Please give your e-mail address."))
-    address = read_address(typed)
-    fault = _unfit(gate, address)
-    if fault is not None:
-        raise ValueError(fault)
-    return address
-
-
-def _unfit(gate: Gate, address: Address) -> str | None:
-    """Say why a gate does not take an address; a function of what was typed, of nothing else."""
-    if gate.addresses == "business" and not address.is_business:
-        return N_("Please give the address you use at work.")
-    if gate.addresses == "no-disposable" and address.is_disposable:
-        return N_("Please give an address that will still be yours next month.")
-    return None
 
 
 SETTLE = (

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
 from regportal.consent.models import ConsentState
 from regportal.forms.models import Answer, NeverAsk, Submission
-from regportal.forms.rules import NOBODY, Known
+from regportal.forms.rules import NOBODY, Known, known_from, passed_over, ticked
 from regportal.identity.actions import claim_of
 from regportal.identity.models import Assurance, Claim, Visitor, VisitorState
 from regportal.identity.people import ids_opened_by
@@ -31,23 +31,16 @@ def known_of(session: Session, visitor: Visitor | None, site: Site, *, now: date
     if visitor is None:
         return NOBODY
     offered = _offered(session, visitor)
-    passed_over = {key: times for key, (times, taken) in offered.items() if not taken}
-    decided = {key for key, (_, taken) in offered.items() if taken}
     claim = claim_of(session, visitor)
     if claim is None:
-        return Known(passed_over=passed_over, decided=decided)
+        return Known(passed_over=passed_over(offered), decided=ticked(offered))
     proven = claim if visitor.state == VisitorState.VERIFIED else None
-    if proven is not None:
-        decided |= _decided(session, proven)
-    answers = list(_answers(session, visitor, proven))
     visit = visit_going_on(session, visitor.id, span(site.visit), now=now)
-    return Known(
-        addressed=True,
-        answers={one.question: (one.value, one.answered_at) for one in answers if not one.declined},
-        declines=_declines(answers),
-        decided=decided,
-        passed_over=passed_over,
-        settled=sum(one.visit_id == visit.id for one in answers) if visit else 0,
+    return known_from(
+        list(_answers(session, visitor, proven)),
+        offered,
+        decided=_decided(session, proven) if proven else (),
+        visit=visit.id if visit else None,
         taken=_taken(session, visit.id) if visit else (),
         never=never_asked(session, proven.contact_id) if proven and proven.contact_id else (),
     )
@@ -69,16 +62,6 @@ def _answers(session: Session, visitor: Visitor, proven: Claim | None) -> Iterab
         )
         theirs = sa.or_(known, sa.and_(theirs, Answer.claim_id == proven.id))
     return session.scalars(sa.select(Answer).where(theirs).order_by(Answer.answered_at))
-
-
-def _declines(answers: Iterable[Answer]) -> dict[str, tuple[int, datetime]]:
-    """Count how often each question was declined, and when last."""
-    counted: dict[str, tuple[int, datetime]] = {}
-    for one in answers:
-        if one.declined:
-            times, _ = counted.get(one.question, (0, one.answered_at))
-            counted[one.question] = (times + 1, one.answered_at)
-    return counted
 
 
 OFFERED = (

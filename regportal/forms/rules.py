@@ -1,9 +1,10 @@
 """Deciding what a gate asks: one question more at every return, never two at once."""
 
-from collections.abc import Collection, Mapping, Sequence
+import enum
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from regportal.consent.schema import Newsletter
 from regportal.forms.schema import Gate, Question
@@ -43,6 +44,78 @@ class Known:
 NOBODY = Known()
 
 
+class Reply(Protocol):
+    """One answer, or that somebody would rather not say."""
+
+    @property
+    def question(self) -> str:
+        """Return the key of what was asked."""
+
+    @property
+    def value(self) -> Any:
+        """Return what was answered."""
+
+    @property
+    def declined(self) -> bool:
+        """Return whether it was not."""
+
+    @property
+    def answered_at(self) -> datetime:
+        """Return when."""
+
+    @property
+    def visit_id(self) -> Any:
+        """Return in which visit."""
+
+
+def known_from(
+    replies: Sequence[Reply],
+    offered: Mapping[str, tuple[int, bool]],
+    *,
+    decided: Collection[str] = (),
+    visit: Any = None,
+    taken: Collection[str] = (),
+    never: Collection[str] = (),
+) -> Known:
+    """
+    Return what is known of somebody who gave an address.
+
+    ``replies`` are all he said, oldest first; ``offered`` is, a newsletter, how often its box was
+    shown and whether he ticked it; ``visit`` is the one that goes on, if one does, and ``taken``
+    what he took in it.
+    """
+    return Known(
+        addressed=True,
+        answers={one.question: (one.value, one.answered_at) for one in replies if not one.declined},
+        declines=_declines(replies),
+        decided={*decided, *ticked(offered)},
+        passed_over=passed_over(offered),
+        settled=sum(one.visit_id == visit for one in replies) if visit is not None else 0,
+        taken=taken,
+        never=never,
+    )
+
+
+def ticked(offered: Mapping[str, tuple[int, bool]]) -> set[str]:
+    """Return the newsletters whose box somebody ticked."""
+    return {key for key, (_, taken) in offered.items() if taken}
+
+
+def passed_over(offered: Mapping[str, tuple[int, bool]]) -> dict[str, int]:
+    """Return how often somebody left the boxes empty that he never ticked."""
+    return {key: times for key, (times, taken) in offered.items() if not taken}
+
+
+def _declines(replies: Iterable[Reply]) -> dict[str, tuple[int, datetime]]:
+    """Count how often each question was declined, and when last."""
+    counted: dict[str, tuple[int, datetime]] = {}
+    for one in replies:
+        if one.declined:
+            times, _ = counted.get(one.question, (0, one.answered_at))
+            counted[one.question] = (times + 1, one.answered_at)
+    return counted
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a form asks: the address or one question, and at most one newsletter."""
@@ -68,11 +141,15 @@ def plan(
     """
     if not known.addressed:
         return Plan(email=True, newsletter=next_newsletter(asset, newsletters, known))
-    budget = known.settled < gate.per_visit and asset.key not in known.taken
     return Plan(
-        question=next_question(questions, known, now) if budget else None,
+        question=next_question(questions, known, now) if may_ask(gate, asset, known) else None,
         newsletter=next_newsletter(asset, newsletters, known),
     )
+
+
+def may_ask(gate: Gate, asset: Asset, known: Known) -> bool:
+    """Return whether the visit's budget lasts, and its asset was not taken in it."""
+    return known.settled < gate.per_visit and asset.key not in known.taken
 
 
 def next_question(questions: Sequence[Question], known: Known, now: datetime) -> Question | None:
@@ -89,24 +166,63 @@ def next_question(questions: Sequence[Question], known: Known, now: datetime) ->
     return next((one for one in questions if is_open(one, known, now)), None)
 
 
+class Closed(enum.StrEnum):
+    """Why a question is not asked now."""
+
+    NEVER = "never"
+    CONDITION = "condition"
+    ANSWERED = "answered"
+    DECLINED = "declined"
+    """Not long ago."""
+    DECLINED_OFTEN = "declined_often"
+
+
 def is_open(question: Question, known: Known, now: datetime) -> bool:
     """Return whether a question may be asked at this moment."""
+    return closed(question, known, now) is None
+
+
+def closed(question: Question, known: Known, now: datetime) -> Closed | None:
+    """Return why a question may not be asked at this moment; None: it may."""
     if question.key in known.never:
-        return False
+        return Closed.NEVER
     if question.when is not None:
         condition = question.when.answer
         value, _ = known.answers.get(condition.question, (None, now))
         values = value if isinstance(value, list | tuple) else [value]
         if not set(map(str, values)) & set(condition.values):
-            return False
+            return Closed.CONDITION
     answered = known.answers.get(question.key)
     if answered is not None and not _is_stale(question, answered[1], now):
-        return False
+        return Closed.ANSWERED
     declined = known.declines.get(question.key)
     if declined is None or (answered is not None and answered[1] > declined[1]):
-        return True
+        return None
     times, last = declined
-    return times < question.declined.at_most and now - last >= span(question.declined.again_after)
+    if times >= question.declined.at_most:
+        return Closed.DECLINED_OFTEN
+    return None if now - last >= span(question.declined.again_after) else Closed.DECLINED
+
+
+class Withheld(enum.StrEnum):
+    """Why a newsletter is not offered."""
+
+    TOPICS = "topics"
+    """It is about something else."""
+    DECIDED = "decided"
+    PASSED_OVER = "passed_over"
+    """Often enough."""
+
+
+def withheld(newsletter: Newsletter, asset: Asset, known: Known) -> Withheld | None:
+    """Return why a newsletter is not offered with an asset; None: it may be."""
+    if not set(asset.topics) & set(newsletter.topics):
+        return Withheld.TOPICS
+    if newsletter.key in known.decided:
+        return Withheld.DECIDED
+    if known.passed_over.get(newsletter.key, 0) >= OFFERS:
+        return Withheld.PASSED_OVER
+    return None
 
 
 def next_newsletter(
@@ -122,17 +238,7 @@ def next_newsletter(
     >>> next_newsletter(paper, [prices], Known(passed_over={"prices": 3})) is None
     True
     """
-    topics = set(asset.topics)
-    return next(
-        (
-            one
-            for one in newsletters
-            if topics & set(one.topics)
-            and one.key not in known.decided
-            and known.passed_over.get(one.key, 0) < OFFERS
-        ),
-        None,
-    )
+    return next((one for one in newsletters if withheld(one, asset, known) is None), None)
 
 
 def related(asset: Asset, offered: Sequence[Asset], taken: Collection[str]) -> list[Asset]:

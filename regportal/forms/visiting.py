@@ -1,9 +1,8 @@
 """Who stands before which gate, and with which browser."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import g, request
 from sqlalchemy.orm import Session
@@ -11,10 +10,11 @@ from sqlalchemy.orm import Session
 from regportal.errors import ForbiddenError
 from regportal.forms.actions import Around, Sender, Sent
 from regportal.forms.asking import browser_of
+from regportal.forms.fields import country_told
 from regportal.forms.known import known_of
 from regportal.forms.pages import Frame, frame, locale_of
 from regportal.forms.rules import Ask, Known
-from regportal.forms.schema import Gate, Question
+from regportal.forms.schema import Gate
 from regportal.identity import browser, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.models import Claim, Visitor, VisitorState
@@ -22,7 +22,7 @@ from regportal.identity.rules import is_fresh as proven_lately
 from regportal.identity.rules import masked
 from regportal.library.schema import Asset
 from regportal.store import current
-from regportal.store.documents import Published, Site
+from regportal.store.documents import Site
 from regportal.store.tokens import derived_token, fresh_token
 from regportal.store.words import N_
 
@@ -107,15 +107,6 @@ def country_of(visiting: Visiting) -> str | None:
     """Return the country this visitor told us, for regions and telephone numbers."""
     told = {key: value for key, (value, _) in visiting.known.answers.items()}
     return country_told(visiting.around.published, told)
-
-
-def country_told(published: Published, answers: Mapping[str, Any]) -> str | None:
-    """Return the country among answers, by the key of their question; None where none is one."""
-    for key, value in answers.items():
-        question = published.find(Question, key)
-        if question is not None and question.type == "country" and isinstance(value, str):
-            return value
-    return None
 
 
 def is_proven(visiting: Visiting) -> bool:

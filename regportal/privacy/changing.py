@@ -13,12 +13,12 @@ from regportal.errors import BadRequestError
 from regportal.forms.after import decision_in
 from regportal.forms.claiming import House, owe_mail
 from regportal.forms.deciding import Decision
-from regportal.forms.fields import answer_field, value_of
+from regportal.forms.fields import answer_field, country_told, value_of
 from regportal.forms.forming import complain
 from regportal.forms.news import answers_of_contact
 from regportal.forms.others import decide_other, deny_others
 from regportal.forms.schema import Question
-from regportal.forms.visiting import bare_sender, country_told
+from regportal.forms.visiting import bare_sender
 from regportal.identity import browser, limits, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.addresses import read_address
