@@ -189,6 +189,7 @@ def _message(message: Message) -> dict[str, Any]:
         "due": in_full(message.due) if message.state is MessageState.DUE else None,
         "sent_at": in_full(message.sent_at) if message.sent_at else None,
     }
+        "outcome": message.outcome,
 
 
 def _paused(pause: Pause, because: str) -> str:

@@ -193,7 +193,7 @@ class Leases:
             ours |= set(session.connection().scalars(SENT, done))
         told = {change.id: change for change in batch.changes}
         chance = self.chance()  # one for all: what has failed as often is written down at once
-        refused: defaultdict[AfterAttempt, list[uuid.UUID]] = defaultdict(list)
+        refused: defaultdict[tuple[Outcome, AfterAttempt], list[uuid.UUID]] = defaultdict(list)
         for result in results:
             if result.outcome not in TAKEN:
                 attempts = told[result.id].attempt - 1
@@ -205,14 +205,14 @@ class Leases:
                     chance=chance,
                     now=now,
                 )
-                refused[decided].append(result.id)
-        for decided, ids in refused.items():
-            ours |= self._give_back(session, batch, ids, decided)
+                refused[result.outcome, decided].append(result.id)
+        for (outcome, decided), ids in refused.items():
+            ours |= self._give_back(session, batch, ids, outcome, decided)
         before = {one.subject: one.link for one in batch.changes if one.link}
         learned = {told[one.id].subject: one.link for one in results if one.link and one.id in ours}
         keep_links(session, self.connector, before, learned, now=now)
         self._listen(session, results, is_probe=batch.is_probe, now=now)
-        for decided in {one.until: one for one in refused if one.pauses}.values():
+        for decided in {one.until: one for _, one in refused if one.pauses}.values():
             hold(session, self.connector, decided.trouble or "", decided.until, now=now)
 
     def went_astray(
@@ -253,7 +253,12 @@ class Leases:
             session.execute(COUNT, rows)
 
     def _give_back(
-        self, session: Session, batch: Batch, ids: Sequence[uuid.UUID], decided: AfterAttempt
+        self,
+        session: Session,
+        batch: Batch,
+        ids: Sequence[uuid.UUID],
+        outcome: Outcome,
+        decided: AfterAttempt,
     ) -> set[uuid.UUID]:
         """Let messages be tried again, or park them; return those whose lease was still ours."""
         values = {
@@ -261,6 +266,7 @@ class Leases:
             "attempts": decided.attempts,
             "due": decided.due,
             "trouble": decided.trouble,
+            "outcome": outcome,
         }
         given_back = (
             sa.update(Message)

@@ -69,6 +69,7 @@ class Message(Base):
             "lease",
             "leased_until",
             "trouble",
+            "outcome",
             "sent_at",
         }
     )
@@ -122,6 +123,10 @@ class Message(Base):
     """None while no worker has it."""
     trouble: Mapped[str | None]
     """Why the last attempt failed, or why it is parked: one sentence without personal data."""
+    outcome: Mapped[str | None]
+    """What the last attempt came to (``connectors/rules.py: Outcome``), where it was not taken.
+
+    None: there was none since it became due, or it was before this was kept."""
     sent_at: Mapped[MaybeMoment]
 
 

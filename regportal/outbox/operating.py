@@ -67,7 +67,7 @@ def replay(session: Session, ids: Collection[uuid.UUID], *, now: datetime) -> in
             message.lease, message.leased_until = uuid.uuid4(), now  # told before: takes nothing in
         message.state = MessageState.DUE
         message.attempts = 0
-        message.trouble = None
+        message.trouble = message.outcome = None
         message.due = max(busy.get((message.connector, message.subject)) or now, now)
     session.flush()
     return len(again)

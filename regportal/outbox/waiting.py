@@ -151,6 +151,7 @@ SENT = (
         attempts=Message.attempts + 1,
         sent_at=sa.bindparam("now"),
         trouble=None,
+        outcome=None,
         lease=None,
         leased_until=None,
     )

@@ -46,8 +46,8 @@ def settle(
     Take the phase that a CRM shows, as a colleague's word, or (without a word) write ours over it.
 
     The CRM is asked what it shows now; whoever changes it once more in the meantime is not
-    overwritten. Raises NotHereError where there is no such message, StaleError where it is no
-    conflict about a phase (any more), and what :func:`override` raises.
+    overwritten. Raises NotHereError where there is no such message, StaleError where it was not
+    parked for a conflict about a phase or is none any more, and what :func:`override` raises.
     """
     with store.read() as session:
         change = _parked(session, message_id)
@@ -58,14 +58,14 @@ def settle(
     if found is Outcome.UNSUPPORTED:
         raise StaleError("it takes messages: it has no phase that could be another one")
     theirs, ours = _conflict(found[0]), str(change.told.payload["to"])
-    if theirs is None:
-        store.write(lambda session: replay(session, [message_id], now=now))
-        return Settled(ours, is_told=True)
 
     def work(session: Session) -> Settled:
         message = session.get_one(Message, message_id, with_for_update=True)
         if message.state is not MessageState.PARKED:
             raise StaleError(f"{message_id} was sent again meanwhile")
+        if theirs is None:
+            replay(session, [message_id], now=now)
+            return Settled(ours, is_told=True)
         external_id = change.told.payload["opportunity"]["external_id"]
         link = change.told.link or Link(external_id)
         known = replace(link, ref=link.ref or external_id, wrote=wrote_phase(theirs))
@@ -97,6 +97,8 @@ def _parked(session: Session, message_id: uuid.UUID) -> _Parked:
         raise NotHereError(f"there is no message {message_id}")
     if message.state is not MessageState.PARKED or message.topic != PHASE:
         raise StaleError(f"{message_id} is no parked message about a phase")
+    if message.outcome != Outcome.CONFLICT:
+        raise StaleError(f"{message_id} is parked for another reason: `regportal outbox replay` it")
     link = links_of(session, message.connector, [message.subject]).get(message.subject)
     return _Parked(message.connector, change_of(message, link))
 

@@ -54,7 +54,7 @@ def test_the_list_names_what_is_parked_first_and_why(regportal, parked):
 
     assert code == 0
     assert str(parked) in lines[0]
-    assert "state=parked" in lines[0]
+    assert "state=parked  outcome=rejected" in lines[0]
     assert "reason=the receiver answered 422" in lines[0]
     assert lines[-1] == "crm: 1 due, 1 parked, 1 sent"
 
@@ -93,8 +93,8 @@ def test_the_list_as_json_has_no_payload(regportal, parked):
     assert code == 0
     assert [row["state"] for row in rows] == ["parked", "due", "sent"]
     assert set(rows[0]) == {
-        "id", "connector", "topic", "subject", "sequence", "state", "attempts", "reason",
-        "occurred_at", "due", "sent_at",
+        "id", "connector", "topic", "subject", "sequence", "state", "outcome", "attempts",
+        "reason", "occurred_at", "due", "sent_at",
     }  # fmt: skip
     assert rows[1]["due"].endswith("Z")
 

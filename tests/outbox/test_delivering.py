@@ -200,6 +200,7 @@ def test_what_a_person_must_look_at_is_parked_and_does_not_hold_the_others(box, 
     row = box.row(refused)
 
     assert (row.state, row.trouble) == (MessageState.PARKED, "no such newsletter")
+    assert row.outcome == outcome
     assert [row.state.value for row in box.rows()] == ["parked", "sent"]
 
 

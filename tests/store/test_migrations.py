@@ -2,14 +2,18 @@
 
 import importlib
 import pkgutil
+import uuid
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import regportal
+from regportal.outbox.models import Message, MessageState
 from regportal.store.base import Base
 from regportal.store.migrate import config, upgrade
 from regportal.store.sessions import make_engine
@@ -87,3 +91,27 @@ def test_a_database_with_nothing_in_it_is_not_in_shape(tmp_path):
 
     assert (fresh, is_current(engine)) == (False, True)
     engine.dispose()
+
+
+def test_conflicts_that_were_parked_before_are_known_for_such(tmp_path):
+    now = datetime.now(UTC)
+    common = {"connector": "crm", "subject": "opportunity:1", "payload": {}, "occurred_at": now}
+    common |= {"topic": "phase.changed", "state": MessageState.PARKED, "due": now}
+    says = ["somebody set buying_phase to 'b', which we had left at 'a'", "no such option"]
+    rows = [
+        common | {"id": uuid.uuid4(), "sequence": number, "trouble": one}
+        for number, one in enumerate(says)
+    ]
+    url = f"sqlite:///{tmp_path}/older.db"
+    engine = make_engine(url)
+    with engine.connect().execution_options(regportal_writes=True) as connection:
+        command.upgrade(config(connection), "0034")
+        connection.execute(sa.insert(Message.__table__), rows)
+        connection.commit()
+    upgrade(url)
+    with engine.connect() as connection:
+        chosen = sa.select(Message.outcome).order_by(Message.sequence)
+        found = connection.scalars(chosen).all()
+    engine.dispose()
+
+    assert found == ["conflict", None]

@@ -9,6 +9,7 @@ from regportal.buying.models import Opportunity
 from regportal.cli import main
 from regportal.outbox.models import Message, MessageState
 from regportal.sync import settling
+from tests.connectors.worlds.made import PHASES
 
 ANN = "ann@initech.example"
 
@@ -135,6 +136,25 @@ def test_only_a_parked_phase_can_be_settled(town, settle):
 
     assert settle("--ours", id=due) == (1, f"{due} is no parked message about a phase")
     assert settle("--ours", id=unknown) == (1, f"there is no message {unknown}")
+
+
+@pytest.mark.parametrize("arguments", [("--ours",), ("--theirs", "--because", "she signed")])
+def test_what_was_parked_for_something_else_is_no_conflict_to_be_settled(town, settle, arguments):
+    town.visitor(ANN)
+    town.tell()
+    deal = town.opportunity(ANN)
+    town.crm.options = ("comparison",)
+    town.say(deal, "interest")
+    town.tell()
+    (message,) = parked(town)
+    town.crm.options = PHASES
+    code, said = settle(*arguments)
+
+    assert (code, said) == (
+        1,
+        f"{message.id} is parked for another reason: `regportal outbox replay` it",
+    )
+    assert [one.id for one in parked(town)] == [message.id]
 
 
 @pytest.mark.parametrize(
