@@ -12,7 +12,7 @@ from regportal.buying.scores.rules import check_score, fields_asked
 from regportal.buying.scores.schema import Score
 from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
-from regportal.documents.connections import connector_faults
+from regportal.documents.connections import connector_faults, unmeant
 from regportal.documents.house import Finds, House, Name, Path
 from regportal.documents.pages import unlike_origins
 from regportal.documents.phases import never_moved, unknown
@@ -98,11 +98,7 @@ def remarks(documents: Mapping[Name, Document]) -> list[str]:
                 " it shares no topic with the asset of a gate that lists it"
             )
     for connector in _all(documents, Connector):
-        says += [
-            f"the connector {shown(connector.key)} maps {shown(key)}, which no question is called"
-            for key in connector.fields
-            if key not in questions
-        ]
+        says += unmeant(connector, documents)
     types = {question.type for question in _all(documents, Question)}
     for score in _all(documents, Score):
         unasked = ", ".join(sorted(fields_asked(score) - types))

@@ -357,6 +357,14 @@ CRM = SITE + "connectors:\n  - {{key: crm, url: 'https://crm.example/in', secret
         ),
         ("type: odoo", r"database: is missing: a connector of type odoo needs it"),
         (
+            "type: tryton, database: acme, account: '62515'",
+            r"account: has no meaning for a connector of type tryton",
+        ),
+        (
+            "type: hubspot, version: v3",
+            r"version: 'v3' is no version of hubspot: they are like 2026-09",
+        ),
+        (
             "type: webhook, fields: {a: b}, policies: {c: never}",
             r"policies: has no meaning for a connector of type webhook",
         ),

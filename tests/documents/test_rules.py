@@ -404,14 +404,18 @@ def test_what_may_be_meant_is_remarked_and_not_refused():
         + COUNTRY
         + "gates: [{key: g, asset: paper, headline: H, newsletters: [news]}]\n"
         + "connectors: [{key: c, type: webhook, url: 'https://a.example', secret: 'env:A',"
-        " fields: {land: L}}]\n"
+        " fields: {land: L}},"
+        " {key: o, type: odoo, url: 'https://o.example', secret: 'env:O', database: o,"
+        " fields: {country: C}, newsletters: {news: News, new: N}, scores: {fit: Fit}}]\n"
     )
     book = read_text(text.encode())
 
     assert check(book.documents, book.paths, COUNTRIES) == []
     assert remarks(book.documents) == [
         "no gate asks the question 'country'",
-        "the connector 'c' maps 'land', which no question is called",
+        "the connector 'c': there is no question called 'land'",
+        "the connector 'o': there is no newsletter called 'new'; did you mean 'news'?",
+        "the connector 'o': there is no score called 'fit'",
         (
             "the newsletter 'news' is never offered:"
             " it shares no topic with the asset of a gate that lists it"
