@@ -123,8 +123,8 @@ class Capabilities:
     """Whether it can be asked what changed."""
     keyed: tuple[Kind, ...] = ("contact",)
     """Which kinds of records have a field for our key of them."""
-    newsletter: str = "list"
-    """What people over there call that which is a newsletter to us."""
+    newsletter: str | None = "list"
+    """What people over there call that which is a newsletter to us; None: nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

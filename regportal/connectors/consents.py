@@ -23,6 +23,8 @@ from regportal.connectors.sparing import sent
 from regportal.connectors.tasks import Task
 
 UNKNOWN = Subscription(None)
+LEAVE = "leave consent out of sends"
+NONE = f"the CRM has no newsletters: {LEAVE}"
 Lists = Mapping[str, Subscription]
 Wanted = tuple[Task[Allows], Allowing, Link]
 
@@ -31,8 +33,11 @@ def allowed(document: Document, desk: Desk, tasks: Sequence[Task[Allows]]) -> It
     """
     Let newsletters be allowed, or no longer; a "no" for every contact that somebody may be.
 
-    Raises what the desk raises.
+    A CRM that has none is asked nothing. Raises what the desk raises.
     """
+    if desk.capabilities.newsletter is None:
+        yield from (task.result(Outcome.UNSUPPORTED, NONE) for task in tasks)
+        return
     contacts = Contacts(desk, tasks)
     yield from _one_each([*contacts.results, *_judged(document, desk, contacts.there)])
 
@@ -46,12 +51,14 @@ def looked_up(document: Document, desk: Desk, vocabulary: Vocabulary) -> list[Fi
     names = {key: _name(document, key) for key in vocabulary.newsletters}
     if "consent" not in document.sends or not names:
         return []
+    word, found = desk.capabilities.newsletter, []
+    if word is None:
+        return [Finding("newsletters", fine=False, says=NONE)]
     try:
         lists = desk.lists([*dict.fromkeys(names.values())])
     except NotTakenError as error:
-        says = "; leave consent out of sends" if error.outcome is Outcome.UNSUPPORTED else ""
+        says = f"; {LEAVE}" if error.outcome is Outcome.UNSUPPORTED else ""
         return [Finding("newsletters", fine=False, says=f"{error}{says}")]
-    word, found = desk.capabilities.newsletter, []
     for key, name in names.items():
         amiss = _amiss(word, name, lists.get(name))
         stands = "is there" if name in lists else "is made for the first who allows it"
@@ -65,7 +72,7 @@ def _name(document: Document, newsletter: str) -> str:
     return document.newsletters.get(newsletter, newsletter)
 
 
-def _amiss(word: str, name: str, lists: Sequence[str] | None) -> str | None:
+def _amiss(word: str | None, name: str, lists: Sequence[str] | None) -> str | None:
     """
     Return why nobody knows which list a name means; None: it is known, or it will be made.
 

@@ -10,9 +10,6 @@ from regportal.connectors.egress import Egress
 from regportal.connectors.schema import Connector
 from tests.connectors.receiver import SECRET, receiving
 from tests.connectors.worlds.given import (  # noqa: F401 - fixtures
-    dynamics_made,
-    hubspot_made,
-    salesforce,
     tryton_modules,
     tryton_on_postgresql,
     tryton_on_sqlite,

@@ -23,8 +23,9 @@ DONE, NOOP, LATER = Outcome.DONE, Outcome.NOOP, Outcome.LATER
 
 
 @pytest.fixture
-def world(dynamics_made):
-    return dynamics_made
+def world():
+    with dynamics() as world:
+        yield world
 
 
 @pytest.fixture

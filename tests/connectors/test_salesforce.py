@@ -1,5 +1,6 @@
 """What only Salesforce does: accounts, tasks, campaigns, merges, its limits and its refusals."""
 
+import contextlib
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,16 @@ from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce import judging
 from regportal.sandbox.salesforce import CLIENT
 from tests.connectors.changes import MINUTE, Outbox
+from tests.connectors.worlds.salesforce import SalesforceWorld
 
 ANN, BOB = "ann@acme.example", "bob@acme.example"
 DONE, NOOP, LATER = Outcome.DONE, Outcome.NOOP, Outcome.LATER
+
+
+@pytest.fixture
+def salesforce():
+    with contextlib.closing(SalesforceWorld()) as world:
+        yield world
 
 
 @pytest.fixture

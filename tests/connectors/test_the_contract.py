@@ -1,5 +1,6 @@
 """What every connector to a CRM keeps to (crm.md 10), tried on each of them."""
 
+import functools
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,21 @@ def outbox(world):
 
 def outcomes(results):
     return [one.outcome for one in results]
+
+
+def has_newsletters(world):
+    return world.connector().capabilities.newsletter is not None
+
+
+def where_there_are_newsletters(test):
+    """Let a test say nothing of a CRM that has none."""
+
+    @functools.wraps(test)
+    def of_those(world, **given):
+        if has_newsletters(world):
+            test(world, **given)
+
+    return of_those
 
 
 # --- contacts ---
@@ -153,9 +169,10 @@ def test_without_the_field_of_our_key_all_waits_for_it_and_that_is_said(
     changes = [
         outbox.knows(key, ANN, country="DE"),
         outbox.scores(key, ANN, "fit", 50),
-        outbox.allows(key, ANN, "prices", "confirmed"),
         outbox.did(key, ANN),
     ]
+    if has_newsletters(world):
+        changes.append(outbox.allows(key, ANN, "prices", "confirmed"))
     results = [result for change in changes for result in outbox.deliver(change)]
     waits = [one for one in results if one.outcome is Outcome.GONE]
     assert all(name in one.says for one in waits)
@@ -277,6 +294,7 @@ def test_a_score_is_a_number_beside_the_contact(world, outbox, key):
     assert outcomes(outbox.deliver(outbox.scores(key, ANN, "fit", 72.5))) == [NOOP]
 
 
+@where_there_are_newsletters
 def test_a_newsletter_is_allowed_and_taken_back_and_allowed_again(world, outbox, key):
     outbox.now = datetime.now(UTC)  # as the CRM's own clock
     outbox.deliver(outbox.knows(key, ANN))
@@ -289,6 +307,7 @@ def test_a_newsletter_is_allowed_and_taken_back_and_allowed_again(world, outbox,
     assert seen == [True, False, True]
 
 
+@where_there_are_newsletters
 def test_a_no_of_the_crm_that_is_newer_is_not_overruled(world, outbox, key):
     there = world.person(ANN)
     world.opt_out(there, ANN, "prices")
@@ -297,6 +316,7 @@ def test_a_no_of_the_crm_that_is_newer_is_not_overruled(world, outbox, key):
     assert world.wants(there, ANN, "prices") is False
 
 
+@where_there_are_newsletters
 def test_a_no_said_there_after_ours_is_not_overruled(world, outbox, key):
     outbox.now = datetime.now(UTC) - timedelta(days=1)
     outbox.deliver(outbox.knows(key, ANN))
@@ -313,6 +333,7 @@ def test_a_no_said_there_after_ours_is_not_overruled(world, outbox, key):
     assert world.wants(there, ANN, "prices") is False
 
 
+@where_there_are_newsletters
 def test_a_withdrawal_is_for_all_who_have_the_address(world, outbox, key):
     if not world.shares_addresses:
         return
@@ -327,6 +348,7 @@ def test_a_withdrawal_is_for_all_who_have_the_address(world, outbox, key):
     assert outcomes(again) == [NOOP]
 
 
+@where_there_are_newsletters
 def test_a_withdrawal_is_written_even_if_nothing_was_known(world, outbox, key):
     there = world.person(ANN)
     (result,) = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
@@ -334,6 +356,7 @@ def test_a_withdrawal_is_written_even_if_nothing_was_known(world, outbox, key):
     assert world.wants(there, ANN, "prices") is not True
 
 
+@where_there_are_newsletters
 def test_a_no_goes_to_every_list_of_a_name_and_a_yes_to_none_of_several(world, outbox, key):
     outbox.now = datetime.now(UTC)  # as the CRM's own clock
     outbox.deliver(outbox.knows(key, ANN))
@@ -352,6 +375,20 @@ def test_a_no_goes_to_every_list_of_a_name_and_a_yes_to_none_of_several(world, o
     assert seen == [DONE, NOOP, Outcome.REJECTED]
     assert all(one in result.says for one in ("2", "'offers'"))
     assert ANN not in result.says
+
+
+def test_a_crm_without_newsletters_says_so_and_nobody_is_made_for_one(world, outbox, key):
+    if has_newsletters(world):
+        return
+    changes = [outbox.allows(key, ANN, "prices", state) for state in ("confirmed", "withdrawn")]
+    results = [result for change in changes for result in outbox.deliver(change)]
+    results += [*outbox.connector.rehearse(changes[:1], now=outbox.now)]
+    looked_at = outbox.connector.check(Vocabulary(newsletters={"prices": "Prices"}))
+    (amiss,) = [one for one in looked_at if not one.fine]
+    assert {*outcomes(results)} == {Outcome.UNSUPPORTED}
+    assert {one.says for one in results} == {amiss.says}
+    assert "newsletters" in amiss.says
+    assert world.people(ANN) == []
 
 
 # --- the buying phase ---
@@ -388,6 +425,7 @@ def test_a_phase_that_was_set_and_given_up_for_want_of_an_answer_is_no_conflict(
     assert outcomes(outbox.deliver(outbox.moves(deal, "interest"))) == [Outcome.CONFLICT]
 
 
+@where_there_are_newsletters
 def test_a_no_of_ours_that_was_never_answered_for_stands_in_no_yes_of_ours(world, outbox, key):
     outbox.now = datetime.now(UTC)  # as the CRM's own clock
     outbox.deliver(outbox.knows(key, ANN))
@@ -460,6 +498,7 @@ def test_what_is_rehearsed_is_not_written_and_comes_true(world, outbox, key):
     assert outcomes(outbox.connector.rehearse(linked, now=outbox.now)) == [NOOP] * 3
 
 
+@where_there_are_newsletters
 def test_rehearsed_a_permission_is_not_given(world, outbox, key):
     there = world.person(ANN)
     change = outbox.allows(key, ANN, "prices", "confirmed")
@@ -482,6 +521,8 @@ def test_a_contact_made_along_the_way_is_told_as_made(world, outbox, key):
 
 @pytest.mark.parametrize("what", ["knows", "did", "allows", "scores", "moves"])
 def test_an_answer_that_is_lost_has_no_second_effect(world, outbox, key, what):
+    if what == "allows" and not has_newsletters(world):
+        return
     there = world.person(BOB)
     deal = world.opportunity(there)
     if what not in {"knows", "moves"}:
@@ -660,6 +701,7 @@ def test_what_is_seen_late_beside_full_pages_is_told(world):
     assert (of_opportunities(told), late in of_opportunities(more)) == (deals, True)
 
 
+@where_there_are_newsletters
 def test_a_no_that_was_taken_back_and_is_said_again_is_told_again(world, outbox, key):
     outbox.now = datetime.now(UTC) + timedelta(hours=1)  # our "yes" is newer than their "no"
     both, told = ("withdrawn", "confirmed"), set()
@@ -687,7 +729,12 @@ TOLD_FIRST = {
 }
 
 
+def may_tell(world):
+    return {*TOLD_FIRST} - (set() if has_newsletters(world) else {"consent"})
+
+
 @pytest.mark.parametrize("first", TOLD_FIRST)
+@where_there_are_newsletters
 def test_the_no_of_whom_the_crm_knew_before_us_is_told_whatever_he_was_told_of_first(
     world, outbox, key, first
 ):
@@ -708,6 +755,8 @@ def test_the_no_of_whom_the_crm_knew_before_us_is_told_whatever_he_was_told_of_f
 
 @pytest.mark.parametrize("first", TOLD_FIRST)
 def test_a_lost_answer_to_our_key_harms_nothing(world, outbox, key, first):
+    if first not in may_tell(world):
+        return
     there = world.person(ANN)
     change = TOLD_FIRST[first](outbox, key)
     world.lose_answers()
@@ -720,11 +769,14 @@ def test_a_lost_answer_to_our_key_harms_nothing(world, outbox, key, first):
 @pytest.mark.parametrize("first", TOLD_FIRST)
 def test_a_contact_that_cannot_get_our_key_is_told_nothing_but_a_no(world, outbox, key, first):
     there = world.person(ANN)
-    if not world.forbid(there):
+    if first not in may_tell(world) or not world.forbid(there):
         return
     (result,) = outbox.deliver(TOLD_FIRST[first](outbox, key))
     assert result.outcome is Outcome.REJECTED
     assert (world.notes(there), world.wants(there, ANN, "prices")) == ([], None)
+    assert f"contact:{key}" not in outbox.links
+    if not has_newsletters(world):
+        return
     (result,) = outbox.deliver(outbox.allows(key, ANN, "prices", "withdrawn"))
     assert result.outcome is Outcome.REJECTED
     assert world.wants(there, ANN, "prices") is False
@@ -734,9 +786,9 @@ def test_a_contact_that_cannot_get_our_key_is_told_nothing_but_a_no(world, outbo
 def test_a_key_of_ours_is_not_written_over_another(world, outbox, key):
     outbox.deliver(outbox.knows(key, ANN))
     (there,) = world.people(ANN)
-    for first, change in TOLD_FIRST.items():
+    for first in may_tell(world):
         outbox.links.clear()
-        (result,) = outbox.deliver(change(outbox, str(uuid.uuid4())))
+        (result,) = outbox.deliver(TOLD_FIRST[first](outbox, str(uuid.uuid4())))
         assert (first, result.outcome) == (first, DONE)
         outbox.links.clear()
     assert world.field(there, "regportal_id") == key
@@ -750,6 +802,7 @@ def test_the_check_says_what_is_missing(world):
     assert "flying" in amiss.says
 
 
+@where_there_are_newsletters
 def test_the_check_says_of_each_newsletter_whether_it_has_a_list(world, outbox, key):
     for name in ("offers", "offers", "tips"):
         world.make_list(name)

@@ -11,19 +11,24 @@ from tests.connectors.between import between
 from tests.connectors.tryton import server as tryton
 from tests.connectors.worlds.dynamics import dynamics
 from tests.connectors.worlds.hubspot import hubspot
-from tests.connectors.worlds.made import MadeCrm
+from tests.connectors.worlds.made import MadeCrm, NoNewsletters
 from tests.connectors.worlds.real import real_worlds
 from tests.connectors.worlds.salesforce import SalesforceWorld
 from tests.connectors.worlds.tryton import TrytonWorld
 from tests.databases import made
 
 REAL = real_worlds()  # now: a test sees no settings of the developer
+MADE = {
+    "made": lambda: contextlib.nullcontext(MadeCrm()),
+    "made without newsletters": lambda: contextlib.nullcontext(NoNewsletters()),
+    "dynamics made": dynamics,
+    "hubspot made": hubspot,
+    "salesforce": lambda: contextlib.closing(SalesforceWorld()),
+}
+"""The worlds that each test has made for itself: by name, what makes one for a ``with``."""
 TRYTON = pytest.mark.xdist_group("tryton")  # one worker has the servers
 WORLDS = [
-    "made",
-    "dynamics made",
-    "hubspot made",
-    "salesforce",
+    *MADE,
     pytest.param("tryton on sqlite", marks=TRYTON),
     pytest.param("tryton on postgresql", marks=TRYTON),
     *REAL,
@@ -33,11 +38,13 @@ WORLDS = [
 @pytest.fixture(params=WORLDS)
 def world(request):
     """A CRM with nobody in it yet."""
-    if request.param == "made":
-        return MadeCrm()
-    if request.param in REAL:
-        return REAL[request.param]()
-    return request.getfixturevalue(request.param.replace(" ", "_"))
+    if request.param in MADE:
+        with MADE[request.param]() as world:
+            yield world
+    elif request.param in REAL:
+        yield REAL[request.param]()
+    else:
+        yield request.getfixturevalue(request.param.replace(" ", "_"))
 
 
 @pytest.fixture(scope="session")
@@ -87,29 +94,8 @@ def tryton_on_postgresql(tryton_postgresql, tmp_path):
         yield world
 
 
-@pytest.fixture
-def dynamics_made():
-    """A made Dynamics."""
-    with dynamics() as world:
-        yield world
-
-
-@pytest.fixture
-def hubspot_made():
-    """A made HubSpot."""
-    with hubspot() as world:
-        yield world
-
-
 @contextlib.contextmanager
 def _world(server, database, emptied, folder):
     """Give a Tryton with nobody in it."""
     with emptied, between(server, lambda *_: False) as line:
         yield TrytonWorld(server, database, line, folder)
-
-
-@pytest.fixture
-def salesforce():
-    """Acme's Salesforce, which is a sandbox."""
-    with contextlib.closing(SalesforceWorld()) as world:
-        yield world

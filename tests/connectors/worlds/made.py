@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -348,3 +349,14 @@ class MadeCrm:
         if self._lost:
             self._lost -= 1
             raise UnreachableError("made did not answer in time")
+
+
+class NoNewsletters(MadeCrm):
+    """The same, with no such thing as a newsletter: nobody may ask it for one."""
+
+    name = "made without newsletters"
+    capabilities = replace(MadeCrm.capabilities, newsletter=None)
+    lists = lists_of = allow = None
+
+    def wants(self, contact, email, newsletter):
+        """Nothing is known of that."""
