@@ -74,7 +74,8 @@ def list_messages(
 @outbox.command("replay")
 @click.argument("ids", metavar="[ID]...", type=click.UUID, nargs=-1)
 @CONNECTOR
-def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None) -> None:
+@AS_JSON
+def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None, *, as_json: bool) -> None:
     """Deliver messages again; without an ID every parked one. None has a second effect."""
     from regportal.outbox.operating import replay, replay_parked
 
@@ -86,25 +87,29 @@ def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None) -> None:
             number = store.write(lambda session: replay(session, _known(session, ids), now=now))
         else:
             number = replay_parked(store, connector=connector, now=now)
-    click.echo(f"{number} {'message is' if number == 1 else 'messages are'} due again")
+    says = f"{number} {'message is' if number == 1 else 'messages are'} due again"
+    _tell({"due": number}, says, as_json=as_json)
 
 
 @outbox.command("pause")
 @click.argument("connector")
 @click.option("--because", default="paused by hand", help="Why, for whoever looks next.")
-def pause_connector(connector: str, because: str) -> None:
+@AS_JSON
+def pause_connector(connector: str, because: str, *, as_json: bool) -> None:
     """Tell a connector nothing until it is resumed; what happens meanwhile waits."""
     from regportal.outbox.operating import pause
 
     with opened() as installation:
         _refuse_unknown(installation, connector)
         installation.store.write(lambda session: pause(session, connector, because))
-    click.echo(f"{connector} is paused")
+    told = {"connector": connector, "because": because}
+    _tell(told, f"{connector} is paused", as_json=as_json)
 
 
 @outbox.command("resume")
 @click.argument("connector")
-def resume_connector(connector: str) -> None:
+@AS_JSON
+def resume_connector(connector: str, *, as_json: bool) -> None:
     """Speak to a connector again."""
     from regportal.outbox.operating import resume
 
@@ -112,7 +117,8 @@ def resume_connector(connector: str) -> None:
     with opened() as installation:
         _refuse_unknown(installation, connector)
         was_paused = installation.store.write(lambda session: resume(session, connector, now=now))
-    click.echo(f"{connector} is resumed" if was_paused else f"{connector} was not paused")
+    says = f"{connector} is resumed" if was_paused else f"{connector} was not paused"
+    _tell({"connector": connector, "was_paused": was_paused}, says, as_json=as_json)
 
 
 @outbox.command("settle")
@@ -183,13 +189,13 @@ def _message(message: Message) -> dict[str, Any]:
         "subject": message.subject,
         "sequence": message.sequence,
         "state": message.state.value,
+        "outcome": message.outcome,
         "attempts": message.attempts,
         "reason": message.trouble,
         "occurred_at": in_full(message.occurred_at),
         "due": in_full(message.due) if message.state is MessageState.DUE else None,
         "sent_at": in_full(message.sent_at) if message.sent_at else None,
     }
-        "outcome": message.outcome,
 
 
 def _paused(pause: Pause, because: str) -> str:
@@ -199,6 +205,11 @@ def _paused(pause: Pause, because: str) -> str:
     else:
         until = f"until {in_full(pause.until)}" if pause.until else "until it is resumed"
     return f"{pause.connector} is paused {until}: {printable(because)}"
+
+
+def _tell(told: Mapping[str, Any], says: str, *, as_json: bool) -> None:
+    """Print what was done: a sentence for people, or one JSON object."""
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False) if as_json else says)
 
 
 def _echo_json(rows: Iterable[Mapping[str, Any]]) -> None:

@@ -36,6 +36,16 @@ def printable(value: Any) -> str:
     return "".join(sign if sign.isprintable() else "·" for sign in text)
 
 
+def finding(subject: str, says: str, *, fine: bool) -> str:
+    """
+    Return what was found of one thing that was looked at.
+
+    >>> finding("clock", "it is noon", fine=True)
+    'ok   clock: it is noon'
+    """
+    return printable(f"{'ok ' if fine else 'BAD'}  {subject}: {says}")
+
+
 def move(row: Row) -> str:
     """Return a move of a phase: when, of what, from where to where, by what, and why."""
     return _columns(row, "at", f"{_way(row)}, {row['cause']}", row["reason"])

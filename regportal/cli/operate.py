@@ -71,6 +71,7 @@ def _a_page(ctx: click.Context, param: click.Parameter, urls: tuple[str, ...]) -
 def doctor(pages: tuple[str, ...], *, as_json: bool) -> None:
     """Look whether everything needed is there and answers; exit 1 if anything is not."""
     from regportal.cli.health import checks
+    from regportal.cli.lines import finding
 
     if pages:
         _look_at(pages, as_json=as_json)
@@ -79,7 +80,7 @@ def doctor(pages: tuple[str, ...], *, as_json: bool) -> None:
     for check in checks(load(), now=datetime.now(UTC)):
         found.append(check)
         if not as_json:
-            click.echo(f"{'ok ' if check.fine else 'BAD'}  {check.name}: {check.says}")
+            click.echo(finding(check.name, check.says, fine=check.fine))
     if as_json:
         told = [{"check": one.name, "fine": one.fine, "says": one.says} for one in found]
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))

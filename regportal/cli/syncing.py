@@ -3,16 +3,18 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from regportal.buying.glossary import vocabulary_of
 from regportal.cli.installation import Installation, opened
-from regportal.cli.lines import printable
+from regportal.cli.lines import finding, printable
 from regportal.cli.reading import AS_JSON
-from regportal.connectors.base import Connector, Finding
+from regportal.connectors.base import Finding
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
 from regportal.errors import RegportalError
@@ -31,7 +33,8 @@ def sync() -> None:
 @sync.command()
 @click.argument("connector", metavar="CONNECTOR")
 @click.option("--make", is_flag=True, help="Make what is missing, where the CRM lets us.")
-def provision(connector: str, *, make: bool) -> None:
+@AS_JSON
+def provision(connector: str, *, make: bool, as_json: bool) -> None:
     """
     Show which fields we write into a CRM, and which of them are missing; make them.
 
@@ -39,12 +42,15 @@ def provision(connector: str, *, make: bool) -> None:
     """
     with opened() as installation:
         found = _provisioned(installation, connector, make=make)
-    if found is None:
+    if as_json:
+        looked_at = None if found is None else [asdict(one) for one in found]
+        _echo_json({"connector": connector, "found": looked_at})
+    elif found is None:
         click.echo(f"{connector} makes its own fields: there is nothing to do.")
-        return
-    for one in found:
-        click.echo(f"{'ok ' if one.fine else 'BAD'}  {one.subject}: {one.says}")
-    if not all(one.fine for one in found):
+    else:
+        for one in found:
+            click.echo(finding(one.subject, one.says, fine=one.fine))
+    if not all(one.fine for one in found or ()):
         says = "could not be made" if make else "is not there: --make lets the CRM have it"
         raise RegportalError(f"something {says}")
 
@@ -122,6 +128,8 @@ class _Found:
     looked_at: int = 0
     of: int = 0
     stopped: str | None = None
+    amiss: list[Finding] = field(default_factory=list)
+    """Where nobody was to be looked up: why nobody could be told."""
 
 
 def _compared(here: Installation, key: str, *, only_linked: bool) -> _Found:
@@ -145,14 +153,9 @@ def _compared(here: Installation, key: str, *, only_linked: bool) -> _Found:
             except NotAskedError as error:
                 found.stopped = str(error)
         if not found.of and found.stopped is None:
-            found.stopped = _not_let_in(connector, published)
+            looked_at = connector.check(vocabulary_of(published))
+            found.amiss = [one for one in looked_at if not one.fine]
     return found
-
-
-def _not_let_in(connector: Connector, published: Published) -> str | None:
-    """Ask a CRM of which nobody is to be looked up whether it lets us in; return why not."""
-    bad = (one for one in connector.check(vocabulary_of(published)) if not one.fine)
-    return next((f"{one.subject}: {one.says}" for one in bad), None)
 
 
 def _say(found: _Found, *, as_json: bool) -> None:
@@ -166,8 +169,9 @@ def _say(found: _Found, *, as_json: bool) -> None:
             "stopped": found.stopped,
             "counts": counts,
             "found": [asdict(one) for one in found.compared if one.stands is not Stands.EQUAL],
+            "amiss": [{"subject": one.subject, "says": one.says} for one in found.amiss],
         }
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        _echo_json(told)
     else:
         for one in found.compared:
             if one.stands is not Stands.EQUAL:
@@ -178,9 +182,19 @@ def _say(found: _Found, *, as_json: bool) -> None:
             click.echo(f"{what}: {', '.join(each)}")
         if not found.of and found.stopped is None:
             click.echo("nobody was told of yet" if found.only_linked else "nobody to tell yet")
+        for bad in found.amiss:
+            click.echo(finding(bad.subject, bad.says, fine=bad.fine))
     if found.stopped is not None:
         begins = f"{found.looked_at} of {found.of} were looked at: " if found.of else ""
         raise RegportalError(f"{begins}{found.stopped}")
+    if found.amiss:
+        number = len(found.amiss)
+        raise RegportalError("1 thing is amiss" if number == 1 else f"{number} things are amiss")
+
+
+def _echo_json(told: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
 
 
 def _line(one: Compared) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.rules import Outcome
 
+MOST_CITED = 40
+"""Signs of a word of a CRM that we repeat: any version's name is shorter."""
 Row = Mapping[str, Any]
 Shape = Any
 """
@@ -75,3 +77,15 @@ def texts(row: Row, name: str) -> list[str]:
     """Return the texts of the list that stands under a name."""
     found = row.get(name)
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def cited(told: Any) -> str:
+    r"""
+    Return a word of a CRM as our sentences repeat it: what no terminal obeys, and not much of it.
+
+    >>> cited("8.2\x1b[2J\n"), cited("9" * 5000) == "9" * 40 + "…"
+    ('8.2[2J', True)
+    """
+    text = str(told)
+    cut = "…" if len(text) > MOST_CITED else ""
+    return "".join(sign for sign in text[:MOST_CITED] if sign.isprintable()) + cut

@@ -68,6 +68,13 @@ SHAPES = [
     {"__class__": "Decimal", "decimal": "text"},
 ]
 
+EVIL = "\x1b]0;mine\x07\x1b[2J\n" + "9" * 5000
+"""What nobody wants on a screen: the name of a window, an empty screen, pages of digits."""
+VERSIONS = [
+    {"version": EVIL, "settings": {"version": EVIL}, "acl": {}, "result": EVIL},
+    {"result": {"server_version": EVIL}, "DailyApiRequests": {"Remaining": EVIL, "Max": EVIL}},
+]
+
 
 class Otherwise(Anybody):
     """Answers the same to everything, but to who we are."""
@@ -137,3 +144,15 @@ def test_json_of_another_shape_is_an_answer_like_others(otherwise, connector, sh
     ):
         with contextlib.suppress(NotTakenError, UnreachableError):
             ask()
+
+
+@pytest.mark.parametrize("shape", VERSIONS)
+def test_what_stands_there_for_a_version_is_repeated_in_part_and_obeyed_by_no_terminal(
+    otherwise, connector, shape
+):
+    otherwise.fake.status, otherwise.fake.told = 200, shape
+    found = connector._desk.check()
+
+    assert found
+    assert all(one.says.isprintable() for one in found)
+    assert max(len(one.says) for one in found) < 200

@@ -1,5 +1,7 @@
 """`regportal sync …`, as an operator uses it before a CRM is told anything."""
 
+import json
+
 import pytest
 
 from regportal.connectors.base import Finding
@@ -52,6 +54,18 @@ def test_what_is_missing_is_shown_and_nothing_is_made(sync, crm):
     assert "BAD  contact.regportal_id: is there, but we may not write it" in said
     assert "BAD  opportunity.buying_phase: is not there" in said
     assert "--make" in complaint
+
+
+def test_what_is_missing_as_json(sync, crm):
+    code, said, _ = sync("provision", "crm", "--json")
+    told = json.loads("\n".join(said))
+    missing = {"subject": "opportunity.buying_phase", "fine": False, "says": "is not there"}
+    assert (code, told["connector"], missing in told["found"]) == (1, "crm", True)
+
+
+def test_a_receiver_of_webhooks_has_no_fields_as_json(sync):
+    code, said, _ = sync("provision", "crm", "--json")
+    assert (code, json.loads("\n".join(said))) == (0, {"connector": "crm", "found": None})
 
 
 def test_what_is_missing_is_made(sync, crm):

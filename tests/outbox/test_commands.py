@@ -138,6 +138,21 @@ def test_pause_and_resume(regportal):
     assert regportal("outbox", "pause", "mail")[0] == 0
 
 
+def test_what_was_done_as_json(regportal, parked):
+    def told(*arguments):
+        code, said, _ = regportal("outbox", *arguments, "--json")
+        return code, json.loads(said)
+
+    assert told("replay") == (0, {"due": 1})
+    assert told("replay", str(parked)) == (0, {"due": 1})
+    assert told("pause", "crm", "--because", "new server") == (
+        0,
+        {"connector": "crm", "because": "new server"},
+    )
+    assert told("resume", "crm") == (0, {"connector": "crm", "was_paused": True})
+    assert told("resume", "crm") == (0, {"connector": "crm", "was_paused": False})
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 def test_an_unknown_connector_is_refused_in_one_sentence(regportal, verb):
     code, _, complaint = regportal("outbox", verb, "nobody")

@@ -9,6 +9,7 @@ from regportal.cli import main, syncing
 from regportal.connectors.rules import in_full
 from regportal.inbox.polling import poll
 from regportal.outbox.budget import Budget
+from tests.connectors.worlds.made import PHASES
 from tests.portal import SITE
 
 FIRST_RUN = SITE.replace("type: webhook", "type: webhook, first_run: 2")
@@ -62,6 +63,7 @@ def test_the_plan_as_json(town, run):
             {"what": what, "name": name, "stands": "new", "says": "", "waits": True}
             for what, name in (("contact", ANN), ("consent", f"{ANN} prices"))
         ],
+        "amiss": [],
     }
 
 
@@ -101,12 +103,18 @@ def test_where_nobody_is_known_the_crm_is_asked_whether_it_lets_us_in(town, run,
     assert run(*command, "crm") == (1, [], ["made could not be reached"])
 
 
-def test_where_nobody_is_known_a_newsletter_without_a_list_is_named(town, run):
-    town.crm.options = None
+def test_where_nobody_is_known_all_that_the_crm_lacks_is_named(town, run):
+    town.crm.options = PHASES[:1]
     town.crm.rename_lists("prices", "price alerts")
     says = "the CRM has no list 'prices': make it there, or name another in `newsletters`"
+    code, said, complaint = run("sync", "plan", "crm")
+    amiss = json.loads("\n".join(run("sync", "plan", "crm", "--json")[1]))["amiss"]
 
-    assert run("sync", "plan", "crm") == (1, [], [f"newsletter prices: {says}"])
+    assert (code, complaint) == (1, ["2 things are amiss"])
+    assert said[0] == "nobody to tell yet"
+    assert said[1].startswith("BAD  opportunity.buying_phase: lacks the options ")
+    assert said[2:] == [f"BAD  newsletter prices: {says}"]
+    assert [one["subject"] for one in amiss] == ["opportunity.buying_phase", "newsletter prices"]
 
 
 def test_reconciled_all_is_equal_or_it_is_said_what_is_not(town, run):

@@ -35,7 +35,7 @@ from regportal.connectors.espocrm.stream import Stream
 from regportal.connectors.judging import Subscription
 from regportal.connectors.orders import Whose
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.shapes import under
+from regportal.connectors.shapes import cited, under
 from regportal.connectors.singly import one_by_one
 from regportal.connectors.wanted import our_fields
 from regportal.errors import UnreachableError
@@ -196,7 +196,7 @@ class EspoDesk:
             return [Finding("EspoCRM", fine=False, says="there is no EspoCRM at this address")]
         version = under(told, "settings").get("version", "unknown")
         acl = under(under(told, "acl"), "table")
-        found = [Finding("EspoCRM", fine=True, says=f"lets us in; version {version}")]
+        found = [Finding("EspoCRM", fine=True, says=f"lets us in; version {cited(version)}")]
         for scope, actions in self._rights().items():
             may = under(acl, scope)
             lacks = [action for action in actions if str(may.get(action)) not in IN_FULL]

@@ -141,7 +141,7 @@ def major_of(version: str) -> int:
     >>> major_of("17.0"), major_of("saas~19.1"), major_of("19")
     (17, 19, 19)
     """
-    found = re.search(r"\d+", version)
+    found = re.search(r"[0-9]{1,4}", version)
     if found is None:
         raise NotTakenError(Outcome.RETRY, "the CRM does not say which version it is")
     return int(found[0])

@@ -16,6 +16,7 @@ from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce import judging
 from regportal.connectors.salesforce.soql import Row, among, select, some
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.shapes import cited
 from regportal.connectors.tokens import Token
 
 TOKEN = "/services/oauth2/token"  # noqa: S105 - where they are given out
@@ -126,7 +127,8 @@ class Salesforce:
         calls = told.get("DailyApiRequests") if isinstance(told, dict) else None
         known = calls if isinstance(calls, dict) else {}
         left, most = known.get("Remaining"), known.get("Max")
-        yield Finding("calls", fine=left != 0, says=f"{left} of {most} calls of a day are left")
+        says = f"{cited(left)} of {cited(most)} calls of a day are left"
+        yield Finding("calls", fine=left != 0, says=says)
 
     def composite(self, calls: Sequence[Inner]) -> list[Inside]:
         """Make calls in one, each for itself; return what each was answered."""

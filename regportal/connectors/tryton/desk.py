@@ -28,7 +28,7 @@ from regportal.connectors.judging import APART, Subscription, joined
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.shapes import shaped
+from regportal.connectors.shapes import cited, shaped
 from regportal.connectors.tryton.api import AMISS, EVERYONE, Api, Rows
 from regportal.connectors.tryton.news import CLOSED, news_after
 from regportal.connectors.tryton.parties import SCORES, Parties, score_of
@@ -286,7 +286,7 @@ class TrytonDesk:
         except (NotTakenError, UnreachableError) as error:
             return [Finding("Tryton", fine=False, says=str(error))]
         proven = "" if series in PROVEN else f"; it was tried with {', '.join(PROVEN)}"
-        return [Finding("Tryton", fine=True, says=f"lets us in: {series}{proven}")]
+        return [Finding("Tryton", fine=True, says=f"lets us in: {cited(series)}{proven}")]
 
     def close(self) -> None:
         """Let go of connections."""
