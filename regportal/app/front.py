@@ -25,8 +25,9 @@ from werkzeug.wsgi import ClosingIterator
 from regportal.app.pages import API, headers_of
 from regportal.errors import RequestError, TooManyError
 from regportal.identity import wire
-from regportal.identity.api import Refused, read
+from regportal.identity.api import Refused
 from regportal.store import current
+from regportal.store.asked import read
 from regportal.store.documents import Shelf
 from regportal.store.strict_json import KIB, read_json
 from regportal.tracking.hearing import BEYOND, Sender, Taken, begin_to_keep, hear, sender_of

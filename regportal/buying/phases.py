@@ -14,9 +14,10 @@ from regportal.buying.judging import told_of
 from regportal.buying.models import Ended, PhaseOverride
 from regportal.buying.reading import opportunity_shown
 from regportal.errors import BadRequestError
-from regportal.identity.api import Api, Asked, Moment
+from regportal.identity.api import Api, Moment
 from regportal.identity.models import ApiKey
 from regportal.store import current
+from regportal.store.asked import Asked
 from regportal.store.prose import LONGEST
 from regportal.store.strict_json import AnyMoment, Strict
 

@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from regportal.buying.accounts import contacts_of_account
-from regportal.identity.api import Api, Asked
+from regportal.identity.api import Api
 from regportal.store import current
+from regportal.store.asked import Asked
 from regportal.tracking.timelines import Page, Timeline, Visits, timeline_of, visits_page
 
 bp = Api("buying", __name__, "accounts", "What companies do.")

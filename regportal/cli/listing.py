@@ -1,7 +1,5 @@
 """Lists of everything that is known: for people, for spreadsheets, for programs."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -13,7 +11,7 @@ from sqlalchemy.orm import Session
 from regportal.cli import lines
 from regportal.cli.installation import Installation, opened
 from regportal.cli.reading import AS_JSON
-from regportal.store.tables import safe_cell
+from regportal.store.tables import cell, records
 
 Row = dict[str, Any]
 
@@ -145,19 +143,6 @@ def listing(
             click.echo(score(rows))
 
 
-def cell(value: Any) -> str:
-    """
-    Return a value as a cell that no spreadsheet computes.
-
-    >>> cell("=cmd|'/c calc'!A1"), cell(None), cell(True), cell(["a", "b"]), cell([])
-    ("'=cmd|'/c calc'!A1", '', 'true', '["a", "b"]', '')
-    """
-    if value is None or value == []:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return safe_cell(text)
-
-
 def _json(rows: Iterable[Row]) -> Iterator[str]:
     """Yield one JSON array, a row a line, as the rows come."""
     before = "["
@@ -173,9 +158,9 @@ def _csv(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         flat = _flat(row)
         if first:
-            yield _record(flat)
+            yield records([flat]).removesuffix("\n")
             first = False
-        yield _record([cell(value) for value in flat.values()])
+        yield records([map(cell, flat.values())]).removesuffix("\n")
 
 
 def _flat(row: Row) -> Row:
@@ -187,10 +172,3 @@ def _flat(row: Row) -> Row:
         else:
             flat[key] = value
     return flat
-
-
-def _record(cells: Iterable[Any]) -> str:
-    """Write one record, without its end."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r").writerow(cells)
-    return text.getvalue()

@@ -13,8 +13,9 @@ from regportal.buying.backtest.models import Trial, TrialState
 from regportal.documents.planning import draft_of
 from regportal.documents.reading import read_text
 from regportal.errors import BadRequestError, DocumentError, FaultyError
-from regportal.identity.api import Api, Asked, Moment, answer
+from regportal.identity.api import Api, Moment, answer
 from regportal.store import current
+from regportal.store.asked import Asked
 from regportal.store.strict_json import KIB, AnyDay, Strict
 
 bp = Api("backtests", __name__, "rules", "Drafts of rules, tried on your own history.")

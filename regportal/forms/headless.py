@@ -17,11 +17,12 @@ from regportal.forms.schema import Question, QuestionType
 from regportal.forms.taking import Crowded, Faulty, Fields, Taken, check_mine, take_fields
 from regportal.forms.visiting import Visiting, country_of, is_proven, visiting_of
 from regportal.identity import browser
-from regportal.identity.api import Api, Asked, Moment, answer
+from regportal.identity.api import Api, Moment, answer
 from regportal.identity.models import Visitor
 from regportal.identity.visitors import end_visitor
 from regportal.library.actions import find
 from regportal.store import current
+from regportal.store.asked import Asked
 from regportal.store.documents import said
 from regportal.store.problem import problem
 from regportal.store.schema import Key

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from functools import partial, wraps
 from inspect import cleandoc, signature
-from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from flask import Response, make_response, request
 from flask_openapi.blueprint import APIBlueprint
@@ -11,14 +11,7 @@ from flask_openapi.models.header import Header
 from flask_openapi.models.schema import Schema
 from flask_openapi.models.tag import Tag
 from flask_openapi.utils import parse_rule
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 from pydantic.json_schema import JsonSchemaMode
 
 from regportal.connectors.rules import in_full
@@ -28,10 +21,10 @@ from regportal.identity.browser import SCRIPT_HEADER
 from regportal.identity.keys import caller_of
 from regportal.identity.models import ApiKey
 from regportal.store import current
+from regportal.store.asked import read, said_of
 from regportal.store.problem import PROBLEM, Problem
-from regportal.store.strict_json import KIB, AnyMoment, first_fault, read_json
+from regportal.store.strict_json import KIB, AnyMoment, read_json
 
-M = TypeVar("M", bound=BaseModel)
 View = Callable[..., BaseModel | Response]
 V = TypeVar("V", bound=View)
 
@@ -62,12 +55,6 @@ WAIT = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "i
 TOKEN = Header(
     description="The visitor's token from now on, where one was sent.", schema=Schema(type="string")
 )
-
-
-class Asked(BaseModel):
-    """What an address says of what is asked: texts, read as what they stand for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Refused(BaseModel):
@@ -130,7 +117,9 @@ class Api(APIBlueprint):
                 if "path" in models:
                     given["path"] = read(models["path"], in_path)
                 if "query" in models:
-                    given["query"] = read(models["query"], _query(models["query"]))
+                    given["query"] = read(
+                        models["query"], said_of(models["query"], request.args.lists())
+                    )
                 if "body" in models:
                     given["body"] = read(models["body"], _body(readers, most))
                 said = view(**{name: given[name] for name in wanted})
@@ -162,15 +151,6 @@ class Api(APIBlueprint):
         return decorate
 
 
-def read(kind: type[M], said: object) -> M:
-    """Return what was said as a model; raise BadRequestError with the first thing wrong."""
-    try:
-        return kind.model_validate(said)
-    except ValidationError as error:
-        field, says = first_fault(error)
-        raise BadRequestError(f"{field or 'the body'}: {says}.", field) from error
-
-
 def answer(said: BaseModel, status: int = 200) -> Response:
     """Return an answer as it is sent; for views that add something to it."""
     return make_response(said.model_dump_json(), status, {"Content-Type": JSON})
@@ -185,18 +165,6 @@ def _admitted(scope: str | None, pages: str | None) -> ApiKey | None:
     if pages:
         limits.check(pages)
     return None
-
-
-def _query(kind: type[BaseModel]) -> dict[str, Any]:
-    """Return what the address says; raise BadRequestError where it says one thing twice."""
-    given: dict[str, Any] = {}
-    for name, values in request.args.lists():
-        field = kind.model_fields.get(name)
-        many = field is not None and get_origin(field.annotation) is tuple
-        if len(values) > 1 and not many:
-            raise BadRequestError(f"{name}: is given twice.", name)
-        given[name] = values if many else values[0]
-    return given
 
 
 def _body(readers: Mapping[str, Callable[[bytes], object]], most: int) -> object:

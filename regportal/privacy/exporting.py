@@ -1,8 +1,6 @@
 """Taking along everything we keep of a person: as JSON, or as one CSV table."""
 
-import csv
 import enum
-import io
 import json
 import uuid
 from collections.abc import Iterator, Sequence
@@ -32,7 +30,7 @@ from regportal.privacy.whom import Whom
 from regportal.store.base import Base
 from regportal.store.documents import Published, Site, Wording
 from regportal.store.facts import table_of
-from regportal.store.tables import safe_cell
+from regportal.store.tables import records, safe_cell
 
 FORMAT = "regportal-export-1"
 PAGE = 500
@@ -206,9 +204,7 @@ def _texts(session: Session, digests: set[str]) -> dict[str, str]:
 
 def _line(values: Sequence[Any]) -> str:
     """Return one line of the table."""
-    line = io.StringIO()
-    csv.writer(line).writerow([safe_cell(_cell(value)) for value in values])
-    return line.getvalue()
+    return records([[safe_cell(_cell(value)) for value in values]])
 
 
 def _cell(value: Any) -> str:

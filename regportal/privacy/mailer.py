@@ -18,7 +18,7 @@ from regportal.errors import BadRequestError
 from regportal.forms.stopping import Voice, stop, stop_all, suppress_consents
 from regportal.identity.actions import find_contact
 from regportal.identity.addresses import read_address
-from regportal.identity.api import Api, Asked, Counted, Moment, Refused
+from regportal.identity.api import Api, Counted, Moment, Refused
 from regportal.identity.contact_tokens import UNSUBSCRIBE, of_contact_token
 from regportal.identity.models import ApiKey, Contact
 from regportal.mail.actions import address_hash
@@ -26,6 +26,7 @@ from regportal.privacy.listing import unsubscribe_urls
 from regportal.privacy.models import MailEvent
 from regportal.privacy.returned import NotAReportError, Returned, read_report
 from regportal.store import current
+from regportal.store.asked import Asked
 from regportal.store.documents import Published
 from regportal.store.facts import add_once
 from regportal.store.ids import uuid7

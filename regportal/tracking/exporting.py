@@ -1,8 +1,6 @@
 """Taking the time series along: every interaction, or every visit, as the API tells of them."""
 
-import csv
 import importlib
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -14,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from regportal.errors import RegportalError
-from regportal.store.tables import safe_cell
+from regportal.store.tables import cell, records
 from regportal.tracking.actions import NOW, Seen
 from regportal.tracking.later import known_now
 from regportal.tracking.models import Interaction, Visit
@@ -119,22 +117,16 @@ class Csv:
     def __init__(self, file: IO[bytes], kind: type[BaseModel]) -> None:
         """Write to a file, beginning with the names of the columns."""
         self._file, self._names = file, names_of(kind)
-        self._file.write(self._lines([self._names]))
+        self._file.write(records([self._names]).encode())
 
     def write(self, rows: Sequence[BaseModel]) -> None:
         """Write some rows."""
         flat = (_flat(row.model_dump(mode="json")) for row in rows)
-        self._file.write(self._lines([_cell(row[name]) for name in self._names] for row in flat))
+        cells = ([_cell(row[name]) for name in self._names] for row in flat)
+        self._file.write(records(cells).encode())
 
     def close(self) -> None:
         """Nothing ends such a file."""
-
-    @staticmethod
-    def _lines(rows: Any) -> bytes:
-        """Return rows as they are written."""
-        text = io.StringIO()
-        csv.writer(text).writerows(rows)
-        return text.getvalue().encode()
 
 
 class Parquet:
@@ -223,12 +215,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    """Return a value as a cell that no spreadsheet computes."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return " ".join(value)
-    return safe_cell(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    """Return a value as a cell that no spreadsheet computes; keys are apart by blanks."""
+    return cell(" ".join(value) if isinstance(value, list) else value)
 
 
 def _typed(row: BaseModel) -> dict[str, Any]:

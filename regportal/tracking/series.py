@@ -1,11 +1,9 @@
 """What contacts did, page by page, newest first: the time series as other systems read it."""
 
-import base64
-import binascii
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -15,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from regportal.connectors.rules import in_full
 from regportal.identity.api import Moment
+from regportal.store import marks
 from regportal.tracking.actions import Seen, columns_of
 from regportal.tracking.later import JUDGED, VERDICT, judged_now, overruled
 from regportal.tracking.models import Attributed, Attribution, Interaction, Judged
@@ -72,18 +71,19 @@ class Wanted:
 
 
 def page_of(
-    session: Session, wanted: Wanted, after: Mark | None, limit: int
+    session: Session, wanted: Wanted, after: Mark | None, limit: int, *, back: bool = False
 ) -> tuple[list[Seen], Mark | None]:
     """
     Return up to ``limit`` interactions and the mark after the last; None where it is the last.
 
-    Only what counts as these contacts' now: first-hand, or attributed later. However much one or
-    others did, it reads no more than this page from the index of his own.
+    The newest first; ``back`` the oldest first, of what is newer than the mark. Only what counts as
+    these contacts' now: first-hand, or attributed later. However much one or others did, it reads
+    no more than this page from the index of his own.
     """
     at, id = after or (None, None)
     values = _said(wanted) | {"at": at, "id": id}
     given = {name: value for name, value in values.items() if value is not None}
-    query = _page(frozenset(given), wanted.judged)
+    query = _page(frozenset(given), wanted.judged, back=back)
     rows = session.execute(query, given | {"most": limit + 1})
     seen = [Seen(*row) for row in rows]
     page = seen[:limit]
@@ -102,7 +102,7 @@ def _said(wanted: Wanted) -> dict[str, Any]:
 
 
 @lru_cache(256)
-def _page(given: frozenset[str], judged: Judged | None) -> sa.Select[Any]:
+def _page(given: frozenset[str], judged: Judged | None, *, back: bool) -> sa.Select[Any]:
     """Return the query of a page that is asked for in these words; to make one takes longer."""
     words: dict[str, Any] = {
         name: sa.bindparam(name, expanding=name in MANY) for name in given - {"at", "id"}
@@ -111,11 +111,17 @@ def _page(given: frozenset[str], judged: Judged | None) -> sa.Select[Any]:
     wanted = Wanted(judged=judged, **words)
     most = sa.bindparam("most", type_=sa.Integer())
     parts = [
-        part.order_by(Interaction.occurred_at.desc(), Interaction.id.desc()).limit(most)
-        for part in (_first_hand(wanted, after), _later(wanted, after))
+        part.order_by(*_order(Interaction, back=back)).limit(most)
+        for part in (_first_hand(wanted, after, back=back), _later(wanted, after, back=back))
     ]
     both = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery()
-    return sa.select(both).order_by(both.c.occurred_at.desc(), both.c.id.desc()).limit(most)
+    return sa.select(both).order_by(*_order(both.c, back=back)).limit(most)
+
+
+def _order(rows: Any, *, back: bool) -> tuple[Any, ...]:
+    """Return how interactions are put in order: the newest first, or back."""
+    keys = rows.occurred_at, rows.id
+    return tuple(key.asc() if back else key.desc() for key in keys)
 
 
 def done_by(wanted: Wanted) -> sa.CompoundSelect[Any]:
@@ -165,41 +171,37 @@ def written(mark: Mark) -> str:
     """
     Return a mark as it travels.
 
+    >>> from datetime import UTC
     >>> mark = (datetime(2026, 3, 4, 12, tzinfo=UTC), uuid.UUID(int=7))
     >>> read_mark(written(mark)) == mark
     True
     """
-    at, id = mark
-    return base64.urlsafe_b64encode(f"{at.isoformat()} {id}".encode()).decode().rstrip("=")
+    return marks.written(*mark)
 
 
 def read_mark(text: str) -> Mark:
     """Return the mark that was written so; raise ValueError for anything else."""
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        at, _, id = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
-        moment = datetime.fromisoformat(at)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC), uuid.UUID(id)
-    except (binascii.Error, UnicodeError, OverflowError) as error:
-        raise ValueError(text) from error
+    at, id = marks.read(text, [datetime, uuid.UUID])
+    return at, id
 
 
-def _first_hand(wanted: Wanted, after: Any) -> sa.Select[Any]:
+def _first_hand(wanted: Wanted, after: Any, *, back: bool = False) -> sa.Select[Any]:
     """Select what was theirs when it was taken, and nobody has said otherwise since."""
     said = sa.exists().where(Attribution.interaction_id == Interaction.id)
     columns = columns_of(Interaction.attribution, Interaction.contact_id, VERDICT)
     query = _theirs(sa.select(*columns).where(~said), Interaction.contact_id, wanted)
-    return _narrowed(query, wanted, after)
+    return _narrowed(query, wanted, after, back=back)
 
 
-def _later(wanted: Wanted, after: Any) -> sa.Select[Any]:
+def _later(wanted: Wanted, after: Any, *, back: bool = False) -> sa.Select[Any]:
     """Select what became theirs afterwards, and still is."""
     query = (
         sa.select(*columns_of(Attribution.attribution, Attribution.contact_id, VERDICT))
         .join(Attribution, Attribution.interaction_id == Interaction.id)
         .where(~overruled(Attribution))
     )
-    return _narrowed(_theirs(query, Attribution.contact_id, wanted), wanted, after)
+    theirs = _theirs(query, Attribution.contact_id, wanted)
+    return _narrowed(theirs, wanted, after, back=back)
 
 
 def _theirs(query: sa.Select[Any], contact_id: Any, wanted: Wanted) -> sa.Select[Any]:
@@ -207,7 +209,7 @@ def _theirs(query: sa.Select[Any], contact_id: Any, wanted: Wanted) -> sa.Select
     return query if wanted.contacts is None else query.where(contact_id.in_(wanted.contacts))
 
 
-def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Any) -> sa.Select[Any]:
+def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Any, *, back: bool) -> sa.Select[Any]:
     """Return a query for what is asked for, beyond a mark."""
     query = judged_now(query)
     if wanted.judged is not None:
@@ -221,10 +223,10 @@ def _narrowed(query: sa.Select[Any], wanted: Wanted, after: Any) -> sa.Select[An
         query = query.where(Interaction.occurred_at >= wanted.since)
     if wanted.until is not None:
         query = query.where(Interaction.occurred_at < wanted.until)
-    if after is not None:
-        at, id = after
-        query = query.where(
-            Interaction.occurred_at <= at,
-            sa.or_(Interaction.occurred_at < at, Interaction.id < id),
-        )
-    return query
+    if after is None:
+        return query
+    at, id = after
+    done, key = Interaction.occurred_at, Interaction.id
+    if back:
+        return query.where(done >= at, sa.or_(done > at, key > id))
+    return query.where(done <= at, sa.or_(done < at, key < id))

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from regportal.errors import BadRequestError, NotHereError
 from regportal.identity.actions import find_contact
 from regportal.identity.addresses import read_address
-from regportal.identity.api import Api, Asked
+from regportal.identity.api import Api
 from regportal.identity.models import Assurance, Contact
 from regportal.store import current
+from regportal.store.asked import Asked
 from regportal.store.strict_json import AnyMoment
 from regportal.tracking.events import Type
 from regportal.tracking.models import Judged

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from regportal.identity import limits
 from regportal.identity.addresses import read_address
-from regportal.identity.api import Api, Asked, Counted, Refused
+from regportal.identity.api import Api, Counted, Refused
 from regportal.identity.models import ApiKey, Assurance, Contact
 from regportal.store import current
+from regportal.store.asked import Asked
 from regportal.store.prose import LONGEST
 from regportal.store.strict_json import Strict
 from regportal.tracking.collecting import Teller, take, whose
