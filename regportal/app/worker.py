@@ -13,6 +13,7 @@ from regportal.buying.alerts.letters import LETTERS as ALERT_LETTERS
 from regportal.buying.backtest import trials
 from regportal.buying.backtest.beside import try_what_waits
 from regportal.buying.glossary import vocabulary_of
+from regportal.buying.lists.keeping import list_missing
 from regportal.buying.passing import find_lost, pass_time, score_everybody
 from regportal.buying.weigher import weigh
 from regportal.config import Settings
@@ -92,6 +93,7 @@ class Worker:
         self._engine.add(f"deliver:{MAIL}", self._post)
         self._engine.add("try", self._try)
         self._engine.add("publish", self._before(self._publish, "weigh"))
+        self._engine.add("list", self._list)
         self._engine.every(TEN_MINUTES, "expire", self._before(self._expire, "weigh"))
         self._engine.every(NIGHTLY, "ledger-head", self._sign)
         self._engine.every(NIGHTLY, "retention", self._tidy)
@@ -154,20 +156,17 @@ class Worker:
         tidy(self._store, self._shelf, pepper=self._settings.pepper_text, now=now)
         self._store.write(partial(trials.tidy, now=now))
         self._store.write(partial(dividing.keep_ahead, now=now))
-        self._engine.wake("weigh")
-        self._engine.wake("deliver")
+        for name in ("weigh", "deliver", "list"):
+            self._engine.wake(name)
         return None
 
-    def _cap(self, now: datetime) -> None:
+    def _cap(self, _now: datetime) -> None:
         """Delete what is more than we keep of what nobody is known for."""
-        del now
         cap(self._store, self._settings.most_anonymous)
 
-    def _keep_ballast(self, now: datetime) -> datetime | None:
+    def _keep_ballast(self, _now: datetime) -> None:
         """Keep room for what must go through on a full disk; looked at again every few seconds."""
-        del now
         self._store.keep_ballast()
-        return None
 
     def _understand(self, now: datetime) -> datetime | None:
         """Work out what the CRMs told us."""
@@ -192,12 +191,14 @@ class Worker:
             self._scored = published
         return pass_time(self._store, self._shelf, now=now)
 
-    def _try(self, now: datetime) -> datetime | None:
+    def _try(self, _now: datetime) -> None:
         """Run the back-tests that programs asked for, each in a process beside us."""
-        del now
         url = self._settings.database_url.get_secret_value()
         try_what_waits(self._store, url, self._engine.is_running)
-        return None
+
+    def _list(self, _now: datetime) -> None:
+        """Let lists find everybody whom they do not know yet."""
+        list_missing(self._store)
 
     def _publish(self, now: datetime) -> datetime | None:
         """Publish the drafts whose time has come."""

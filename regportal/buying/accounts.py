@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from regportal.buying.models import ContactRole, Opportunity
 from regportal.errors import NotHereError
-from regportal.identity.addresses import read_address
+from regportal.identity.addresses import Address, read_address
 from regportal.identity.models import Assurance, Contact
 
 NO_ACCOUNT = "There is no such account."
@@ -42,7 +42,9 @@ def account_of(session: Session, contacts: Collection[uuid.UUID]) -> dict[uuid.U
             Contact.id.in_(contacts), Contact.assurance == Assurance.VERIFIED
         )
     )
-    companies = {one: company for one, email in known if (company := company_of(email))}
+    companies = {  # an address that is kept was read before
+        one: company for one, key in known if (company := Address(key, key, key).company)
+    }
     account = Opportunity.account["external_id"].as_string()
     told = session.execute(
         sa.select(ContactRole.contact_id, Opportunity.connector, account)

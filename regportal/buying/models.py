@@ -2,12 +2,14 @@
 
 import enum
 import uuid
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from regportal.buying.telling import owner_key
 from regportal.store.base import Base, Flag, Id, Json, MaybeMoment, Moment, Sequence, choice
 
 
@@ -24,6 +26,7 @@ class Opportunity(Base):
     __tablename__ = "opportunity"
     personal: ClassVar = {
         "owner": "Who at the company looks after a purchase: a colleague's name and address.",
+        "owner_key": "To find what a colleague looks after: the address, or the name.",
         "name": "What the company's system calls a purchase; some name it after a person.",
         "account": "Whose purchase it is, as the company's system describes them.",
     }
@@ -33,10 +36,15 @@ class Opportunity(Base):
             *("close_date", "is_closed", "is_won", "url", "told_at", "phase", "phase_since"),
         }
     )
-    person: ClassVar = {"owner": "mention", "name": "mention", "account": "mention"}
+    person: ClassVar = dict.fromkeys(("owner", "owner_key", "name", "account"), "mention")
     clock = "contacts"
     emptied = "A purchase is the company's; only the name of who looks after it goes."
-    __table_args__ = (sa.UniqueConstraint("connector", "external_id"),)
+    __table_args__ = (
+        sa.UniqueConstraint("connector", "external_id"),
+        sa.Index("ix_opportunity_since", "is_closed", "phase_since", "id"),
+        sa.Index("ix_opportunity_phase", "phase", "is_closed", "phase_since", "id"),
+        sa.Index("ix_opportunity_owner", "owner_key", "is_closed", "phase_since", "id"),
+    )
 
     id: Mapped[Id]
     connector: Mapped[str]
@@ -52,11 +60,19 @@ class Opportunity(Base):
     url: Mapped[str | None]
     """Where the CRM shows it, as far as it says."""
     owner: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    owner_key: Mapped[str | None]
+    """As :func:`owner_key` makes it of the owner, whoever sets him."""
     account: Mapped[dict[str, Any] | None] = mapped_column(Json)
     told_at: Mapped[Moment]
     """The CRM's own time of this description: an older one never overwrites it."""
     phase: Mapped[str]
     phase_since: Mapped[Moment]
+
+    @validates("owner")
+    def _owned(self, _name: str, owner: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Keep by what the owner is found."""
+        self.owner_key = owner_key(owner)
+        return owner
 
     @property
     def key(self) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from regportal.buying.alerts.actions import note
+from regportal.buying.lists.keeping import list_parts
 from regportal.buying.models import Move, Opportunity
 from regportal.buying.reading import interactions_of, reasons
 from regportal.connectors.rules import in_full
@@ -26,7 +27,7 @@ def tell_moves(
     *,
     now: datetime,
 ) -> None:
-    """Keep moves, tell each the CRM whose opportunity moved, and note whom else to tell."""
+    """Keep moves, tell each the CRM whose opportunity moved, and whom else; lists show it."""
     if not moves:
         return
     session.add_all(move for _, move in moves)
@@ -39,6 +40,7 @@ def tell_moves(
     ]
     owe_all(session, owed, now=now)
     note(session, published, moves, now=now)
+    list_parts(session, {opportunity.id for opportunity, _ in moves})
 
 
 def interaction_news(taken: Seen, contact: Contact, opportunities: list[str], title: str) -> News:

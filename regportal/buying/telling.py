@@ -33,6 +33,18 @@ class Part:
     told_at: datetime
 
 
+def owner_key(owner: Mapping[str, Any] | None) -> str | None:
+    """
+    Return by what lists find who looks after an opportunity: the address, else the name.
+
+    >>> owner_key({"name": "Sam Okafor", "email": "Sam@acme.example"}), owner_key({"name": "Sam"})
+    ('sam@acme.example', 'sam')
+    """
+    told = owner or {}
+    named = told.get("email") or told.get("name")
+    return named.strip().lower() or None if isinstance(named, str) else None
+
+
 def log_time(last: datetime | None, written: datetime) -> datetime:
     """
     Return the time of a line of the log, given the time of the line before it.

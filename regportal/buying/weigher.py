@@ -15,11 +15,12 @@ from time import perf_counter
 
 from sqlalchemy.orm import Session
 
-from regportal.buying.batch import Batch, Line
+from regportal.buying.batch import ONE, Batch, Line
 from regportal.buying.facts import Sign
 from regportal.buying.following import Following
 from regportal.buying.holding import look_up_held
 from regportal.buying.labels import title
+from regportal.buying.lists.keeping import list_anew, list_doers
 from regportal.buying.models import KnownInteraction
 from regportal.buying.news import interaction_news, tell_moves
 from regportal.buying.passing import look_at_scores
@@ -129,6 +130,8 @@ def _weigh_some(
     for _, together in groupby(lines, key=_together):
         weighing.weigh([*together])
     weighing.tell()
+    did = list_doers(session, [line.ref for line in read if line.kind in ONE])
+    list_anew(session, did.union(*(batch.people for batch in batches)))
     move_on(session, shard, *lines[-1])
     return len(lines)
 

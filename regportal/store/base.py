@@ -19,6 +19,11 @@ class UtcMoment(sa.types.TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[datetime]:
+        """Return what it is here."""
+        return datetime
+
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Refuse a naive moment; it would mean another time on another machine."""
         if value is None:
@@ -74,6 +79,8 @@ def choice(values: type[enum.StrEnum]) -> sa.Enum:
 
 
 Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+Bytewise = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""A text that is compared byte by byte on either database, so that an index finds beginnings."""
 Sequence = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 Id = Annotated[uuid.UUID, mapped_column(Key(), primary_key=True, default=uuid7)]

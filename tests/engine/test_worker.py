@@ -9,12 +9,14 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.app.worker import Worker
+from regportal.buying.lists.models import ListedPerson
 from regportal.connectors.dialling import AT_ONCE
 from regportal.documents import drafts
 from regportal.documents.actions import Signed
 from regportal.documents.history import body_of
 from regportal.documents.releasing import schedule
 from regportal.forms.schema import Gate
+from regportal.identity.actions import contact_from_crm
 from regportal.outbox.actions import News, put
 from regportal.outbox.models import Message, MessageState
 from regportal.store.documents import Publication
@@ -74,6 +76,21 @@ def test_while_one_crm_is_silent_another_one_is_told(database_url, tmp_path, mon
 
     assert told
     assert [row.attempts for row in rows if row.connector == "silent"] == [0]
+
+
+@on_sqlite
+def test_whoever_is_in_no_list_is_in_them_once_a_worker_runs(portal):
+    now = datetime.now(UTC)
+    portal.store.write(lambda session: contact_from_crm(session, "ann@initech.example", now=now))
+    worker = Worker(portal.app)
+    worker.start()
+
+    def addresses():
+        with portal.store.read() as session:
+            return session.scalars(sa.select(ListedPerson.address)).all()
+
+    assert until(lambda: addresses() == ["ann@initech.example"])
+    worker.stop()
 
 
 @on_sqlite

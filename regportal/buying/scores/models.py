@@ -29,6 +29,7 @@ class ScoreState(Base):
     clock = "contacts"
     __table_args__ = (
         sa.Index("ix_score_state_rank", "score", "fixed", "rank"),
+        sa.Index("ix_score_state_level", "score", "version", "level", "rank", "contact_id"),
         sa.Index(
             "ix_score_state_wake_at",
             "wake_at",

@@ -59,7 +59,7 @@ def at_least(
     scoring = scoring_called(published, name)
     query = _who_may_have(scoring, value, at.timestamp()).execution_options(yield_per=PAGE)
     for page in session.execute(query).partitions():
-        for one in _worth(session, scoring, page, at):
+        for one in worth(session, scoring, page, at):
             if one.value >= value - EPSILON:
                 yield one
 
@@ -154,7 +154,7 @@ def _profiles(scoring: Scoring) -> tuple[int, int]:
     return min(least, profile.at_most), max(most, profile.at_least)
 
 
-def _worth(session: Session, scoring: Scoring, rows: Any, at: datetime) -> Iterator[Ranked]:
+def worth(session: Session, scoring: Scoring, rows: Any, at: datetime) -> Iterator[Ranked]:
     """Yield what people are worth at a moment, exactly."""
     moment = at.timestamp()
     every = {
