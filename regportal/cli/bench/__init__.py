@@ -1,33 +1,20 @@
 """`regportal bench`: how fast it is here, beside something that does the same work."""
 
-import contextlib
-import json
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from regportal.cli.bench.report import Report
-from regportal.errors import ConfigError
-
-ROUNDS = click.option("--rounds", "count", type=click.IntRange(3, 50), default=3, show_default=True)
-BUSY = click.option("--even-if-busy", is_flag=True, help="Count rounds that others disturbed.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print what a program may read.")
-DATABASE = click.option(
-    "--database",
-    metavar="URL",
-    help="A PostgreSQL on which databases may be made for the run; without it on SQLite.",
+from regportal.cli.bench.lists import grow, seed
+from regportal.cli.bench.options import (
+    BUSY,
+    DATABASE,
+    JSON,
+    ROUNDS,
+    folder_of_its_own,
+    print_report,
+    progress_bar,
+    requests,
 )
-
-
-def requests(default: int, most: int) -> Callable[..., Any]:
-    """Return the option that says how much is sent."""
-    kind = click.IntRange(64, most)
-    return click.option("--requests", type=kind, default=default, show_default=True)
 
 
 @click.group()
@@ -44,9 +31,9 @@ def gate(count: int, requests: int, *, even_if_busy: bool, as_json: bool) -> Non
     """Measure showing the form, and taking what was sent."""
     from regportal.cli.bench.gate import bench_gate
 
-    with _folder() as folder, _progress(3 * count) as progress:
+    with folder_of_its_own() as folder, progress_bar(3 * count) as progress:
         found = bench_gate(folder, count, requests, even_if_busy=even_if_busy, progress=progress)
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
 @bench.command()
@@ -58,11 +45,11 @@ def download(count: int, requests: int, *, even_if_busy: bool, as_json: bool) ->
     """Measure files of 100 kB and of 5 MB, fetched by grant."""
     from regportal.cli.bench.download import bench_download
 
-    with _folder() as folder, _progress(3 * count) as progress:
+    with folder_of_its_own() as folder, progress_bar(3 * count) as progress:
         found = bench_download(
             folder, count, requests, even_if_busy=even_if_busy, progress=progress
         )
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
 def _track(each: int, default: int) -> None:
@@ -81,7 +68,7 @@ def _track(each: int, default: int) -> None:
     ) -> None:
         from regportal.cli.bench.track import bench_track
 
-        with _folder() as folder, _progress(3 * count) as progress:
+        with folder_of_its_own() as folder, progress_bar(3 * count) as progress:
             found = bench_track(
                 folder,
                 count,
@@ -91,7 +78,7 @@ def _track(each: int, default: int) -> None:
                 even_if_busy=even_if_busy,
                 progress=progress,
             )
-        _print(found, as_json=as_json)
+        print_report(found, as_json=as_json)
 
 
 _track(1, 2000)
@@ -118,11 +105,11 @@ def timeline(
     """Measure reading the newest interactions of one contact, while the table grows."""
     from regportal.cli.bench.timeline import bench_timeline
 
-    with _folder() as folder, _progress(4 * count) as progress:
+    with folder_of_its_own() as folder, progress_bar(4 * count) as progress:
         found = bench_timeline(
             folder, count, requests, most, database, even_if_busy=even_if_busy, progress=progress
         )
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
 @bench.command()
@@ -162,7 +149,7 @@ def weigh(
     """Measure what the log means: from its lines to moves and the news of them."""
     from regportal.cli.bench.weigh import bench_weigh
 
-    with _folder() as folder, _progress(count + 1) as progress:
+    with folder_of_its_own() as folder, progress_bar(count + 1) as progress:
         found = bench_weigh(
             folder,
             count,
@@ -173,7 +160,7 @@ def weigh(
             even_if_busy=even_if_busy,
             progress=progress,
         )
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
 @bench.command()
@@ -194,11 +181,11 @@ def drain(
     """Measure how fast a CRM that takes its time is told what it is owed."""
     from regportal.cli.bench.drain import bench_drain
 
-    with _folder() as folder, _progress(count) as progress:
+    with folder_of_its_own() as folder, progress_bar(count) as progress:
         found = bench_drain(
             folder, count, messages, database, even_if_busy=even_if_busy, progress=progress
         )
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
 @bench.command()
@@ -213,11 +200,11 @@ def hostile(
     """Measure how late one CRM is told, beside another that is dead or means harm."""
     from regportal.cli.bench.hostile import bench_hostile
 
-    with _folder() as folder, _progress(count) as progress:
+    with folder_of_its_own() as folder, progress_bar(count) as progress:
         found = bench_hostile(
             folder, count, requests, database, even_if_busy=even_if_busy, progress=progress
         )
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
 @bench.command("rules-50")
@@ -229,9 +216,9 @@ def rules(count: int, events: int, *, even_if_busy: bool, as_json: bool) -> None
     """Measure what 50 rules cost an event."""
     from regportal.cli.bench.phases import bench_rules
 
-    with _progress(3 * count) as progress:
+    with progress_bar(3 * count) as progress:
         found = bench_rules(count, events, even_if_busy=even_if_busy, progress=progress)
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
 @bench.command()
@@ -240,7 +227,7 @@ def weight(*, as_json: bool) -> None:
     """Weigh the scripts that a marketing page loads."""
     from regportal.cli.bench.weight import bench_weight
 
-    _print(bench_weight(), as_json=as_json)
+    print_report(bench_weight(), as_json=as_json)
 
 
 @bench.command()
@@ -251,9 +238,9 @@ def start(count: int, *, even_if_busy: bool, as_json: bool) -> None:
     """Measure from `regportal serve` to its first answer."""
     from regportal.cli.bench.start import bench_start
 
-    with _folder() as folder, _progress(3 * count) as progress:
+    with folder_of_its_own() as folder, progress_bar(3 * count) as progress:
         found = bench_start(folder, count, even_if_busy=even_if_busy, progress=progress)
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
 @bench.command()
@@ -263,37 +250,10 @@ def memory(requests: int, *, as_json: bool) -> None:
     """Measure what the process holds after many requests."""
     from regportal.cli.bench.memory import bench_memory
 
-    with _folder() as folder, _progress(requests // 1000) as progress:
+    with folder_of_its_own() as folder, progress_bar(requests // 1000) as progress:
         found = bench_memory(folder, requests, progress=progress)
-    _print(found, as_json=as_json)
+    print_report(found, as_json=as_json)
 
 
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    """Give a folder for the run, gone after it."""
-    with tempfile.TemporaryDirectory(prefix="regportal-bench-") as folder:
-        yield Path(folder)
-
-
-@contextlib.contextmanager
-def _progress(steps: int) -> Iterator[Callable[[str], None]]:
-    """Show how far it is, on standard error."""
-    if not Path("/proc/stat").exists():
-        raise ConfigError("the bench reads CPU and memory from /proc, which is not here")
-    with Progress(
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("getting ready", total=steps)
-
-        def progress(says: str) -> None:
-            bar.update(task, advance=1, description=says)
-
-        yield progress
-
-
-def _print(report: Report, *, as_json: bool) -> None:
-    """Print a report; that a goal was not reached is no error."""
-    click.echo(json.dumps(report.told(), indent=2) if as_json else report.shown())
+for each in (grow, seed):
+    bench.add_command(each)

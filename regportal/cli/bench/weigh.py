@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.default import DEFAULT
 from regportal.buying.models import ContactRole, Move, Opportunity
 from regportal.buying.weigher import weigh
-from regportal.cli.bench.databases import scratch
+from regportal.cli.bench.databases import publish, scratch
 from regportal.cli.bench.measure import Figures, Goal, Measured, ratio, rounds
 from regportal.cli.bench.phases import LITTLE, engine, log_of, names_of, timed
 from regportal.cli.bench.report import Report
@@ -27,12 +27,7 @@ from regportal.connectors.schema import Connector
 from regportal.identity.models import Assurance, Contact
 from regportal.outbox.models import Message
 from regportal.store.bulk import Row, insert_all
-from regportal.store.documents import (
-    CurrentDocument,
-    DocumentVersion,
-    Publication,
-    Shelf,
-)
+from regportal.store.documents import Shelf
 from regportal.store.ids import uuid7
 from regportal.store.migrate import upgrade
 from regportal.store.sessions import Store, make_engine
@@ -91,7 +86,7 @@ def bench_weigh(  # noqa: PLR0913 - as many as the command has options
     with scratch(server, folder, "weigh") as url, _workers(url) as workers:
         upgrade(url)
         store, shelf = Store(make_engine(url)), Shelf()
-        store.write(_publish)
+        store.write(partial(publish, document=CRM))
         settle_down()  # as the worker does
 
         def alone(now: datetime) -> None:
@@ -308,22 +303,3 @@ def _deal(number: int, now: datetime) -> Deal:
         phase_since=now,
     )
     return Deal(contact, opportunity)
-
-
-def _published() -> tuple[str, str, int, dict[str, object]]:
-    """Return the connector as it is published."""
-    return (CRM.kind, CRM.key, 1, CRM.model_dump(mode="json"))
-
-
-def _publish(session: Session) -> None:
-    """Publish a connector, and nothing else: the house's own model holds."""
-    kind, key, number, body = _published()
-    now, version = datetime.now(UTC), uuid7()
-    session.add(Publication(at=now))
-    session.add(
-        DocumentVersion(
-            id=version, kind=kind, key=key, number=number, body=body, digest="-", published_at=now
-        )
-    )
-    session.flush()
-    session.add(CurrentDocument(kind=kind, key=key, position=0, version_id=version))
