@@ -36,6 +36,7 @@ from regportal.outbox.waiting import (
     IS_DUE,
     LET,
     MEND,
+    PUT_BEHIND,
     PUT_OFF,
     RENEW,
     SENT,
@@ -161,8 +162,13 @@ class Leases:
         if there and is_probe and not may_probe(session, self.connector, there, answers_by=until):
             return nothing
         ids = [message.id for message in leased]
-        session.connection().execute(LET, {"ids": ids, "token": token, "until": until})
-        links = links_of(session, self.connector, {message.subject for message in leased})
+        subjects = {message.subject for message in leased}
+        lease = {"token": token, "until": until}
+        session.connection().execute(LET, {"ids": ids, **lease})
+        if stands.is_over:
+            behind = {"of": self.connector, "subjects": [*subjects], **lease}
+            session.connection().execute(PUT_BEHIND, behind)
+        links = links_of(session, self.connector, subjects)
         changes = [change_of(one, links.get(one.subject)) for one in leased]
         return Batch(token, changes, is_probe=is_probe)
 

@@ -1,10 +1,14 @@
 """The statements that find what waits, lease it and mark it as sent, for both databases."""
 
+import uuid
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from regportal.outbox.models import Message, MessageState
-from regportal.outbox.rules import LANES, WITHDRAWAL
+from regportal.outbox.rules import LANES
 from regportal.store.among import among
 from regportal.store.base import UtcMoment
 
@@ -71,51 +75,76 @@ BEGUN = (
     sa.select(Told.subject, sa.func.max(_address(Told)).label("address"))
     .where(
         Told.connector == sa.bindparam("connector"),
+        ~Told.passes,
         sa.or_(Told.state == sa.literal_column("'sent'"), Told.lease.is_not(None)),
     )
     .group_by(Told.subject)
 )
 """The subjects that a CRM was told of, or is just told of, each with its address: by the address a
-claim and its contact are one person."""
+claim and its contact are one person. Of whom it heard a withdrawal alone it was not told."""
 PEOPLE = BEGUN.where(Told.subject.not_like("opportunity:%"))
 _BEGUN = BEGUN.cte("begun")
-IS_BEGUN = sa.or_(
-    Message.lane == WITHDRAWAL,
-    Message.subject.in_(sa.select(_BEGUN.c.subject)),
-    _address(Message).in_(sa.select(_BEGUN.c.address)),
+IS_BEGUN = sa.func.coalesce(
+    sa.or_(
+        Message.subject.in_(sa.select(_BEGUN.c.subject)),
+        _address(Message).in_(sa.select(_BEGUN.c.address)),
+    ),
+    sa.false(),
 )
-"""Something was told of it, or of a person with its address; a withdrawal never waits."""
+"""Something was told of it, or of a person with its address."""
+MAY_GO_ON = sa.or_(
+    sa.and_(IS_BEGUN, IS_HEAD),
+    sa.and_(
+        ~IS_BEGUN,
+        Message.passes,
+        ~AHEAD.where(
+            Ahead.state == DUE, sa.or_(Ahead.passes, Ahead.merges == Message.merges)
+        ).exists(),
+    ),
+)
+"""
+What goes out once a first run is over: of those it had begun to tell of whatever comes next.
+
+Of the others a withdrawal passes all that waits, as it passes what is parked: it never waits, and
+nobody is begun for its sake.
+"""
+
+
+def _firsts(goes: sa.ColumnElement[bool]) -> sa.Select[uuid.UUID, datetime]:
+    """
+    Select the messages of a lane that go out next.
+
+    It reads past all that waits behind others, which may take long: never in a transaction that
+    writes.
+    """
+    return (
+        sa.select(Message.id, Message.due)
+        .where(OF_CONNECTOR, Message.lane == sa.bindparam("lane"), IS_DUE, goes)
+        .order_by(Message.due)
+        .limit(sa.bindparam("most", type_=sa.Integer()))
+    )
+
+
+def _heads(goes: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Select of some messages, by id, those that still go out next and no other worker leases."""
+    return (
+        sa.select(*TOLD)
+        .where(
+            among(Message.id),
+            Message.lane <= sa.bindparam("lane"),
+            IS_DUE,
+            Message.due <= sa.bindparam("now"),
+            goes,
+        )
+        .order_by(Message.lane, Message.due)
+        .limit(sa.bindparam("size", type_=sa.Integer()))
+        .with_for_update(skip_locked=True)
+    )
+
 
 # Made once: building a statement takes longer than running it.
-FIRSTS = (
-    sa.select(Message.id, Message.due)
-    .where(
-        OF_CONNECTOR,
-        Message.lane == sa.bindparam("lane"),
-        IS_DUE,
-        IS_HEAD,
-    )
-    .order_by(Message.due)
-    .limit(sa.bindparam("most", type_=sa.Integer()))
-)
-"""The messages of a lane that go out next. It reads past all that waits behind others, which may
-take long: never in a transaction that writes."""
-FIRSTS_BEGUN = FIRSTS.where(IS_BEGUN)
-HEADS = (
-    sa.select(*TOLD)
-    .where(
-        among(Message.id),
-        Message.lane <= sa.bindparam("lane"),
-        IS_DUE,
-        Message.due <= sa.bindparam("now"),
-        IS_HEAD,
-    )
-    .order_by(Message.lane, Message.due)
-    .limit(sa.bindparam("size", type_=sa.Integer()))
-    .with_for_update(skip_locked=True)
-)
-"""Of some messages, by id, those that still go out next and that no other worker is leasing."""
-HEADS_BEGUN = HEADS.where(IS_BEGUN)
+FIRSTS, FIRSTS_BEGUN = _firsts(IS_HEAD), _firsts(MAY_GO_ON)
+HEADS, HEADS_BEGUN = _heads(IS_HEAD), _heads(MAY_GO_ON)
 MEND = (
     sa.update(Message)
     .where(
@@ -139,6 +168,27 @@ LET = (
     )
     .execution_options(synchronize_session=False)
 )
+Leased = aliased(Message)
+PUT_BEHIND = (
+    sa.update(Message)
+    .where(
+        Message.connector == sa.bindparam("of"),
+        among(Message.subject, "subjects"),
+        IS_DUE,
+        sa.select(sa.literal(1))
+        .where(
+            Leased.connector == Message.connector,
+            Leased.subject == Message.subject,
+            Leased.sequence > Message.sequence,
+            Leased.lease == sa.bindparam("token"),
+        )
+        .exists(),
+    )
+    .values(due=sa.bindparam("until"))
+    .execution_options(synchronize_session=False)
+)
+"""Puts off what a message passes that is leased now: one of a subject at a time, also where a
+person lets the others go meanwhile."""
 SENT = (
     sa.update(Message)
     .where(

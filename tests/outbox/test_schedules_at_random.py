@@ -26,7 +26,6 @@ from regportal.outbox.drain import _results
 from regportal.outbox.leases import LEASE, Leases
 from regportal.outbox.models import Message, MessageState
 from regportal.outbox.operating import replay, replay_parked, resume
-from regportal.outbox.rules import WITHDRAWAL
 from regportal.sandbox.faults import FAULTS, KINDS
 from regportal.sync.going import go
 from tests.connectors.changes import Outbox
@@ -220,17 +219,16 @@ class Schedule:
         if self.first_run is None:
             return
         people = [one for one in self.mine() if one.subject.startswith("contact:")]
-        begun = {one.subject for one in people if one.lease or one.state is MessageState.SENT}
-        hurried = {one.subject for one in people if one.lane == WITHDRAWAL}
-        if len(begun - hurried) > self.first_run:
+        told = [one for one in people if one.lease or one.state is MessageState.SENT]
+        begun = {one.subject for one in told if not one.passes}
+        if len(begun) > self.first_run:
             yield f"{len(begun)} were begun, not {self.first_run}"
         parked = {one.subject for one in people if one.state is MessageState.PARKED}
         whole = begun - parked  # of the others a person says first which record they are
-        due = [
-            one.topic for one in people if one.subject in whole and one.state is MessageState.DUE
-        ]
-        if due:
-            yield f"of people who were begun wait {due}"
+        due = [one for one in people if one.state is MessageState.DUE]
+        late = [one.topic for one in due if one.subject in whole or one.passes]
+        if late:
+            yield f"of people who were begun, or said no, wait {late}"
 
     def go(self):
         """Let a person end the first run."""

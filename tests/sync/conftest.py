@@ -11,7 +11,7 @@ from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
 from regportal.consent.actions import states_of, subject_of_contact
 from regportal.consent.schema import Newsletter
-from regportal.identity.actions import find_contact, told
+from regportal.identity.actions import find_contact
 from regportal.outbox import budget as budgets
 from regportal.outbox.actions import News, put
 from regportal.outbox.budget import Budget
@@ -116,11 +116,13 @@ class Town:
 
     def score(self, email, value):
         """Owe the CRM a score of somebody who is known."""
-        with self.store.read() as session:
-            contact = find_contact(session, email)
-        payload = {"contact": told(contact), "score": "fit", "value": value, "parts": {}}
-        subject = f"contact:{contact.key}"
-        self._owe(News("score.changed", subject, payload, self.now, "score:fit"))
+        self.score_of(self.key(email), email, value)
+
+    def score_of(self, key, email, value):
+        """Owe the CRM a score of a contact."""
+        about = {"score": "fit", "value": value, "parts": {}}
+        payload = {"contact": {"key": key, "email": email}, **about}
+        self._owe(News("score.changed", f"contact:{key}", payload, self.now, "score:fit"))
 
     def _owe(self, news):
         self.store.write(lambda session: put(session, "crm", news, now=datetime.now(UTC)))

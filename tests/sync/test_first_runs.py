@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from regportal.outbox.budget import Budget
-from regportal.outbox.leases import Leases
+from regportal.outbox.leases import LEASE, Leases
 from regportal.outbox.operating import pauses, resume
 from regportal.sync import going
 from regportal.sync.present import Telling
@@ -128,6 +128,49 @@ def test_withdrawals_go_out_meanwhile(town, owed):
 
     assert len(town.crm.contacts) == 2
     assert town.crm.wants(town.crm.people("visitor-0@acme.example")[0], "", "prices") is False
+
+
+def test_the_no_of_somebody_who_was_not_begun_goes_out_alone(town, owed):
+    owed(1)
+    town.tell(first_run=1)
+    key, email = "9" * 32, "ann@acme.example"
+    town.knows(key, email, "contact.identified", country="DE")
+    town.score_of(key, email, 50)
+    for _ in range(2):
+        town.allows(key, email, "withdrawn")
+    town.tell(first_run=1)
+    (there,) = town.crm.people(email)
+
+    assert town.crm.wants(there, "", "prices") is False
+    assert (town.crm.field(there, "country"), town.crm.field(there, "regportal_fit")) == (None,) * 2
+    town.knows(key, email, "contact.updated", country="FR", phone="+49 30 1")
+    town.tell(first_run=1)
+    assert town.crm.field(there, "phone") is None
+    assert stands(town, first_run=2).left == 1
+    go(town)
+    town.tell(clock=lambda: datetime.now(UTC) + LEASE, first_run=1)
+    assert (town.crm.field(there, "country"), town.crm.field(there, "phone")) == ("FR", "+49 30 1")
+    assert town.crm.wants(there, "", "prices") is False
+    assert town.crm.people(email) == [there]
+
+
+def test_whoever_is_let_go_while_his_no_is_told_is_told_of_after_it(town, owed):
+    owed(1)
+    town.tell(first_run=1)
+    town.knows("9" * 32, "ann@acme.example", "contact.identified")
+    town.allows("9" * 32, "ann@acme.example", "withdrawn")
+    worker, now = Leases("crm", budget=Budget("crm", first_run=1)), datetime.now(UTC)
+
+    def taken(now):
+        with town.store.read() as session:
+            coming = worker.look(session, now=now)
+        batch = town.store.write(lambda session: worker.take(session, coming, now=now))
+        return [change.topic for change in batch.changes]
+
+    assert taken(now) == ["consent.changed"]
+    go(town)
+    assert taken(now) == []
+    assert taken(now + LEASE + timedelta(seconds=1)) == ["contact.identified"]
 
 
 def test_let_go_it_goes_on_and_is_held_no_more(town, owed):
