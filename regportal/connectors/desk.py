@@ -105,6 +105,11 @@ class Allowing:
     list_id: str | None = None
     """Which list that is; None: there is none yet, and it is to be made."""
 
+    @property
+    def list_number(self) -> int:
+        """Return which list that is, where a CRM's ids are numbers; 0: none that is there."""
+        return int(self.list_id or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Erased:

@@ -49,7 +49,7 @@ def cap(store: Store, most: int) -> dict[str, int]:
     return {kind: number for kind, number in did.items() if number}
 
 
-def remove(session: Session, ids: Sequence[uuid.UUID]) -> int:
+def remove_interactions(session: Session, ids: Sequence[uuid.UUID]) -> int:
     """Delete interactions with all that became known of them; return how many they were."""
     for table, column in (
         (Attribution, Attribution.interaction_id),
@@ -129,7 +129,7 @@ def _forget(session: Session, ids: Sequence[uuid.UUID]) -> int:
     still = sa.select(Interaction.id).where(Interaction.id.in_(ids), sa.or_(nobodys(), _machines()))
     locked = session.scalars(still.with_for_update(skip_locked=True)).all()
     session.execute(sa.delete(Told).where(Told.id.in_(locked)))
-    return remove(session, locked)
+    return remove_interactions(session, locked)
 
 
 def _calls(session: Session, *, most: int) -> int:

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from regportal.forms.models import Answer
 from regportal.identity.models import Claim, Visitor
-from regportal.privacy.capping import nobodys
-from regportal.privacy.capping import remove as remove_interactions
+from regportal.privacy.capping import nobodys, remove_interactions
 from regportal.privacy.removing import remove
 from regportal.privacy.traces import Traces, every_model, some
 from regportal.store.base import Base

@@ -235,6 +235,13 @@ def test_a_no_to_the_purpose_hides_no_yes_that_is_to_end(world, crm, outbox, key
     assert outcomes(results) == [DONE, NOOP]
 
 
+def test_a_permission_asks_once_which_topics_there_are(world, outbox, key):
+    world.person(ANN)
+    assert outcomes(outbox.deliver(outbox.allows(key, ANN, "prices", "confirmed"))) == [DONE]
+    said = [f"{path} {body.decode()}" for _, path, _, body in world._line.seen]
+    assert sum(one.count("msdynmkt_topics?") for one in said) == 1
+
+
 def test_a_newsletter_without_a_topic_is_refused(world, outbox, key):
     (result,) = outbox.deliver(outbox.allows(key, ANN, "unheard-of", "confirmed"))
     assert result.outcome is Outcome.REJECTED

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from regportal.connectors.suitecrm.asking import Row, Suite
+from regportal.connectors.shapes import Row
+from regportal.connectors.suitecrm.asking import Suite
 from regportal.connectors.suitecrm.values import spelled, text
 
 OF_A_FIELD = ("type", "source", "comments")

@@ -5,6 +5,7 @@ A consent belongs to an address, not to a contact. Whoever has opted out of the 
 or of all mail on his contact, has opted out of the topic.
 """
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ from typing import Any
 from regportal.connectors.calls import FINE
 from regportal.connectors.desk import Allowing, NotTakenError, Written
 from regportal.connectors.dynamics.batches import Op
-from regportal.connectors.dynamics.dataverse import Dataverse, Row, any_of, query, text
+from regportal.connectors.dynamics.dataverse import Dataverse, any_of, query, text
 from regportal.connectors.dynamics.judging import NO_SET, RefusedError, judged
 from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row
 
 CONSENTS = "msdynmkt_contactpointconsent4s"
 ID = "msdynmkt_contactpointconsent4id"
@@ -31,6 +33,8 @@ ASKED = (
 )
 NO_JOURNEYS = "this Dynamics has no Customer Insights - Journeys: no place for a newsletter"
 LONGEST_REASON = 500
+KEPT = 5.0
+"""Seconds for which we believe which topics there are: what is told at once asks for them once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Consents:
     def __init__(self, dataverse: Dataverse) -> None:
         """Take where to ask."""
         self._dataverse = dataverse
+        self._known: Sequence[Topic] | None = None
+        self._looked: float | None = None
 
     def lists(self, names: Sequence[str]) -> dict[str, list[str]]:
         """
@@ -61,7 +67,14 @@ class Consents:
         return {name: [one.id for one in topics if name in {one.id, one.name}] for name in names}
 
     def topics(self) -> Sequence[Topic] | None:
-        """Return the topics; None where Journeys is not installed."""
+        """Return the topics, as they were a moment ago; None where Journeys is not installed."""
+        now = time.monotonic()
+        if self._looked is None or now - self._looked >= KEPT:
+            self._known, self._looked = self._read_topics(), now
+        return self._known
+
+    def _read_topics(self) -> Sequence[Topic] | None:
+        """Ask for the topics; None where Journeys is not installed."""
         asked = ["msdynmkt_topicid", "msdynmkt_name", "_msdynmkt_purposeid_value"]
         (answer,) = self._dataverse.all([Op("GET", query("msdynmkt_topics", asked))])
         if answer.status not in FINE:

@@ -14,6 +14,7 @@ from regportal.connectors.dynamics.judging import RefusedError, judged, refusals
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.shapes import Row
 from regportal.connectors.tokens import Token
 from regportal.errors import ConfigError
 
@@ -28,7 +29,6 @@ GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 CREATE = {"If-None-Match": "*"}
 RIGHTS = "Microsoft.Dynamics.CRM.RetrieveUserPrivilegeByPrivilegeName(PrivilegeName='{}')"
 """What asks of a user for the rights of one name: none are answered where it has none."""
-Row = Mapping[str, Any]
 
 
 class Dataverse:

@@ -6,8 +6,9 @@ from typing import Any
 from regportal.connectors.base import Record
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.dynamics.batches import Op
-from regportal.connectors.dynamics.dataverse import Dataverse, Row, any_of, guids, query
+from regportal.connectors.dynamics.dataverse import Dataverse, any_of, guids, query
 from regportal.connectors.dynamics.shape import Shape
+from regportal.connectors.shapes import Row
 
 OPPORTUNITY = 3
 """The code of this table, as connections name it."""

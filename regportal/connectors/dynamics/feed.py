@@ -14,12 +14,13 @@ from regportal.connectors.calls import clock_of
 from regportal.connectors.desk import NotTakenError
 from regportal.connectors.dynamics.consents import EMAIL, OUT, Consents
 from regportal.connectors.dynamics.cursor import TABLES, Cursor, asked_of, place_of
-from regportal.connectors.dynamics.dataverse import Dataverse, Row
+from regportal.connectors.dynamics.dataverse import Dataverse
 from regportal.connectors.dynamics.judging import EXPIRED, RefusedError
 from regportal.connectors.dynamics.shape import KEY
 from regportal.connectors.dynamics.telling import DEAL, PART, Telling
 from regportal.connectors.rules import Outcome
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.shapes import Row
 from regportal.connectors.telling import notice
 
 SELECTS = (

@@ -6,20 +6,13 @@ from typing import Any
 
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.dynamics.batches import Op
-from regportal.connectors.dynamics.dataverse import (
-    CREATE,
-    Dataverse,
-    Row,
-    any_of,
-    guids,
-    query,
-    text,
-)
+from regportal.connectors.dynamics.dataverse import CREATE, Dataverse, any_of, guids, query, text
 from regportal.connectors.dynamics.judging import THERE, RefusedError
 from regportal.connectors.dynamics.people import LONGEST_NAME
 from regportal.connectors.dynamics.shape import COMPANY
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row
 from regportal.connectors.wording import last_name
 
 CLAIMS = uuid.UUID("0c2e9f4c-4f0e-5d1b-8a7e-6a5f4f2f9d21")

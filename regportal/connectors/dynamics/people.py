@@ -8,20 +8,13 @@ from regportal.connectors.base import Record
 from regportal.connectors.calls import FINE, said
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.dynamics.batches import Op
-from regportal.connectors.dynamics.dataverse import (
-    CREATE,
-    Dataverse,
-    Row,
-    any_of,
-    guids,
-    query,
-    text,
-)
+from regportal.connectors.dynamics.dataverse import CREATE, Dataverse, any_of, guids, query, text
 from regportal.connectors.dynamics.judging import KEY_THERE, RefusedError, judged
 from regportal.connectors.dynamics.shape import COMPANY, KEY, Shape
 from regportal.connectors.egress import Answer
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row
 from regportal.connectors.wording import last_name
 
 ADDRESSES = ("emailaddress1", "emailaddress2", "emailaddress3")

@@ -9,10 +9,11 @@ from regportal.connectors.base import Kind
 from regportal.connectors.calls import FINE, said
 from regportal.connectors.desk import Field, NotTakenError
 from regportal.connectors.dynamics.batches import Op
-from regportal.connectors.dynamics.dataverse import Dataverse, Row
+from regportal.connectors.dynamics.dataverse import Dataverse
 from regportal.connectors.dynamics.judging import judged
 from regportal.connectors.dynamics.spelling import key_of, label_of, spelled, written
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row
 
 TABLES: Mapping[Kind, str] = {"contact": "contact", "opportunity": "opportunity"}
 SETS: Mapping[Kind, str] = {"contact": "contacts", "opportunity": "opportunities"}

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from regportal.connectors.base import Notice
-from regportal.connectors.dynamics.dataverse import Dataverse, Row, any_of, query
+from regportal.connectors.dynamics.dataverse import Dataverse, any_of, query
 from regportal.connectors.dynamics.deals import PARTS, PRIMARY, pairs_of
 from regportal.connectors.dynamics.shape import KEY
 from regportal.connectors.rules import in_full
+from regportal.connectors.shapes import Row
 from regportal.connectors.telling import domain_of, notice
 
 DEAL = (

@@ -80,7 +80,7 @@ class Lists:
         told = [
             {
                 "subscriberIdString": one.email,
-                "subscriptionId": int(one.list_id or 0),
+                "subscriptionId": one.list_number,
                 "statusState": "SUBSCRIBED" if one.is_allowed else "UNSUBSCRIBED",
                 "channel": CHANNEL,
                 "legalBasis": BASIS,
@@ -93,7 +93,7 @@ class Lists:
             (str(row.get("subscriberIdString")).lower(), _id(row, "subscriptionId"))
             for row in rows_of(answer)
         }
-        lacks = [one for one in wanted if (one.email.lower(), int(one.list_id or 0)) not in done]
+        lacks = [one for one in wanted if (one.email.lower(), one.list_number) not in done]
         if lacks:
             errors = errors_of(answer)
             error = meaning(errors[0] if errors else {})

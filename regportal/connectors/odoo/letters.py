@@ -64,7 +64,7 @@ class Letters:
 
         def put(some: Sequence[Allowing]) -> Sequence[int]:
             (each,) = some
-            address, id = each.email.casefold(), int(each.list_id or 0)
+            address, id = each.email.casefold(), each.list_number
             rows = [row for row in places.get(address, ()) if one(row["list_id"]) == id]
             return [self._put(each, id, rows, readers.get(address))]
 

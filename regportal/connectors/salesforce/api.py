@@ -14,9 +14,9 @@ from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Answer, Egress
 from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce import judging
-from regportal.connectors.salesforce.soql import Row, among, select, some
+from regportal.connectors.salesforce.soql import among, select, some
 from regportal.connectors.schema import Connector as Document
-from regportal.connectors.shapes import cited
+from regportal.connectors.shapes import Row, cited
 from regportal.connectors.tokens import Token
 
 TOKEN = "/services/oauth2/token"  # noqa: S105 - where they are given out

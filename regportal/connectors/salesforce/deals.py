@@ -8,7 +8,8 @@ from regportal.connectors.base import Record
 from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.salesforce.api import Inner, Salesforce
 from regportal.connectors.salesforce.people import written
-from regportal.connectors.salesforce.soql import Row, read_moment, value_at, wholes
+from regportal.connectors.salesforce.soql import read_moment, value_at, wholes
+from regportal.connectors.shapes import Row
 
 ROLE = "Opportunity.{}"
 TOLD = ("Id", "Name", "StageName", "Probability", "CloseDate", "IsClosed")

@@ -18,8 +18,9 @@ from regportal.connectors.rules import in_full
 from regportal.connectors.salesforce.api import Salesforce
 from regportal.connectors.salesforce.campaigns import NO_MAIL, UNSUBSCRIBED
 from regportal.connectors.salesforce.people import KEY
-from regportal.connectors.salesforce.soql import Row, moment, quoted, read_moment, select, value_at
+from regportal.connectors.salesforce.soql import moment, quoted, read_moment, select, value_at
 from regportal.connectors.schema import Connector as Document
+from regportal.connectors.shapes import Row
 from regportal.connectors.telling import domain_of, notice
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")

@@ -9,7 +9,8 @@ from regportal.connectors.desk import Written
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome
 from regportal.connectors.salesforce.api import Salesforce
-from regportal.connectors.salesforce.soql import Row, value_at, wholes
+from regportal.connectors.salesforce.soql import value_at, wholes
+from regportal.connectors.shapes import Row
 from regportal.connectors.wording import UNNAMED, last_name
 
 KEY = "Regportal_Id__c"

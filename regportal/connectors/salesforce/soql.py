@@ -1,9 +1,11 @@
 """Writing SOQL: values between quotes, and ids that are ids."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from regportal.connectors.shapes import Row
 
 IN_ONE = 100
 """Values of an IN: a question stays short enough for every server in between."""
@@ -14,7 +16,6 @@ ESCAPED = str.maketrans(
     {"\\": r"\\", "'": r"\'", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\b": r"\b", "\f": r"\f"}
 )
 WILD = str.maketrans({"%": r"\%", "_": r"\_"})
-Row = Mapping[str, Any]
 
 
 def quoted(text: str) -> str:

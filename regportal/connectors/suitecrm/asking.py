@@ -11,6 +11,7 @@ from regportal.connectors.desk import NotTakenError, Written
 from regportal.connectors.egress import Egress
 from regportal.connectors.judging import EMPTY
 from regportal.connectors.rules import Outcome
+from regportal.connectors.shapes import Row
 from regportal.connectors.suitecrm.judging import (
     HiddenError,
     NoRightError,
@@ -27,8 +28,6 @@ LIVES = 20
 OURS = uuid.UUID("6f6c3ea6-6a7c-5b0e-9a55-5d7f6a1d3c21")
 """The namespace of the ids that we give to records."""
 Got = TypeVar("Got")
-Row = Mapping[str, Any]
-"""The id and the attributes of a record; texts as people read them."""
 Where = Mapping[str, Mapping[str, Any]]
 """Conditions that all hold: attribute → operator → value."""
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from regportal.connectors.base import Notice, Record
 from regportal.connectors.desk import Written
-from regportal.connectors.suitecrm.asking import Row, Suite, all_written, taken, typed
+from regportal.connectors.shapes import Row
+from regportal.connectors.suitecrm.asking import Suite, all_written, taken, typed
 from regportal.connectors.suitecrm.people import KEY
 from regportal.connectors.suitecrm.values import told_at
 from regportal.connectors.telling import notice

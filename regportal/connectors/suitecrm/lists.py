@@ -12,7 +12,8 @@ from itertools import product
 from regportal.connectors.desk import Allowing, NotTakenError, Written
 from regportal.connectors.judging import EVERY, Subscription, joined
 from regportal.connectors.rules import Outcome
-from regportal.connectors.suitecrm.asking import Row, Suite
+from regportal.connectors.shapes import Row
+from regportal.connectors.suitecrm.asking import Suite
 from regportal.connectors.suitecrm.notes import Notes
 from regportal.connectors.suitecrm.values import text
 

@@ -13,7 +13,8 @@ from typing import Any
 from regportal.connectors.base import Notice
 from regportal.connectors.places import BEGINNING, FIRST, START, Place, settled, unreadable
 from regportal.connectors.rules import in_full, read_moment
-from regportal.connectors.suitecrm.asking import PAGE, Row, Suite
+from regportal.connectors.shapes import Row
+from regportal.connectors.suitecrm.asking import PAGE, Suite
 from regportal.connectors.suitecrm.deals import TOLD, WON, Deals
 from regportal.connectors.suitecrm.lists import Lists
 from regportal.connectors.suitecrm.notes import Notes

@@ -8,7 +8,8 @@ from regportal.connectors.base import Record
 from regportal.connectors.desk import Written
 from regportal.connectors.orders import Whose
 from regportal.connectors.rules import Outcome, in_full
-from regportal.connectors.suitecrm.asking import Row, Suite, all_written, taken, typed
+from regportal.connectors.shapes import Row
+from regportal.connectors.suitecrm.asking import Suite, all_written, taken, typed
 from regportal.connectors.suitecrm.values import spelled, text
 from regportal.connectors.wording import last_name
 

@@ -255,7 +255,7 @@ class TrytonDesk:
         there = {(row["email"], row["list_."]["id"]): row["id"] for row in rows}
         new, old = [], []
         for one in wanted:
-            email, list_ = one.email.lower(), int(one.list_id or 0)
+            email, list_ = one.email.lower(), one.list_number
             id = there.get((email, list_))
             if id is None:
                 new.append({"email": email, "list_": list_, "active": one.is_allowed})
