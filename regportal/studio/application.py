@@ -42,7 +42,7 @@ from regportal.studio import (
     signing_in,
     welcome,
 )
-from regportal.studio.menu import menu
+from regportal.studio.menu import area, menu
 from regportal.studio.sessions import Sessions
 
 LARGEST = 1024 * 1024
@@ -86,6 +86,10 @@ def create_studio(
     app.before_request(_check_origin)
     signing_in.use(app, settings)
     Bootstrap5(app)
+    vendor = root / "static" / "vendor"
+    app.register_blueprint(
+        Blueprint("vendor", __name__, static_folder=vendor, static_url_path="/vendor")
+    )
     for blueprint in (overview.bp, account.bp, welcome.bp, people.bp, auditing.bp, *beside):
         app.register_blueprint(blueprint)
     for blueprint in beside:
@@ -120,11 +124,13 @@ def _around() -> dict[str, Any]:
     """Return what every page is rendered with."""
     locale = g.get("locale", SOURCE)
     me = current_user if current_user and current_user.is_authenticated else None
+    groups = menu() if me else ()
     return {
         **speaking(locale),
         "product": PRODUCT,
         "me": me,
-        "menu": menu() if me else (),
+        "menu": groups,
+        "area": area(groups, request.endpoint),
         "here": request.endpoint,
     }
 

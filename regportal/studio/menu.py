@@ -10,21 +10,51 @@ from regportal.studio.policies import may
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the menu."""
+    """One line of the menu: the first page of a blueprint, whose other pages lie below it."""
 
     endpoint: str
     title: str
     permission: Permission
 
+    def holds(self, endpoint: str | None) -> bool:
+        """Return whether a page lies below this entry, or is its own."""
+        return (endpoint or "").partition(".")[0] == self.endpoint.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines that belong together."""
+
+    title: str
+    """Empty: nothing stands above them."""
+    entries: Sequence[Entry]
+
 
 MENU = (
-    Entry("overview.overview", N_("Overview"), Permission.OVERVIEW),
-    Entry("people.everybody", N_("People of the Studio"), Permission.STAFF),
-    Entry("audit.log", N_("Audit log"), Permission.AUDIT),
+    Group("", (Entry("overview.overview", N_("Overview"), Permission.OVERVIEW),)),
+    Group(
+        N_("Your company"),
+        (
+            Entry("people.everybody", N_("People of the Studio"), Permission.STAFF),
+            Entry("audit.log", N_("Audit log"), Permission.AUDIT),
+        ),
+    ),
 )
-"""In this order; a page that is not in it is reached from one that is."""
+"""
+In this order; a page that is not in it is reached from one that is.
+
+Between the two belong what visitors meet (gates, questions, the simulator), what it means (phases,
+scores), whom we know (people, accounts, opportunities) and what goes out (delivery).
+"""
 
 
-def menu() -> Sequence[Entry]:
+def menu() -> Sequence[Group]:
     """Return what whoever is signed in may open."""
-    return [entry for entry in MENU if may(entry.permission)]
+    allowed = (Group(one.title, [e for e in one.entries if may(e.permission)]) for one in MENU)
+    return [group for group in allowed if group.entries]
+
+
+def area(groups: Sequence[Group], endpoint: str | None) -> Entry | None:
+    """Return the line of the menu below which a page lies; None: below none of them."""
+    entries = (entry for group in groups for entry in group.entries)
+    return next((entry for entry in entries if entry.holds(endpoint)), None)

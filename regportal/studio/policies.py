@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 from flask import Flask, current_app, flash, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -78,6 +79,7 @@ LIBRARY: Mapping[str, Policy] = MappingProxyType(
         "security.static": CLOSED,
         "bootstrap.static": ASSET,
         "static": ASSET,
+        "vendor.static": ASSET,
         "reports.csp": Policy(is_open=True, why="browsers tell there what broke a policy"),
     }
 )
@@ -153,8 +155,9 @@ def _may_be_reopened() -> bool:
 
 
 def _here() -> str:
-    """Return where we are, as ``next`` names it."""
-    return f"{request.root_path}{request.path}"
+    """Return where we are, with what was asked for there, as ``next`` names it."""
+    asked = urlencode([*request.args.items(multi=True)], safe="", quote_via=quote)
+    return f"{request.root_path}{request.path}" + (f"?{asked}" if asked else "")
 
 
 def _is_fresh() -> bool:

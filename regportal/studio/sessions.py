@@ -34,7 +34,7 @@ BEFORE = "rp_pre"
 PERSON, AWAITS = "_user_id", "tf_user_id"
 """Where Flask-Login and Flask-Security say who it is, and whose second factor is awaited."""
 CSRF = "csrf_token"
-STATIC = ("/static/", "/bootstrap/")
+STATIC = ("/static/", "/bootstrap/", "/vendor/")
 
 
 class Opened(SecureCookieSession):

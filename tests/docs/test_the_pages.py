@@ -124,10 +124,14 @@ def test_every_interaction_that_is_shown_would_be_taken(name):
         understand(one, by_browser="contact" not in one)
 
 
-@pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/images/*")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "picture", sorted(ROOT.glob("docs/images/**/*.*")), ids=lambda path: path.name
+)
 def test_every_picture_is_small_and_shown_somewhere(picture):
+    shown = picture.relative_to(ROOT / "docs").as_posix()
+
     assert picture.stat().st_size < LARGEST
-    assert any(f"images/{picture.name})" in page.read_text(encoding="utf-8") for page in PAGES)
+    assert any(f"{shown})" in page.read_text(encoding="utf-8") for page in PAGES)
 
 
 def test_every_attack_is_listed_where_a_newcomer_looks():

@@ -4,27 +4,18 @@ import contextlib
 import re
 
 import pytest
+import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from regportal.accounts.models import StudioSession
 from tests.browsing import go
 from tests.portal import SITE, served
 from tests.studio.staff import PASSWORD, Company
+from tools.studio_pictures import PAGES
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-PAGES = (
-    "/",
-    "/account",
-    "/people",
-    "/people/invite",
-    "/audit",
-    "/change",
-    "/tf-setup",
-    "/mf-recovery-codes",
-    "/wan-register",
-)
-"""What an owner opens by an address."""
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -87,16 +78,14 @@ def test_every_page_can_be_read_by_everybody(studio, page, theme, size, tmp_path
     page.emulate_media(color_scheme=theme)
     page.set_viewport_size(size)
     watched, found = Watched(page, address), {}
-    go(page, f"{address}/login")
-    found["/login"] = faults(page)
-    page.screenshot(path=tmp_path / "login.png", full_page=True)
     sign_in(page, address)
-    for path in PAGES:
+    for name, path in PAGES.items():
+        if name == "login":
+            page.context.clear_cookies()
         go(page, f"{address}{path}")
         found[path] = faults(page)
-        page.screenshot(path=tmp_path / f"{path.strip('/').replace('/', '-') or 'overview'}.png")
+        page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert not is_wider_than_the_window(page), path
-    page.get_by_role("button", name="Make a passkey").scroll_into_view_if_needed()
 
     assert {path: what for path, what in found.items() if what} == {}
     assert page.evaluate("document.documentElement.dataset.bsTheme") == theme
@@ -175,16 +164,54 @@ def sign_out(page):
     expect(page.get_by_label("Password", exact=True)).to_be_visible()
 
 
-def test_in_german_and_from_the_right(studio, page, browser):
+def test_in_german_and_from_the_right(studio, browser):
     _, address = studio
     for language, button, direction in (("de", "Anmelden", "ltr"), ("ar", "تسجيل الدخول", "rtl")):
         with contextlib.closing(browser.new_context(locale=language)) as context:
             foreign = context.new_page()
+            watched = Watched(foreign, address)
             go(foreign, f"{address}/login")
 
             expect(foreign.get_by_role("button", name=button, exact=True)).to_be_visible()
             assert foreign.evaluate("getComputedStyle(document.body).direction") == direction
             assert faults(foreign) == []
+            watched.check()
+
+
+def test_a_list_follows_its_filters_without_loading_the_page_anew(studio, page):
+    company, address = studio
+    watched = Watched(page, address)
+    sign_in(page, address)
+    go(page, f"{address}/audit")
+    page.evaluate("window.same = true")
+    rows = page.locator("[data-rp=row]")
+    before = rows.count()
+    page.get_by_label("What").focus()
+    page.get_by_label("Who").select_option("bo@acme.example")
+    expect(page.get_by_text("Nothing here is like that.")).to_be_visible()
+    assert f"by={company.user('bo@acme.example').id}" in page.url
+    assert faults(page) == []
+    page.get_by_role("link", name="Show everything").click()
+    expect(rows).to_have_count(before)
+    page.go_back()
+
+    expect(page.get_by_text("Nothing here is like that.")).to_be_visible()
+    assert before > 0
+    watched.check()
+
+
+def test_who_is_signed_out_meanwhile_is_led_to_the_sign_in_and_back(studio, page):
+    company, address = studio
+    sign_in(page, address)
+    go(page, f"{address}/audit")
+    company.store.write(lambda session: session.execute(sa.delete(StudioSession)))
+    page.get_by_label("What").select_option("invite")
+    expect(page.locator("body.entry")).to_be_visible()
+    page.get_by_label("E-mail address").fill("ann@acme.example")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+    expect(page.get_by_label("What")).to_have_value("invite")
 
 
 @pytest.fixture

@@ -1,2 +1,2 @@
 // Partial updates of the Studio's pages. It makes itself known as window.htmx.
-import 'htmx.org/dist/htmx.js'
+import 'htmx.org/dist/htmx.esm.js'
