@@ -25,7 +25,8 @@ class Contacts:
 
     A contact is the record we know it by; else the one with our key; else the only one with its
     address. Where several have the address, a person must say which; only the end of a permission
-    is for all of them. Where none has, it is made.
+    is for all of them. Where none has, it is made. Of two contacts of ours that are one record, the
+    second is told after the first.
 
     Whoever that is gets our key, where the record has none: what happens to him over there is
     asked for by it. Of several none does.
@@ -51,6 +52,7 @@ class Contacts:
         self.results: list[Result] = []
         """Of tasks whose contact is not there, or has no key, and ``Known`` that made one."""
         new = self._find(tasks, [self._key, *fields])
+        self._wait_for_each_other()
         self._give_keys()
         people = [(task.order.whose, (told or {}).get(task.change.id, {})) for task in new]
         made = desk.create(people) if people else ()
@@ -84,6 +86,20 @@ class Contacts:
     def _key_of(self, task: OfContact, record: Record) -> dict[str, Any]:
         """Return our key as a field, where a record has none: one with another key keeps it."""
         return {} if record.values.get(self._key) else {self._key: task.order.whose.key}
+
+    def _wait_for_each_other(self) -> None:
+        """Let each record be one task's: what is written for it may change what others may do."""
+        first: dict[str, Any] = {}
+        waits = {
+            task.change.id: task
+            for task, record in self.known
+            if first.setdefault(record.id, task) is not task
+        }
+        self.known = [one for one in self.known if one[0].change.id not in waits]
+        says = "another of our contacts is the same one over there, and is told first"
+        self.results += [
+            task.result(Outcome.LATER, says, retry_at=task.now) for task in waits.values()
+        ]
 
     def _give_keys(self) -> None:
         """

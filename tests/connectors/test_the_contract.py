@@ -783,6 +783,44 @@ def test_a_contact_that_cannot_get_our_key_is_told_nothing_but_a_no(world, outbo
     assert f"contact:{key}" not in outbox.links
 
 
+@pytest.mark.parametrize("first", TOLD_FIRST)
+def test_a_contact_that_cannot_get_our_key_is_told_nothing_of_another_of_ours(world, outbox, first):
+    there = world.person(ANN)
+    if first not in may_tell(world) or not world.forbid(there):
+        return
+    both = [TOLD_FIRST[first](outbox, str(uuid.uuid4())) for _ in range(2)]
+    assert outcomes(outbox.deliver(*both)) == [Outcome.REJECTED, LATER]
+    assert outcomes(outbox.deliver(outbox.again(both[1]))) == [Outcome.REJECTED]
+    assert (world.notes(there), world.wants(there, ANN, "prices")) == ([], None)
+
+
+@pytest.mark.parametrize("first", [*TOLD_FIRST, "known"])
+def test_of_two_of_ours_that_are_one_contact_there_the_first_gives_the_key(world, outbox, first):
+    if first not in {*may_tell(world), "known"}:
+        return
+    told = {**TOLD_FIRST, "known": lambda outbox, key: outbox.knows(key, ANN, country="DE")}[first]
+    there, keys = world.person(ANN), [str(uuid.uuid4()) for _ in range(2)]
+    one, other = (told(outbox, key) for key in keys)
+    assert outcomes(outbox.deliver(one, other)) == [DONE, LATER]
+    assert {*outcomes(outbox.deliver(outbox.again(other)))} <= {DONE, NOOP}
+    assert (world.people(ANN), world.field(there, "regportal_id")) == ([there], keys[0])
+
+
+@where_there_are_newsletters
+def test_a_yes_of_ours_to_whom_another_of_ours_is_too_is_not_written_over_a_no(world, outbox):
+    keys, there = [str(uuid.uuid4()) for _ in (ANN, BOB)], world.person(ANN)
+    world.opt_out(there, ANN, "prices")
+    for key in keys:  # as after two of ours were merged over there
+        outbox.links[f"contact:{key}"] = Link(there)
+    yes = [
+        outbox.allows(key, email, "prices", "confirmed", at=NOON)
+        for key, email in zip(keys, (ANN, BOB), strict=True)
+    ]
+    first, _ = outbox.deliver(*yes)
+    assert first.outcome is Outcome.CONFLICT
+    assert world.wants(there, ANN, "prices") is False
+
+
 def test_a_key_of_ours_is_not_written_over_another(world, outbox, key):
     outbox.deliver(outbox.knows(key, ANN))
     (there,) = world.people(ANN)
