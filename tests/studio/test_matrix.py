@@ -14,6 +14,8 @@ FINE = {200, 302, 303, 400, 404, 409, 422}
 """What somebody is answered who may: nothing is refused him, nothing breaks."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
 NOBODY = uuid.UUID("019ab0e2-6f3a-7c11-8d2e-6a4f0f1f2a3b")
+NAMED = {"filename": "studio.css", "form": "csv"}
+"""What stands in an address for a name in it; for any other a key that is nobody's."""
 BY_BROWSERS = {"reports.csp"}
 """What browsers send by themselves: it changes nothing."""
 
@@ -24,7 +26,7 @@ def routes(company):
     adapter = app.url_map.bind("localhost")
     found = app.extensions["regportal.policies"]
     for rule in app.url_map.iter_rules():
-        values = {name: NOBODY if "id" in name else "studio.css" for name in rule.arguments}
+        values = {name: NAMED.get(name, NOBODY) for name in rule.arguments}
         path = adapter.build(rule.endpoint, values, method=next(iter(rule.methods)))
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
             yield rule.endpoint, method, path, found[rule.endpoint]
