@@ -234,6 +234,16 @@ class Settings(BaseSettings):
         return urlsplit(self.studio_address).hostname or ""
 
     @property
+    def sends_mail(self) -> bool:
+        """
+        Return whether letters leave this machine, and lie not only in a folder.
+
+        >>> Settings(mail_url="smtp://mail.acme.example:587").sends_mail, Settings().sends_mail
+        (True, False)
+        """
+        return self.mail_url.get_secret_value().startswith(("smtp://", "smtps://"))
+
+    @property
     def keys(self) -> tuple[bytes, ...]:
         """Return the signing keys, newest first; at least one."""
         return tuple(key.get_secret_value().encode() for key in self.secret_key)

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from regportal.app import create_app
+from regportal.app.letters import LETTERS
 from regportal.app.server import Server, listen
 from regportal.buying.alerts.actions import tell
-from regportal.buying.alerts.letters import LETTERS as ALERT_LETTERS
 from regportal.buying.weigher import weigh
 from regportal.config import load
 from regportal.connectors.base import Outcome, Result
@@ -24,13 +24,10 @@ from regportal.connectors.schema import Connector
 from regportal.connectors.signatures import keys_of, signed
 from regportal.documents import actions as documents
 from regportal.documents import planning, reading
-from regportal.forms.letters import LETTERS
 from regportal.forms.settling import expire, settle
-from regportal.identity import letters as identity_letters
 from regportal.inbox.actions import understand
 from regportal.mail.post import Post
 from regportal.outbox.drain import drain
-from regportal.privacy import letters as privacy_letters
 from regportal.privacy.erasing import erase_as_told
 from regportal.store.ids import uuid7
 from regportal.tracking.unpacking import unpack
@@ -108,8 +105,7 @@ class Portal:
         for task in (understanding, settling, expire, unpack, weigh):
             patiently(lambda task=task: self._soon(task))
         self._soon(partial(tell, pepper=pepper))
-        kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS | ALERT_LETTERS
-        post = Post(self.settings, self.store, self.shelf, self.app.jinja_env, kinds)
+        post = Post(self.settings, self.store, self.shelf, self.app.jinja_env, LETTERS)
         self._drain("mail", post.deliver)
         with self.store.read() as session:
             for connector in self.shelf.published(session).all(Connector):

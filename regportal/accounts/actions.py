@@ -69,30 +69,39 @@ def first_link(session: Session, *, now: datetime) -> str | None:
     if not is_unowned(session):
         return None
     session.execute(sa.delete(StudioInvite).where(StudioInvite.purpose == Purpose.FIRST))
-    return _link(session, Purpose.FIRST, None, now=now)
+    return _link(session, Purpose.FIRST, None, fresh_token(), now=now)
 
 
 def invite(
-    session: Session, email: str, name: str, roles: Iterable[Role], *, doer: Doer, now: datetime
-) -> tuple[StudioUser, str]:
+    session: Session,
+    email: str,
+    name: str,
+    roles: Iterable[Role],
+    *,
+    locale: str | None = None,
+    doer: Doer,
+    now: datetime,
+) -> StudioUser:
     """
-    Let somebody in once he has chosen a password; return him, and the token of his link.
+    Let somebody in once he has chosen a password by a link (:func:`make_link`).
 
-    Raises BadRequestError where somebody has the address.
+    ``locale`` is the language in which he sees the Studio at first. Raises BadRequestError where
+    somebody has the address.
     """
     email = email.casefold()
     if session.scalar(sa.select(StudioUser.id).where(StudioUser.email == email)) is not None:
         raise BadRequestError(TAKEN, "email")
     user = _new(email, name, roles, now=now)
+    user.locale = locale
     session.add(user)
     session.flush()
     audit.write(session, doer, "invite", USER, str(user.id), {"roles": user.roles}, now=now)
-    return user, _link(session, Purpose.INVITATION, user.id, now=now)
+    return user
 
 
-def link_anew(session: Session, user_id: uuid.UUID, *, doer: Doer, now: datetime) -> str:
+def invite_anew(session: Session, user_id: uuid.UUID, *, doer: Doer, now: datetime) -> StudioUser:
     """
-    Return the token of a new link for somebody, who chooses a new password with it.
+    Let somebody choose a new password by a new link (:func:`make_link`).
 
     Until he does nothing of his changes; any link before opens nothing any more. Raises
     BadRequestError where he is disabled.
@@ -100,9 +109,23 @@ def link_anew(session: Session, user_id: uuid.UUID, *, doer: Doer, now: datetime
     user = user_of(session, user_id)
     if not user.active:
         raise BadRequestError(N_("Whoever is disabled gets no link."))
-    session.execute(sa.delete(StudioInvite).where(StudioInvite.user_id == user.id))
+    _end_links(session, user.id)
     audit.write(session, doer, "link", USER, str(user.id), now=now)
-    return _link(session, Purpose.INVITATION, user.id, now=now)
+    return user
+
+
+def make_link(
+    session: Session, user_id: uuid.UUID, token: str | None = None, *, now: datetime
+) -> str:
+    """
+    Return the token of the one link by which somebody comes in; it is kept nowhere.
+
+    Of a token that was given, the same again changes nothing: neither that it was used.
+    """
+    if token is None or session.get(StudioInvite, hash_of(token)) is None:
+        _end_links(session, user_id)
+        token = _link(session, Purpose.INVITATION, user_id, token or fresh_token(), now=now)
+    return token
 
 
 def invited(session: Session, token: str, *, now: datetime) -> tuple[Purpose, StudioUser | None]:
@@ -184,7 +207,7 @@ def set_active(
     user.active = active
     _require_owner(users, had_owner=had_owner)
     _begin_anew(session, user)
-    session.execute(sa.delete(StudioInvite).where(StudioInvite.user_id == user.id))
+    _end_links(session, user.id)
     audit.write(session, doer, "enable" if active else "disable", USER, str(user.id), now=now)
     return user
 
@@ -209,9 +232,15 @@ def _new(email: str, name: str, roles: Iterable[Role], *, now: datetime) -> Stud
     )
 
 
-def _link(session: Session, purpose: Purpose, user_id: uuid.UUID | None, *, now: datetime) -> str:
-    """Make a link and return its token, which is kept nowhere."""
-    token = fresh_token()
+def _end_links(session: Session, user_id: uuid.UUID) -> None:
+    """Let no link of somebody open anything any more."""
+    session.execute(sa.delete(StudioInvite).where(StudioInvite.user_id == user_id))
+
+
+def _link(
+    session: Session, purpose: Purpose, user_id: uuid.UUID | None, token: str, *, now: datetime
+) -> str:
+    """Make a link and return its token."""
     session.add(
         StudioInvite(
             hash=hash_of(token),

@@ -7,9 +7,9 @@ from functools import partial
 
 from flask import Flask
 
+from regportal.app.letters import LETTERS
 from regportal.app.line import Line
 from regportal.buying.alerts.actions import tell as tell_readers
-from regportal.buying.alerts.letters import LETTERS as ALERT_LETTERS
 from regportal.buying.backtest import trials
 from regportal.buying.backtest.beside import try_what_waits
 from regportal.buying.glossary import vocabulary_of
@@ -23,9 +23,7 @@ from regportal.consent.ledger import keep_head
 from regportal.documents.releasing import publish_due
 from regportal.engine import Engine
 from regportal.engine.tasks import Clock, Task, utc_now
-from regportal.forms.letters import LETTERS
 from regportal.forms.settling import expire, settle
-from regportal.identity import letters as identity_letters
 from regportal.inbox.actions import understand
 from regportal.inbox.polling import poll
 from regportal.library.storage import Storage
@@ -36,7 +34,6 @@ from regportal.outbox.days import tell_days
 from regportal.outbox.drain import take_back
 from regportal.outbox.leases import LEASE
 from regportal.outbox.models import MAIL
-from regportal.privacy import letters as privacy_letters
 from regportal.privacy.capping import cap
 from regportal.privacy.clocks import tidy
 from regportal.privacy.erasing import erase_as_told
@@ -212,8 +209,7 @@ class Worker:
     def _post(self, now: datetime) -> datetime | None:
         """Send the letters that are due."""
         del now  # a letter takes its time: each is judged by the clock
-        kinds = LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS | ALERT_LETTERS
-        post = Post(self._settings, self._store, self._shelf, self._app.jinja_env, kinds)
+        post = Post(self._settings, self._store, self._shelf, self._app.jinja_env, LETTERS)
         return self._drain(MAIL, post.deliver, 1, SMTP_LEASE)
 
     def _deliver(self, key: str, line: Line, now: datetime) -> datetime | None:

@@ -1,11 +1,13 @@
 """Commands for the people of the company who may come into the Studio."""
 
 import json
+import uuid
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from regportal.accounts.roles import ROLES, Role
 from regportal.cli.installation import Installation, opened
@@ -35,7 +37,7 @@ def user() -> None:
 @click.option("--name", help="How colleagues call them; the address unless given.")
 def add(email: str, names: tuple[str, ...], name: str | None) -> None:
     """Invite EMAIL and print the link by which they come in: this once, it is kept nowhere."""
-    from regportal.accounts.actions import invite
+    from regportal.accounts.actions import invite, make_link
     from regportal.accounts.audit import COMMAND
     from regportal.identity.addresses import read_address
 
@@ -47,11 +49,14 @@ def add(email: str, names: tuple[str, ...], name: str | None) -> None:
     except ValueError as error:
         raise click.UsageError(f"EMAIL: {error}") from error
     roles, now = [Role(one) for one in names], datetime.now(UTC)
+
+    def come(session: Session) -> tuple[str, str]:
+        invited = invite(session, address, called, roles, doer=COMMAND, now=now)
+        return invited.email, make_link(session, invited.id, now=now)
+
     with opened() as here:
-        invited, token = here.store.write(
-            lambda session: invite(session, address, called, roles, doer=COMMAND, now=now)
-        )
-    _tell_link(here.settings, invited.email, token)
+        invited, token = here.store.write(come)
+    _tell_link(here.settings, invited, token)
 
 
 @user.command("list")
@@ -110,11 +115,15 @@ def enable(email: str) -> None:
 @click.argument("email")
 def link(email: str) -> None:
     """Print a new link for EMAIL, who has lost the password, the phone, or the first link."""
-    from regportal.accounts.actions import link_anew
+    from regportal.accounts.actions import invite_anew, make_link
+
+    def anew(session: Session, user_id: uuid.UUID, *, doer: Any, now: datetime) -> str:
+        invite_anew(session, user_id, doer=doer, now=now)
+        return make_link(session, user_id, now=now)
 
     now = datetime.now(UTC)
     with opened() as here:
-        token = _change(here, email, link_anew, now)
+        token = _change(here, email, anew, now)
     _tell_link(here.settings, email, token)
 
 

@@ -24,8 +24,8 @@ from regportal.store.words import speaking
 
 log = logging.getLogger(__name__)
 
-UNCOUNTED = frozenset({"alert"})
-"""What the owner of an address is told whatever strangers made us send him before."""
+UNCOUNTED = frozenset({"alert", "invitation"})
+"""What somebody is told whatever strangers made us send to his address before."""
 
 
 @dataclass(frozen=True, slots=True)

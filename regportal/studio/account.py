@@ -4,7 +4,6 @@ import uuid
 from datetime import UTC, datetime
 from functools import partial
 
-from babel import Locale
 from flask import Blueprint, flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
@@ -15,9 +14,9 @@ from regportal.accounts.actions import USER, end_sessions, user_of
 from regportal.errors import NotHereError
 from regportal.identity.wire import browser_shown
 from regportal.store import current
-from regportal.store.words import N_, languages
+from regportal.store.words import N_
 from regportal.studio.datastore import doer_of_request
-from regportal.studio.fields import THEMES, Profile, choices_of
+from regportal.studio.fields import THEMES, Profile, choices_of, languages_named
 from regportal.studio.policies import own_page
 
 MINE = "what somebody sees and changes here is his own"
@@ -30,7 +29,7 @@ bp = Blueprint("account", __name__)
 def account() -> ResponseReturnValue:
     """Show somebody how he comes in and where he is signed in, and take what he likes."""
     form = Profile(obj=current_user)
-    form.locale.choices = choices_of({"": N_("As my browser")} | _languages())
+    form.locale.choices = choices_of({"": N_("As my browser")} | languages_named())
     form.theme.choices = choices_of(THEMES)
     now = datetime.now(UTC)
     if form.validate_on_submit():
@@ -82,12 +81,6 @@ def end_others() -> ResponseReturnValue:
     current.store().write(end)
     flash(N_("You are signed in here, and nowhere else."), "success")
     return redirect(url_for("account.account"), 303)
-
-
-def _languages() -> dict[str, str]:
-    """Return the languages the Studio speaks, each by its own name."""
-    names = {one: Locale.parse(one).display_name or one for one in languages()}
-    return {one: name.capitalize() for one, name in names.items()}
 
 
 def _choose(

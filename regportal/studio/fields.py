@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from babel import Locale
 from flask import current_app, g
 from flask_security import hash_password
 from flask_wtf import FlaskForm
@@ -21,7 +22,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from regportal.accounts.roles import ROLES, Role
 from regportal.identity.addresses import read_address
-from regportal.store.words import N_, translated
+from regportal.store.words import N_, languages, translated
 from regportal.studio.signing_in import SHORTEST
 
 REQUIRED = N_("Please fill this in.")
@@ -36,6 +37,12 @@ THEMES = {"": N_("As my device"), "light": N_("Light"), "dark": N_("Dark")}
 def choices_of(named: Mapping[str, str]) -> list[SelectChoice]:
     """Return what can be chosen, in the language of this answer."""
     return [SelectChoice(key, translated(says, g.locale)) for key, says in named.items()]
+
+
+def languages_named() -> dict[str, str]:
+    """Return the languages the Studio speaks, each by its own name."""
+    names = {one: Locale.parse(one).display_name or one for one in languages()}
+    return {one: name.capitalize() for one, name in names.items()}
 
 
 class NewPassword(FlaskForm):
@@ -132,6 +139,7 @@ class Invitation(Roles):
         render_kw={"autocomplete": "off"},
     )
     name = StringField(N_("Name"), **(NAME | {"render_kw": {"autocomplete": "off"}}))
+    locale = SelectField(N_("Language"), validate_choice=True)
 
 
 class Profile(FlaskForm):

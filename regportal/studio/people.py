@@ -5,20 +5,21 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.orm import Session
 
 from regportal.accounts import actions
+from regportal.accounts.letters import owe_invitation
 from regportal.accounts.models import StudioUser
 from regportal.accounts.roles import ROLES, Permission, Role, may_assign, roles_of
-from regportal.errors import BadRequestError, ForbiddenError
+from regportal.errors import BadRequestError, ForbiddenError, NotHereError
 from regportal.identity.addresses import read_address
 from regportal.store import current
 from regportal.store.words import N_
 from regportal.studio.datastore import doer_of_request
-from regportal.studio.fields import Invitation, Pressed, Roles
+from regportal.studio.fields import Invitation, Pressed, Roles, choices_of, languages_named
 from regportal.studio.policies import page
 
 T = TypeVar("T")
@@ -39,22 +40,27 @@ def everybody() -> str:
 @bp.route("/people/invite", methods=["GET", "POST"])
 @page(Permission.STAFF, fresh=True)
 def invite() -> ResponseReturnValue:
-    """Invite a colleague, and show the link for him."""
-    form = Invitation()
+    """Invite a colleague, and send or show the link for him."""
+    form, mailed_in = Invitation(data={"locale": g.locale}), _mailed_in()
+    form.locale.choices = choices_of(languages_named())
     if form.validate_on_submit():
         _require_may(roles_of(current_user.role_names), [], form.chosen)
         now, doer = datetime.now(UTC), doer_of_request()
         email, name = read_address(form.email.data or "").email, form.name.data or ""
-        roles = form.chosen
+        roles, locale = form.chosen, form.locale.data
+
+        def come(writing: Session) -> tuple[StudioUser, str | None]:
+            user = actions.invite(writing, email, name, roles, locale=locale, doer=doer, now=now)
+            return user, _hand_over(writing, user, mailed_in, now=now)
+
         try:
-            user, token = current.store().write(
-                lambda writing: actions.invite(writing, email, name, roles, doer=doer, now=now)
-            )
+            handed = current.store().write(come)
         except BadRequestError as error:
             form.email.errors = [str(error)]
         else:
-            return _show_link(user, token)
-    return render_template("studio/invite.html", form=form), 422 if form.errors else 200
+            return _after(*handed)
+    page = render_template("studio/invite.html", form=form, is_sent=mailed_in is not None)
+    return page, 422 if form.errors else 200
 
 
 @bp.route("/people/<uuid:user_id>", methods=["GET", "POST"])
@@ -77,7 +83,13 @@ def person(user_id: uuid.UUID) -> ResponseReturnValue:
         else:
             flash(N_("The roles are changed; your colleague has to sign in again."), "success")
             return redirect(url_for("people.everybody"), 303)
-    page = render_template("studio/person.html", user=user, form=form, called=called)
+    page = render_template(
+        "studio/person.html",
+        user=user,
+        form=form,
+        called=called,
+        is_sent=_mailed_in() is not None,
+    )
     return page, 422 if form.errors else 200
 
 
@@ -98,13 +110,14 @@ def enable(user_id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/people/<uuid:user_id>/link")
 @page(Permission.STAFF, fresh=True)
 def link(user_id: uuid.UUID) -> ResponseReturnValue:
-    """Show a new link for a colleague who has lost his password, or his first link."""
-    now, doer = datetime.now(UTC), doer_of_request()
-    token = _change(
-        user_id, lambda writing: actions.link_anew(writing, user_id, doer=doer, now=now)
-    )
-    with current.store().read() as reading:
-        return _show_link(actions.user_of(reading, user_id), token)
+    """Send or show a new link for a colleague who has lost his password, or his first link."""
+    now, doer, mailed_in = datetime.now(UTC), doer_of_request(), _mailed_in()
+
+    def come(writing: Session) -> tuple[StudioUser, str | None]:
+        user = actions.invite_anew(writing, user_id, doer=doer, now=now)
+        return user, _hand_over(writing, user, mailed_in, now=now)
+
+    return _after(*_change(user_id, come))
 
 
 def called(names: list[str]) -> list[str]:
@@ -147,7 +160,34 @@ def _require_may(own: Iterable[Role], before: Iterable[Role], after: Iterable[Ro
         raise ForbiddenError(TOO_MUCH)
 
 
-def _show_link(user: StudioUser, token: str) -> str:
-    """Show a link, this once: it is kept nowhere."""
+def _mailed_in() -> str | None:
+    """
+    Return the language of a letter for whoever chose none; None: no letter can be sent.
+
+    A letter needs a server that takes it, and a site that says whose it is.
+    """
+    try:
+        current.site()
+    except NotHereError:
+        return None
+    return str(g.locale) if current.settings().sends_mail else None
+
+
+def _hand_over(
+    writing: Session, user: StudioUser, mailed_in: str | None, *, now: datetime
+) -> str | None:
+    """Owe the letter with somebody's link; or return the link's token, to be shown."""
+    if mailed_in is None:
+        return actions.make_link(writing, user.id, now=now)
+    owe_invitation(writing, user, mailed_in, now=now)
+    return None
+
+
+def _after(user: StudioUser, token: str | None) -> ResponseReturnValue:
+    """Say that a link is on its way; or show it, this once: it is kept nowhere."""
+    if token is None:
+        current.wake("deliver")
+        flash(N_("A mail with a link is on its way. It opens once, within seven days."), "success")
+        return redirect(url_for("people.everybody"), 303)
     address = f"{current.settings().studio_address}/welcome/{token}"
     return render_template("studio/link.html", user=user, address=address, form=Pressed())

@@ -18,7 +18,7 @@ def invite(store, email, *roles):
     """Invite somebody who has a password already; return her key."""
 
     def come(session):
-        user, _ = actions.invite(session, email, email, roles, doer=COMMAND, now=NOW)
+        user = actions.invite(session, email, email, roles, doer=COMMAND, now=NOW)
         user.password = "hashed"
         return user.id
 

@@ -114,9 +114,7 @@ class Company:
             hashed = hash_password(PASSWORD)
 
         def come(session):
-            user, _ = invite(
-                session, email, name, [Role(one) for one in roles], doer=COMMAND, now=now
-            )
+            user = invite(session, email, name, [Role(one) for one in roles], doer=COMMAND, now=now)
             user.password, user.password_set_at = hashed, now
             return user.id
 

@@ -93,11 +93,13 @@ def test_a_welcome_that_is_filled_in_badly_says_so_beside_the_field(company, fie
 
 def test_somebody_who_was_invited_comes_in_by_the_link(company):
     now = datetime.now(UTC)
-    _, token = company.store.write(
-        lambda session: actions.invite(
-            session, "cy@acme.example", "Cy", [Role.MARKETER], doer=COMMAND, now=now
-        )
-    )
+
+    def invited(session):
+        roles = [Role.MARKETER]
+        cy = actions.invite(session, "cy@acme.example", "Cy", roles, doer=COMMAND, now=now)
+        return actions.make_link(session, cy.id, now=now)
+
+    token = company.store.write(invited)
     desk = Desk(company.portal)
     assert desk.sign_in("cy@acme.example", "").status == 422
     desk.get(f"/welcome/{token}")
