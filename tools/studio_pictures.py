@@ -27,6 +27,10 @@ WHERE = ROOT / "docs" / "images" / "studio"
 GALLERY = ROOT / "docs" / "studio-pages.md"
 PAGES = {
     "overview": "/",
+    "opportunities": "/opportunities",
+    "contacts": "/contacts",
+    "unconfirmed": "/contacts/unconfirmed",
+    "accounts": "/accounts",
     "people": "/people",
     "invite": "/people/invite",
     "audit": "/audit",

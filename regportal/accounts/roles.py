@@ -13,6 +13,8 @@ class Permission(enum.StrEnum):
     OVERVIEW = "overview"
     AUDIT = "audit"
     STAFF = "staff"
+    CONTACTS = "contacts"
+    CORRECT = "correct"
 
 
 PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
@@ -20,6 +22,8 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         Permission.OVERVIEW: N_("see how the installation is doing"),
         Permission.AUDIT: N_("read who did what in the Studio"),
         Permission.STAFF: N_("invite people, give them roles, and disable them"),
+        Permission.CONTACTS: N_("see contacts, accounts and opportunities, and take them along"),
+        Permission.CORRECT: N_("take back that something is a contact's, where it is not"),
     }
 )
 """What each lets somebody do."""
@@ -50,18 +54,23 @@ ROLES: Mapping[Role, str] = MappingProxyType(
 )
 """How people call each."""
 
+PEOPLE = frozenset({Permission.CONTACTS, Permission.CORRECT})
 GRANTED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.OWNER: frozenset(Permission),
         Role.ADMIN: frozenset({Permission.OVERVIEW, Permission.STAFF}),
-        Role.MARKETER: frozenset({Permission.OVERVIEW}),
-        Role.SELLER: frozenset({Permission.OVERVIEW}),
+        Role.MARKETER: frozenset({Permission.OVERVIEW, *PEOPLE}),
+        Role.SELLER: frozenset({Permission.OVERVIEW, Permission.CONTACTS}),
         Role.ANALYST: frozenset({Permission.OVERVIEW}),
         Role.AUDITOR: frozenset({Permission.OVERVIEW, Permission.AUDIT}),
-        Role.PRIVACY: frozenset({Permission.OVERVIEW}),
+        Role.PRIVACY: frozenset({Permission.OVERVIEW, *PEOPLE}),
     }
 )
 """What each role may do; who has several roles may do what any of them may."""
+GUARDED = frozenset({Permission.AUDIT, Permission.STAFF})
+"""What only those give and take who may do it: whoever has it watches over the others."""
+EVERYBODYS = frozenset(role for role, granted in GRANTED.items() if granted >= PEOPLE)
+"""Whoever has one of these sees everybody; others see their own customers."""
 
 
 def roles_of(names: Iterable[str]) -> frozenset[Role]:
@@ -91,8 +100,8 @@ def may_assign(own: Iterable[Role], before: Iterable[Role], after: Iterable[Role
     """
     Return whether somebody may change a colleague's roles from these to those.
 
-    Nobody gives or takes what they may not do themselves: only an owner makes, changes or ends
-    an owner or an auditor.
+    Whoever looks after the people of the Studio gives any role but those that watch over him:
+    only an owner makes, changes or ends an owner or an auditor.
 
     >>> may_assign([Role.ADMIN], [], [Role.MARKETER])
     True
@@ -104,4 +113,6 @@ def may_assign(own: Iterable[Role], before: Iterable[Role], after: Iterable[Role
     True
     """
     mine = allowed(own)
-    return Permission.STAFF in mine and all(GRANTED[role] <= mine for role in (*before, *after))
+    return Permission.STAFF in mine and all(
+        GRANTED[role] & GUARDED <= mine for role in (*before, *after)
+    )

@@ -41,10 +41,18 @@ from regportal.connectors.rules import in_full
 from regportal.identity.actions import emails_of
 from regportal.identity.models import Contact
 from regportal.store.documents import Published
-from regportal.store.words import SOURCE
+from regportal.store.words import N_, SOURCE
 from regportal.tracking.models import Interaction
 
 Row = dict[str, Any]
+WON = N_("it is won: its phase stays as it is, unless the CRM opens it again")
+CLOSED = N_("it is closed: its phase stays as it is, unless the CRM opens it again")
+NO_SUCH_PHASE = N_(
+    "the published rules know no phase %(phase)s (any more): the worker will work out anew where"
+    " it is"
+)
+NOT_YET = N_("the worker has not worked out yet where it is under the published rules")
+BEFORE = N_("%(needs)s; not before %(at)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +116,16 @@ def phase_of_person(
     return None if standing is None else asked.own_phase(standing)
 
 
-def explained(session: Session, published: Published, name: str, *, now: datetime) -> Row:
+def explained(
+    session: Session, published: Published, name: str, *, now: datetime, locale: str = SOURCE
+) -> Row:
     """
     Return why an opportunity is in its phase, and what would move it next.
 
-    ``name`` is our key or ``<connector>:<external id>``. Raises NotHereError for another one.
+    ``name`` is our key or ``<connector>:<external id>``. What is missing, and the note, are in the
+    language ``locale``. Raises NotHereError for another one.
     """
-    asked = _Asked.of(session, published, now)
+    asked = _Asked.of(session, published, now, locale)
     opportunity = opportunity_called(session, name)
     last = last_move(session, opportunity)
     parts = parts_of(session, opportunity)
@@ -165,17 +176,12 @@ def next_told(
 
 def _trouble(asked: _Asked, opportunity: Opportunity, standing: Standing | None) -> str | None:
     """Return why nothing can be said of what comes next, if nothing can."""
+    says = asked.teller.voice.says
     if opportunity.is_closed:
-        how = "won" if opportunity.is_won else "closed"
-        return f"it is {how}: its phase stays as it is, unless the CRM opens it again"
+        return says(WON if opportunity.is_won else CLOSED)
     if opportunity.phase not in asked.model.names:
-        return (
-            f"the published rules know no phase {opportunity.phase!r} (any more):"
-            " the worker will work out anew where it is"
-        )
-    if standing is None:
-        return "the worker has not worked out yet where it is under the published rules"
-    return None
+        return says(NO_SUCH_PHASE, phase=repr(opportunity.phase))
+    return says(NOT_YET) if standing is None else None
 
 
 def _shadow(asked: _Asked, opportunity: Opportunity) -> Row | None:
@@ -294,7 +300,8 @@ def _future(asked: _Asked, standing: Standing, people: Mapping[uuid.UUID, Standi
     }
     if back and stays is not None and stays > now:
         told["back"]["not_before"] = in_full(when(stays))
-        told["back"]["needs"] += f"; not before {asked.teller.voice.moment(when(stays))}"
+        voice, needs = asked.teller.voice, told["back"]["needs"]
+        told["back"]["needs"] = voice.says(BEFORE, needs=needs, at=voice.moment(when(stays)))
     if step is not None:
         at, to = when(step[0]), step[1].to
         soon = f"on {asked.teller.voice.moment(at)}, if nobody does anything"

@@ -1,6 +1,7 @@
 """A visitor's life in a browser: begun, seen, given a new token, proven, ended."""
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -149,6 +150,25 @@ def end_visitor(session: Session, visitor: Visitor, *, now: datetime) -> None:
         .where(Visitor.speaks_for == visitor.id, Visitor.ended_at.is_(None))
         .values(ended_at=now)
     )
+
+
+def browsers_of(session: Session, contacts: Collection[uuid.UUID]) -> list[tuple[Visitor, str]]:
+    """
+    Return the browsers in which these contacts are recognised, the one used last first.
+
+    Beside each stands the rough name of the browser in which its address was given.
+    """
+    rows = session.execute(
+        sa.select(Visitor, Claim.browser)
+        .join(Claim, Claim.id == Visitor.claim_id)
+        .where(
+            Claim.contact_id.in_(contacts),
+            Visitor.state == VisitorState.VERIFIED,
+            Visitor.ended_at.is_(None),
+        )
+        .order_by(Visitor.last_seen.desc())
+    )
+    return [(visitor, name) for visitor, name in rows]
 
 
 def sign_out_everywhere(session: Session, contact: Contact, now: datetime) -> int:

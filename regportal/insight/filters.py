@@ -40,7 +40,12 @@ class Filters(Asked):
         said = ((name, [one for one in values if one]) for name, values in lists)
         return read(cls, said_of(cls, [(n, v) for n, v in said if v and n not in beside]))
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """Return it by name, as an address says it; what is left open is not."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
     def written(self, **beside: Any) -> str:
-        """Return it as an address says it, with what else it says; what is left open is not."""
-        said = self.model_dump(mode="json", exclude_defaults=True) | beside
+        """Return it as an address says it, with what else it says."""
+        said = self.given | beside
         return urlencode({name: one for name, one in said.items() if one is not None}, doseq=True)

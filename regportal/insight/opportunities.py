@@ -1,6 +1,7 @@
 """The list of opportunities: which is in which phase, since when, and who looks after it."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -8,9 +9,24 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.buying.models import Opportunity
+from regportal.buying.lists.models import ListedPerson
+from regportal.buying.models import ContactRole, Opportunity
+from regportal.identity.models import Contact
 from regportal.insight.filters import Filters, Owners, Word
 from regportal.insight.paging import Page, Run, page_of
+from regportal.insight.scope import owned_by
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """Somebody who has a part in an opportunity."""
+
+    key: uuid.UUID
+    email: str
+    roles: list[str]
+    is_primary: bool
+    last_at: datetime | None
+    """When he did something himself last; None: not yet worked out."""
 
 
 class Opportunities(Filters):
@@ -60,10 +76,33 @@ def page(
         query = query.where(one.phase == filters.phase)
     if filters.owner is not None:
         query = query.where(one.owner_key == filters.owner.strip().lower())
-    if owners is not None:
-        query = query.where(one.owner_key.in_(sorted(owners)))
+    query = owned_by(query, owners)
     found = page_of(session, [Run(query, (one.phase_since, one.id))], at, size)
     return found.of(lambda rows: [_row(row) for row in rows])
+
+
+def members_of(session: Session, opportunity: uuid.UUID) -> Sequence[MemberRow]:
+    """Return who has a part in an opportunity now, each person once, the last seen first."""
+    listed = ListedPerson
+    rows = session.execute(
+        sa.select(Contact, ContactRole.role, ContactRole.is_primary, listed.last_at)
+        .join(ContactRole, ContactRole.contact_id == Contact.id)
+        .outerjoin(listed, listed.contact_id == Contact.person_id)
+        .where(ContactRole.opportunity_id == opportunity, ContactRole.until.is_(None))
+        .order_by(ContactRole.is_primary.desc(), ContactRole.since, Contact.email)
+    )
+    members: dict[uuid.UUID, MemberRow] = {}
+    for contact, role, is_primary, last_at in rows:
+        found = members.setdefault(
+            contact.person_id,
+            MemberRow(contact.id, contact.address.shown, [], is_primary, last_at),
+        )
+        if role and role not in found.roles:
+            found.roles.append(role)
+    return sorted(
+        members.values(),
+        key=lambda one: (one.last_at is None, -one.last_at.timestamp() if one.last_at else 0),
+    )
 
 
 def _row(row: Any) -> OpportunityRow:

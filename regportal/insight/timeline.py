@@ -9,20 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from regportal.errors import NotHereError
-from regportal.identity.models import Claim, ClaimState, Contact
+from regportal.identity.models import Claim, ClaimState
 from regportal.identity.people import contacts_of
 from regportal.insight.filters import Filters, Owners
 from regportal.insight.paging import Mark, Page, Run, page_of, paged
-from regportal.insight.scope import people_of
+from regportal.insight.scope import contact_seen
 from regportal.tracking.actions import NOW, Seen
 from regportal.tracking.events import Type
 from regportal.tracking.later import ATTRIBUTION, JUDGED, known_now
 from regportal.tracking.models import Attributed, Interaction, Judged
 from regportal.tracking.series import Wanted
 from regportal.tracking.series import page_of as series_page
-
-NOBODY = "There is no such contact."
 
 
 class Deeds(Filters):
@@ -63,7 +60,8 @@ def proven(
     Raises NotHereError where there is no such contact, or a seller does not see him, and
     BadRequestError for a mark of another list.
     """
-    theirs = [one.id for one in contacts_of(session, _seen(session, contact, owners).person_id)]
+    person = contact_seen(session, contact, owners).person_id
+    theirs = [one.id for one in contacts_of(session, person)]
     wanted = Wanted(theirs, frozenset(filters.type), filters.judged)
 
     def some(mark: Mark, most: int) -> list[tuple[Mark, Seen]]:
@@ -89,9 +87,8 @@ def claimed(
 
     Raises NotHereError and BadRequestError as :func:`proven` does.
     """
-    keys = [
-        one.match_key for one in contacts_of(session, _seen(session, contact, owners).person_id)
-    ]
+    person = contact_seen(session, contact, owners).person_id
+    keys = [one.match_key for one in contacts_of(session, person)]
     open_ones = sa.select(Claim.id).where(Claim.match_key.in_(keys), Claim.state == ClaimState.OPEN)
     query = known_now(sa.select(*NOW)).where(
         Interaction.claim_id.in_(open_ones), ATTRIBUTION.in_([Attributed.CLAIMED])
@@ -104,17 +101,6 @@ def claimed(
     return page_of(session, [run], at, size).of(
         lambda rows: [_row(Seen(*row[: len(NOW)])) for row in rows]
     )
-
-
-def _seen(session: Session, contact: uuid.UUID, owners: Owners) -> Contact:
-    """Return a contact whom these sellers see; raise NotHereError for anybody else."""
-    found = session.get(Contact, contact)
-    if found is not None and owners is not None:
-        theirs = people_of(owners).where(Contact.person_id == found.person_id)
-        found = found if session.scalars(theirs.limit(1)).first() else None
-    if found is None:
-        raise NotHereError(NOBODY)
-    return found
 
 
 def _row(seen: Seen) -> DeedRow:

@@ -4,14 +4,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from regportal.connectors.schema import Connector
 from regportal.consent.actions import subject_of_contact
-from regportal.consent.models import ConsentEvent, ConsentEvidence, ConsentNetwork
+from regportal.consent.proof import proven_lines
 from regportal.consent.schema import Newsletter
+from regportal.forms.answered import answers_of
 from regportal.forms.fields import shown_value
 from regportal.forms.known import never_asked
 from regportal.forms.models import Answer
@@ -19,7 +19,8 @@ from regportal.forms.others import Reach, reach_of
 from regportal.forms.schema import Gate, Question
 from regportal.forms.showing import AT_MOST, shown_claims
 from regportal.identity.actions import count_open_claims
-from regportal.identity.models import Claim, ClaimState, Visitor
+from regportal.identity.models import Claim, ClaimState
+from regportal.identity.visitors import browsers_of
 from regportal.identity.wire import browser_shown
 from regportal.privacy.deeds import moves, timeline
 from regportal.privacy.exporting import recipients
@@ -27,7 +28,7 @@ from regportal.privacy.proving import OWN_PAGE
 from regportal.privacy.reader import Reader, Row
 from regportal.privacy.saying import CONSENT, METHODS, SURE
 from regportal.privacy.traces import own_traces
-from regportal.store.documents import Wording, said
+from regportal.store.documents import said
 from regportal.store.words import N_
 from regportal.tracking.actions import seen_of_contacts
 
@@ -88,14 +89,9 @@ def addresses(reader: Reader) -> list[Row]:
 
 def answers(reader: Reader) -> list[Row]:
     """Return every question that was answered, the newest answer first, with its history."""
-    rows = reader.session.execute(
-        sa.select(Answer, Wording.text)
-        .outerjoin(Wording, Wording.digest == Answer.wording)
-        .where(Answer.contact_id.in_([one.id for one in reader.contacts]))
-        .order_by(Answer.answered_at.desc(), Answer.id.desc())
-    )
+    theirs = Answer.contact_id.in_([one.id for one in reader.contacts])
     by_question: dict[str, list[Row]] = defaultdict(list)
-    for answer, wording in rows:
+    for answer, wording in answers_of(reader.session, theirs):
         by_question[answer.question].append(_answer(reader, answer, wording))
     never = never_asked(reader.session, reader.contacts[0].id)
     found = []
@@ -184,16 +180,9 @@ def claims(reader: Reader) -> Row:
 
 def consents(reader: Reader) -> list[Row]:
     """Return every line of the ledger about the person, newest first, with its evidence."""
-    lines: sa.Select[Any, Any, Any, Any] = (
-        sa.select(ConsentEvent, Wording.text, ConsentEvidence, ConsentNetwork)
-        .join(Wording, Wording.digest == ConsentEvent.wording)
-        .outerjoin(ConsentEvidence, ConsentEvidence.id == ConsentEvent.id)
-        .outerjoin(ConsentNetwork, ConsentNetwork.id == ConsentEvent.id)
-        .where(ConsentEvent.subject.in_([subject_of_contact(one.id) for one in reader.contacts]))
-        .order_by(ConsentEvent.number.desc())
-    )
+    subjects = [subject_of_contact(one.id) for one in reader.contacts]
     found = []
-    for line, wording, evidence, network in reader.session.execute(lines):
+    for line, wording, evidence, network in proven_lines(reader.session, subjects):
         newsletter = reader.published.find(Newsletter, line.newsletter)
         found.append(
             {
@@ -244,16 +233,7 @@ def told(reader: Reader) -> list[Row]:
 
 def browsers(reader: Reader) -> list[Row]:
     """Return the browsers in which the person is known now."""
-    rows = reader.session.execute(
-        sa.select(Visitor, Claim.browser)
-        .join(Claim, Claim.id == Visitor.claim_id)
-        .where(
-            Claim.contact_id.in_([one.id for one in reader.contacts]),
-            Visitor.state == "verified",
-            Visitor.ended_at.is_(None),
-        )
-        .order_by(Visitor.last_seen.desc())
-    )
+    rows = browsers_of(reader.session, [one.id for one in reader.contacts])
     return [
         {
             "id": visitor.id,

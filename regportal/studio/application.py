@@ -35,7 +35,12 @@ from regportal.store.words import use as use_words
 from regportal.studio import (
     account,
     auditing,
+    companies,
+    contact,
+    contacts,
+    corrections,
     headers,
+    opportunities,
     overview,
     people,
     policies,
@@ -51,6 +56,12 @@ SHARED = "regportal."
 """Of the public application the Studio has whatever is called so: settings, store, vault, …"""
 SAME = "same-origin"
 PRODUCT = "regportal"
+PAGES = (
+    *(overview.bp, account.bp, welcome.bp, people.bp, auditing.bp),
+    *(opportunities.bp, contacts.bp, companies.bp),
+)
+BELOW = (contact, corrections)
+"""More pages of contacts: whoever imports these has them."""
 LATE = N_("The page was open for too long. Please try again.")
 
 
@@ -90,7 +101,7 @@ def create_studio(
     app.register_blueprint(
         Blueprint("vendor", __name__, static_folder=vendor, static_url_path="/vendor")
     )
-    for blueprint in (overview.bp, account.bp, welcome.bp, people.bp, auditing.bp, *beside):
+    for blueprint in (*PAGES, *beside):
         app.register_blueprint(blueprint)
     for blueprint in beside:
         app.extensions["csrf"].exempt(blueprint)

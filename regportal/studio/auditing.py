@@ -9,7 +9,7 @@ from regportal.insight.deeds import DeedRow, Deeds
 from regportal.insight.paging import MOST, walk
 from regportal.store import current
 from regportal.store.words import N_, translated
-from regportal.studio.lists import MARK, asked, copied, filters_of
+from regportal.studio.lists import FORM, MARK, asked, copied, filters_of
 from regportal.studio.policies import page
 
 DEEDS = {
@@ -22,10 +22,14 @@ DEEDS = {
     "passkey-add": N_("added a passkey"),
     "passkey-delete": N_("deleted a passkey"),
     "password": N_("changed the password"),
+    "read": N_("looked at what is known of somebody"),
     "recovery-codes": N_("made or used recovery codes"),
+    "revert": N_("took a deed back"),
     "roles": N_("changed somebody's roles"),
     "second-factor": N_("changed the second factor"),
     "session-end": N_("ended a session"),
+    "split": N_("took two addresses apart"),
+    "unlink": N_("let nobody be recognised in a browser"),
 }
 """How people call each deed."""
 
@@ -52,7 +56,7 @@ def log() -> str:
     )
 
 
-@bp.get("/audit.<any(csv, xlsx, jsonl):form>")
+@bp.get(f"/audit.{FORM}")
 @page(Permission.AUDIT, fresh=True)
 def copy(form: str) -> Response:
     """Return all of the log that is asked for as a file."""

@@ -22,6 +22,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from regportal.accounts.roles import ROLES, Role
 from regportal.identity.addresses import read_address
+from regportal.store.prose import LONGEST as LONGEST_LINE
 from regportal.store.words import N_, languages, translated
 from regportal.studio.signing_in import SHORTEST
 
@@ -152,3 +153,15 @@ class Profile(FlaskForm):
 
 class Pressed(FlaskForm):
     """A button, and nothing beside it."""
+
+
+class Because(FlaskForm):
+    """Why somebody does something that cannot be seen from what he does."""
+
+    because = StringField(
+        N_("Why?"),
+        validators=[DataRequired(REQUIRED), Length(max=LONGEST_LINE, message=TOO_LONG), is_line],
+        filters=[lambda text: text.strip() if text else text],
+        render_kw={"autocomplete": "off", "maxlength": LONGEST_LINE},
+        description=N_("One line; it is kept with it, and the CRM may be told."),
+    )

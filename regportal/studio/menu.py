@@ -33,6 +33,14 @@ class Group:
 MENU = (
     Group("", (Entry("overview.overview", N_("Overview"), Permission.OVERVIEW),)),
     Group(
+        N_("Whom we know"),
+        (
+            Entry("opportunities.listed", N_("Opportunities"), Permission.CONTACTS),
+            Entry("contacts.listed", N_("Contacts"), Permission.CONTACTS),
+            Entry("companies.listed", N_("Accounts"), Permission.CONTACTS),
+        ),
+    ),
+    Group(
         N_("Your company"),
         (
             Entry("people.everybody", N_("People of the Studio"), Permission.STAFF),
@@ -43,8 +51,8 @@ MENU = (
 """
 In this order; a page that is not in it is reached from one that is.
 
-Between the two belong what visitors meet (gates, questions, the simulator), what it means (phases,
-scores), whom we know (people, accounts, opportunities) and what goes out (delivery).
+Between the first two belong what visitors meet (gates, questions, the simulator) and what it means
+(phases, scores), before the last what goes out (delivery).
 """
 
 

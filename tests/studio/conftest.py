@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.studio.customers import Customers
 from tests.studio.staff import Company
 
 
@@ -15,3 +16,9 @@ def company(portal):
 def strict(limited):
     """The same, where limits hold."""
     return Company(limited)
+
+
+@pytest.fixture
+def customers(portal):
+    """Two sellers' customers."""
+    return Customers(portal)

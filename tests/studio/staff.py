@@ -67,6 +67,14 @@ class Desk:
             )
         )
 
+    def take(self, path):
+        """Take a file along; return its bytes."""
+        response = self.client.get(f"/studio{path}", base_url=ORIGIN)
+        content = response.get_data()
+        response.close()
+        assert response.status_code == 200
+        return content
+
     def post(self, path, fields=None, *, token=None, **headers):
         """Send a form with the token of the page that was opened last."""
         sent = {"csrf_token": self.token if token is None else token, **(fields or {})}

@@ -5,18 +5,23 @@ import re
 
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from regportal.accounts.models import StudioSession
 from tests.browsing import go
 from tests.portal import SITE, served
+from tests.studio.looking import (
+    PHONE,
+    WIDE,
+    Watched,
+    faults,
+    is_wider_than_the_window,
+    sign_in,
+)
 from tests.studio.staff import PASSWORD, Company
 from tools.studio_pictures import PAGES
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -27,48 +32,6 @@ def studio(database_url, tmp_path):
         company.hire("ann@acme.example", "owner", "marketer", name="Ann Example")
         company.hire("bo@acme.example", "seller", name="بو مثال")
         yield company, f"{url}/studio"
-
-
-class Watched:
-    """A page that notes what its policy refused, and what it asked of other hosts."""
-
-    def __init__(self, page, address):
-        self.page, self.address = page, address
-        self.broken, self.foreign = [], []
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.broken.append(str(error)))
-        page.on("request", self._see)
-
-    def _hear(self, said):
-        if said.type in {"error", "warning"} and "favicon" not in said.text:
-            self.broken.append(said.text)
-
-    def _see(self, request):
-        if not request.url.startswith((self.address.removesuffix("/studio"), "data:")):
-            self.foreign.append(request.url)
-
-    def check(self):
-        """Fail where anything was refused, or asked elsewhere."""
-        assert self.broken == []
-        assert self.foreign == []
-
-
-def sign_in(page, address, email="ann@acme.example"):
-    go(page, f"{address}/login")
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    expect(page.locator(".bar")).to_be_visible()
-
-
-def faults(page):
-    """What axe finds in a page, in few words."""
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], one["nodes"][0]["html"][:120]) for one in found]
-
-
-def is_wider_than_the_window(page):
-    return page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -154,8 +117,11 @@ def test_the_menu_holds_what_somebody_may_open_and_every_entry_leads_there(studi
     sign_out(page)
     sign_in(page, address, "bo@acme.example")
 
-    assert names == ["Overview", "People of the Studio", "Audit log"]
-    assert links.all_text_contents() == ["Overview"]
+    assert names == [
+        *("Overview", "Opportunities", "Contacts", "Accounts"),
+        *("People of the Studio", "Audit log"),
+    ]
+    assert links.all_text_contents() == ["Overview", "Opportunities", "Contacts", "Accounts"]
 
 
 def sign_out(page):

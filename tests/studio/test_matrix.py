@@ -8,28 +8,35 @@ from flask import Blueprint, Flask
 from regportal.accounts.roles import GRANTED, Permission, Role, allowed, may_assign
 from regportal.studio import policies
 from regportal.studio.policies import LIBRARY
+from tests.studio.customers import SAM
 from tests.studio.staff import Desk
 
 FINE = {200, 302, 303, 400, 404, 409, 422}
 """What somebody is answered who may: nothing is refused him, nothing breaks."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
 NOBODY = uuid.UUID("019ab0e2-6f3a-7c11-8d2e-6a4f0f1f2a3b")
-NAMED = {"filename": "studio.css", "form": "csv"}
-"""What stands in an address for a name in it; for any other a key that is nobody's."""
 BY_BROWSERS = {"reports.csp"}
 """What browsers send by themselves: it changes nothing."""
 
 
-def routes(company):
-    """Every address of the Studio, with its methods and its policy."""
+def routes(company, **objects):
+    """Every address of the Studio, with its methods and its policy; ``objects`` by name."""
     app = company.studio
     adapter = app.url_map.bind("localhost")
     found = app.extensions["regportal.policies"]
     for rule in app.url_map.iter_rules():
-        values = {name: NAMED.get(name, NOBODY) for name in rule.arguments}
+        values = {name: objects.get(name, value_of(rule, name)) for name in rule.arguments}
         path = adapter.build(rule.endpoint, values, method=next(iter(rule.methods)))
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
             yield rule.endpoint, method, path, found[rule.endpoint]
+
+
+def value_of(rule, name):
+    """Something that an address takes: nobody's key, a file, or the first of some words."""
+    if "id" in name:
+        return NOBODY
+    words = getattr(rule._converters[name], "items", ())
+    return min(words, default="studio.css")
 
 
 def ask(desk, method, path):
@@ -50,6 +57,46 @@ def test_a_role_opens_what_it_is_for_and_nothing_else(company, role):
             wrong.append((endpoint, method, answer.status))
 
     assert wrong == []
+
+
+def of_objects(company, **objects):
+    """What is about a contact or an opportunity, with what it is about."""
+    for endpoint, method, path, policy in routes(company, **objects):
+        if any(str(key) in path for key in objects.values()):
+            yield endpoint, method, path, policy
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_seller_opens_only_what_is_his_and_others_everybodys(company, customers, role):
+    desk = company.at_desk(SAM, role.value)
+    objects = {"contact_id": customers.ann, "opportunity_id": customers.mine}
+    mine = {**objects, "what": "deed", "what_id": customers.took}
+    others = {"contact_id": customers.eve, "opportunity_id": customers.others}
+    others |= {"what": "deed", "what_id": customers.secret}
+    wrong = []
+    for whose, named in (("mine", mine), ("others", others)):
+        for endpoint, method, path, policy in of_objects(company, **named):
+            found = ask(desk, method, path).status
+            expected = 200 if method == "GET" else 422
+            if policy.permission not in GRANTED[role]:
+                expected = 403
+            elif whose == "others" and role is Role.SELLER:
+                expected = 404
+            if found != expected:
+                wrong.append((endpoint, method, whose, found))
+
+    assert wrong == []
+    assert len([*of_objects(company, **mine)]) >= 5
+
+
+def test_a_contact_and_another_ones_deed_do_not_belong_together(company, customers):
+    desk = company.at_desk(SAM, "owner")
+    address = f"/contacts/{customers.ann}/not-theirs"
+
+    assert desk.get(f"{address}/deed/{customers.secret}").status == 404
+    assert desk.get(f"{address}/address/{customers.eve}").status == 404
+    assert desk.get(f"{address}/browser/{customers.took}").status == 404
+    assert desk.post(f"{address}/deed/{customers.secret}", {"because": "mine"}).status == 404
 
 
 def test_nobody_opens_anything_but_the_way_in(company):
@@ -136,7 +183,12 @@ def test_every_permission_is_asked_for_and_somebody_has_it(company):
 
 @pytest.mark.parametrize("own", list(Role))
 @pytest.mark.parametrize("other", list(Role))
-def test_nobody_gives_more_than_he_has(own, other):
+def test_only_an_owner_makes_owners_and_auditors(own, other):
     may = may_assign([own], [], [other])
 
-    assert may is (Permission.STAFF in GRANTED[own] and GRANTED[other] <= GRANTED[own])
+    if own is Role.OWNER:
+        assert may
+    elif own is Role.ADMIN:
+        assert may is (other not in {Role.OWNER, Role.AUDITOR})
+    else:
+        assert not may
