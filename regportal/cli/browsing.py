@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from regportal.cli.page import NAMES
-from regportal.cli.seen import Answer, Blocked, Element, Ours, Script, Seen
+from regportal.embedding.judging import NAMES
+from regportal.embedding.seen import Answer, Blocked, Element, Ours, Script, Seen
 from regportal.errors import ConfigError
 
 NAMED = "REGPORTAL_BROWSER"

@@ -16,7 +16,7 @@ from regportal.config import Settings, load
 from regportal.errors import ConfigError
 
 if TYPE_CHECKING:
-    from regportal.cli.seen import Ours
+    from regportal.embedding.seen import Ours
 
 HIDDEN = "***"
 SHOWN = frozenset({"from", "host", "hostaddr", "port", "dbname", "sslmode"})
@@ -93,7 +93,8 @@ def doctor(pages: tuple[str, ...], *, as_json: bool) -> None:
 def _look_at(pages: tuple[str, ...], *, as_json: bool) -> None:
     """Print what is wrong with pages, each with what to do; exit 1 where anything is."""
     from regportal.cli.browsing import look
-    from regportal.cli.page import lines, mode, notes, wrongs
+    from regportal.cli.page import lines
+    from regportal.embedding.judging import mode, notes, wrongs
 
     ours = _ours()
     told = []
@@ -113,30 +114,13 @@ def _look_at(pages: tuple[str, ...], *, as_json: bool) -> None:
 
 def _ours() -> "Ours":
     """Return what this portal knows of itself."""
-    from regportal.app import scripts, web_root
+    from regportal.app import web_root
     from regportal.cli.installation import opened
-    from regportal.cli.page import NAMES
-    from regportal.cli.seen import Ours
-    from regportal.forms.schema import Gate
-    from regportal.library.schema import Asset
-    from regportal.store.documents import Site
+    from regportal.embedding.ours import ours_of
 
-    folder = web_root() / "static" / "js"
-    hashes = {f"static/js/{name}": scripts.Build("", folder).integrity(name) for name in NAMES}
-    for version, place in scripts.builds(folder).items():
-        build = scripts.Build(version, place)
-        hashes |= {build.address(name): build.integrity(name) for name in NAMES}
     with opened() as here, here.store.read() as session:
         published = here.shelf.published(session)
-        site, gates = Site.of(published), published.all(Gate)
-        return Ours(
-            url=here.settings.base_url.rstrip("/"),
-            origins=site.origins,
-            gates=[gate.key for gate in gates],
-            hashes=hashes,
-            by_mail=[gate.key for gate in gates if not gate.hands_over(site, proven=False)],
-            films=[gate.key for gate in gates if published.one(Asset, gate.asset).plays],
-        )
+        return ours_of(here.settings.base_url, published, web_root() / "static" / "js")
 
 
 @click.command()

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from regportal.app import web_root
-from regportal.app.scripts import present
+from regportal.embedding.builds import present
 
 BUILD = present(web_root() / "static" / "js")
 FOR_ALL = [

@@ -5,8 +5,8 @@ import hashlib
 
 import pytest
 
-from regportal.app import scripts, web_root
-from regportal.app.scripts import builds, present
+from regportal.app import web_root
+from regportal.embedding.builds import NAMES, Build, builds, present
 
 PRESENT = web_root() / "static" / "js"
 
@@ -14,7 +14,7 @@ PRESENT = web_root() / "static" / "js"
 def write(folder, text):
     """Put scripts into a folder."""
     folder.mkdir(exist_ok=True)
-    for name in scripts.NAMES:
+    for name in NAMES:
         (folder / name).write_text(f"{text} {name}")
 
 
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 def test_a_script_is_the_same_under_its_version_and_kept_for_a_year(portal):
     build = present(PRESENT)
-    for name in scripts.NAMES:
+    for name in NAMES:
         answer = portal.app.test_client().get(f"/{build.address(name)}")
 
         assert answer.status_code == 200
@@ -76,7 +76,7 @@ def test_a_released_build_stays_when_the_next_one_comes(folder):
     assert present(folder).version not in {"0.1.0", by_hash}
     assert set(served) == {"0.1.0", by_hash, present(folder).version}
     for version in ("0.1.0", by_hash):
-        now = scripts.Build(version, served[version])
+        now = Build(version, served[version])
         assert now.integrity("regportal.js") == kept
     assert before.folder == folder
 

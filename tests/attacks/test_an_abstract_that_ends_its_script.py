@@ -9,8 +9,9 @@ import json
 
 import pytest
 
-from regportal.app import scripts, web_root
-from regportal.cli.snippet import snippet_of
+from regportal.app import web_root
+from regportal.embedding.builds import present
+from regportal.embedding.snippets import snippet_of
 from tests.forms.test_teaser import Reader
 from tests.portal import ORIGIN
 
@@ -45,7 +46,7 @@ def test_every_text_stays_data(portal, text):
     portal.publish(written(text))
     with portal.store.read() as session:
         published = portal.shelf.published(session)
-    build = scripts.present(web_root() / "static" / "js")
+    build = present(web_root() / "static" / "js")
     printed = snippet_of(ORIGIN, ORIGIN, build, published, "guide")
     included = portal.browser().get("/g/guide/include").text
 

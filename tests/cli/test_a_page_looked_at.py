@@ -14,10 +14,11 @@ from click.testing import CliRunner
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from regportal.app import scripts, web_root
+from regportal.app import web_root
 from regportal.cli import regportal
-from regportal.cli.page import UNTOLD, mode, notes, wrongs
-from regportal.cli.seen import Answer, Blocked, Element, Ours, Script, Seen
+from regportal.embedding.builds import present
+from regportal.embedding.judging import UNTOLD, mode, notes, wrongs
+from regportal.embedding.seen import Answer, Blocked, Element, Ours, Script, Seen
 from tests import films
 from tests.portal import SITE, served
 from tools.ensure_browser import CHROMIUM, ensure
@@ -25,7 +26,7 @@ from tools.ensure_browser import CHROMIUM, ensure
 pytestmark = pytest.mark.xdist_group("looked at")  # all pages at once, in one place
 
 CHOICE = "<script>const yes = () => regportal.choose({recognise: false, track: true})</script>"
-BUILD = scripts.present(web_root() / "static" / "js")
+BUILD = present(web_root() / "static" / "js")
 NAME = "regportal.js"
 ROOM = "regportal-gate { min-height: 30rem }"
 FILM = """

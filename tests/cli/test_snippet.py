@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from regportal.app import scripts, web_root
+from regportal.app import web_root
+from regportal.embedding.builds import present
 
 SITE = """
 site:
@@ -20,7 +21,7 @@ gates:
   - {{key: terms, asset: list, headline: Terms, abstract: "Rebates & more.\n\n\nFreight."}}
 """
 WWW = "https://www.acme.example"
-BUILD = scripts.present(web_root() / "static" / "js")
+BUILD = present(web_root() / "static" / "js")
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from regportal.app import scripts, web_root
-from regportal.cli.snippet import snippet_of
+from regportal.app import web_root
+from regportal.embedding.builds import present
+from regportal.embedding.snippets import snippet_of
 from tests.embedding.engines import engine, started  # noqa: F401 - fixtures
 from tests.portal import Portal, served
 from tests.web_servers import in_the_docs, nginx
@@ -62,7 +63,7 @@ class Place:
         """Return what `regportal snippet` says of a gate."""
         with self.portal.store.read() as session:
             published = self.portal.shelf.published(session)
-        build = scripts.present(web_root() / "static" / "js")
+        build = present(web_root() / "static" / "js")
         return snippet_of(self.url, self.portal.settings.origin, build, published, gate)
 
     def page(self, name, gate="guide", body="", head="", policy=POLICY, *, alone=False):

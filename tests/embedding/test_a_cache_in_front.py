@@ -10,7 +10,8 @@ import pytest
 import requests
 from werkzeug.routing import AnyConverter, UUIDConverter
 
-from regportal.app import scripts, web_root
+from regportal.app import web_root
+from regportal.embedding.builds import present
 from tests.portal import FIREFOX, Portal, served
 from tests.web_servers import nginx
 from tools.ensure_browser import NGINX, ensure
@@ -38,7 +39,7 @@ FOR_EVERYBODY = {
     "shell.shell",
 }
 """The endpoints that answer everybody alike."""
-BUILD = scripts.present(web_root() / "static" / "js")
+BUILD = present(web_root() / "static" / "js")
 
 
 @dataclass
