@@ -4,14 +4,16 @@ import contextlib
 import io
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from regportal.errors import ConfigError, NotHereError
 from regportal.library.schema import Content
-from regportal.library.storage import CHUNK, SHA256, missing, pour, reading
+from regportal.library.storage import ABANDONED, CHUNK, SHA256, in_one, missing, pour, reading
 
 try:
     import obstore
@@ -25,6 +27,8 @@ except ImportError as absent:
 if TYPE_CHECKING:
     from obstore import ReadableFile
 
+ARRIVALS = "arriving"
+"""Where the parts of a file wait for the last one."""
 AT_ONCE = 4  # parts of a file on their way up; each is 5 MiB in memory
 PATIENCE = timedelta(seconds=10)
 """How long a question to the bucket is repeated while somebody waits for the answer."""
@@ -55,6 +59,41 @@ class Bucket:
             with _reaching():
                 obstore.put(self._store, _key(content.sha256), spool, max_concurrency=AT_ONCE)
         return content
+
+    def add_part(self, arrival: uuid.UUID, number: int, part: bytes) -> None:
+        """Keep a part under a name of its own; the first one clears away what was abandoned."""
+        with _reaching():
+            if number == 0:
+                self._clear()
+            obstore.put(self._store, _part(arrival, number), part)
+
+    def parts(self, arrival: uuid.UUID) -> list[int]:
+        """Return how many bytes each part has."""
+        with _reaching():
+            listed = obstore.list(self._store, prefix=f"{ARRIVALS}/{arrival}").collect()
+        sizes = {one["path"]: one["size"] for one in listed}
+        names = (_part(arrival, number) for number in range(len(sizes)))
+        return [sizes[name] for name in takewhile(sizes.__contains__, names)]
+
+    def take_parts(self, arrival: uuid.UUID, name: str) -> Content:
+        """Put the parts together."""
+        names = [_part(arrival, number) for number in range(len(self.parts(arrival)))]
+
+        def part(number: int) -> bytes:
+            with _reaching():
+                return obstore.get(self._store, names[number]).bytes().to_bytes()
+
+        content = self.take(in_one(len(names), part), name)
+        with _reaching():
+            obstore.delete(self._store, names)
+        return content
+
+    def _clear(self) -> None:
+        """Remove the parts of files that nobody brought to their end."""
+        before = datetime.now(UTC) - timedelta(seconds=ABANDONED)
+        listed = obstore.list(self._store, prefix=ARRIVALS).collect()
+        if old := [one["path"] for one in listed if one["last_modified"] < before]:
+            obstore.delete(self._store, old)
 
     def open(self, sha256: str) -> BinaryIO:
         """Open the bytes; what is read comes in pieces, over the network."""
@@ -113,6 +152,11 @@ def _key(sha256: str) -> str:
     if not SHA256.fullmatch(sha256):
         raise missing(sha256)
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _part(arrival: uuid.UUID, number: int) -> str:
+    """Return the name of a part in the bucket."""
+    return f"{ARRIVALS}/{arrival}/{number}"
 
 
 @contextlib.contextmanager

@@ -3,14 +3,17 @@
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import re
+import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote
 
 from regportal.errors import ConfigError, NotHereError
@@ -49,6 +52,15 @@ class Storage(Protocol):
 
     def size(self, sha256: str) -> int:
         """Return how many bytes they are."""
+
+    def add_part(self, arrival: uuid.UUID, number: int, part: bytes) -> None:
+        """Keep a part of a file that arrives in several; the same again changes nothing."""
+
+    def parts(self, arrival: uuid.UUID) -> list[int]:
+        """Return how many bytes each part has that has arrived, from the first without a gap."""
+
+    def take_parts(self, arrival: uuid.UUID, name: str) -> Content:
+        """Keep what arrived as one file, as :meth:`take` does; its parts are there no more."""
 
 
 def open_storage(url: str) -> Storage:
@@ -117,6 +129,33 @@ class Folder:
         with self.open(sha256) as file:
             return os.fstat(file.fileno()).st_size
 
+    def add_part(self, arrival: uuid.UUID, number: int, part: bytes) -> None:
+        """Keep a part, complete when it has its name."""
+        place = self._arrival(arrival)
+        place.mkdir(parents=True, exist_ok=True)
+        half = place / f"{uuid.uuid4()}"
+        half.write_bytes(part)
+        half.replace(place / f"{number}")
+
+    def parts(self, arrival: uuid.UUID) -> list[int]:
+        """Return how many bytes each part has."""
+        found: list[int] = []
+        with contextlib.suppress(FileNotFoundError):
+            while True:
+                found.append((self._arrival(arrival) / f"{len(found)}").stat().st_size)
+        return found
+
+    def take_parts(self, arrival: uuid.UUID, name: str) -> Content:
+        """Put the parts together."""
+        place, number = self._arrival(arrival), len(self.parts(arrival))
+        content = self.take(in_one(number, lambda n: (place / f"{n}").read_bytes()), name)
+        shutil.rmtree(place, ignore_errors=True)
+        return content
+
+    def _arrival(self, arrival: uuid.UUID) -> Path:
+        """Return where the parts of a file wait for the last one."""
+        return self.folder / f"{ARRIVING}{arrival}"
+
     def _path(self, sha256: str) -> Path:
         """Return where these bytes are; nothing but a hash ever becomes a path."""
         if not SHA256.fullmatch(sha256):
@@ -136,10 +175,14 @@ class Folder:
                 os.close(descriptor)
 
     def _clear(self) -> None:
-        """Remove what a process that was killed left half written."""
+        """Remove what nobody brought to its end: half written, or the first parts of a file."""
         for path in self.folder.glob(f"{ARRIVING}*"):
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > ABANDONED:
+                if time.time() - path.stat().st_mtime <= ABANDONED:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
                     path.unlink()
 
 
@@ -178,6 +221,39 @@ def pour(source: BinaryIO, target: BinaryIO, name: str) -> Content:
         target.write(chunk)
     shown = display_name(name)
     return Content(sha256=digest.hexdigest(), name=shown, size=size, type=media_type(shown, head))
+
+
+class _Parts(io.RawIOBase):
+    """Parts of a file, read one after the other; one of them is in memory."""
+
+    def __init__(self, number: int, part: Callable[[int], bytes]) -> None:
+        """Take how many there are, and what reads one."""
+        self._rest, self._part, self._left = iter(range(number)), part, b""
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read the next bytes."""
+        while not self._left:
+            following = next(self._rest, None)
+            if following is None:
+                return 0
+            self._left = self._part(following)
+        given, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(given)] = given
+        return len(given)
+
+
+def in_one(number: int, part: Callable[[int], bytes]) -> BinaryIO:
+    """
+    Return a file of several parts, read in order.
+
+    >>> in_one(3, lambda number: b"ab" * number).read()
+    b'ababab'
+    """
+    return io.BufferedReader(_Parts(number, part), CHUNK)
 
 
 def missing(sha256: str) -> NotHereError:

@@ -3,6 +3,8 @@
 import io
 import re
 import threading
+import uuid
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,7 +30,14 @@ class S3(BaseHTTPRequestHandler):
         self.answer(200)
 
     def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "delete" in self.query:
+            keys = re.findall(r"<Key>([^<]+)</Key>", body.decode())
+            for key in keys:
+                del self.server.objects[f"/files/{key}"]
+            deleted = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+            self.answer(200, self.xml("DeleteResult", deleted))
+            return
         if "uploads" in self.query:
             self.answer(200, self.xml("InitiateMultipartUploadResult", "<UploadId>1</UploadId>"))
             return
@@ -37,6 +46,9 @@ class S3(BaseHTTPRequestHandler):
         self.answer(200, self.xml("CompleteMultipartUploadResult", "<ETag>1</ETag>"))
 
     def do_GET(self):
+        if "list-type" in self.query:
+            self.list()
+            return
         if self.key not in self.server.objects:
             self.answer(404, self.xml("Error", "<Code>NoSuchKey</Code>"))
             return
@@ -51,6 +63,17 @@ class S3(BaseHTTPRequestHandler):
 
     def do_HEAD(self):
         self.do_GET()
+
+    def list(self):
+        begins = f"/files/{self.query['prefix'][0]}"
+        found = "".join(
+            f"<Contents><Key>{key.removeprefix('/files/')}</Key><Size>{len(body)}</Size>"
+            f"<LastModified>{self.server.modified}</LastModified><ETag>1</ETag></Contents>"
+            for key, body in self.server.objects.items()
+            if key.startswith(begins)
+        )
+        more = "<Name>files</Name><IsTruncated>false</IsTruncated>"
+        self.answer(200, self.xml("ListBucketResult", more + found))
 
     @property
     def key(self):
@@ -81,6 +104,7 @@ class S3(BaseHTTPRequestHandler):
 def s3(monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), S3)
     server.objects = {}
+    server.modified = datetime.now(UTC).isoformat()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     for name, value in {
@@ -124,6 +148,29 @@ def test_any_part_can_be_read(bucket):
 
             assert file.read(size) == DATA[first : first + size]
             assert file.tell() == first + size
+
+
+def test_a_file_that_arrives_in_parts_is_one_file(s3, bucket):
+    arrival = uuid.uuid4()
+    for number, begins in enumerate(range(0, len(DATA), 1_000_000)):
+        bucket.add_part(arrival, number, DATA[begins : begins + 1_000_000])
+    bucket.add_part(uuid.uuid4(), 0, b"of somebody else")
+    assert sum(bucket.parts(arrival)) == len(DATA)
+    content = bucket.take_parts(arrival, "Prices.pdf")
+
+    assert (content.sha256, content.size, content.type) == (DIGEST, len(DATA), "application/pdf")
+    assert bucket.parts(arrival) == []
+    assert sum("arriving" in name for name in s3.objects) == 1
+
+
+def test_parts_that_nobody_brings_to_an_end_are_cleared_away(s3, bucket):
+    old, fresh = uuid.uuid4(), uuid.uuid4()
+    bucket.add_part(old, 0, b"half")
+    s3.modified = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+    bucket.add_part(fresh, 0, b"whole")
+
+    assert bucket.parts(old) == []
+    assert bucket.parts(fresh) == [5]
 
 
 @pytest.mark.parametrize("sha", ["0" * 64, "../../etc/passwd", "", "0" * 63 + "\n"])

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,38 @@ def test_of_a_source_that_breaks_off_nothing_is_kept(folder):
     with pytest.raises(ConnectionResetError):
         folder.take(Broken(DATA), "a.pdf")
     assert files(folder) == []
+
+
+def test_a_file_that_arrives_in_parts_is_one_file(folder):
+    arrival, parts = uuid.uuid4(), [b"%PDF-1.7 ", b"a" * 300_000, b"the end"]
+    for number in (0, 1, 1, 2):
+        folder.add_part(arrival, number, parts[number])
+    folder.add_part(uuid.uuid4(), 0, b"of somebody else")
+    assert folder.parts(arrival) == [9, 300_000, 7]
+    content = folder.take_parts(arrival, "Prices.pdf")
+
+    assert (content.size, content.type) == (300_016, "application/pdf")
+    with folder.open(content.sha256) as file:
+        assert file.read() == b"".join(parts)
+    assert folder.parts(arrival) == []
+
+
+def test_a_part_that_did_not_arrive_holds_up_those_after_it(folder):
+    arrival = uuid.uuid4()
+    folder.add_part(arrival, 0, b"first")
+    folder.add_part(arrival, 2, b"third")
+
+    assert folder.parts(arrival) == [5]
+
+
+def test_parts_that_nobody_brings_to_an_end_are_cleared_away(folder):
+    arrival = uuid.uuid4()
+    folder.add_part(arrival, 0, b"half")
+    yesterday = time.time() - ABANDONED - 1
+    os.utime(folder.folder / f"{ARRIVING}{arrival}", (yesterday, yesterday))
+    folder.take(io.BytesIO(DATA), "a.pdf")
+
+    assert folder.parts(arrival) == []
 
 
 def test_what_a_killed_process_left_behind_is_cleared_away(folder):
