@@ -31,6 +31,8 @@ PAGES = {
     "contacts": "/contacts",
     "unconfirmed": "/contacts/unconfirmed",
     "accounts": "/accounts",
+    "gates": "/gates",
+    "new-gate": "/gates/new",
     "people": "/people",
     "invite": "/people/invite",
     "audit": "/audit",

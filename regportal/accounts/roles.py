@@ -11,6 +11,8 @@ class Permission(enum.StrEnum):
     """One thing that somebody may do; every page of the Studio asks for one."""
 
     OVERVIEW = "overview"
+    GATES = "gates"
+    PUBLISH = "publish"
     AUDIT = "audit"
     STAFF = "staff"
     CONTACTS = "contacts"
@@ -20,6 +22,8 @@ class Permission(enum.StrEnum):
 PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
     {
         Permission.OVERVIEW: N_("see how the installation is doing"),
+        Permission.GATES: N_("see gates, and write drafts of them"),
+        Permission.PUBLISH: N_("let a draft hold"),
         Permission.AUDIT: N_("read who did what in the Studio"),
         Permission.STAFF: N_("invite people, give them roles, and disable them"),
         Permission.CONTACTS: N_("see contacts, accounts and opportunities, and take them along"),
@@ -59,7 +63,9 @@ GRANTED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.OWNER: frozenset(Permission),
         Role.ADMIN: frozenset({Permission.OVERVIEW, Permission.STAFF}),
-        Role.MARKETER: frozenset({Permission.OVERVIEW, *PEOPLE}),
+        Role.MARKETER: frozenset(
+            {Permission.OVERVIEW, Permission.GATES, Permission.PUBLISH, *PEOPLE}
+        ),
         Role.SELLER: frozenset({Permission.OVERVIEW, Permission.CONTACTS}),
         Role.ANALYST: frozenset({Permission.OVERVIEW}),
         Role.AUDITOR: frozenset({Permission.OVERVIEW, Permission.AUDIT}),

@@ -17,7 +17,7 @@ from regportal.buying import phases
 from regportal.buying import views as buying
 from regportal.buying.alerts import views as alerts
 from regportal.config import Settings, load
-from regportal.documents import backtests
+from regportal.documents import backtests, preview
 from regportal.forms import choosing, downloads, headless, including, mailed, shell, views, vouching
 from regportal.inbox import views as inbox
 from regportal.library.storage import open_storage
@@ -95,6 +95,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         including.bp,
         mailed.bp,
         downloads.bp,
+        preview.bp,
         inbox.bp,
         unsubscribing.bp,
         preferences.bp,

@@ -36,6 +36,12 @@ GATE = PageType(
     may_be_framed=True,
     has_script=True,
 )
+PREVIEW = PageType(
+    GATE.policy,
+    {**GATE.headers, "Cross-Origin-Embedder-Policy": "require-corp", "X-Robots-Tag": "noindex"},
+    shown_in_studio=True,
+)
+"""A gate as its draft would show it; the Studio's pages, which show it, ask for the first one."""
 DOWNLOAD = PageType(
     "default-src 'none'; sandbox; frame-ancestors {ancestors}; base-uri 'none'; form-action 'none'",
     {
@@ -81,6 +87,7 @@ MAILER = PageType(HEALTH.policy, {"Cross-Origin-Resource-Policy": "same-site", *
 TYPES = {
     "forms.gate": GATE,
     "forms.back": GATE,
+    "preview.shown": PREVIEW,
     "forms.open_the_gate": GATE,
     "including.include": INCLUDE,
     "forms.after.done": GATE,
@@ -246,13 +253,15 @@ def _is_ours(origin: str) -> bool:
 
 def _ancestor(kind: PageType) -> str | None:
     """Return the one origin that may frame this answer."""
+    if kind.shown_in_studio:
+        return current.settings().studio_origin
     framed = kind.may_be_framed or kind.leaves_frames
     return frame(current.site()).origin if framed else None
 
 
 def _framing(kind: PageType) -> dict[str, str]:
     """Return what says who may show this page inside his own."""
-    if not kind.may_be_framed:
+    if not (kind.may_be_framed or kind.shown_in_studio):
         return {}
     return {"Cross-Origin-Resource-Policy": "cross-origin"} if _ancestor(kind) else ALONE
 

@@ -45,7 +45,7 @@ def propose(session: Session, key: uuid.UUID, by: str, note: str = "", *, now: d
 
 
 def release(
-    store: Store,
+    session: Session,
     storage: Storage,
     key: uuid.UUID,
     signed: Signed,
@@ -60,14 +60,10 @@ def release(
     ``revision`` that was looked at, and DocumentError with everything that is wrong with it.
     """
     _checked(signed.note or "")
-
-    def work(session: Session) -> int:
-        take_turn(session)
-        draft = _unpublished(session, key, revision)
-        _may_decide(session, draft, signed.by or "")
-        return _publish(session, storage, draft, signed, now=now)
-
-    return store.write(work)
+    take_turn(session)
+    draft = _unpublished(session, key, revision)
+    _may_decide(session, draft, signed.by or "")
+    return _publish(session, storage, draft, signed, now=now)
 
 
 def schedule(
@@ -157,14 +153,18 @@ def _unpublished(session: Session, key: uuid.UUID, revision: int | None) -> Draf
     return draft
 
 
-def _may_decide(session: Session, draft: Draft, by: str) -> None:
-    """Refuse one's own work where somebody else approves: by the setting that holds now."""
-    published = read_published(session, 0)
-    site = published.find(Site, "site")
+def may_decide(session: Session, draft: Draft, by: str) -> bool:
+    """Return whether somebody may let a draft hold: by the setting that holds now."""
+    site = read_published(session, 0).find(Site, "site")
     if site is None or site.publish.approval == "off":
-        return
+        return True
     theirs = {one.strip().casefold() for one in ("", draft.proposed_by or "", draft.changed_by)}
-    if draft.proposed_by is None or by.strip().casefold() in theirs:
+    return draft.proposed_by is not None and by.strip().casefold() not in theirs
+
+
+def _may_decide(session: Session, draft: Draft, by: str) -> None:
+    """Refuse one's own work where somebody else approves."""
+    if not may_decide(session, draft, by):
         raise ForbiddenError(NEEDS_ANOTHER)
 
 

@@ -45,22 +45,7 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
 
     ``by_call`` says that a server may ask for its visitor: then its own name says nothing.
     """
-    gate, published, claim = visiting.around.gate, visiting.around.published, visiting.claim
-    address = claim.address if claim and gate.addresses != "any" else None
-    planned = plan(
-        gate,
-        visiting.around.asset,
-        [published.one(Question, key) for key in gate.questions],
-        [published.one(Newsletter, key) for key in gate.newsletters],
-        fitting(gate, address, visiting.known),
-        visiting.now,
-    )
-    ask = ask_of(
-        visiting,
-        email=planned.email,
-        question=planned.question,
-        newsletter=planned.newsletter,
-    )
+    gate, ask = visiting.around.gate, planned_ask(visiting)
     if request.method == "HEAD":
         return ask
     agent, purpose = wire.agent_of(request), wire.purpose_of(request)
@@ -89,6 +74,26 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
     rows = (shown,) if is_staff else (shown, asked)
     current.store().note(lambda session: add(session, *rows))
     return ask
+
+
+def planned_ask(visiting: Visiting) -> Ask:
+    """Plan what to ask; nothing is counted."""
+    gate, published, claim = visiting.around.gate, visiting.around.published, visiting.claim
+    address = claim.address if claim and gate.addresses != "any" else None
+    planned = plan(
+        gate,
+        visiting.around.asset,
+        [published.one(Question, key) for key in gate.questions],
+        [published.one(Newsletter, key) for key in gate.newsletters],
+        fitting(gate, address, visiting.known),
+        visiting.now,
+    )
+    return ask_of(
+        visiting,
+        email=planned.email,
+        question=planned.question,
+        newsletter=planned.newsletter,
+    )
 
 
 def _is_own_staff(visiting: Visiting) -> bool:

@@ -32,7 +32,7 @@ def gate(key: str) -> Response:
     with current.store().read() as session:
         visiting = visiting_of(session, key)
     ask = fresh_ask(visiting)
-    return _page(visiting, ask, form_for(visiting, ask))
+    return page_of(visiting, ask, form_for(visiting, ask))
 
 
 @bp.post("/g/<key>/back")
@@ -55,7 +55,7 @@ def open_the_gate(key: str) -> BaseResponse:
         case Taken(visiting, sent, sender, opened):
             return after.go_on(visiting, opened, sent, sender)
         case Faulty(visiting, ask, fault):
-            return _page(visiting, ask, form_for(visiting, ask, fields, fault), status=422)
+            return page_of(visiting, ask, form_for(visiting, ask, fields, fault), status=422)
         case Crowded():
             return _first_an_effort(found, fields)
 
@@ -65,7 +65,7 @@ def _first_an_effort(crowded: Crowded, fields: Fields) -> Response:
     visiting, ask = crowded.visiting, crowded.ask
     pressed = f"remember={wire.only(fields, 'remember')}"
     effort = {"pressed": pressed, **asdict(crowded.effort)}
-    response = _page(visiting, ask, form_for(visiting, ask, fields), status=429, effort=effort)
+    response = page_of(visiting, ask, form_for(visiting, ask, fields), status=429, effort=effort)
     response.headers["Retry-After"] = str(crowded.wait)
     return response
 
@@ -83,17 +83,18 @@ def _anew(key: str, fields: Fields, says: str) -> Response:
     typed = {name: fields[name] for name in fields if name.startswith(may)}
     form = form_for(visiting, ask, typed)
     form.form_errors.append(says)
-    return _page(visiting, ask, form, status=409)
+    return page_of(visiting, ask, form, status=409)
 
 
-def _page(
+def page_of(
     visiting: Visiting,
     ask: Ask,
     form: GateForm,
     status: int = 200,
     effort: Mapping[str, object] | None = None,
+    action: str | None = None,
 ) -> Response:
-    """Render the form."""
+    """Render the form; ``action``: where it is sent, if not to its gate."""
     gate, site, locale = visiting.around.gate, visiting.around.site, ask.locale
     question = visiting.around.question(ask.question)
     newsletter = visiting.around.newsletter(ask.newsletter)
@@ -117,7 +118,7 @@ def _page(
         remember_offered=visiting.may_remember,
         mail_delivery=visiting.by_mail,
         kiosk=visiting.around.kiosk,
-        action=url_for("forms.gate", key=gate.key, **around),
+        action=action or url_for("forms.gate", key=gate.key, **around),
         back=url_for("forms.back", key=gate.key, **around) if may_go_back else None,
         **around_page(site, locale),
     )

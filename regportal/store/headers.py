@@ -26,6 +26,8 @@ class PageType:
     may_be_framed: bool = False
     leaves_frames: bool = False
     """Whether a framed page leads there: WebKit asks also of a file who may show it (P6)."""
+    shown_in_studio: bool = False
+    """Whether the Studio's own pages show it inside them, and nobody else's."""
     asked_by_pages: bool = False
     """Whether scripts on the site's own pages may ask it (security.md 3.4)."""
     has_script: bool = False

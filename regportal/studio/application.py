@@ -47,6 +47,7 @@ from regportal.studio import (
     signing_in,
     welcome,
 )
+from regportal.studio.gates import views as gates
 from regportal.studio.menu import area, menu
 from regportal.studio.sessions import Sessions
 
@@ -58,7 +59,7 @@ SAME = "same-origin"
 PRODUCT = "regportal"
 PAGES = (
     *(overview.bp, account.bp, welcome.bp, people.bp, auditing.bp),
-    *(opportunities.bp, contacts.bp, companies.bp),
+    *(gates.bp, opportunities.bp, contacts.bp, companies.bp),
 )
 BELOW = (contact, corrections)
 """More pages of contacts: whoever imports these has them."""

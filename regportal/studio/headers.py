@@ -2,13 +2,14 @@
 
 from flask import Flask, Response, g, request
 
+from regportal.store import current
 from regportal.store.headers import ALONE, ERROR, HEALTH, MINUTES, PageType, common_to, nonce
 from regportal.studio.policies import ASSET, policy_of
 
 CLEARED = '"cache", "storage"'
 POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'{dynamic}; style-src 'self'; "
-    "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; {frames}form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; object-src 'none'; "
     "require-trusted-types-for 'script'; trusted-types rp; report-to csp"
 )
@@ -20,9 +21,13 @@ OWN = {
     "Vary": "Accept-Language, Cookie, Sec-Fetch-Site",
     **ALONE,
 }
-STUDIO = PageType(POLICY.replace("{dynamic}", " 'strict-dynamic'"), OWN, has_script=True)
-"""P8: whoever is signed in."""
-ENTRY = PageType(POLICY.replace("{dynamic}", ""), OWN, has_script=True)
+STUDIO = PageType(
+    POLICY.replace("{dynamic}", " 'strict-dynamic'").replace("{frames}", "frame-src {portal}; "),
+    OWN,
+    has_script=True,
+)
+"""P8: whoever is signed in; the portal shows him there what is not published yet."""
+ENTRY = PageType(POLICY.replace("{dynamic}", "").replace("{frames}", ""), OWN, has_script=True)
 """P9: nobody yet."""
 STYLES = PageType(
     "default-src 'none'",
@@ -55,7 +60,8 @@ def _with_headers(response: Response) -> Response:
     """Set the headers."""
     kind = _kind()
     headers = common_to(request) | kind.headers
-    headers["Content-Security-Policy"] = kind.policy.replace("{nonce}", nonce())
+    policy = kind.policy.replace("{nonce}", nonce())
+    headers["Content-Security-Policy"] = policy.replace("{portal}", current.settings().origin)
     if "locale" in g:
         headers["Content-Language"] = g.locale
     if request.endpoint == "security.logout":

@@ -32,6 +32,7 @@ class Group:
 
 MENU = (
     Group("", (Entry("overview.overview", N_("Overview"), Permission.OVERVIEW),)),
+    Group(N_("Visitors"), (Entry("gates.everything", N_("Gates"), Permission.GATES),)),
     Group(
         N_("Whom we know"),
         (

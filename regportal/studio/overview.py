@@ -16,7 +16,7 @@ from regportal.forms.schema import Gate
 from regportal.store import current
 from regportal.store.documents import said
 from regportal.store.words import N_, locale_known
-from regportal.studio.policies import page
+from regportal.studio.policies import may, page
 
 WORK = {
     "unpack": N_("Interactions to be sorted"),
@@ -58,6 +58,7 @@ def overview() -> str:
         "studio/overview.html",
         site_name=said(name, g.locale) if name else "",
         number=published.number,
+        may_write=may(Permission.GATES),
         gates=[(one.key, said(one.headline, g.locale)) for one in published.all(Gate)],
         newsletters=len(published.all(Newsletter)),
         connectors=len(published.all(Connector)),

@@ -39,6 +39,7 @@ def pages(tmp_path, notebook, crm, days):
         mail=tmp_path / "mail",
         notebook=notebook,
         crm=crm,
+        gates=lambda: [("guide", "A guide"), ("prices", "All prices")],
         age=lambda: days.append(1),
         studio=lambda: "http://localhost:9/studio",
     )

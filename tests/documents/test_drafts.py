@@ -79,7 +79,7 @@ def do(desk, work, *args, **kwargs):
 
 
 def publish(desk, key, by=ANN, note=None, revision=None):
-    return release(desk.store, desk.storage, key, Signed(by, note), revision, now=NOON)
+    return do(desk, release, desk.storage, key, Signed(by, note), revision)
 
 
 def due(desk, at=LATER):

@@ -35,6 +35,8 @@ def value_of(rule, name):
     """Something that an address takes: nobody's key, a file, or the first of some words."""
     if "id" in name:
         return NOBODY
+    if name == "number":
+        return 1
     words = getattr(rule._converters[name], "items", ())
     return min(words, default="studio.css")
 

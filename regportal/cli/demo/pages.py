@@ -1,6 +1,6 @@
 """The four windows of the demo: Acme's own site, the mailbox, the CRM, and the story."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ class Stage:
     mail: Path
     notebook: Notebook
     crm: Crm
+    gates: Callable[[], Sequence[tuple[str, str]]]
+    """Every gate that is published: key and headline."""
     age: Callable[[], None]
     """Lets a day pass for regportal."""
     studio: Callable[[], str]
@@ -80,6 +82,12 @@ def customers() -> str:
 def prices() -> str:
     """Show a few prices, and a gate for all of them."""
     return render_template("demo/acme/prices.html", here="prices")
+
+
+@acme.get("/downloads")
+def downloads() -> str:
+    """Show every gate there is, also those that were made in the Studio a minute ago."""
+    return render_template("demo/acme/downloads.html", here="downloads", gates=the_stage().gates())
 
 
 @acme.get("/privacy")

@@ -34,8 +34,10 @@ from regportal.documents.actions import apply
 from regportal.documents.planning import plan
 from regportal.documents.reading import read
 from regportal.errors import ConfigError
+from regportal.forms.schema import Gate
 from regportal.library.storage import open_storage
 from regportal.mail.models import Letter
+from regportal.store.documents import read_published, said
 from regportal.store.migrate import upgrade
 from regportal.store.sessions import Store
 from regportal.tracking.models import Visit
@@ -128,9 +130,17 @@ def stage_of(folder: Path, settings: Settings, store: Store, welcome: str | None
         mail=folder / "mail",
         notebook=notebook,
         crm=crm,
+        gates=lambda: gates(store),
         age=lambda: age(store, DAY),
         studio=lambda: _way_in(settings, store, welcome),
     )
+
+
+def gates(store: Store) -> list[tuple[str, str]]:
+    """Return every gate that is published, the newest first: its key and its headline."""
+    with store.read() as session:
+        published = read_published(session, 0)
+    return [(one.key, said(one.headline)) for one in reversed(published.all(Gate))]
 
 
 def age(store: Store, by: timedelta) -> None:

@@ -1,0 +1,1 @@
+"""Where marketers make a gate: the way to it, its drafts, its versions, its lines for a page."""
