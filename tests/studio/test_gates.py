@@ -301,6 +301,32 @@ def test_what_is_worth_a_second_look_is_said_with_where_to_mend_it(desk):
     assert re.search(r'href="/studio/drafts/[^"]+/about">Mend it', shown)
 
 
+def remarks(desk, draft, **about):
+    answer = desk.post(f"{draft}/remarks", {"title": "Prices", "category": "paper", **about})
+    assert answer.status == 200
+    found = re.findall(r'id="([a-z]+)-remark">([^<]*)<', answer.text)
+    return {field: html.unescape(says) for field, says in found}
+
+
+def test_what_is_typed_is_looked_at_and_not_kept(desk):
+    draft = begin(desk)
+    bundled = "By downloading you agree to our calls"
+    found = remarks(desk, draft, headline=bundled, text="Two pages.")
+
+    assert "a permission stands alone" in found["headline"]
+    assert (found["title"], found["text"]) == ("", "")
+    assert remarks(desk, draft, title="")["title"] == "Please fill this in."
+    assert bundled not in desk.get(f"{draft}/about").text
+    tell(desk, draft, headline=bundled)
+    assert "a permission stands alone" in desk.get(f"{draft}/about").text
+
+
+def test_a_text_that_lacks_a_language_is_remarked_beside_its_field(company, desk):
+    company.portal.publish(SITE.replace("headline: All prices,", "headline: {en: All, de: Alle},"))
+
+    assert remarks(desk, begin(desk))["headline"] == "is not written in de"
+
+
 HOSTILE = '"><script>alert(1)</script>{{7*7}}'
 
 

@@ -1,6 +1,7 @@
 """The way to a gate in a real browser: by keyboard, in the dark, on a phone, on a bad line."""
 
 import contextlib
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -161,6 +162,26 @@ def test_a_small_file_and_every_step_without_javascript(studio, browser, tmp_pat
         page.get_by_role("button", name="Publish now").click()
 
         expect(page.get_by_text("Published: your gate holds from now on.")).to_be_visible()
+
+
+def test_what_is_worth_a_second_look_is_said_as_one_types(studio, page, price_list):
+    sign_in(page, studio)
+    watched = Watched(page, studio)
+    go(page, f"{studio}/gates/new")
+    page.get_by_label("Your file").set_input_files(price_list)
+    go_on(page)
+    headline, remark = page.get_by_label("Headline"), page.locator("#headline-remark")
+    headline.press_sequentially("By downloading you agree to our calls")
+    expect(remark).to_contain_text("a permission stands alone")
+    expect(headline).to_be_focused()
+    expect(headline).to_have_accessible_description(re.compile("a permission stands alone"))
+    assert faults(page) == []
+    headline.fill("All prices")
+    expect(remark).to_have_text("")
+    go_on(page)
+
+    expect(page.get_by_role("heading", name="What do you want to know?")).to_be_visible()
+    watched.check()
 
 
 def test_the_lines_are_copied_by_a_button(studio, page):

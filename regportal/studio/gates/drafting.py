@@ -26,10 +26,12 @@ from regportal.library.schema import Asset, Content
 from regportal.library.storage import Storage
 from regportal.store import current
 from regportal.store.documents import Published, Site, said
-from regportal.store.words import N_
+from regportal.store.words import N_, translated
 from regportal.studio.datastore import doer_of_request
+from regportal.studio.fields import REQUIRED
 from regportal.studio.gates import steps
 from regportal.studio.gates.fields import AboutForm, Chosen, Source
+from regportal.studio.gates.remarks import remarks_beside
 from regportal.studio.gates.steps import Written
 from regportal.studio.gates.uploads import arrival_of
 from regportal.studio.policies import page
@@ -42,6 +44,8 @@ STEPS = (
     ("gates.deciding.look", N_("Look and publish")),
 )
 """The way, in this order."""
+WORDED = ("title", "headline", "text")
+"""What is looked at while somebody types."""
 NOTHING = N_("Please choose a file, or write where it lies.")
 EMPTY = N_("This file is empty.")
 ELSEWHERE = N_("Please write it as https://…")
@@ -84,11 +88,8 @@ def file(draft_id: uuid.UUID) -> ResponseReturnValue:
 def about(draft_id: uuid.UUID) -> ResponseReturnValue:
     """Say what it is."""
     _, written = draft_of(draft_id)
-    published = current.published()
-    locale = Site.of(published).locale
-    told = written.about(locale)
-    form = AboutForm(obj=told)
-    form.offer([told.category, *(one.category for one in published.all(Asset))])
+    locale = current.site().locale
+    form = _about_form(written, locale)
     if form.validate_on_submit():
         said_now = form.about
         return _keep(
@@ -96,7 +97,24 @@ def about(draft_id: uuid.UUID) -> ResponseReturnValue:
             lambda now, taken: steps.with_about(now, said_now, locale, taken),
             "gates.drafts.questions",
         )
-    return step_page("about", draft_id, form=form, written=written, source=source_shown(written))
+    with current.store().read() as reading:
+        worth = remarks_beside(reading, written, WORDED)
+    return step_page("about", draft_id, form=form, source=source_shown(written), remarks=worth)
+
+
+@bp.post("/drafts/<uuid:draft_id>/remarks")
+@page(Permission.GATES)
+def remarks(draft_id: uuid.UUID) -> str:
+    """Say what is worth a second look in what is typed just now; nothing is kept."""
+    _, written = draft_of(draft_id)
+    locale = current.site().locale
+    said_now = _about_form(written, locale).about
+    with current.store().read() as reading:
+        after = steps.with_about(written, said_now, locale, drafts.versions_now(reading))
+        worth = remarks_beside(reading, after, WORDED)
+    if not said_now.title:
+        worth["title"] = translated(REQUIRED, g.locale)
+    return render_template("studio/gates/_remarks.html", remarks=worth)
 
 
 @bp.route("/drafts/<uuid:draft_id>/questions", methods=["GET", "POST"])
@@ -148,6 +166,14 @@ def newsletters(draft_id: uuid.UUID) -> ResponseReturnValue:
         for key, one in ordered.items()
     }
     return step_page("newsletters", draft_id, form=form, shown=shown)
+
+
+def _about_form(written: Written, locale: str) -> AboutForm:
+    """Return the form of what is said of a gate, with what is said now."""
+    told = written.about(locale)
+    form = AboutForm(obj=told)
+    form.offer([told.category, *(one.category for one in current.published().all(Asset))])
+    return form
 
 
 def draft_of(draft_id: uuid.UUID) -> tuple[Draft, Written]:

@@ -1,14 +1,18 @@
 """What is said of a draft, and beside which step of the way it can be mended."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import g
+from sqlalchemy.orm import Session
 
 from regportal.documents.advising import Advice
-from regportal.documents.drafts import FieldFault
+from regportal.documents.drafts import FieldFault, look_at
+from regportal.documents.previewing import advice_on
 from regportal.forms.schema import Gate
 from regportal.library.schema import Asset
 from regportal.store.words import translated
+from regportal.studio.gates.steps import Written
 
 STEP_OF = {
     (Asset.kind, "file"): "gates.drafts.file",
@@ -33,6 +37,15 @@ class Remark:
     """Empty: about the whole of it."""
     step: str | None
     """The endpoint of the step where it can be mended."""
+
+
+def remarks_beside(session: Session, written: Written, fields: Iterable[str]) -> dict[str, str]:
+    """Return what is worth a second look beside each of these fields, one sentence; or nothing."""
+    look = look_at(session, written.pieces)
+    found = look.faults or advice_on(session, written.pieces)
+    shown = [shown_remark(one) for one in found]
+    first = {one.field.partition(".")[0]: one.says for one in reversed(shown)}
+    return {field: first.get(field, "") for field in fields}
 
 
 def shown_remark(one: FieldFault | Advice) -> Remark:
