@@ -35,7 +35,12 @@ def write(
     *,
     now: datetime,
 ) -> None:
-    """Write one line; ``change`` holds keys, states and roles, never what a person typed."""
+    """
+    Write one line.
+
+    ``change`` holds keys, states and roles, never what a person typed; but why a connector is
+    paused, which whoever types it is told.
+    """
     add(
         session,
         Audit(

@@ -152,7 +152,7 @@ class Audit(Base):
     __tablename__ = "audit"
     personal: ClassVar = {
         "user_id": "Who did it.",
-        "change": "What was changed: keys, states and roles.",
+        "change": "What was changed: keys, states and roles, and why a connector was paused.",
         "at": "When it was done.",
     }
     plain = frozenset({"id", "action", "kind", "key", "request_id"})

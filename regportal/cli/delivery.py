@@ -7,15 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
 from regportal.cli.installation import Installation, opened
 from regportal.cli.lines import pairs, printable
 from regportal.cli.reading import AS_JSON
 from regportal.connectors.rules import in_full
 from regportal.connectors.schema import Connector
-from regportal.errors import ConfigError
-from regportal.outbox.models import MAIL, Message, MessageState, Pause
+from regportal.outbox.models import Message, MessageState, Pause
 
 MOST_LINES = 100
 
@@ -77,14 +75,14 @@ def list_messages(
 @AS_JSON
 def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None, *, as_json: bool) -> None:
     """Deliver messages again; without an ID every parked one. None has a second effect."""
-    from regportal.outbox.operating import replay, replay_parked
+    from regportal.sync.deeds import replay, replay_parked
 
     if ids and connector:
         raise click.UsageError("name messages or a connector, not both")
     with opened() as installation:
         store, now = installation.store, datetime.now(UTC)
         if ids:
-            number = store.write(lambda session: replay(session, _known(session, ids), now=now))
+            number = store.write(lambda session: replay(session, ids, now=now))
         else:
             number = replay_parked(store, connector=connector, now=now)
     says = f"{number} {'message is' if number == 1 else 'messages are'} due again"
@@ -97,11 +95,12 @@ def replay_messages(ids: tuple[uuid.UUID, ...], connector: str | None, *, as_jso
 @AS_JSON
 def pause_connector(connector: str, because: str, *, as_json: bool) -> None:
     """Tell a connector nothing until it is resumed; what happens meanwhile waits."""
-    from regportal.outbox.operating import pause
+    from regportal.sync.deeds import pause
 
+    now = datetime.now(UTC)
     with opened() as installation:
         _refuse_unknown(installation, connector)
-        installation.store.write(lambda session: pause(session, connector, because))
+        installation.store.write(lambda session: pause(session, connector, because, now=now))
     told = {"connector": connector, "because": because}
     _tell(told, f"{connector} is paused", as_json=as_json)
 
@@ -111,7 +110,7 @@ def pause_connector(connector: str, because: str, *, as_json: bool) -> None:
 @AS_JSON
 def resume_connector(connector: str, *, as_json: bool) -> None:
     """Speak to a connector again."""
-    from regportal.outbox.operating import resume
+    from regportal.sync.deeds import resume
 
     now = datetime.now(UTC)
     with opened() as installation:
@@ -217,18 +216,9 @@ def _echo_json(rows: Iterable[Mapping[str, Any]]) -> None:
     click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
 
 
-def _known(session: Session, ids: tuple[uuid.UUID, ...]) -> tuple[uuid.UUID, ...]:
-    """Return the ids; raise ConfigError for one that names no message."""
-    for one in ids:
-        if session.get(Message, one) is None:
-            raise ConfigError(f"there is no message {one}")
-    return ids
-
-
 def _refuse_unknown(installation: Installation, key: str) -> None:
-    """Raise ConfigError where nothing is told to such a connector."""
+    """Raise NotHereError where nothing is told to such a connector."""
+    from regportal.sync.deeds import require_connector
+
     with installation.store.read() as session:
-        published = installation.shelf.published(session)
-    if key != MAIL and published.find(Connector, key) is None:
-        known = ", ".join([*(one.key for one in published.all(Connector)), MAIL])
-        raise ConfigError(f"there is no connector {key!r}; there is {known}")
+        require_connector(installation.shelf.published(session), key)

@@ -2,9 +2,8 @@
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +20,8 @@ from regportal.errors import RegportalError
 from regportal.outbox.budget import calling
 from regportal.store.documents import Published
 from regportal.store.vault import Vault
-from regportal.sync.comparing import Compared, NotAskedError, Stands, compare
+from regportal.sync.comparing import Compared, Stands
+from regportal.sync.looking import Found, look
 from regportal.sync.present import Telling
 
 
@@ -78,12 +78,12 @@ def go(connector: str, *, everybody: bool) -> None:
 
     With --everybody it is also told of all who were known before there was such a connector.
     """
-    from regportal.sync import going
+    from regportal.sync import deeds, going
 
     now = datetime.now(UTC)
     with opened() as here:
         document, published = _document(here, connector)
-        lifted = here.store.write(lambda session: going.go(session, document, now=now))
+        lifted = here.store.write(lambda session: deeds.go(session, document, now=now))
         says = f"goes on: {'; '.join(lifted)}" if lifted else "was not held"
         click.echo(printable(f"{connector} {says}"))
         if everybody:
@@ -118,65 +118,42 @@ def reconcile(connector: str, *, as_json: bool) -> None:
         )
 
 
-@dataclass(slots=True)
-class _Found:
-    """What was found, and whether that is all."""
-
-    connector: str
-    only_linked: bool
-    compared: list[Compared] = field(default_factory=list)
-    looked_at: int = 0
-    of: int = 0
-    stopped: str | None = None
-    amiss: list[Finding] = field(default_factory=list)
-    """Where nobody was to be looked up: why nobody could be told."""
-
-
-def _compared(here: Installation, key: str, *, only_linked: bool) -> _Found:
+def _compared(here: Installation, key: str, *, only_linked: bool) -> Found:
     """Compare a CRM with what it would be told, as far as we come."""
     document, published = _document(here, key)
-    vault, found = Vault(here.settings, here.store), _Found(key, only_linked)
+    vault = Vault(here.settings, here.store)
     telling = Telling(published, document, only_linked=only_linked)
     with (
         here.store.read() as session,
         calling(here.store, document, here.settings, vault.secret) as connector,
     ):
-        found.of = telling.number(session)
+        found = Found(key, only_linked, of=telling.number(session))
+        steps = look(session, telling, connector, found, now=datetime.now(UTC))
         with click.progressbar(length=found.of, label="Looking", file=sys.stderr) as bar:
             try:
-                for subjects, some in compare(session, telling, connector, now=datetime.now(UTC)):
-                    found.compared += some
-                    found.looked_at += subjects
+                for subjects in steps:
                     bar.update(subjects)
             except KeyboardInterrupt:
                 found.stopped = "stopped by hand"
-            except NotAskedError as error:
-                found.stopped = str(error)
-        if not found.of and found.stopped is None:
-            looked_at = connector.check(vocabulary_of(published))
-            found.amiss = [one for one in looked_at if not one.fine]
     return found
 
 
-def _say(found: _Found, *, as_json: bool) -> None:
+def _say(found: Found, *, as_json: bool) -> None:
     """Print what was found; raise RegportalError where that is not all."""
-    counts: dict[str, Counter[str]] = {}
-    for one in found.compared:
-        counts.setdefault(one.what, Counter())[one.stands.value] += 1
+    counts = found.counts
     if as_json:
         told = {
             "connector": found.connector,
             "stopped": found.stopped,
             "counts": counts,
-            "found": [asdict(one) for one in found.compared if one.stands is not Stands.EQUAL],
+            "found": [asdict(one) for one in found.unlike],
             "amiss": [{"subject": one.subject, "says": one.says} for one in found.amiss],
         }
         _echo_json(told)
     else:
-        for one in found.compared:
-            if one.stands is not Stands.EQUAL:
-                waits = one.waits and found.only_linked  # before that, everything does
-                click.echo(printable(_line(one) + (" (a message waits)" if waits else "")))
+        for one in found.unlike:
+            waits = one.waits and found.only_linked  # before that, everything does
+            click.echo(printable(_line(one) + (" (a message waits)" if waits else "")))
         for what, numbers in counts.items():
             each = (f"{numbers[one]} {one}" for one in Stands if numbers[one])
             click.echo(f"{what}: {', '.join(each)}")

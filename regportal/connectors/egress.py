@@ -6,6 +6,7 @@ Which addresses may be called, and how, knows ``dialling.py``; how long it may t
 
 import contextlib
 import http.client
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -50,7 +51,8 @@ class Egress(requests.Session):
 
     The name is resolved once, all of its addresses must be allowed, and the one that is dialled
     is one of these. No proxy, no ``.netrc``, no cookie, no redirect. ``private`` are the
-    networks the operator allows. ``meter`` counts the calls.
+    networks the operator allows. ``meter`` counts the calls. ``patience`` are the seconds that all
+    calls together may take, where somebody waits for their end.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Egress(requests.Session):
         *,
         resolve: Resolve = addresses_of,
         limits: Limits = Limits(),
+        patience: float | None = None,
     ) -> None:
         """Connect to nothing yet."""
         super().__init__()
@@ -67,6 +70,7 @@ class Egress(requests.Session):
         self.headers.update({"User-Agent": "regportal", "Accept-Encoding": "identity"})
         self.meter = Meter()
         self._limits = limits
+        self._ends = None if patience is None else time.monotonic() + patience
         self._calls: set[Deadline] = set()
         self._dialler = Dialler(private, resolve, limits.connect)
         self.adapters.clear()
@@ -88,8 +92,8 @@ class Egress(requests.Session):
         Raises UnreachableError, with a sentence that names the host, where there is none.
         """
         host = _host(url)
-        self.meter.count()
-        with self._call() as deadline:
+        with self._call(host) as deadline:
+            self.meter.count()
             try:
                 response = self.request(
                     method,
@@ -134,13 +138,16 @@ class Egress(requests.Session):
             port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError as error:
             raise UnreachableError(f"{host} has no such port") from error
-        with self._call(), self._dialler.dial(parts.scheme, host, port) as line:
+        with self._call(host), self._dialler.dial(parts.scheme, host, port) as line:
             return str(line.getpeername()[0])
 
     @contextlib.contextmanager
-    def _call(self) -> Iterator[Deadline]:
-        """Let one call take only so long."""
-        deadline = Deadline(self._limits.total)
+    def _call(self, host: str) -> Iterator[Deadline]:
+        """Let one call take only so long; raise UnreachableError where no time is left for it."""
+        left = self._limits.total if self._ends is None else self._ends - time.monotonic()
+        if left <= 0:
+            raise UnreachableError(f"{host} did not answer in time")
+        deadline = Deadline(min(left, self._limits.total))
         self._calls.add(deadline)
         token = current_deadline.set(deadline)
         try:

@@ -259,3 +259,5 @@ _READ: Mapping[str, Callable[[Told, datetime], Order]] = {
     "score.changed": _scored,
 }
 """How each topic is read (design.md 7)."""
+TOPICS = tuple(_READ)
+"""What a CRM is told of."""

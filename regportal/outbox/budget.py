@@ -152,14 +152,20 @@ def keep_spent(store: Store, budget: Budget, *, now: datetime) -> None:
 
 @contextmanager
 def calling(
-    store: Store, document: Document, settings: Settings, secret: Secrets
+    store: Store,
+    document: Document,
+    settings: Settings,
+    secret: Secrets,
+    *,
+    patience: float | None = None,
 ) -> Iterator[Connector]:
     """
     Give a connector for the block; the calls it makes are added to the day's when it ends.
 
-    Raises ConfigError where it cannot be made.
+    With ``patience`` they may take so many seconds in all. Raises ConfigError where it cannot be
+    made.
     """
-    egress = Egress(settings.allow_private_targets)
+    egress = Egress(settings.allow_private_targets, patience=patience)
     connector = connector_for(document, settings, secret, egress=egress)
     budget = Budget.of(document, egress.meter)
     try:

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -25,17 +25,31 @@ SAME_STATE = (Message.connector, Message.subject, Message.merges)
 SAME_SUBJECT = (Message.connector, Message.subject)
 
 
-def replay_parked(store: Store, *, connector: str | None = None, now: datetime) -> int:
-    """Let every parked message be delivered again, as :func:`replay` does; return how many."""
+def replay_parked(
+    store: Store,
+    *,
+    connector: str | None = None,
+    most: int | None = None,
+    beside: Callable[[Session, int], None] = lambda _session, _number: None,
+    now: datetime,
+) -> int:
+    """
+    Let parked messages be delivered again, as :func:`replay` does; return how many.
+
+    They are the oldest ``most`` (None: all), some hundred a transaction; ``beside`` is called in
+    each with how many it lets go.
+    """
     chosen = sa.select(Message.id).where(Message.state == MessageState.PARKED).order_by(Message.id)
     if connector is not None:
         chosen = chosen.where(Message.connector == connector)
     with store.read() as session:
-        ids = session.scalars(chosen).all()
+        ids = session.scalars(chosen.limit(most)).all()
 
     def some(session: Session, page: Sequence[uuid.UUID]) -> int:
         still = chosen.where(Message.id.in_(page))
-        return replay(session, session.scalars(still).all(), now=now)
+        number = replay(session, session.scalars(still).all(), now=now)
+        beside(session, number)
+        return number
 
     return sum(
         store.write(partial(some, page=ids[at : at + PAGE])) for at in range(0, len(ids), PAGE)

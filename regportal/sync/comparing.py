@@ -78,6 +78,14 @@ def compare(
         yield len(page), [*comparison.of("opportunity", page)]
 
 
+def compare_one(
+    session: Session, telling: Telling, connector: Connector, one: Present, *, now: datetime
+) -> Iterator[Compared]:
+    """Yield how one contact stands in a CRM, as :func:`compare` does; raises as it does."""
+    _rehearsed(connector, (), now=now)
+    yield from _Comparison(session, telling.connector.key, connector, now).of("contact", [one])
+
+
 def missing(connector: Connector, kind: Kind, ids: Sequence[str]) -> set[str]:
     """Return which records are not there any more; raise NotAskedError where nobody can tell."""
     try:

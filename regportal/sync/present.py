@@ -69,20 +69,22 @@ class Telling:
         """Yield what is to be told of contacts, page by page."""
         pages = self._linked(session) if self.only_linked else self._all(session)
         for page in pages:
-            subjects = [subject_of_contact(one.id) for one in page]
-            links = links_of(session, self.connector.key, subjects)
-            wrote = {subject: link.wrote for subject, link in links.items()}
             people = [one for one in page if not is_own_staff(session, one)]
-            told = [
-                Present(
-                    subject,
-                    one.email,
-                    [*self._of_contact(session, one, wrote.get(subject, {}), now=now)],
-                )
-                for one in people
-                for subject in [subject_of_contact(one.id)]
-            ]
-            yield [one for one in told if one.news]
+            yield [one for one in self.of(session, people, now=now) if one.news]
+
+    def of(self, session: Session, people: Sequence[Contact], *, now: datetime) -> list[Present]:
+        """Return what is to be told of these contacts."""
+        subjects = [subject_of_contact(one.id) for one in people]
+        links = links_of(session, self.connector.key, subjects)
+        wrote = {subject: link.wrote for subject, link in links.items()}
+        return [
+            Present(
+                subject,
+                one.email,
+                [*self._of_contact(session, one, wrote.get(subject, {}), now=now)],
+            )
+            for one, subject in zip(people, subjects, strict=True)
+        ]
 
     def opportunities(self, session: Session) -> Iterator[list[Present]]:
         """Yield what is to be told of opportunities that were ever moved, page by page."""

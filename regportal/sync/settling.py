@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from regportal.accounts import audit
+from regportal.accounts.audit import COMMAND, Doer
 from regportal.buying.overriding import Word, override
 from regportal.config import Settings
 from regportal.connectors.base import Change, Link, Result
@@ -21,6 +23,7 @@ from regportal.outbox.operating import replay
 from regportal.store.documents import Published
 from regportal.store.sessions import Store
 from regportal.store.vault import Vault
+from regportal.sync.deeds import MESSAGE
 
 PHASE = "phase.changed"
 
@@ -33,33 +36,38 @@ class Settled:
     is_told: bool
 
 
-def settle(
+def settle(  # noqa: PLR0913 - whoever asks a CRM and keeps what it says needs all of them
     store: Store,
     settings: Settings,
     published: Published,
     message_id: uuid.UUID,
     word: Word | None,
     *,
+    doer: Doer = COMMAND,
+    patience: float | None = None,
     now: datetime,
 ) -> Settled:
     """
     Take the phase that a CRM shows, as a colleague's word, or (without a word) write ours over it.
 
     The CRM is asked what it shows now; whoever changes it once more in the meantime is not
-    overwritten. Raises NotHereError where there is no such message, StaleError where it was not
-    parked for a conflict about a phase or is none any more, and what :func:`override` raises.
+    overwritten. With ``patience`` it may take so many seconds to answer. Raises NotHereError where
+    there is no such message, StaleError where it was not parked for a conflict about a phase or is
+    none any more, and what :func:`override` raises.
     """
     with store.read() as session:
         change = _parked(session, message_id)
     document = published.one(Connector, change.connector)
     vault = Vault(settings, store)
-    with calling(store, document, settings, vault.secret) as connector:
+    with calling(store, document, settings, vault.secret, patience=patience) as connector:
         found = connector.rehearse([change.told], now=now)
     if found is Outcome.UNSUPPORTED:
         raise StaleError("it takes messages: it has no phase that could be another one")
     theirs, ours = _conflict(found[0]), str(change.told.payload["to"])
 
     def work(session: Session) -> Settled:
+        took = {"took": "ours" if word is None else "theirs"}
+        audit.write(session, doer, "settle", MESSAGE, str(message_id), took, now=now)
         message = session.get_one(Message, message_id, with_for_update=True)
         if message.state is not MessageState.PARKED:
             raise StaleError(f"{message_id} was sent again meanwhile")

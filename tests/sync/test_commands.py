@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from regportal.cli import main, syncing
+from regportal.cli import main
 from regportal.connectors.rules import in_full
 from regportal.inbox.polling import poll
 from regportal.outbox.budget import Budget
+from regportal.sync import looking
 from tests.connectors.worlds.made import PHASES
 from tests.portal import SITE
 
@@ -74,8 +75,8 @@ def test_stopped_in_the_middle_it_says_what_it_saw(town, run, monkeypatch):
         yield from compare(*how, **more)
         raise KeyboardInterrupt
 
-    compare = syncing.compare
-    monkeypatch.setattr(syncing, "compare", interrupted)
+    compare = looking.compare
+    monkeypatch.setattr(looking, "compare", interrupted)
     code, said, complaint = run("sync", "plan", "crm")
 
     assert (code, said[-2:]) == (1, ["contact: 1 new", "consent: 1 new"])
