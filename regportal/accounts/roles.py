@@ -17,6 +17,9 @@ class Permission(enum.StrEnum):
     STAFF = "staff"
     CONTACTS = "contacts"
     CORRECT = "correct"
+    DELIVERY = "delivery"
+    DELIVER = "deliver"
+    PAYLOADS = "payloads"
 
 
 PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
@@ -28,6 +31,9 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         Permission.STAFF: N_("invite people, give them roles, and disable them"),
         Permission.CONTACTS: N_("see contacts, accounts and opportunities, and take them along"),
         Permission.CORRECT: N_("take back that something is a contact's, where it is not"),
+        Permission.DELIVERY: N_("see whether CRMs are told what they are owed"),
+        Permission.DELIVER: N_("ask CRMs, pause them, and let messages be told again"),
+        Permission.PAYLOADS: N_("read what CRMs are told of people"),
     }
 )
 """What each lets somebody do."""
@@ -59,17 +65,19 @@ ROLES: Mapping[Role, str] = MappingProxyType(
 """How people call each."""
 
 PEOPLE = frozenset({Permission.CONTACTS, Permission.CORRECT})
+DELIVERY = frozenset({Permission.DELIVERY, Permission.DELIVER, Permission.PAYLOADS})
+MARKETING = frozenset({Permission.GATES, Permission.PUBLISH, *PEOPLE, *DELIVERY})
 GRANTED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.OWNER: frozenset(Permission),
-        Role.ADMIN: frozenset({Permission.OVERVIEW, Permission.STAFF}),
-        Role.MARKETER: frozenset(
-            {Permission.OVERVIEW, Permission.GATES, Permission.PUBLISH, *PEOPLE}
-        ),
+        Role.ADMIN: frozenset({Permission.OVERVIEW, Permission.STAFF, *DELIVERY}),
+        Role.MARKETER: frozenset({Permission.OVERVIEW, *MARKETING}),
         Role.SELLER: frozenset({Permission.OVERVIEW, Permission.CONTACTS}),
-        Role.ANALYST: frozenset({Permission.OVERVIEW}),
-        Role.AUDITOR: frozenset({Permission.OVERVIEW, Permission.AUDIT}),
-        Role.PRIVACY: frozenset({Permission.OVERVIEW, *PEOPLE}),
+        Role.ANALYST: frozenset({Permission.OVERVIEW, Permission.DELIVERY}),
+        Role.AUDITOR: frozenset({Permission.OVERVIEW, Permission.AUDIT, Permission.DELIVERY}),
+        Role.PRIVACY: frozenset(
+            {Permission.OVERVIEW, *PEOPLE, Permission.DELIVERY, Permission.PAYLOADS}
+        ),
     }
 )
 """What each role may do; who has several roles may do what any of them may."""

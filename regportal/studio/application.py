@@ -36,11 +36,13 @@ from regportal.studio import (
     account,
     auditing,
     companies,
+    connectors,
     contact,
     contacts,
     corrections,
     headers,
     opportunities,
+    outbox,
     overview,
     people,
     policies,
@@ -59,7 +61,7 @@ SAME = "same-origin"
 PRODUCT = "regportal"
 PAGES = (
     *(overview.bp, account.bp, welcome.bp, people.bp, auditing.bp),
-    *(gates.bp, opportunities.bp, contacts.bp, companies.bp),
+    *(gates.bp, opportunities.bp, contacts.bp, companies.bp, connectors.bp, outbox.bp),
 )
 BELOW = (contact, corrections)
 """More pages of contacts: whoever imports these has them."""

@@ -17,7 +17,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from regportal.accounts.roles import ROLES, Role
@@ -149,6 +149,31 @@ class Profile(FlaskForm):
     name = StringField(N_("Your name"), **NAME)
     locale = SelectField(N_("Language"), validate_choice=True)
     theme = SelectField(N_("Appearance"), validate_choice=True)
+
+
+LINE: dict[str, Any] = {
+    "validators": [DataRequired(REQUIRED), Length(max=MOST, message=TOO_LONG), is_line],
+    "filters": [lambda text: text.strip() if text else text],
+    "render_kw": {"autocomplete": "off", "maxlength": MOST},
+}
+
+
+class Because(FlaskForm):
+    """Why something is done."""
+
+    because = StringField(N_("Why"), **LINE)
+
+
+class Whom(FlaskForm):
+    """Somebody who is known, or nobody."""
+
+    email = StringField(
+        N_("Address of a contact"),
+        validators=[Optional(), Length(max=320, message=TOO_LONG), is_address],
+        filters=[lambda text: text.strip() if text else text],
+        render_kw={"autocomplete": "off", "type": "email"},
+        description=N_("Without one: somebody made up, who has answered every question."),
+    )
 
 
 class Pressed(FlaskForm):

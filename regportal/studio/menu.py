@@ -42,6 +42,13 @@ MENU = (
         ),
     ),
     Group(
+        N_("What goes out"),
+        (
+            Entry("connectors.everything", N_("Connectors"), Permission.DELIVERY),
+            Entry("outbox.messages", N_("Outbox"), Permission.DELIVERY),
+        ),
+    ),
+    Group(
         N_("Your company"),
         (
             Entry("people.everybody", N_("People of the Studio"), Permission.STAFF),

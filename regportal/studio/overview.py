@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from babel.dates import format_timedelta
 from flask import Blueprint, current_app, g, render_template
 
 from regportal.accounts.roles import Permission
@@ -16,6 +15,7 @@ from regportal.forms.schema import Gate
 from regportal.store import current
 from regportal.store.documents import said
 from regportal.store.words import N_, locale_known
+from regportal.studio.ages import ago
 from regportal.studio.policies import may, page
 
 WORK = {
@@ -64,8 +64,7 @@ def overview() -> str:
         connectors=len(published.all(Connector)),
         delivery=_delivery(vitals.owed, now),
         work=[
-            (WORK[task], waits.number, _since(waits.since, now))
-            for task, waits in vitals.work.items()
+            (WORK[task], waits.number, ago(waits.since, now)) for task, waits in vitals.work.items()
         ],
         workers=vitals.workers,
         portal=current.settings().base_url,
@@ -78,17 +77,9 @@ def _delivery(owed: Mapping[str, Any], now: datetime) -> Sequence[Line]:
         Line(
             key,
             one.waiting.number,
-            _since(one.waiting.since, now),
+            ago(one.waiting.since, now),
             one.parked,
             one.paused or one.poll_trouble or "",
         )
         for key, one in owed.items()
     ]
-
-
-def _since(at: datetime | None, now: datetime) -> str:
-    """Return how long ago something was, in words; empty where it was not."""
-    if at is None:
-        return ""
-    ago = max(now - at, timedelta(seconds=1))
-    return format_timedelta(ago, locale=locale_known(g.locale))

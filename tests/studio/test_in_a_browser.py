@@ -119,9 +119,42 @@ def test_the_menu_holds_what_somebody_may_open_and_every_entry_leads_there(studi
 
     assert names == [
         *("Overview", "Gates", "Opportunities", "Contacts", "Accounts"),
-        *("People of the Studio", "Audit log"),
+        *("Connectors", "Outbox", "People of the Studio", "Audit log"),
     ]
     assert links.all_text_contents() == ["Overview", "Opportunities", "Contacts", "Accounts"]
+
+
+def tab_to(page, what):
+    """Press Tab until something has the focus, by the name or the text it has."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if what in page.evaluate("(e => [e.name, e.textContent.trim()])(document.activeElement)"):
+            return
+    raise AssertionError(what)
+
+
+def test_a_connector_is_paused_asked_and_resumed_by_the_keyboard_alone(studio, page):
+    _, address = studio
+    watched = Watched(page, address)
+    sign_in(page, address)
+    go(page, f"{address}/connectors")
+    tab_to(page, "crm")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="crm")).to_be_visible()
+    tab_to(page, "because")
+    page.keyboard.type("the audit")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("It is told nothing until somebody resumes it.")).to_be_visible()
+    assert faults(page) == []
+    tab_to(page, "Are we let in, and is every field there?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#asked")).to_be_visible()
+    assert faults(page) == []
+    tab_to(page, "Resume")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("It is spoken to again.")).to_be_visible()
+    watched.check()
 
 
 def sign_out(page):
