@@ -151,17 +151,16 @@ class Profile(FlaskForm):
     theme = SelectField(N_("Appearance"), validate_choice=True)
 
 
-LINE: dict[str, Any] = {
-    "validators": [DataRequired(REQUIRED), Length(max=MOST, message=TOO_LONG), is_line],
-    "filters": [lambda text: text.strip() if text else text],
-    "render_kw": {"autocomplete": "off", "maxlength": MOST},
-}
-
-
 class Because(FlaskForm):
-    """Why something is done."""
+    """Why somebody does something that cannot be seen from what he does."""
 
-    because = StringField(N_("Why"), **LINE)
+    because = StringField(
+        N_("Why?"),
+        validators=[DataRequired(REQUIRED), Length(max=LONGEST_LINE, message=TOO_LONG), is_line],
+        filters=[lambda text: text.strip() if text else text],
+        render_kw={"autocomplete": "off", "maxlength": LONGEST_LINE},
+        description=N_("One line; it is kept with it, and the CRM may be told."),
+    )
 
 
 class Whom(FlaskForm):
@@ -178,15 +177,3 @@ class Whom(FlaskForm):
 
 class Pressed(FlaskForm):
     """A button, and nothing beside it."""
-
-
-class Because(FlaskForm):
-    """Why somebody does something that cannot be seen from what he does."""
-
-    because = StringField(
-        N_("Why?"),
-        validators=[DataRequired(REQUIRED), Length(max=LONGEST_LINE, message=TOO_LONG), is_line],
-        filters=[lambda text: text.strip() if text else text],
-        render_kw={"autocomplete": "off", "maxlength": LONGEST_LINE},
-        description=N_("One line; it is kept with it, and the CRM may be told."),
-    )

@@ -14,7 +14,7 @@ from regportal.errors import NotHereError
 from regportal.forms.schema import Gate
 from regportal.store import current
 from regportal.store.documents import said
-from regportal.store.words import N_, locale_known
+from regportal.store.words import N_
 from regportal.studio.ages import ago
 from regportal.studio.policies import may, page
 
