@@ -30,16 +30,16 @@ SECRET = {
 }
 POLICY = (
     "default-src 'none'; script-src 'nonce-R'{}; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "font-src 'self'; connect-src 'self'; {}form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types rp; "
     "report-to csp"
 )
 P8 = {
-    "Content-Security-Policy": POLICY.format(" 'strict-dynamic'"),
+    "Content-Security-Policy": POLICY.format(" 'strict-dynamic'", f"frame-src {ORIGIN}; "),
     "Cross-Origin-Embedder-Policy": "require-corp",
     **SECRET,
 }
-P9 = P8 | {"Content-Security-Policy": POLICY.format("")}
+P9 = P8 | {"Content-Security-Policy": POLICY.format("", "")}
 P10 = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
