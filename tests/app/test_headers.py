@@ -80,8 +80,16 @@ P15 = P14 | {
     "Vary": "Accept-Language",
 }
 
+P16 = P1 | {
+    "Content-Security-Policy": GATE.replace("script-src 'nonce-R'; ", "").format(ORIGIN),
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Frame-Options": None,
+    "X-Robots-Tag": "noindex",
+}
 
 PLACES = {
+    "/preview/": P16,
     "/g/": P1,
     "/g/nothing/include": P14,
     "/m/": P5,

@@ -78,6 +78,6 @@ def _quoted(text: str) -> str:
     Return a text as JavaScript writes it; nothing in it ends an element.
 
     >>> print(_quoted('5 < 6, "as ever"'))
-    "5 \\u003c 6, \\"as ever\\""
+    "5 \u003c 6, \"as ever\""
     """
     return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c")
