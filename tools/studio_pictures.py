@@ -27,6 +27,7 @@ WHERE = ROOT / "docs" / "images" / "studio"
 GALLERY = ROOT / "docs" / "studio-pages.md"
 PAGES = {
     "overview": "/",
+    "numbers": "/numbers",
     "opportunities": "/opportunities",
     "contacts": "/contacts",
     "unconfirmed": "/contacts/unconfirmed",
@@ -86,7 +87,8 @@ def _come_in(page: Page, site: str) -> str:
 
 def _shoot(browser: Browser, site: str, names: list[str]) -> None:
     """Play the story, come in, and keep what these pages look like."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    agent = f"Mozilla/5.0 Chrome/{browser.version}"  # whoever is headless is no person
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, user_agent=agent)
     play(page, site, banner="Yes")
     studio = _come_in(page, site)
     for name in names:

@@ -20,6 +20,8 @@ class Permission(enum.StrEnum):
     DELIVERY = "delivery"
     DELIVER = "deliver"
     PAYLOADS = "payloads"
+    NUMBERS = "numbers"
+    ROWS = "rows"
 
 
 PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
@@ -34,6 +36,8 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         Permission.DELIVERY: N_("see whether CRMs are told what they are owed"),
         Permission.DELIVER: N_("ask CRMs, pause them, and let messages be told again"),
         Permission.PAYLOADS: N_("read what CRMs are told of people"),
+        Permission.NUMBERS: N_("see what gates and newsletters bring, in numbers"),
+        Permission.ROWS: N_("see these numbers exactly, and what each of them counts"),
     }
 )
 """What each lets somebody do."""
@@ -66,14 +70,15 @@ ROLES: Mapping[Role, str] = MappingProxyType(
 
 PEOPLE = frozenset({Permission.CONTACTS, Permission.CORRECT})
 DELIVERY = frozenset({Permission.DELIVERY, Permission.DELIVER, Permission.PAYLOADS})
-MARKETING = frozenset({Permission.GATES, Permission.PUBLISH, *PEOPLE, *DELIVERY})
+NUMBERS = frozenset({Permission.NUMBERS, Permission.ROWS})
+MARKETING = frozenset({Permission.GATES, Permission.PUBLISH, *PEOPLE, *DELIVERY, *NUMBERS})
 GRANTED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.OWNER: frozenset(Permission),
         Role.ADMIN: frozenset({Permission.OVERVIEW, Permission.STAFF, *DELIVERY}),
         Role.MARKETER: frozenset({Permission.OVERVIEW, *MARKETING}),
         Role.SELLER: frozenset({Permission.OVERVIEW, Permission.CONTACTS}),
-        Role.ANALYST: frozenset({Permission.OVERVIEW, Permission.DELIVERY}),
+        Role.ANALYST: frozenset({Permission.OVERVIEW, Permission.DELIVERY, Permission.NUMBERS}),
         Role.AUDITOR: frozenset({Permission.OVERVIEW, Permission.AUDIT, Permission.DELIVERY}),
         Role.PRIVACY: frozenset(
             {Permission.OVERVIEW, *PEOPLE, Permission.DELIVERY, Permission.PAYLOADS}

@@ -41,6 +41,7 @@ from regportal.studio import (
     contacts,
     corrections,
     headers,
+    numbers,
     opportunities,
     outbox,
     overview,
@@ -60,7 +61,7 @@ SHARED = "regportal."
 SAME = "same-origin"
 PRODUCT = "regportal"
 PAGES = (
-    *(overview.bp, account.bp, welcome.bp, people.bp, auditing.bp),
+    *(overview.bp, numbers.bp, account.bp, welcome.bp, people.bp, auditing.bp),
     *(gates.bp, opportunities.bp, contacts.bp, companies.bp, connectors.bp, outbox.bp),
 )
 BELOW = (contact, corrections)

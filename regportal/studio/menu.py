@@ -31,7 +31,13 @@ class Group:
 
 
 MENU = (
-    Group("", (Entry("overview.overview", N_("Overview"), Permission.OVERVIEW),)),
+    Group(
+        "",
+        (
+            Entry("overview.overview", N_("Overview"), Permission.OVERVIEW),
+            Entry("numbers.shown", N_("Numbers"), Permission.NUMBERS),
+        ),
+    ),
     Group(N_("Visitors"), (Entry("gates.everything", N_("Gates"), Permission.GATES),)),
     Group(
         N_("Whom we know"),

@@ -58,6 +58,21 @@ PARTS: Mapping[str, str] = {
     "social": N_("what colleagues did"),
 }
 """What a score is made of."""
+OUTCOMES: Mapping[str, str] = {
+    "answered": N_("answered"),
+    "declined": N_("declined"),
+    "passed": N_("nothing was asked"),
+}
+"""What became of a form that was sent."""
+CAUSES: Mapping[str, str] = {
+    "event": N_("what somebody did"),
+    "timer": N_("time that passed"),
+    "crm": N_("the CRM"),
+    "override": N_("a colleague"),
+    "merge": N_("records that became one"),
+    "rules": N_("new rules"),
+}
+"""What moved an opportunity."""
 SECOND = timedelta(seconds=1)
 
 
@@ -115,6 +130,18 @@ class Sayer:
     def questions(self, keys: Iterable[str]) -> str:
         """Return what several questions ask, in one phrase."""
         return self.voice.listed(map(self.question, keys))
+
+    def asked(self, of: str) -> str:
+        """Return what a form asks: the address, or a question."""
+        return translated(N_("E-mail address"), self.locale) if of == "email" else self.question(of)
+
+    def outcome(self, name: str) -> str:
+        """Return what became of a form."""
+        return translated(OUTCOMES[name], self.locale)
+
+    def cause(self, name: str) -> str:
+        """Return what moved an opportunity."""
+        return translated(CAUSES.get(name, name), self.locale)
 
     def answer(self, question: str, value: Any) -> str:
         """Return an answer as people read it; of a sensitive question only that there is one."""

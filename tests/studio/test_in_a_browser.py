@@ -118,7 +118,7 @@ def test_the_menu_holds_what_somebody_may_open_and_every_entry_leads_there(studi
     sign_in(page, address, "bo@acme.example")
 
     assert names == [
-        *("Overview", "Gates", "Opportunities", "Contacts", "Accounts"),
+        *("Overview", "Numbers", "Gates", "Opportunities", "Contacts", "Accounts"),
         *("Connectors", "Outbox", "People of the Studio", "Audit log"),
     ]
     assert links.all_text_contents() == ["Overview", "Opportunities", "Contacts", "Accounts"]
