@@ -93,7 +93,8 @@ def test_a_page_that_is_not_there_says_so_without_a_script(studio, page):
 def test_signing_in_by_the_keyboard_alone(studio, page):
     _, address = studio
     go(page, f"{address}/login")
-    page.keyboard.type("ann@acme.example")  # the address has the focus
+    expect(page.get_by_label("E-mail address")).to_be_focused()
+    page.keyboard.type("ann@acme.example")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
