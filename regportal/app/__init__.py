@@ -16,6 +16,7 @@ from regportal.app.vitals import vitals
 from regportal.buying import phases
 from regportal.buying import views as buying
 from regportal.buying.alerts import views as alerts
+from regportal.buying.worth import worths
 from regportal.config import Settings, load
 from regportal.documents import backtests, preview
 from regportal.forms import choosing, downloads, headless, including, mailed, shell, views, vouching
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["regportal.shelf"] = Shelf()
     app.extensions["regportal.storage"] = open_storage(settings.storage_url)
     app.extensions["regportal.wake"] = lambda _task: None
+    app.extensions["regportal.worths"] = worths
     app.extensions["regportal.vitals"] = vitals
     for api in (
         choosing.bp,

@@ -24,6 +24,7 @@ from regportal.documents.releasing import publish_due
 from regportal.engine import Engine
 from regportal.engine.tasks import Clock, Task, utc_now
 from regportal.forms.settling import expire, settle
+from regportal.forms.turnouts import count_anew
 from regportal.inbox.actions import understand
 from regportal.inbox.polling import poll
 from regportal.library.storage import Storage
@@ -94,6 +95,7 @@ class Worker:
         self._engine.every(TEN_MINUTES, "expire", self._before(self._expire, "weigh"))
         self._engine.every(NIGHTLY, "ledger-head", self._sign)
         self._engine.every(NIGHTLY, "retention", self._tidy)
+        self._engine.every(NIGHTLY, "count", self._count)
         self._engine.every(HOURLY, "cap", self._cap)
         if self._settings.sqlite:
             self._engine.add("ballast", self._keep_ballast)
@@ -156,6 +158,10 @@ class Worker:
         for name in ("weigh", "deliver", "list"):
             self._engine.wake(name)
         return None
+
+    def _count(self, now: datetime) -> None:
+        """Count for planners by value what became of questions."""
+        count_anew(self._store, now=now)
 
     def _cap(self, _now: datetime) -> None:
         """Delete what is more than we keep of what nobody is known for."""

@@ -15,6 +15,7 @@ from regportal.connectors.rules import in_full
 from regportal.consent.actions import states_of, subject_of_claim, subject_of_contact
 from regportal.consent.permission import standing
 from regportal.errors import NotHereError
+from regportal.forms.answered import reasons_of
 from regportal.forms.models import Answer
 from regportal.identity.actions import find_contact
 from regportal.identity.addresses import read_address
@@ -120,6 +121,7 @@ def _answers(session: Session, answers: Iterable[Answer]) -> list[Row]:
     """Return answers with the wording people saw."""
     answers = list(answers)
     texts = _wordings(session, {answer.wording for answer in answers if answer.wording})
+    reasons = reasons_of(session, answers)
     return [
         {
             "question": answer.question,
@@ -129,6 +131,7 @@ def _answers(session: Session, answers: Iterable[Answer]) -> list[Row]:
             "gate": answer.gate,
             "answered_at": in_full(answer.answered_at),
         }
+        | ({"asked_because": reasons[answer.id]} if answer.id in reasons else {})
         for answer in answers
     ]
 

@@ -50,6 +50,7 @@ def simulate(
     """
     from regportal.documents.scenarios import read_scenario, usual
     from regportal.documents.simulating import simulate as run
+    from regportal.forms.turnouts import counted
 
     if file is not None and (visits or gate or who):
         raise click.UsageError("FILE says it already: leave out --visits, --gate and --who")
@@ -59,8 +60,8 @@ def simulate(
         else usual(visits or VISITS, gate, who or "anonymous")  # type: ignore[arg-type] # click.Choice
     )
     with opened() as here, here.store.read() as session:
-        published = here.shelf.published(session)
-    met = run(published, scenario, begins=begins or datetime.now(UTC))
+        published, turnouts = here.shelf.published(session), counted(session)
+    met = run(published, scenario, begins=begins or datetime.now(UTC), turnouts=turnouts)
     if as_json:
         told = {"visits": [_told(one) for one in met]}
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request, url_for
 
+from regportal.buying.worth import worths
 from regportal.documents.drafts import draft_called, pieces_of
 from regportal.documents.previewing import as_if, read_preview_token
 from regportal.errors import DocumentError, NotHereError
 from regportal.forms.actions import Around
 from regportal.forms.forming import form_for, planned_ask
 from regportal.forms.pages import frame, locale_of
+from regportal.forms.planner import Grounds
 from regportal.forms.rules import Known
 from regportal.forms.schema import Gate
 from regportal.forms.views import page_of
@@ -35,7 +37,7 @@ def shown(token: str) -> Response:
             raise NotHereError(f"draft {draft_id} cannot be shown yet") from error
     key = next((piece.key for piece in pieces if piece.kind == Gate.kind), "")
     visiting = _before(published, key, Known(addressed=request.args.get("known") == "yes"), now)
-    ask = planned_ask(visiting)
+    ask, _ = planned_ask(visiting)
     here = url_for("preview.shown", token=token)
     return page_of(visiting, ask, form_for(visiting, ask), action=here)
 
@@ -49,6 +51,7 @@ def _before(published: Published, key: str, known: Known, now: datetime) -> Visi
         visitor=None,
         claim=None,
         known=known,
+        grounds=Grounds(worths(published), seed=gate.key),
         token=fresh_token(),
         is_new=False,
         locale=locale_of(site),

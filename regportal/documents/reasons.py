@@ -4,16 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from regportal.consent.schema import Newsletter
-from regportal.forms.rules import (
-    OFFERS,
-    Closed,
-    Known,
-    Plan,
-    Withheld,
-    closed,
-    may_ask,
-    withheld,
-)
+from regportal.forms.planner import Plan, told
+from regportal.forms.rules import OFFERS, Closed, Known, Withheld, closed, may_ask, withheld
 from regportal.forms.schema import Gate, Question
 from regportal.library.schema import Asset
 from regportal.store.words import N_, Sentence
@@ -34,6 +26,9 @@ def question_chosen(planned: Plan, gate: Gate, asset: Asset, known: Known) -> st
     question = planned.question
     if question is None:
         return _budget(gate, asset, known) or ALL_ANSWERED
+    because = planned.because.as_kept() if planned.because else {}
+    if gate.planner == "value":
+        return told(because)
     answered = known.answers.get(question.key)
     if answered is not None:
         says = N_("answered on %(day)s, and asked again after %(span)s")
@@ -44,7 +39,7 @@ def question_chosen(planned: Plan, gate: Gate, asset: Asset, known: Known) -> st
         times, last = known.declines[question.key]
         again = question.declined.again_after
         return Sentence(says, times=times, day=last.date().isoformat(), span=again)
-    return N_("the first question of this gate that is open")
+    return told(because)
 
 
 def questions_passed(
@@ -57,10 +52,12 @@ def questions_passed(
 ) -> Iterator[tuple[str, str]]:
     """Yield each question that is not asked now, and why."""
     rest = ADDRESS_FIRST if planned.email else _budget(gate, asset, known)
+    if gate.planner == "value" and planned.question:
+        says = N_("it promises less than %(question)s")
+        rest = Sentence(says, question=planned.question.key)
     for question in questions:
         if question is planned.question:
-            chosen = question.key
-            rest = Sentence(N_("it comes after %(question)s"), question=chosen)
+            rest = rest or Sentence(N_("it comes after %(question)s"), question=question.key)
             continue
         why = closed(question, known, now)
         if why is not None and not planned.email:

@@ -1,7 +1,7 @@
 """
 What a person would meet who comes again and again: the portal's own rules, without a visitor.
 
-Nothing is read but documents, and nothing is kept: what to ask is decided by `forms.rules.plan`,
+Nothing is read but documents, and nothing is kept: what to ask is decided by `forms.planner.plan`,
 what an answer means by `forms.fields.value_of`, phases and scores by the code of the worker
 (tests/documents/test_simulating.py walks the same way through a real portal).
 """
@@ -9,8 +9,10 @@ what an answer means by `forms.fields.value_of`, phases and scores by the code o
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
+from regportal.buying.worth import worths
 from regportal.consent.schema import Newsletter
 from regportal.documents.following import Following, Standing
 from regportal.documents.memory import Memory, Said
@@ -19,13 +21,14 @@ from regportal.documents.scenarios import Coming, Scenario
 from regportal.errors import BadRequestError
 from regportal.forms.addressing import address_from, fitting
 from regportal.forms.fields import country_told, value_of
-from regportal.forms.rules import Plan, plan
+from regportal.forms.planner import Grounds, Plan, Turnout, plan
 from regportal.forms.schema import Gate, Question
 from regportal.identity.addresses import Address
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Site, span
 from regportal.tracking.rules import goes_on
 
+Turnouts = Mapping[tuple[str, str], Turnout]
 Reasons = tuple[tuple[str, str], ...]
 """Keys, each with the sentence that says why it is not."""
 
@@ -63,20 +66,30 @@ class Met:
     """His phase and his scores; None as long as nobody has proven his address."""
 
 
-def simulate(published: Published, scenario: Scenario, *, begins: datetime) -> list[Met]:
+def simulate(
+    published: Published,
+    scenario: Scenario,
+    *,
+    begins: datetime,
+    turnouts: Turnouts = MappingProxyType({}),
+) -> list[Met]:
     """
     Return what a person meets each time he comes, with the reasons; a function of its arguments.
+
+    ``turnouts`` are what became of questions so far, by gate and question, for planners by value.
 
     Raises BadRequestError for a gate that is not published or stands at a kiosk, or where there is
     none, for an address that no gate would take, and for a time beyond all calendars.
     """
     try:
-        return [*_met(published, scenario, begins)]
+        return [*_met(published, scenario, begins, turnouts)]
     except OverflowError:
         raise BadRequestError("no calendar goes as far as these visits", "after") from None
 
 
-def _met(published: Published, scenario: Scenario, at: datetime) -> Iterator[Met]:
+def _met(
+    published: Published, scenario: Scenario, at: datetime, turnouts: Turnouts
+) -> Iterator[Met]:
     """Yield each time he comes."""
     address = _address(scenario)
     memory, visits = Memory(), 0
@@ -93,7 +106,8 @@ def _met(published: Published, scenario: Scenario, at: datetime) -> Iterator[Met
             following.disown()
         going = memory.last_at is not None and goes_on(memory.last_at, at, idle)
         visits = memory.visit = visits if going else visits + 1
-        yield _once(_Time(published, scenario, coming, memory, following, at, going), number)
+        time = _Time(published, scenario, coming, memory, following, at, going, turnouts)
+        yield _once(time, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,13 @@ class _Time:
     at: datetime
     going: bool
     """Whether a visit goes on."""
+    turnouts: Turnouts
+
+    def grounds(self, gate: Gate) -> Grounds:
+        """Return what a planner by value goes by, before him as he is now."""
+        past = {key: one for (at, key), one in self.turnouts.items() if at == gate.key}
+        known = past if self.memory.proven else {}
+        return Grounds(worths(self.published), known, self.scenario.email)
 
     @property
     def gate(self) -> Gate:
@@ -133,7 +154,7 @@ def _once(time: _Time, number: int) -> Met:
     known = fitting(gate, memory.address, known)
     questions = [published.one(Question, key) for key in gate.questions]
     letters = [published.one(Newsletter, key) for key in gate.newsletters]
-    planned = plan(gate, asset, questions, letters, known, at)
+    planned = plan(gate, asset, questions, letters, known, at, time.grounds(gate))
     did, refused, gets = _acts(time, gate, asset, planned)
     if memory.address is not None:
         memory.last_seen = at

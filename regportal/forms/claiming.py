@@ -257,6 +257,7 @@ def answer_with(
         declined=sent.declined,
         wording=keep_wording(session, sent.ask.wording or "", sent.ask.locale, now=now),
         gate=around.gate.key,
+        shown_id=uuid.UUID(sent.ask.nonce),
         visitor_id=visitor.id,
         visit_id=visit.id,
         claim_id=claim.id,

@@ -19,7 +19,8 @@ from regportal.forms.addressing import address_from, fitting
 from regportal.forms.asking import csrf_token, write_ask
 from regportal.forms.fields import LONGEST, GateForm, answer_field, value_of
 from regportal.forms.models import Outcome, Shown, ShownTo
-from regportal.forms.rules import ASK_LIFE, Ask, plan
+from regportal.forms.planner import Because, plan
+from regportal.forms.rules import ASK_LIFE, Ask
 from regportal.forms.schema import Question
 from regportal.forms.visiting import Visiting, country_of
 from regportal.identity import wire
@@ -45,7 +46,7 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
 
     ``by_call`` says that a server may ask for its visitor: then its own name says nothing.
     """
-    gate, ask = visiting.around.gate, planned_ask(visiting)
+    gate, (ask, because) = visiting.around.gate, planned_ask(visiting)
     if request.method == "HEAD":
         return ask
     agent, purpose = wire.agent_of(request), wire.purpose_of(request)
@@ -63,6 +64,7 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
         asked_email=ask.email,
         question=ask.question,
         wording=ask.wording,
+        because=because.as_kept() if because else None,
         newsletter=ask.newsletter,
         visitor_id=asked.visitor_id,
         shown_at=visiting.now,
@@ -76,8 +78,8 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
     return ask
 
 
-def planned_ask(visiting: Visiting) -> Ask:
-    """Plan what to ask; nothing is counted."""
+def planned_ask(visiting: Visiting) -> tuple[Ask, Because | None]:
+    """Plan what to ask, and say why this question; nothing is counted."""
     gate, published, claim = visiting.around.gate, visiting.around.published, visiting.claim
     address = claim.address if claim and gate.addresses != "any" else None
     planned = plan(
@@ -87,13 +89,15 @@ def planned_ask(visiting: Visiting) -> Ask:
         [published.one(Newsletter, key) for key in gate.newsletters],
         fitting(gate, address, visiting.known),
         visiting.now,
+        visiting.grounds,
     )
-    return ask_of(
+    ask = ask_of(
         visiting,
         email=planned.email,
         question=planned.question,
         newsletter=planned.newsletter,
     )
+    return ask, planned.because
 
 
 def _is_own_staff(visiting: Visiting) -> bool:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from regportal.identity.models import Assurance
-from regportal.store.base import Base, Flag, Id, Json, Key, MaybeMoment, Moment, choice
+from regportal.store.base import Base, Count, Flag, Id, Json, Key, MaybeMoment, Moment, choice
 from regportal.tracking.models import Judged
 
 
@@ -32,6 +32,7 @@ class Shown(Base):
     __tablename__ = "shown"
     personal: ClassVar = {
         "shown_at": "To count which question puts people off; no rule reads it.",
+        "because": "Why you were asked this question, and not another one.",
         "judged": "Whether it was shown to a person, or to a machine.",
         "judged_because": "Why we took it for a machine's.",
     }
@@ -58,6 +59,8 @@ class Shown(Base):
     asked_email: Mapped[Flag]
     question: Mapped[str | None]
     wording: Mapped[str | None]
+    because: Mapped[dict[str, Any] | None] = mapped_column(Json, nullable=True)
+    """Why this question was chosen (``forms/planner.py``)."""
     newsletter: Mapped[str | None]
     visitor_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
     shown_at: Mapped[Moment]
@@ -67,6 +70,25 @@ class Shown(Base):
     judged_because: Mapped[str | None]
     judged_by: Mapped[str | None]
     """The version of the rules; None of what was shown before anybody judged it."""
+
+
+class Counted(Base):
+    """
+    What became of the forms that asked people one question at one gate, counted once a night.
+
+    A cache: it can be counted anew from what was shown, of which it names nobody.
+    """
+
+    __tablename__ = "counted"
+    personal: ClassVar = {}
+    plain = frozenset({"gate", "question", "shown", "answered", "declined", "counted_at"})
+
+    gate: Mapped[str] = mapped_column(primary_key=True)
+    question: Mapped[str] = mapped_column(primary_key=True)
+    shown: Mapped[Count]
+    answered: Mapped[Count]
+    declined: Mapped[Count]
+    counted_at: Mapped[Moment]
 
 
 class ShownTo(Base):
@@ -132,7 +154,7 @@ class Answer(Base):
         "assurance": "How sure we are that the answer is yours.",
         "answered_at": "When you answered: old answers are asked for anew, or deleted.",
     }
-    plain = frozenset({"id", "visitor_id", "visit_id", "claim_id", "contact_id"})
+    plain = frozenset({"id", "shown_id", "visitor_id", "visit_id", "claim_id", "contact_id"})
     person: ClassVar = {
         "contact_id": "contact.id",
         "claim_id": "claim.id",
@@ -149,6 +171,8 @@ class Answer(Base):
     declined: Mapped[Flag]
     wording: Mapped[str | None] = mapped_column(sa.ForeignKey("wording.digest"))
     gate: Mapped[str | None]
+    shown_id: Mapped[uuid.UUID | None]
+    """The form that asked it, as long as that is kept; None where nobody was asked."""
     visitor_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("visitor.id"), index=True)
     visit_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("visit.id"), index=True)
     claim_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("claim.id"), index=True)

@@ -116,54 +116,9 @@ def _declines(replies: Iterable[Reply]) -> dict[str, tuple[int, datetime]]:
     return counted
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a form asks: the address or one question, and at most one newsletter."""
-
-    email: bool = False
-    question: Question | None = None
-    newsletter: Newsletter | None = None
-
-
-def plan(
-    gate: Gate,
-    asset: Asset,
-    questions: Sequence[Question],
-    newsletters: Sequence[Newsletter],
-    known: Known,
-    now: datetime,
-) -> Plan:
-    """
-    Return what this gate asks of somebody of whom this is known.
-
-    Whoever has given no address is asked for it and nothing else. Whoever has is asked the
-    first open question, while the visit's budget lasts; the asset of this visit is one click.
-    """
-    if not known.addressed:
-        return Plan(email=True, newsletter=next_newsletter(asset, newsletters, known))
-    return Plan(
-        question=next_question(questions, known, now) if may_ask(gate, asset, known) else None,
-        newsletter=next_newsletter(asset, newsletters, known),
-    )
-
-
 def may_ask(gate: Gate, asset: Asset, known: Known) -> bool:
     """Return whether the visit's budget lasts, and its asset was not taken in it."""
     return known.settled < gate.per_visit and asset.key not in known.taken
-
-
-def next_question(questions: Sequence[Question], known: Known, now: datetime) -> Question | None:
-    """
-    Return the first question that is open: not answered (or stale), not declined of late.
-
-    >>> country = Question(key="country", type="country", label="Which country?")
-    >>> company = Question(key="company", type="company", label="Which company?")
-    >>> from datetime import UTC
-    >>> noon = datetime(2026, 3, 4, 12, tzinfo=UTC)
-    >>> next_question([country, company], Known(answers={"country": ("DE", noon)}), noon).key
-    'company'
-    """
-    return next((one for one in questions if is_open(one, known, now)), None)
 
 
 class Closed(enum.StrEnum):

@@ -20,6 +20,7 @@ QuestionType = Literal[
     "region",
     "timeframe",
 ]
+Planner = Literal["order", "value"]
 Code = Annotated[str, Field(min_length=1, max_length=64)]
 TIMEFRAMES = ("0-3m", "3-6m", "6-12m", "later")
 """What a question of that type lets one choose from, where it names nothing else."""
@@ -60,6 +61,7 @@ class Question(Document):
     choices: dict[Code, Text] | None = None
     ask_again_after: Span | None = None
     sensitive: bool = False
+    expected: Annotated[int, Field(ge=1, le=99)] | None = None
     declined: Declined = Declined()
     crm_field: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.]{0,79}$")] | None = None
     when: When | None = None
@@ -84,6 +86,7 @@ class Gate(Document):
     text: Text | None = None
     abstract: Prose | None = None
     questions: tuple[Key, ...] = ()
+    planner: Planner = "order"
     newsletters: tuple[Key, ...] = ()
     delivery: Literal["instant", "mail"] = "instant"
     addresses: Literal["any", "business", "no-disposable"] = "any"

@@ -13,8 +13,10 @@ from regportal.forms.asking import browser_of
 from regportal.forms.fields import country_told
 from regportal.forms.known import known_of
 from regportal.forms.pages import Frame, frame, locale_of
+from regportal.forms.planner import NO_GROUNDS, Grounds
 from regportal.forms.rules import Ask, Known
 from regportal.forms.schema import Gate
+from regportal.forms.turnouts import counted_at
 from regportal.identity import browser, wire
 from regportal.identity.actions import claim_of
 from regportal.identity.models import Claim, Visitor, VisitorState
@@ -37,6 +39,7 @@ class Visiting:
     visitor: Visitor | None
     claim: Claim | None
     known: Known
+    grounds: Grounds
     token: str
     is_new: bool
     """Whether the browser has no token yet: the answer brings one."""
@@ -89,6 +92,7 @@ def visiting_of(
         visitor=visitor,
         claim=claim_of(session, visitor) if visitor else None,
         known=known_of(session, visitor, site, now=now),
+        grounds=_grounds(session, gate, visitor),
         token=token or fresh_token(),
         is_new=token is None,
         locale=locale_of(site),
@@ -101,6 +105,20 @@ def visiting_of(
     if visiting.by_script and visiting.by_mail:
         raise ForbiddenError(BY_MAIL)
     return visiting
+
+
+def _grounds(session: Session, gate: Gate, visitor: Visitor | None) -> Grounds:
+    """
+    Return what a choice by value goes by.
+
+    For a claim only the documents and his browser: what became of others' forms counts for whoever
+    has proven his address (docs/decisions/0023).
+    """
+    if gate.planner == "order" or visitor is None:
+        return NO_GROUNDS
+    proven = visitor.state == VisitorState.VERIFIED
+    past = counted_at(session, gate.key) if proven else {}
+    return Grounds(current.worths(), past, str(visitor.id))
 
 
 def country_of(visiting: Visiting) -> str | None:

@@ -49,6 +49,8 @@ class AnswerRow:
     answered_at: datetime
     gate: str | None
     wording: str | None
+    because: str | None
+    """Why he was asked this, and not another thing; kept as long as the form is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,9 @@ class Known:
                 one.question,
                 None if is_sensitive(self.published, one.question) else one.value,
                 *(one.declined, one.assurance.value, one.answered_at, one.gate, wording),
+                because,
             )
-            for one, wording in answers_of(self.session, theirs)
+            for one, wording, because in answers_of(self.session, theirs)
         ]
 
 

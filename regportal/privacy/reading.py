@@ -91,7 +91,7 @@ def answers(reader: Reader) -> list[Row]:
     """Return every question that was answered, the newest answer first, with its history."""
     theirs = Answer.contact_id.in_([one.id for one in reader.contacts])
     by_question: dict[str, list[Row]] = defaultdict(list)
-    for answer, wording in answers_of(reader.session, theirs):
+    for answer, wording, _ in answers_of(reader.session, theirs):
         by_question[answer.question].append(_answer(reader, answer, wording))
     never = never_asked(reader.session, reader.contacts[0].id)
     found = []

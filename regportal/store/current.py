@@ -1,6 +1,6 @@
 """What a view may reach of the installation it runs in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 from flask import current_app, g
@@ -43,6 +43,14 @@ def published(session: Session | None = None) -> Published:
 def site(session: Session | None = None) -> Site:
     """Return the site; raise NotHereError before the first publication."""
     return Site.of(published(session))
+
+
+def worths() -> Mapping[str, float]:
+    """Return what an answer is worth for routing and phase, by question (buying/worth.py)."""
+    worths_in: Callable[[Published], Mapping[str, float]] = current_app.extensions[
+        "regportal.worths"
+    ]
+    return worths_in(published())
 
 
 def wake(*tasks: str) -> None:

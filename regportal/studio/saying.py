@@ -150,6 +150,10 @@ class Sayer:
             return ""
         return shown_value(asked, value, self.locale)
 
+    def reason(self, because: str) -> str:
+        """Return why a question was asked."""
+        return translated(because, self.locale)
+
     def roles(self, names: Iterable[str]) -> str:
         """Return what the parts of somebody in a purchase are called."""
         return self.voice.listed(map(self.voice.role, names))
