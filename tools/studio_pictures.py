@@ -34,6 +34,7 @@ PAGES = {
     "accounts": "/accounts",
     "gates": "/gates",
     "new-gate": "/gates/new",
+    "simulator": "/simulator",
     "connectors": "/connectors",
     "connector": "/connectors/crm",
     "outbox": "/outbox",

@@ -13,6 +13,7 @@ class Permission(enum.StrEnum):
     OVERVIEW = "overview"
     GATES = "gates"
     PUBLISH = "publish"
+    SIMULATE = "simulate"
     AUDIT = "audit"
     STAFF = "staff"
     CONTACTS = "contacts"
@@ -29,6 +30,7 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         Permission.OVERVIEW: N_("see how the installation is doing"),
         Permission.GATES: N_("see gates, and write drafts of them"),
         Permission.PUBLISH: N_("let a draft hold"),
+        Permission.SIMULATE: N_("see what a visitor would meet, also with drafts"),
         Permission.AUDIT: N_("read who did what in the Studio"),
         Permission.STAFF: N_("invite people, give them roles, and disable them"),
         Permission.CONTACTS: N_("see contacts, accounts and opportunities, and take them along"),
@@ -71,7 +73,9 @@ ROLES: Mapping[Role, str] = MappingProxyType(
 PEOPLE = frozenset({Permission.CONTACTS, Permission.CORRECT})
 DELIVERY = frozenset({Permission.DELIVERY, Permission.DELIVER, Permission.PAYLOADS})
 NUMBERS = frozenset({Permission.NUMBERS, Permission.ROWS})
-MARKETING = frozenset({Permission.GATES, Permission.PUBLISH, *PEOPLE, *DELIVERY, *NUMBERS})
+MARKETING = frozenset(
+    {Permission.GATES, Permission.PUBLISH, Permission.SIMULATE, *PEOPLE, *DELIVERY, *NUMBERS}
+)
 GRANTED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.OWNER: frozenset(Permission),

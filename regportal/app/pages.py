@@ -37,11 +37,11 @@ GATE = PageType(
     has_script=True,
 )
 PREVIEW = PageType(
-    GATE.policy,
+    GATE.policy.replace("form-action 'self'", "form-action 'none'"),
     {**GATE.headers, "Cross-Origin-Embedder-Policy": "require-corp", "X-Robots-Tag": "noindex"},
     shown_in_studio=True,
 )
-"""A gate as its draft would show it; the Studio's pages, which show it, ask for the first one."""
+"""A gate as the Studio shows it in its pages, which ask for the first of these: without effect."""
 DOWNLOAD = PageType(
     "default-src 'none'; sandbox; frame-ancestors {ancestors}; base-uri 'none'; form-action 'none'",
     {

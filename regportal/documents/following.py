@@ -1,6 +1,6 @@
 """How far a simulated person has come: his phase and scores, by the code that weighs real ones."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -36,6 +36,8 @@ class Followed:
     label: str
     value: float
     level: str | None
+    parts: Mapping[str, float]
+    """What each of its parts gives; those that give nothing are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +188,17 @@ class Following:
         found = []
         for key, course in self.courses.items():
             label = course.scoring.score.label
-            value = course.standing.parts(course.scoring, at.timestamp()).total
-            level = course.scoring.level_name(course.scoring.level(value))
-            found.append(Followed(key, said(label, locale) if label else key, tenths(value), level))
+            parts = course.standing.parts(course.scoring, at.timestamp())
+            level = course.scoring.level_name(course.scoring.level(parts.total))
+            found.append(
+                Followed(
+                    key,
+                    said(label, locale) if label else key,
+                    tenths(parts.total),
+                    level,
+                    {part: tenths(value) for part, value in parts._asdict().items() if value},
+                )
+            )
         return tuple(found)
 
     def _deed(self, key: Hashable) -> Deed:

@@ -20,6 +20,8 @@ from regportal.store.schema import Key, Span
 MOST = 60
 WEEKLY = "7d"
 SOME_DAY = date(2026, 1, 1)
+SOMEBODY = "visitor@company.example"
+"""Whose address it is, where nobody says."""
 Who = Literal["anonymous", "known", "on-opportunity"]
 Text = Annotated[str, Field(max_length=2000)]
 
@@ -45,7 +47,7 @@ class Scenario(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     who: Who = "anonymous"
-    email: Annotated[str, Field(min_length=3, max_length=254)] = "visitor@company.example"
+    email: Annotated[str, Field(min_length=3, max_length=254)] = SOMEBODY
     remember: bool = True
     """Whether he lets his browser be remembered."""
     role: Annotated[str, Field(max_length=100)] = ""

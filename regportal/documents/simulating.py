@@ -26,6 +26,7 @@ from regportal.forms.schema import Gate, Question
 from regportal.identity.addresses import Address
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Site, span
+from regportal.store.words import N_, Sentence
 from regportal.tracking.rules import goes_on
 
 Turnouts = Mapping[tuple[str, str], Turnout]
@@ -42,6 +43,8 @@ class Met:
     gate: str
     visit: int
     """The visit it belongs to, counted from 1; several gates may be opened in one."""
+    came_as: str
+    """How sure it was who he is when he came: ``none``, ``claimed`` or ``verified``."""
     email: bool
     """Whether the form asks for his address."""
     question: str | None
@@ -57,7 +60,7 @@ class Met:
     gets: str | None
     """``file``, or ``mail`` where it goes by mail; None: nothing."""
     address: str
-    """``none``, ``claimed`` or ``verified``."""
+    """How sure it is afterwards."""
     known: Mapping[str, Any]
     """What he answered, by question."""
     newsletters: Sequence[str]
@@ -84,7 +87,7 @@ def simulate(
     try:
         return [*_met(published, scenario, begins, turnouts)]
     except OverflowError:
-        raise BadRequestError("no calendar goes as far as these visits", "after") from None
+        raise BadRequestError(N_("no calendar goes as far as these visits"), "after") from None
 
 
 def _met(
@@ -138,11 +141,14 @@ class _Time:
         if self.coming.gate is None and gates:
             found = gates[0]
         if found is None:
-            says = f"there is no gate called {self.coming.gate!r}" if gates else "there is no gate"
-            raise BadRequestError(says, "gate")
+            named = Sentence(N_("there is no gate called %(key)s"), key=repr(self.coming.gate))
+            raise BadRequestError(named if gates else N_("there is no gate"), "gate")
         if found.stands_at_kiosk(Site.of(self.published)):
-            says = "stands at a kiosk: whoever comes there is nobody we know, every time"
-            raise BadRequestError(f"the gate {found.key!r} {says}", "gate")
+            says = N_(
+                "the gate %(key)s stands at a kiosk: whoever comes there is nobody we know, every"
+                " time"
+            )
+            raise BadRequestError(Sentence(says, key=repr(found.key)), "gate")
         return found
 
 
@@ -155,6 +161,7 @@ def _once(time: _Time, number: int) -> Met:
     questions = [published.one(Question, key) for key in gate.questions]
     letters = [published.one(Newsletter, key) for key in gate.newsletters]
     planned = plan(gate, asset, questions, letters, known, at, time.grounds(gate))
+    came_as = memory.state
     did, refused, gets = _acts(time, gate, asset, planned)
     if memory.address is not None:
         memory.last_seen = at
@@ -164,6 +171,7 @@ def _once(time: _Time, number: int) -> Met:
         at=at,
         gate=gate.key,
         visit=memory.visit,
+        came_as=came_as,
         email=planned.email,
         question=planned.question.key if planned.question else None,
         why=question_chosen(planned, gate, asset, known),

@@ -19,11 +19,12 @@ from regportal.forms.addressing import address_from, fitting
 from regportal.forms.asking import csrf_token, write_ask
 from regportal.forms.fields import LONGEST, GateForm, answer_field, value_of
 from regportal.forms.models import Outcome, Shown, ShownTo
-from regportal.forms.planner import Because, plan
-from regportal.forms.rules import ASK_LIFE, Ask
-from regportal.forms.schema import Question
+from regportal.forms.planner import Because, Grounds, Plan, plan
+from regportal.forms.rules import ASK_LIFE, Ask, Known
+from regportal.forms.schema import Gate, Question
 from regportal.forms.visiting import Visiting, country_of
 from regportal.identity import wire
+from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Published, said
 from regportal.store.facts import add, table_of
@@ -46,7 +47,7 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
 
     ``by_call`` says that a server may ask for its visitor: then its own name says nothing.
     """
-    gate, (ask, because) = visiting.around.gate, planned_ask(visiting)
+    gate, (ask, because) = visiting.around.gate, _planned_ask(visiting)
     if request.method == "HEAD":
         return ask
     agent, purpose = wire.agent_of(request), wire.purpose_of(request)
@@ -78,19 +79,12 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
     return ask
 
 
-def planned_ask(visiting: Visiting) -> tuple[Ask, Because | None]:
+def _planned_ask(visiting: Visiting) -> tuple[Ask, Because | None]:
     """Plan what to ask, and say why this question; nothing is counted."""
     gate, published, claim = visiting.around.gate, visiting.around.published, visiting.claim
     address = claim.address if claim and gate.addresses != "any" else None
-    planned = plan(
-        gate,
-        visiting.around.asset,
-        [published.one(Question, key) for key in gate.questions],
-        [published.one(Newsletter, key) for key in gate.newsletters],
-        fitting(gate, address, visiting.known),
-        visiting.now,
-        visiting.grounds,
-    )
+    known = fitting(gate, address, visiting.known)
+    planned = next_of(published, gate, known, visiting.grounds, now=visiting.now)
     ask = ask_of(
         visiting,
         email=planned.email,
@@ -98,6 +92,16 @@ def planned_ask(visiting: Visiting) -> tuple[Ask, Because | None]:
         newsletter=planned.newsletter,
     )
     return ask, planned.because
+
+
+def next_of(
+    published: Published, gate: Gate, known: Known, grounds: Grounds, *, now: datetime
+) -> Plan:
+    """Return what a gate asks next of whom so much is known."""
+    questions = [published.one(Question, key) for key in gate.questions]
+    newsletters = [published.one(Newsletter, key) for key in gate.newsletters]
+    asset = published.one(Asset, gate.asset)
+    return plan(gate, asset, questions, newsletters, known, now, grounds)
 
 
 def _is_own_staff(visiting: Visiting) -> bool:

@@ -53,6 +53,7 @@ from regportal.studio import (
 from regportal.studio.gates import views as gates
 from regportal.studio.menu import area, menu
 from regportal.studio.sessions import Sessions
+from regportal.studio.simulator import views as simulator
 
 LARGEST = 1024 * 1024
 """Bytes of a form (security.md T-36)."""
@@ -62,7 +63,15 @@ SAME = "same-origin"
 PRODUCT = "regportal"
 PAGES = (
     *(overview.bp, numbers.bp, account.bp, welcome.bp, people.bp, auditing.bp),
-    *(gates.bp, opportunities.bp, contacts.bp, companies.bp, connectors.bp, outbox.bp),
+    *(
+        gates.bp,
+        simulator.bp,
+        opportunities.bp,
+        contacts.bp,
+        companies.bp,
+        connectors.bp,
+        outbox.bp,
+    ),
 )
 BELOW = (contact, corrections)
 """More pages of contacts: whoever imports these has them."""

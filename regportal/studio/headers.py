@@ -26,7 +26,7 @@ STUDIO = PageType(
     OWN,
     has_script=True,
 )
-"""P8: whoever is signed in; the portal shows him there what is not published yet."""
+"""P8: whoever is signed in; the portal shows him gates there."""
 ENTRY = PageType(POLICY.replace("{dynamic}", "").replace("{frames}", ""), OWN, has_script=True)
 """P9: nobody yet."""
 STYLES = PageType(

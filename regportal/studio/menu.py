@@ -38,7 +38,13 @@ MENU = (
             Entry("numbers.shown", N_("Numbers"), Permission.NUMBERS),
         ),
     ),
-    Group(N_("Visitors"), (Entry("gates.everything", N_("Gates"), Permission.GATES),)),
+    Group(
+        N_("Visitors"),
+        (
+            Entry("gates.everything", N_("Gates"), Permission.GATES),
+            Entry("simulator.simulator", N_("Visit simulator"), Permission.SIMULATE),
+        ),
+    ),
     Group(
         N_("Whom we know"),
         (

@@ -262,22 +262,28 @@ def test_a_draft_can_be_taken_back_and_thrown_away(company, desk):
     assert "/drafts/" not in desk.get("/gates").text
 
 
-def preview(desk, draft):
-    return re.search(rf'<iframe[^>]+src="{ORIGIN}([^"]+)"', desk.get(draft).text)[1]
+def previews(desk, draft):
+    """Where a stranger is shown to meet it, and whoever comes again."""
+    shown = desk.get(draft).text
+    found = re.findall(rf'<a href="{ORIGIN}([^"]+)" target="preview">', shown)
+    assert f'src="{ORIGIN}{found[0]}"' in shown
+    return found
 
 
 def test_the_preview_shows_the_public_gate_and_counts_nothing(company, desk):
     draft = begin(desk)
     tell(desk, draft, headline="Soon")
     desk.post(f"{draft}/questions", {"chosen": ["company"]})
-    address = preview(desk, draft)
+    address, address_again = previews(desk, draft)
     client = company.portal.app.test_client()
     stranger = client.get(address, base_url=ORIGIN)
-    again = client.get(f"{address}?known=yes", base_url=ORIGIN)
+    again = client.get(address_again, base_url=ORIGIN)
 
     assert "Soon" in stranger.text
     assert 'name="email"' in stranger.text
     assert "Which company?" in again.text
+    assert "v***@c***.example" in again.text
+    assert "form-action 'none'" in stranger.headers["Content-Security-Policy"]
     assert f"frame-ancestors {ORIGIN};" in stranger.headers["Content-Security-Policy"]
     assert "Set-Cookie" not in stranger.headers
     assert client.post(address, base_url=ORIGIN).status_code == 405
@@ -285,7 +291,7 @@ def test_the_preview_shows_the_public_gate_and_counts_nothing(company, desk):
 
 
 def test_a_preview_of_nobody_is_not_there(company, desk):
-    address = preview(desk, begin(desk))
+    address, _ = previews(desk, begin(desk))
     client = company.portal.app.test_client()
     forged = [address[:-1], address[:-1] + "x", "/preview/x", "/preview/WyJhIiwxXQ.x"]
 

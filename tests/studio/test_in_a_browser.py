@@ -119,8 +119,8 @@ def test_the_menu_holds_what_somebody_may_open_and_every_entry_leads_there(studi
     sign_in(page, address, "bo@acme.example")
 
     assert names == [
-        *("Overview", "Numbers", "Gates", "Opportunities", "Contacts", "Accounts"),
-        *("Connectors", "Outbox", "People of the Studio", "Audit log"),
+        *("Overview", "Numbers", "Gates", "Visit simulator", "Opportunities"),
+        *("Contacts", "Accounts", "Connectors", "Outbox", "People of the Studio", "Audit log"),
     ]
     assert links.all_text_contents() == ["Overview", "Opportunities", "Contacts", "Accounts"]
 
@@ -212,6 +212,46 @@ def test_who_is_signed_out_meanwhile_is_led_to_the_sign_in_and_back(studio, page
     page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_label("What")).to_have_value("invite")
+
+
+def test_the_simulator_follows_each_choice_by_the_keyboard_alone(studio, page):
+    _, address = studio
+    watched = Watched(page, address)
+    sign_in(page, address)
+    go(page, f"{address}/simulator")
+    page.evaluate("window.same = true")
+    visits = page.locator("[data-rp=visit]")
+    expect(visits).to_have_count(6)
+    first = page.frame_locator("iframe").first.get_by_label("Your e-mail address")
+    expect(first).to_be_visible()
+    page.get_by_label("How often").focus()
+    page.keyboard.type("2")
+    expect(visits).to_have_count(2)
+    page.get_by_label("Visit 2: What he does").focus()
+    page.keyboard.type("Would")
+
+    expect(visits.nth(1)).to_contain_text("would rather not say, gets the file at once")
+    assert "visits-1-does=decline" in page.url
+    assert page.evaluate("window.same")
+    assert faults(page) == []
+    go(page, page.locator("iframe").nth(1).get_attribute("src"))
+    assert faults(page) == []
+    assert page.locator("script").count() == 0
+    watched.check()
+
+
+def test_the_simulator_without_a_script(studio, browser):
+    _, address = studio
+    with contextlib.closing(browser.new_context(java_script_enabled=False)) as context:
+        page = context.new_page()
+        sign_in(page, address)
+        go(page, f"{address}/simulator")
+        page.get_by_label("How often").select_option("3")
+        page.get_by_label("Seen").select_option("On a phone")
+        page.get_by_role("button", name="Show the visits").click()
+
+        expect(page.locator("[data-rp=visit]")).to_have_count(3)
+        assert page.locator("iframe").first.bounding_box()["width"] < 300
 
 
 @pytest.fixture

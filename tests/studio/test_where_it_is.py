@@ -62,7 +62,9 @@ def check(answer, expected):
     assert "Server" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/", "/account", "/people", "/audit", "/tf-setup", "/verify"])
+@pytest.mark.parametrize(
+    "path", ["/", "/account", "/simulator", "/people", "/audit", "/tf-setup", "/verify"]
+)
 def test_pages_of_whoever_is_signed_in(company, path):
     check(company.at_desk("ann@acme.example", "owner").get(path), P8)
 

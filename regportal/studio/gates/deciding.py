@@ -1,7 +1,7 @@
 """Looking at a draft, and letting it hold: now, later, or once a colleague has looked, too."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, url_for
@@ -15,7 +15,9 @@ from regportal.accounts.roles import Permission
 from regportal.documents import drafts, releasing
 from regportal.documents.actions import Signed
 from regportal.documents.models import Draft
-from regportal.documents.previewing import advice_on, preview_token
+from regportal.documents.preview import address_of
+from regportal.documents.previewing import advice_on, as_if, scene_before
+from regportal.documents.scenarios import SOMEBODY
 from regportal.errors import BadRequestError, DocumentError, ForbiddenError, StaleError
 from regportal.library.storage import Storage
 from regportal.store import current
@@ -34,6 +36,8 @@ PROPOSED = N_("Your colleagues can look at it and publish it.")
 OPEN_AGAIN = N_("It is a draft again.")
 DISCARDED = N_("The draft is gone.")
 WRITTEN_ANEW = N_("The draft goes on from what is published now. Look at the differences.")
+BEFORE: Mapping[str, str | None] = {N_("A stranger"): None, N_("Whoever comes again"): SOMEBODY}
+"""Who stands before a gate in its previews, and as whom he is known."""
 
 bp = Blueprint("deciding", __name__)
 
@@ -185,6 +189,7 @@ def _look_page(
         changes = drafts.changes_of(reading, written.pieces)
         is_new = ("gate", written.gate.key) not in drafts.versions_now(reading)
         advice = advice_on(reading, written.pieces) if found.plan else []
+        previews = _previews(reading, draft_id, written) if found.plan else ()
         may_publish = may(Permission.PUBLISH) and releasing.may_decide(
             reading, draft, current_user.email
         )
@@ -207,16 +212,19 @@ def _look_page(
         now_form=form if type(form) is Decided else Decided(data=revision, formdata=None),
         later_form=form if isinstance(form, Later) else Later(data=revision, formdata=None),
         pressed=Pressed(formdata=None),
-        preview=_preview(draft_id),
+        previews=previews,
     )
     return shown, status if form is not None else 200
 
 
-def _preview(draft_id: uuid.UUID) -> str:
-    """Return where the public application shows a draft, for an hour."""
-    settings, now = current.settings(), datetime.now(UTC)
-    token = preview_token(draft_id, settings.keys, now=now)
-    return f"{settings.base_url}/preview/{token}"
+def _previews(session: Session, draft_id: uuid.UUID, written: Written) -> list[tuple[str, str]]:
+    """Return who would find the gate how, and where the portal shows it."""
+    published, now = as_if(session, written.pieces), datetime.now(UTC)
+    return [
+        (says, address_of(scene, draft_id, now=now))
+        for says, known_as in BEFORE.items()
+        for scene in [scene_before(published, written.gate.key, known_as, now=now)]
+    ]
 
 
 def _changes(written: Written, changes: dict[tuple[str, str], list[str]]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The visit simulator: what somebody meets who comes again and again."""
