@@ -27,6 +27,7 @@ from regportal.forms.settling import expire, settle
 from regportal.forms.turnouts import count_anew
 from regportal.inbox.actions import understand
 from regportal.inbox.polling import poll
+from regportal.insight.experiments import stop_losing
 from regportal.library.storage import Storage
 from regportal.mail.post import Post
 from regportal.outbox.actions import drain
@@ -97,6 +98,7 @@ class Worker:
         self._engine.every(NIGHTLY, "retention", self._tidy)
         self._engine.every(NIGHTLY, "count", self._count)
         self._engine.every(HOURLY, "cap", self._cap)
+        self._engine.every(HOURLY, "guard", self._guard)
         if self._settings.sqlite:
             self._engine.add("ballast", self._keep_ballast)
             self._take_back()
@@ -162,6 +164,10 @@ class Worker:
     def _count(self, now: datetime) -> None:
         """Count for planners by value what became of questions."""
         count_anew(self._store, now=now)
+
+    def _guard(self, now: datetime) -> None:
+        """Stop what experiments show and lose too many people by."""
+        stop_losing(self._store, self._shelf, now=now)
 
     def _cap(self, _now: datetime) -> None:
         """Delete what is more than we keep of what nobody is known for."""

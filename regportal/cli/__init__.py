@@ -21,6 +21,7 @@ COMMANDS = {
     "apply": "documents:apply",
     "export": "documents:export",
     "simulate": "simulate:simulate",
+    "experiments": "experiments:experiments",
     "history": "history:history",
     "rollback": "history:rollback",
     "snippet": "snippet:snippet",

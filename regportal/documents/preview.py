@@ -64,6 +64,7 @@ def _before(published: Published, scene: Scene, now: datetime) -> Visiting:
         claim=Claim(email=scene.known_as) if scene.known_as else None,
         known=Known(addressed=scene.known_as is not None, answers=told),
         grounds=NO_GROUNDS,
+        arms=(),
         token=fresh_token(),
         is_new=False,
         locale=locale_of(site),

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,12 @@ from regportal.buying.scores.schema import Score
 from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
 from regportal.documents.connections import connector_faults, unmeant
+from regportal.documents.gates import experiment_faults, gate_faults
 from regportal.documents.house import Finds, House, Name, Path
 from regportal.documents.pages import unlike_origins
 from regportal.documents.phases import never_moved, unknown
 from regportal.documents.sentences import shown, there_is_no
-from regportal.forms.schema import Gate, Question
+from regportal.forms.schema import Experiment, Gate, Question
 from regportal.library.schema import Asset
 from regportal.store.schema import Document, Site
 
@@ -158,7 +159,9 @@ def _of_one(document: Document, house: House) -> Finds:
         case Question():
             yield from _question(document, house)
         case Gate():
-            yield from _gate(document, house)
+            yield from gate_faults(document, house)
+        case Experiment():
+            yield from experiment_faults(document, house)
         case Connector():
             yield from connector_faults(document)
         case Buying():
@@ -237,7 +240,7 @@ def wording_fault(text: str) -> str | None:
     return None
 
 
-# --- questions and gates ---
+# --- questions ---
 
 
 def _question(question: Question, house: House) -> Finds:
@@ -272,29 +275,6 @@ def _in_a_circle(question: Question, house: House) -> bool:
         passed.add(current.key)
         current = house.question(current.when.answer.question)
     return current is not None and current.key == question.key and bool(passed)
-
-
-def _gate(gate: Gate, house: House) -> Finds:
-    """Let a gate give, ask and offer what there is, each once."""
-    if ("asset", gate.asset) not in house.named:
-        yield ("asset",), there_is_no("asset", gate.asset, house.keys("asset"))
-    yield from _references("questions", "question", gate.questions, house)
-    yield from _references("newsletters", "newsletter", gate.newsletters, house)
-    for index, key in enumerate(gate.questions):
-        question = house.question(key)
-        before = question.when.answer.question if question and question.when else None
-        if before in gate.questions[index + 1 :]:
-            says = f"{shown(key)} depends on {shown(str(before))}, which is asked later"
-            yield ("questions", index), says
-
-
-def _references(field: str, kind: str, keys: Sequence[str], house: House) -> Finds:
-    """Yield what is listed twice, or is not there."""
-    for index, key in enumerate(keys):
-        if (kind, key) not in house.named:
-            yield (field, index), there_is_no(kind, key, house.keys(kind))
-        elif key in keys[:index]:
-            yield (field, index), f"{shown(key)} is listed twice"
 
 
 # --- secrets ---

@@ -8,7 +8,7 @@ from regportal.buying.schema import Buying
 from regportal.buying.scores.schema import Score
 from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
-from regportal.forms.schema import Gate, Question
+from regportal.forms.schema import Experiment, Gate, Question
 from regportal.library.schema import Asset
 from regportal.store.schema import Document, Site
 
@@ -20,6 +20,7 @@ SECTIONS: dict[str, type[Document]] = {
     "questions": Question,
     "assets": Asset,
     "gates": Gate,
+    "experiments": Experiment,
     "buying": Buying,
     "scores": Score,
     "connectors": Connector,
@@ -44,6 +45,7 @@ class Book(BaseModel):
     questions: tuple[Question, ...] = ()
     assets: tuple[Asset, ...] = ()
     gates: tuple[Gate, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
     buying: Buying | None = None
     scores: tuple[Score, ...] = ()
     connectors: tuple[Connector, ...] = ()

@@ -1,7 +1,7 @@
 """The form of one moment: what it asks, and what came back."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -16,18 +16,19 @@ from regportal.consent.schema import Newsletter
 from regportal.errors import BadRequestError
 from regportal.forms.actions import Sent, content_of
 from regportal.forms.addressing import address_from, fitting
+from regportal.forms.arms import Arms, at_gate, gate_in, question_in
 from regportal.forms.asking import csrf_token, write_ask
 from regportal.forms.fields import LONGEST, GateForm, answer_field, value_of
-from regportal.forms.models import Outcome, Shown, ShownTo
+from regportal.forms.models import Exposure, Outcome, Shown, ShownTo
 from regportal.forms.planner import Because, Grounds, Plan, plan
 from regportal.forms.rules import ASK_LIFE, Ask, Known
-from regportal.forms.schema import Gate, Question
+from regportal.forms.schema import Experiment, Gate, Question
 from regportal.forms.visiting import Visiting, country_of
 from regportal.identity import wire
 from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Published, said
-from regportal.store.facts import add, table_of
+from regportal.store.facts import add, add_once, table_of
 from regportal.store.ids import uuid7
 from regportal.store.words import N_
 from regportal.tracking.judging import (
@@ -75,16 +76,44 @@ def fresh_ask(visiting: Visiting, *, by_call: bool = False) -> Ask:
     )
     # who is known for our own staff need not be told by a name again
     rows = (shown,) if is_staff else (shown, asked)
-    current.store().note(lambda session: add(session, *rows))
+    exposures = [*_exposures(visiting, shown)]
+
+    def keep(session: Session) -> None:
+        """Write what was shown, and what somebody met for the first time."""
+        add(session, *rows)
+        for one in exposures:
+            add_once(session, one)
+
+    current.store().note(keep)
     return ask
+
+
+def _exposures(visiting: Visiting, shown: Shown) -> Iterator[Exposure]:
+    """Yield which ways of experiments this form showed."""
+    published, met = visiting.around.published, dict(visiting.arms)
+    if shown.question is None or shown.visitor_id is None:
+        return
+    for one in at_gate(published, visiting.around.gate):
+        if one.key in met and one.question in {None, shown.question}:
+            version = published.version(Experiment, one.key)
+            yield Exposure(
+                id=Exposure.id_of(one.key, version, shown.visitor_id),
+                experiment=one.key,
+                version=version,
+                visitor_id=shown.visitor_id,
+                arm=met[one.key],
+                shown_id=shown.id,
+                at=shown.shown_at,
+            )
 
 
 def _planned_ask(visiting: Visiting) -> tuple[Ask, Because | None]:
     """Plan what to ask, and say why this question; nothing is counted."""
-    gate, published, claim = visiting.around.gate, visiting.around.published, visiting.claim
+    published, claim, arms = visiting.around.published, visiting.claim, visiting.arms
+    gate = visiting.around.gate
     address = claim.address if claim and gate.addresses != "any" else None
     known = fitting(gate, address, visiting.known)
-    planned = next_of(published, gate, known, visiting.grounds, now=visiting.now)
+    planned = next_of(published, gate, known, visiting.grounds, arms, now=visiting.now)
     ask = ask_of(
         visiting,
         email=planned.email,
@@ -95,10 +124,17 @@ def _planned_ask(visiting: Visiting) -> tuple[Ask, Because | None]:
 
 
 def next_of(
-    published: Published, gate: Gate, known: Known, grounds: Grounds, *, now: datetime
+    published: Published,
+    gate: Gate,
+    known: Known,
+    grounds: Grounds,
+    arms: Arms = (),
+    *,
+    now: datetime,
 ) -> Plan:
-    """Return what a gate asks next of whom so much is known."""
-    questions = [published.one(Question, key) for key in gate.questions]
+    """Return what a gate asks next of whom so much is known, and who meets these arms."""
+    gate = gate_in(published, gate, arms)
+    questions = [question_in(published, key, arms) for key in gate.questions]
     newsletters = [published.one(Newsletter, key) for key in gate.newsletters]
     asset = published.one(Asset, gate.asset)
     return plan(gate, asset, questions, newsletters, known, now, grounds)
@@ -153,7 +189,13 @@ def form_for(
     """Make the form that asks this, with what was typed and what is wrong with it."""
     country = country_of(visiting) if ask.question else None
     kind = _kind_of_form(
-        visiting.around.published, ask.email, ask.question, ask.newsletter, ask.locale, country
+        visiting.around.published,
+        ask.email,
+        ask.question,
+        ask.newsletter,
+        ask.locale,
+        country,
+        visiting.arms,
     )
     data = MultiDict([(name, one) for name, many in (given or {}).items() for one in many])
     form = kind(formdata=data if given else None)
@@ -174,13 +216,15 @@ def _kind_of_form(
     newsletter: str | None,
     locale: str,
     country: str | None,
+    arms: Arms,
 ) -> type[GateForm]:
     """Return the class of forms that ask this: made once a publication, for it is slow."""
 
     class Asking(GateForm):
         """What every form that asks this has."""
 
-    asked = published.find(Question, question) if question else None
+    named = published.find(Question, question) if question else None
+    asked = question_in(published, named.key, arms) if named else None
     if email:
         Asking.email = EmailField(N_("Your e-mail address"), render_kw={"maxlength": 254})
     if asked is not None:

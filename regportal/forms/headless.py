@@ -248,7 +248,7 @@ def not_you(path: AtGate, body: NotYou) -> Response:
 def _shown(visiting: Visiting, ask: Ask) -> GateAsks:
     """Return what a gate asks; nothing of whoever is asked."""
     gate = visiting.around.gate
-    question = visiting.around.question(ask.question)
+    question = visiting.question(ask.question)
     newsletter = visiting.around.newsletter(ask.newsletter)
     return GateAsks(
         gate=gate.key,

@@ -8,7 +8,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from regportal.identity.models import Assurance
-from regportal.store.base import Base, Count, Flag, Id, Json, Key, MaybeMoment, Moment, choice
+from regportal.store.base import (
+    Base,
+    Count,
+    Flag,
+    Id,
+    Json,
+    JsonObject,
+    Key,
+    MaybeMoment,
+    Moment,
+    choice,
+)
 from regportal.tracking.models import Judged
 
 
@@ -89,6 +100,51 @@ class Counted(Base):
     answered: Mapped[Count]
     declined: Mapped[Count]
     counted_at: Mapped[Moment]
+
+
+class Exposure(Base):
+    """A measurement: whom an experiment showed which of its ways, and when first."""
+
+    __tablename__ = "exposure"
+    personal: ClassVar = {
+        "arm": "Which of several wordings or orders you met, to see which works.",
+        "at": "When you met it first.",
+    }
+    plain = frozenset({"id", "experiment", "version", "visitor_id", "shown_id"})
+    person: ClassVar = {"visitor_id": "visitor.id"}
+    clock = "anonymous"
+    aged_by = "at"
+    __table_args__ = (sa.Index("ix_exposure_experiment", "experiment", "version"),)
+
+    id: Mapped[Id]
+    """Made of the three that follow: the first time is the one that is kept."""
+    experiment: Mapped[str]
+    version: Mapped[int]
+    """Of the experiment's document: whoever changes it begins anew."""
+    visitor_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    arm: Mapped[str]
+    shown_id: Mapped[uuid.UUID]
+    at: Mapped[Moment]
+
+    @staticmethod
+    def id_of(experiment: str, version: int, visitor_id: uuid.UUID) -> uuid.UUID:
+        """Return the key under which it stands that somebody met an experiment."""
+        return uuid.uuid5(visitor_id, f"{experiment} {version}")
+
+
+class StoppedArm(Base):
+    """A fact: from then on an arm of an experiment is shown to nobody."""
+
+    __tablename__ = "stopped_arm"
+    personal: ClassVar = {}
+    plain = frozenset({"experiment", "version", "arm", "at", "because"})
+
+    experiment: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    arm: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[Moment]
+    because: Mapped[JsonObject]
+    """How many were seen of it and of the first arm, and went on."""
 
 
 class ShownTo(Base):

@@ -4,7 +4,17 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from regportal.store.schema import Document, Key, Prose, Site, Span, Text, paragraphs, said
+from regportal.store.schema import (
+    Document,
+    Key,
+    Prose,
+    Site,
+    Span,
+    Text,
+    paragraphs,
+    refuse_twice,
+    said,
+)
 
 QuestionType = Literal[
     "text",
@@ -109,3 +119,55 @@ class Gate(Document):
         This alone decides it: when a form is sent, on the page after it, and for every byte.
         """
         return proven or (self.delivery == "instant" and not self.stands_at_kiosk(site))
+
+
+class Arm(BaseModel):
+    """One of the ways that an experiment compares; the first is what stands without it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: Key
+    label: Text | None = None
+    why: Text | None = None
+    questions: tuple[Key, ...] | None = None
+    planner: Planner | None = None
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """Return what is different in it."""
+        return frozenset(self.model_fields_set - {"key"})
+
+
+class Experiment(Document):
+    """Two or more wordings of a question, or orders of a gate, shown side by side."""
+
+    kind: ClassVar[str] = "experiment"
+    question: Key | None = None
+    gate: Key | None = None
+    arms: Annotated[tuple[Arm, ...], Field(min_length=2, max_length=6)]
+    matures: Span = "7d"
+    sure: Annotated[int, Field(ge=80, le=99)] = 95
+    guard: Annotated[int, Field(ge=1, le=50)] = 5
+
+    @property
+    def control(self) -> Arm:
+        """Return the arm that the others are compared with."""
+        return self.arms[0]
+
+    @model_validator(mode="after")
+    def _compares(self) -> Self:
+        """Refuse an experiment with nothing to compare, or with two things at once."""
+        if (self.question is None) == (self.gate is None):
+            raise ValueError("needs either question or gate")
+        refuse_twice("arms", "arms", "key", [arm.key for arm in self.arms])
+        if self.control.changes:
+            raise ValueError("the first of its arms is what stands without it: only a key")
+        about = OF_QUESTION if self.question is not None else OF_GATE
+        for arm in self.arms[1:]:
+            if not arm.changes or not arm.changes <= about:
+                names = " or ".join(sorted(about))
+                raise ValueError(f"the arm {arm.key!r} needs {names}, and nothing else")
+        return self
+
+
+OF_QUESTION = frozenset({"label", "why"})
+OF_GATE = frozenset({"questions", "planner"})

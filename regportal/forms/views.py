@@ -96,7 +96,7 @@ def page_of(
 ) -> Response:
     """Render the form; ``action``: where it is sent, if not to its gate."""
     gate, site, locale = visiting.around.gate, visiting.around.site, ask.locale
-    question = visiting.around.question(ask.question)
+    question = visiting.question(ask.question)
     newsletter = visiting.around.newsletter(ask.newsletter)
     known_as = masked(visiting.claim.email) if visiting.claim and not ask.email else None
     referrer = wire.came_from(request)

@@ -4,18 +4,21 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import sqlalchemy as sa
 from flask import g, request
 from sqlalchemy.orm import Session
 
 from regportal.errors import ForbiddenError
 from regportal.forms.actions import Around, Sender, Sent
+from regportal.forms.arms import Arms, Stopped, arms_of, at_gate, gate_in, question_in
 from regportal.forms.asking import browser_of
 from regportal.forms.fields import country_told
 from regportal.forms.known import known_of
+from regportal.forms.models import StoppedArm
 from regportal.forms.pages import Frame, frame, locale_of
 from regportal.forms.planner import NO_GROUNDS, Grounds
 from regportal.forms.rules import Ask, Known
-from regportal.forms.schema import Gate
+from regportal.forms.schema import Gate, Question
 from regportal.forms.turnouts import counted_at
 from regportal.identity import browser, wire
 from regportal.identity.actions import claim_of
@@ -24,10 +27,11 @@ from regportal.identity.rules import is_fresh as proven_lately
 from regportal.identity.rules import masked
 from regportal.library.schema import Asset
 from regportal.store import current
-from regportal.store.documents import Site
+from regportal.store.documents import Published, Site
 from regportal.store.tokens import derived_token, fresh_token
 from regportal.store.words import N_
 
+STOPPED = sa.select(StoppedArm.experiment, StoppedArm.version, StoppedArm.arm)
 BY_MAIL = N_("The file of this gate goes by mail: show the gate in a frame, or link to its page.")
 
 
@@ -40,6 +44,8 @@ class Visiting:
     claim: Claim | None
     known: Known
     grounds: Grounds
+    arms: Arms
+    """What he meets of the experiments at this gate."""
     token: str
     is_new: bool
     """Whether the browser has no token yet: the answer brings one."""
@@ -62,6 +68,11 @@ class Visiting:
     def browser(self) -> str:
         """Return how forms name this browser."""
         return browser_of(self.token)
+
+    def question(self, key: str | None) -> Question | None:
+        """Return a question in the words in which he meets it."""
+        found = self.around.question(key)
+        return question_in(self.around.published, found.key, self.arms) if found else None
 
 
 def visiting_of(
@@ -87,12 +98,14 @@ def visiting_of(
     proven = visitor is not None and visitor.state == VisitorState.VERIFIED
     if (around.kiosk and not proven) or (held.by_script and proven):
         token = visitor = None
+    arms = _arms(session, published, gate, visitor)
     visiting = Visiting(
         around=around,
         visitor=visitor,
         claim=claim_of(session, visitor) if visitor else None,
         known=known_of(session, visitor, site, now=now),
-        grounds=_grounds(session, gate, visitor),
+        grounds=_grounds(session, gate_in(published, gate, arms), visitor),
+        arms=arms,
         token=token or fresh_token(),
         is_new=token is None,
         locale=locale_of(site),
@@ -119,6 +132,18 @@ def _grounds(session: Session, gate: Gate, visitor: Visitor | None) -> Grounds:
     proven = visitor.state == VisitorState.VERIFIED
     past = counted_at(session, gate.key) if proven else {}
     return Grounds(current.worths(), past, str(visitor.id))
+
+
+def _arms(session: Session, published: Published, gate: Gate, visitor: Visitor | None) -> Arms:
+    """Return what a visitor meets of the experiments at a gate."""
+    if visitor is None or not at_gate(published, gate):
+        return ()
+    return arms_of(published, gate, str(visitor.id), stopped_arms(session))
+
+
+def stopped_arms(session: Session) -> Stopped:
+    """Return the arms that are no longer shown."""
+    return {(experiment, version, arm) for experiment, version, arm in session.execute(STOPPED)}
 
 
 def country_of(visiting: Visiting) -> str | None:

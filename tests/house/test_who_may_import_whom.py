@@ -19,12 +19,19 @@ PURE = frozenset(
             f"regportal.buying.{name}"
             for name in ("asking", "english", "folding", "lacking", "replaying", "telling", "words")
         ),
-        *(f"regportal.documents.{name}" for name in ("connections", "house", "pages", "phases")),
+        *(
+            f"regportal.documents.{name}"
+            for name in ("connections", "gates", "house", "pages", "phases")
+        ),
+        "regportal.forms.planner",
         "regportal.inbox.telling",
+        "regportal.insight.trials",
     }
 )
 """Parts of rules that are modules of their own: as pure as the rules themselves."""
-TELLING = frozenset({"regportal.buying.asking", "regportal.buying.words"})
+TELLING = frozenset(
+    {"regportal.buying.asking", "regportal.buying.words", "regportal.forms.planner"}
+)
 """Those that also say sentences in a language."""
 SPEECH = frozenset({"regportal.buying.voice", "regportal.store.words"})
 """What says them: it reads catalogues, which are the same for everybody."""
