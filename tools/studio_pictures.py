@@ -35,6 +35,7 @@ PAGES = {
     "gates": "/gates",
     "new-gate": "/gates/new",
     "simulator": "/simulator",
+    "rules": "/rules",
     "connectors": "/connectors",
     "connector": "/connectors/crm",
     "outbox": "/outbox",

@@ -14,6 +14,8 @@ class Permission(enum.StrEnum):
     GATES = "gates"
     PUBLISH = "publish"
     SIMULATE = "simulate"
+    PHASES = "phases"
+    RULES = "rules"
     AUDIT = "audit"
     STAFF = "staff"
     CONTACTS = "contacts"
@@ -31,6 +33,8 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         Permission.GATES: N_("see gates, and write drafts of them"),
         Permission.PUBLISH: N_("let a draft hold"),
         Permission.SIMULATE: N_("see what a visitor would meet, also with drafts"),
+        Permission.PHASES: N_("read in sentences what moves phases and scores"),
+        Permission.RULES: N_("write drafts of rules, and try them"),
         Permission.AUDIT: N_("read who did what in the Studio"),
         Permission.STAFF: N_("invite people, give them roles, and disable them"),
         Permission.CONTACTS: N_("see contacts, accounts and opportunities, and take them along"),
@@ -73,17 +77,30 @@ ROLES: Mapping[Role, str] = MappingProxyType(
 PEOPLE = frozenset({Permission.CONTACTS, Permission.CORRECT})
 DELIVERY = frozenset({Permission.DELIVERY, Permission.DELIVER, Permission.PAYLOADS})
 NUMBERS = frozenset({Permission.NUMBERS, Permission.ROWS})
+RULES = frozenset({Permission.PHASES, Permission.RULES})
 MARKETING = frozenset(
-    {Permission.GATES, Permission.PUBLISH, Permission.SIMULATE, *PEOPLE, *DELIVERY, *NUMBERS}
+    {
+        Permission.GATES,
+        Permission.PUBLISH,
+        Permission.SIMULATE,
+        *RULES,
+        *PEOPLE,
+        *DELIVERY,
+        *NUMBERS,
+    }
 )
 GRANTED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.OWNER: frozenset(Permission),
         Role.ADMIN: frozenset({Permission.OVERVIEW, Permission.STAFF, *DELIVERY}),
         Role.MARKETER: frozenset({Permission.OVERVIEW, *MARKETING}),
-        Role.SELLER: frozenset({Permission.OVERVIEW, Permission.CONTACTS}),
-        Role.ANALYST: frozenset({Permission.OVERVIEW, Permission.DELIVERY, Permission.NUMBERS}),
-        Role.AUDITOR: frozenset({Permission.OVERVIEW, Permission.AUDIT, Permission.DELIVERY}),
+        Role.SELLER: frozenset({Permission.OVERVIEW, Permission.PHASES, Permission.CONTACTS}),
+        Role.ANALYST: frozenset(
+            {Permission.OVERVIEW, Permission.PHASES, Permission.DELIVERY, Permission.NUMBERS}
+        ),
+        Role.AUDITOR: frozenset(
+            {Permission.OVERVIEW, Permission.PHASES, Permission.AUDIT, Permission.DELIVERY}
+        ),
         Role.PRIVACY: frozenset(
             {Permission.OVERVIEW, *PEOPLE, Permission.DELIVERY, Permission.PAYLOADS}
         ),
@@ -112,7 +129,7 @@ def allowed(roles: Iterable[Role]) -> frozenset[Permission]:
     Return what somebody with these roles may do.
 
     >>> [one.value for one in sorted(allowed([Role.SELLER, Role.AUDITOR]))]
-    ['audit', 'contacts', 'delivery', 'overview']
+    ['audit', 'contacts', 'delivery', 'overview', 'phases']
     >>> allowed([])
     frozenset()
     """

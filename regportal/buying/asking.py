@@ -216,6 +216,18 @@ class Teller:
 
     def _done(self, condition: Condition, *, unwanted: bool) -> str:
         """Return what must be done or not, how often, by whom and within how long."""
+        deeds = self.done(condition, unwanted=unwanted)
+        digits = condition.within.rstrip("smhdo")
+        forms = WITHIN[condition.within.removeprefix(digits)]
+        return self.voice.counts(forms, int(digits), deeds=deeds)
+
+    def done(self, condition: Condition, *, unwanted: bool = False) -> str:
+        """
+        Return what is to be done, how often and by whom, whenever that was.
+
+        >>> Teller().done(Condition(event="download", where={"category": "price-list"}))
+        'a download of a price list'
+        """
         least = condition.count.at_least
         noun = self._noun(condition, least)
         if least > 1:
@@ -223,11 +235,7 @@ class Teller:
         else:
             often = self.voice.says(N_("no %(what)s"), what=noun) if unwanted else self._one(noun)
         deeds = self._about(condition, often)
-        if least > 1:
-            deeds = self._by(MANY, condition, deeds)
-        digits = condition.within.rstrip("smhdo")
-        forms = WITHIN[condition.within.removeprefix(digits)]
-        return self.voice.counts(forms, int(digits), deeds=deeds)
+        return self._by(MANY, condition, deeds) if least > 1 else deeds
 
     def _about(self, condition: Condition, deeds: str) -> str:
         """Return what is to be done with what it must be about, and how much of a film."""

@@ -46,7 +46,11 @@ from regportal.studio import (
     outbox,
     overview,
     people,
+    phases,
     policies,
+    rule_drafts,
+    rule_phase,
+    rule_trials,
     signing_in,
     welcome,
 )
@@ -66,6 +70,7 @@ PAGES = (
     *(
         gates.bp,
         simulator.bp,
+        phases.bp,
         opportunities.bp,
         contacts.bp,
         companies.bp,
@@ -73,8 +78,8 @@ PAGES = (
         outbox.bp,
     ),
 )
-BELOW = (contact, corrections)
-"""More pages of contacts: whoever imports these has them."""
+BELOW = (contact, corrections, rule_drafts, rule_phase, rule_trials)
+"""More pages of contacts and of rules: whoever imports these has them."""
 LATE = N_("The page was open for too long. Please try again.")
 
 

@@ -14,6 +14,8 @@ from regportal.studio.policies import page
 
 DEEDS = {
     "accept": N_("came in by a link"),
+    "back-test": N_("tried a draft of rules on the history"),
+    "back-test-stop": N_("stopped a back-test"),
     "disable": N_("disabled somebody"),
     "discard": N_("threw a draft away"),
     "draft": N_("began a draft"),
@@ -41,8 +43,11 @@ DEEDS = {
     "second-factor": N_("changed the second factor"),
     "session-end": N_("ended a session"),
     "settle": N_("settled a conflict"),
+    "shadow-begin": N_("let a draft of rules run in shadow"),
+    "shadow-end": N_("ended the draft in shadow"),
     "split": N_("took two addresses apart"),
     "unlink": N_("let nobody be recognised in a browser"),
+    "write": N_("changed a draft"),
 }
 """How people call each deed."""
 

@@ -46,6 +46,10 @@ MENU = (
         ),
     ),
     Group(
+        N_("What it means"),
+        (Entry("rules.overview", N_("Phases and scores"), Permission.PHASES),),
+    ),
+    Group(
         N_("Whom we know"),
         (
             Entry("opportunities.listed", N_("Opportunities"), Permission.CONTACTS),
@@ -71,8 +75,7 @@ MENU = (
 """
 In this order; a page that is not in it is reached from one that is.
 
-Between the first two belong what visitors meet (gates, questions, the simulator) and what it means
-(phases, scores), before the last what goes out (delivery).
+Questions belong to what visitors meet.
 """
 
 

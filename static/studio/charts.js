@@ -67,15 +67,50 @@ function drawing({ chart, of = '', columns = '1' }) {
       inverse: across,
       position: fromRight ? 'right' : 'left',
     },
-    series: shown.map(at => ({
+    series: shown.map((at, place) => ({
       type: chart,
       name: heads[at],
       barMaxWidth: 24,
+      lineStyle: { type: place < shown.length - 1 ? 'dashed' : 'solid' },
       label: { ...label, show: across, position: fromRight ? 'left' : 'right' },
       data: rows.map(row => Number(row[at])),
     })),
   }
 }
+
+/**
+ * From where to where: what stands left is before, what stands right after.
+ * @param {DOMStringMap} asked
+ */
+function flowing({ of = '' }) {
+  const { rows } = read(of)
+  const style = getComputedStyle(document.body)
+  /** @type {(name: string) => string} */
+  const after = name => `${name}\u200b` // the same to read, and another place
+  const names = new Set(rows.flatMap(([from, to]) => [from, after(to)]))
+  return {
+    animation: false,
+    aria: { enabled: true },
+    textStyle: { color: style.color, fontFamily: style.fontFamily },
+    tooltip: { renderMode: 'richText', confine: true },
+    series: {
+      type: 'sankey',
+      left: 8,
+      right: 120,
+      label: { color: style.color, textBorderWidth: 0 },
+      lineStyle: { color: 'source', opacity: 0.4 },
+      data: [...names].map(name => ({ name })),
+      links: rows.map(([from, to, many]) => ({
+        source: from,
+        target: after(to),
+        value: Number(many),
+      })),
+    },
+  }
+}
+
+/** @param {DOMStringMap} asked */
+const optionOf = asked => (asked.chart === 'sankey' ? flowing(asked) : drawing(asked))
 
 /** @param {(place: HTMLElement, drawn: Chart | undefined) => void} todo */
 function each(todo) {
@@ -90,14 +125,14 @@ function drawMissing() {
     if (drawn) return
     const inside = document.createElement('div')
     place.replaceChildren(inside)
-    init(inside, null, { renderer: 'svg' }).setOption(drawing(place.dataset))
+    init(inside, null, { renderer: 'svg' }).setOption(optionOf(place.dataset))
   })
 }
 
 const page = document.documentElement
 new MutationObserver(drawMissing).observe(document.body, { childList: true, subtree: true })
 new MutationObserver(() =>
-  each((place, drawn) => drawn?.setOption(drawing(place.dataset))),
+  each((place, drawn) => drawn?.setOption(optionOf(place.dataset))),
 ).observe(page, { attributeFilter: ['data-bs-theme'] })
 new ResizeObserver(() => each((_, drawn) => drawn?.resize())).observe(page)
 drawMissing()

@@ -119,10 +119,24 @@ def test_the_menu_holds_what_somebody_may_open_and_every_entry_leads_there(studi
     sign_in(page, address, "bo@acme.example")
 
     assert names == [
-        *("Overview", "Numbers", "Gates", "Visit simulator", "Opportunities"),
-        *("Contacts", "Accounts", "Connectors", "Outbox", "People of the Studio", "Audit log"),
+        *("Overview", "Numbers", "Gates", "Visit simulator", "Phases and scores"),
+        *(
+            "Opportunities",
+            "Contacts",
+            "Accounts",
+            "Connectors",
+            "Outbox",
+            "People of the Studio",
+            "Audit log",
+        ),
     ]
-    assert links.all_text_contents() == ["Overview", "Opportunities", "Contacts", "Accounts"]
+    assert links.all_text_contents() == [
+        "Overview",
+        "Phases and scores",
+        "Opportunities",
+        "Contacts",
+        "Accounts",
+    ]
 
 
 def tab_to(page, what):

@@ -53,6 +53,8 @@ class BackTest:
     """When the first opportunity began."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many are open, won, lost; moves added and removed; those that go another way."""
+    stands: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """In which phase those are that are open: as published, and by the draft."""
     cases: Sample = field(default_factory=lambda: Sample(MOST))
 
     def add(self, story: Story) -> None:
@@ -86,11 +88,12 @@ class BackTest:
         self.counts["removed"] += len(old - new)
         self.counts["differ"] += new != old
         if after.ended is None:
-            stands = (
+            old_phase, new_phase = (
                 way.turns[-1].to if way.turns else tally.model.names[0]
                 for way, tally in ((before, self.published), (after, self.draft))
             )
-            self.counts["at_once"] += len({*stands}) > 1
+            self.stands[old_phase, new_phase] += 1
+            self.counts["at_once"] += old_phase != new_phase
 
     def _case(self, story: Story, ended: int, ways: Sequence[Way]) -> Case:
         """Return a decided opportunity as the forecasts see it."""
@@ -160,6 +163,10 @@ def back_test(
             "opportunities": found.counts["differ"],
         },
         "moved_at_once": found.counts["at_once"],
+        "stands": [
+            {"published": old, "draft": new, "open": many}
+            for (old, new), many in found.stands.most_common()
+        ],
         "published": {"version": version} | found.published.told(first),
         "draft": found.draft.told(first),
         "forecasts": _forecasts(found.cases),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from regportal.buying.backtest.course import Turn
-from regportal.buying.backtest.forecasting import DAY, WEEK
+from regportal.buying.backtest.forecasting import DAY, MONDAY, WEEK
 from regportal.buying.backtest.measures import half_left, wilson
 from regportal.buying.compiled import Model
 from regportal.buying.facts import when
@@ -99,6 +99,8 @@ class Tally:
     won: int = 0
     days: Counter[int] = field(default_factory=Counter)
     """By day what CRMs would have been told."""
+    weeks: Counter[int] = field(default_factory=Counter)
+    """By the Monday its week began on, the moves."""
     phases: dict[str, Passed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,6 +111,7 @@ class Tally:
         """Count one more opportunity."""
         lately = [turn for turn in way.turns if turn.at >= self.since]
         self.moves += len(lately)
+        self.weeks.update(turn.at - (turn.at - MONDAY) % WEEK for turn in lately)
         self.again += sum(turn.at >= self.since for turn in again(way.turns))
         if way.is_told:
             self.days.update(turn.at // DAY for turn in lately)
@@ -146,6 +149,9 @@ class Tally:
                 "a_day": round(writes / days, 2),
                 "most": busiest[1] if busiest else 0,
                 "on": when(busiest[0] * DAY).date().isoformat() if busiest else None,
+            },
+            "weeks": {
+                when(monday).date().isoformat(): many for monday, many in sorted(self.weeks.items())
             },
             "phases": [self._phase(name, one) for name, one in self.phases.items()],
         }

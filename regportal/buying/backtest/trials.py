@@ -77,6 +77,11 @@ def trial_called(session: Session, key: uuid.UUID) -> Trial:
     return found
 
 
+def newest(session: Session) -> list[Trial]:
+    """Return the back-tests that are kept, newest first."""
+    return [*session.scalars(sa.select(Trial).order_by(Trial.id.desc()).limit(MOST))]
+
+
 def remove(session: Session, key: uuid.UUID) -> Trial:
     """Delete a back-test, also one that runs, and return it as it was."""
     found = trial_called(session, key)

@@ -1,7 +1,6 @@
 """What each step of the way to a gate writes into its draft: an asset, and the gate before it."""
 
 import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -10,14 +9,13 @@ from urllib.parse import urlsplit
 
 from regportal.consent.schema import Newsletter
 from regportal.documents.drafts import Piece
+from regportal.documents.keys import free_key
 from regportal.documents.plans import Name
 from regportal.forms.schema import Gate
 from regportal.library.naming import LONGEST_ENDING
 from regportal.library.schema import Asset, Content
 from regportal.store.documents import said
 
-LONGEST = 60
-"""Characters of a key that is made of a title."""
 PLAIN = "paper"
 """The category of what is nothing else, as far as its name says."""
 BY_ENDING = {"mp4": "video", "webm": "video", "mp3": "podcast", "csv": "spreadsheet"}
@@ -149,27 +147,9 @@ def called(written: Written, title: str, taken: Collection[Name]) -> Written:
     """Return a draft whose keys come from its title; what was published before keeps its own."""
     if written.gate.base is not None or written.asset.base is not None:
         return written
-    key = free_key(title, {name for _, name in taken})
+    key = free_key(title, {name for _, name in taken}, "gate")
     gate = {**written.gate.body, "asset": key}
     return Written(replace(written.asset, key=key), replace(written.gate, key=key, body=gate))
-
-
-def free_key(title: str, taken: Collection[str]) -> str:
-    """
-    Return a key that says what a title does, and is nobody else's.
-
-    >>> free_key("Preise für Österreich (2026)", ()), free_key("价格", ())
-    ('preise-fur-osterreich-2026', 'gate')
-    >>> free_key("Prices", {"prices", "prices-2"})
-    'prices-3'
-    """
-    ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    key = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:LONGEST].strip("-") or "gate"
-    found, number = key, 1
-    while found in taken:
-        number += 1
-        found = f"{key}-{number}"
-    return found
 
 
 def title_of(name: str) -> str:
