@@ -29,7 +29,7 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-python check-pages soak scripts vendor messages privacy lock wheel clean format
+.PHONY: help demo test both check check-python check-pages soak scripts vendor messages privacy lock wheel clean format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -38,8 +38,10 @@ demo: $(VENV)/.run ## try regportal on a sample site
 	$(BIN)/regportal demo
 
 # Else each of the hundreds of processes that tests start compiles regportal anew, and each worker the tests.
-test soak: export PYTHONDONTWRITEBYTECODE :=
-test: check $(VENV)/.browser ## every check and every test
+test both soak: export PYTHONDONTWRITEBYTECODE :=
+test: export REGPORTAL_TEST_TURNS := 1
+test: both ## every check and every test, most of them on one of the two databases
+both: check $(VENV)/.browser ## the same, and every test on both databases
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 soak: $(VENV)/.browser $(NODE) ## the long tests, under faults and load, and in the engines of Firefox and Safari

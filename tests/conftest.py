@@ -22,13 +22,14 @@ from sqlalchemy import make_url
 
 from regportal.store.sessions import Store, make_engine
 from regportal.tracking.dividing import divide
-from tests import warm
+from tests import turns, warm
 from tests.connectors.shapes import NAMED as SHAPES
 from tests.databases import Lent, made, tell
 from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.guard import pytest_configure  # noqa: F401 - a hook: no test may skip
 from tests.patience import PATIENCE
 from tests.portal import SECRET, Portal
+from tests.turns import pytest_collection_modifyitems  # noqa: F401 - a hook: half of them rest
 from tools.ensure_blocker import NAMED as BLOCKER
 from tools.ensure_browser import KINDS, ensure
 
@@ -40,7 +41,10 @@ HERE = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.
 DIVIDED = "REGPORTAL_TEST_DIVIDED"
 """Where it is set, the log of each database on PostgreSQL is divided (docs/performance.md)."""
 collect_ignore = ["tracking/test_a_divided_log.py"] if DIVIDED in os.environ else []  # it divides
-NAMED = {"REGPORTAL_TEST_POSTGRES", BLOCKER, DIVIDED, SHAPES, *(kind.variable for kind in KINDS)}
+NAMED = {
+    *("REGPORTAL_TEST_POSTGRES", turns.NAMED, BLOCKER, DIVIDED, SHAPES),
+    *(kind.variable for kind in KINDS),
+}
 MEMORY, PLENTY = "/dev/shm", 2**32  # noqa: S108 - pytest makes a folder of its own there
 
 hypothesis.settings.register_profile(
@@ -53,6 +57,8 @@ hypothesis.settings.load_profile("house")
 expect.set_options(timeout=PATIENCE * 1000)
 
 warm.keep_routes()
+warm.keep_templates()
+warm.keep_passwords()
 warm.keep_documents()
 warm.keep_statements()
 

@@ -43,6 +43,7 @@ FILLED_LATER = {"text/javascript", "application/json"}
 """The element fills in its own sentences."""
 
 PUBLISHED = warm.Publications()
+PEPPER = "what every test puts into its hashes, so that one is worked out once"
 SITE = (Path(__file__).parent / "site.yaml").read_text()
 
 
@@ -63,11 +64,13 @@ class Portal:
     """One installation; nothing happens beside the requests until :meth:`work` is called."""
 
     def __init__(self, database_url: str, folder: Path, **settings: object) -> None:
+        instance = folder / "instance"
+        instance.mkdir(parents=True, exist_ok=True)
+        (instance / "pepper").write_text(PEPPER)
         self.settings = load(
-            database_url=database_url, instance=folder / "instance", _env_file=None, **settings
+            database_url=database_url, instance=instance, _env_file=None, **settings
         )
         self.app = create_app(self.settings)
-        self.app.jinja_env.bytecode_cache = warm.Templates()
         self.store = self.app.extensions["regportal.store"]
         self.shelf = self.app.extensions["regportal.shelf"]
         self.folder = folder

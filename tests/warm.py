@@ -9,11 +9,13 @@ the same documents.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from types import CodeType, MethodType
 from typing import ClassVar
 
 import sqlalchemy as sa
-from jinja2 import BytecodeCache
+from argon2 import low_level
+from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -28,7 +30,7 @@ COMPILED = ("_parts", "_trace", "_converters", "arguments", "_build", "_build_un
 """What compiling a route sets."""
 
 
-class Templates(BytecodeCache):
+class _Templates(BytecodeCache):
     """The templates as one test compiled them."""
 
     kept: ClassVar[dict[tuple[str, str], CodeType]] = {}
@@ -40,6 +42,21 @@ class Templates(BytecodeCache):
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep the code of this template."""
         self.kept[bucket.key, bucket.checksum] = bucket.code
+
+
+def keep_templates() -> None:
+    """Compile a template once, whichever application of whichever test shows it."""
+    start = Environment.__init__
+
+    def sharing(environment: Environment, *args: object, **options: object) -> None:
+        start(environment, *args, **{"bytecode_cache": _Templates(), **options})
+
+    Environment.__init__ = sharing
+
+
+def keep_passwords() -> None:
+    """Verify once that a password is the one of a hash; that it is not is found out each time."""
+    low_level.verify_secret = cache(low_level.verify_secret)
 
 
 def keep_routes() -> None:

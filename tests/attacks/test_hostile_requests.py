@@ -10,6 +10,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.both
+
 ANN = "ann@widgetworks.example"
 QUERIES = [
     "utm_source=%00",

@@ -22,6 +22,8 @@ from regportal.tracking.actions import record
 from regportal.tracking.models import Attributed, Interaction, Judged
 from tests.buying.scene import NOON
 
+pytestmark = pytest.mark.both
+
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 OTHER = Connector(key="other", type="webhook", url="https://other.example/", secret="env:OTHER")

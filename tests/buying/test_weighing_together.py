@@ -31,6 +31,8 @@ from tests.databases import made
 from tests.patience import until
 from tests.portal import patiently
 
+pytestmark = pytest.mark.both
+
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 COMPANIES = ("acme.example", "vandelay.example", "hooli.example", "umbrella.example")
 """One in each shard of the log on PostgreSQL."""

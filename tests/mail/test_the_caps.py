@@ -13,6 +13,8 @@ from regportal.mail.models import Letter
 from regportal.mail.rules import may_send_at
 from regportal.store.ids import uuid7
 
+pytestmark = pytest.mark.both
+
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 ANN = "ann@acme.example"
 HOUR = timedelta(hours=1)

@@ -1,5 +1,6 @@
 """Looking at pages of the Studio in a real browser: who reads them, and what is broken."""
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
@@ -7,6 +8,11 @@ from tests.browsing import go
 from tests.studio.staff import PASSWORD
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+EXTREMES = [
+    pytest.param("light", WIDE, id="wide-light"),
+    pytest.param("dark", PHONE, id="phone-dark"),
+]
+"""Each colour and each width once: what one breaks, it breaks whatever the other is."""
 
 
 class Watched:

@@ -9,14 +9,7 @@ from playwright.sync_api import expect
 from tests.browsing import go
 from tests.portal import SITE, served
 from tests.studio.customers import SAM, Customers
-from tests.studio.looking import (
-    PHONE,
-    WIDE,
-    Watched,
-    faults,
-    is_wider_than_the_window,
-    sign_in,
-)
+from tests.studio.looking import EXTREMES, PHONE, Watched, faults, is_wider_than_the_window, sign_in
 from tests.studio.staff import Company
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -47,8 +40,7 @@ def pages(customers):
     }
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("theme", "size"), EXTREMES)
 def test_every_page_can_be_read_by_everybody(studio, page, theme, size):
     customers, address = studio
     page.emulate_media(color_scheme=theme)

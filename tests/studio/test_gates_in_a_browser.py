@@ -8,15 +8,8 @@ from playwright.sync_api import expect
 
 from tests.browsing import go
 from tests.portal import SITE, served
+from tests.studio.looking import EXTREMES, Watched, faults, is_wider_than_the_window, sign_in
 from tests.studio.staff import Company
-from tests.studio.test_in_a_browser import (
-    PHONE,
-    WIDE,
-    Watched,
-    faults,
-    is_wider_than_the_window,
-    sign_in,
-)
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -41,9 +34,8 @@ def go_on(page):
     page.get_by_role("button", name="Go on").click()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_every_step_can_be_read_by_everybody(studio, page, theme, size, price_list, tmp_path):
+@pytest.mark.parametrize(("theme", "size"), EXTREMES)
+def test_every_step_can_be_read_by_everybody(studio, page, theme, size, price_list):
     page.emulate_media(color_scheme=theme)
     page.set_viewport_size(size)
     watched, found = Watched(page, studio), {}
@@ -51,7 +43,6 @@ def test_every_step_can_be_read_by_everybody(studio, page, theme, size, price_li
     def look(name):
         page.wait_for_load_state("networkidle")
         found[name] = faults(page)
-        page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
         assert not is_wider_than_the_window(page), name
 
     sign_in(page, studio)
@@ -81,6 +72,7 @@ def test_every_step_can_be_read_by_everybody(studio, page, theme, size, price_li
 
 
 def test_from_a_file_to_a_gate_by_the_keyboard_alone(studio, page, price_list):
+    page.on("filechooser", lambda _: None)  # else the browser may hear of it after the key
     sign_in(page, studio)
     keys = page.keyboard
 

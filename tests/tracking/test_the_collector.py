@@ -18,6 +18,8 @@ from regportal.tracking.models import Interaction, Parcel, Told, Touch, Visit
 from regportal.tracking.unpacking import unpack
 from tests.portal import FIREFOX, ORIGIN, SITE
 
+pytestmark = pytest.mark.both
+
 ANN = "ann@widgetworks.example"
 PAGE = "https://www.acme.example/widgets"
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
