@@ -34,6 +34,7 @@ PAGES = {
     "accounts": "/accounts",
     "gates": "/gates",
     "new-gate": "/gates/new",
+    "questions": "/questions",
     "simulator": "/simulator",
     "rules": "/rules",
     "connectors": "/connectors",

@@ -48,6 +48,7 @@ from regportal.studio import (
     people,
     phases,
     policies,
+    questions,
     rule_drafts,
     rule_phase,
     rule_trials,
@@ -69,6 +70,7 @@ PAGES = (
     *(overview.bp, numbers.bp, account.bp, welcome.bp, people.bp, auditing.bp),
     *(
         gates.bp,
+        questions.bp,
         simulator.bp,
         phases.bp,
         opportunities.bp,

@@ -42,6 +42,7 @@ MENU = (
         N_("Visitors"),
         (
             Entry("gates.everything", N_("Gates"), Permission.GATES),
+            Entry("questions.listed", N_("Questions"), Permission.GATES),
             Entry("simulator.simulator", N_("Visit simulator"), Permission.SIMULATE),
         ),
     ),

@@ -151,7 +151,7 @@ class Sayer:
         return shown_value(asked, value, self.locale)
 
     def reason(self, because: str) -> str:
-        """Return why a question was asked."""
+        """Return a sentence of ours: why a question was asked, what an experiment came to."""
         return translated(because, self.locale)
 
     def roles(self, names: Iterable[str]) -> str:
