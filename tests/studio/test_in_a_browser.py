@@ -110,7 +110,7 @@ def test_the_menu_holds_what_somebody_may_open_and_every_entry_leads_there(studi
     sign_in(page, address, "bo@acme.example")
 
     assert names == [
-        *("Overview", "Numbers", "Gates", "Visit simulator", "Phases and scores"),
+        *("Overview", "Numbers", "Gates", "Questions", "Visit simulator", "Phases and scores"),
         *(
             "Opportunities",
             "Contacts",
