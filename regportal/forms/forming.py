@@ -292,7 +292,7 @@ BY_PERSON = SETTLE.values(
 )
 """Whoever sends a form that was fetched ahead has seen it since."""
 BY_MACHINE = SETTLE.values(
-    judged=Judged.MACHINE, judged_because=sa.bindparam("because"), judged_by=RULES
+    judged=Judged.MACHINE, judged_because=sa.bindparam("betrayed_by"), judged_by=RULES
 )
 FORGOTTEN = sa.delete(table_of(ShownTo)).where(ShownTo.id == sa.bindparam("nonce"))
 """Where the form said who sent it, no name is needed to judge it by again."""
@@ -309,5 +309,5 @@ def settle_shown(session: Session, sent: Sent, machine: str | None, *, now: date
     became = {**its, "became": outcome, "now": now}
     if machine is None:
         connection.execute(BY_PERSON, became)
-    elif connection.execute(BY_MACHINE, {**became, "because": machine}).rowcount:
+    elif connection.execute(BY_MACHINE, {**became, "betrayed_by": machine}).rowcount:
         connection.execute(FORGOTTEN, its)
