@@ -1,15 +1,14 @@
 """The audit log: who did what, newest first."""
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, g, render_template
 
 from regportal.accounts.actions import everybody
 from regportal.accounts.roles import Permission
 from regportal.insight import deeds
 from regportal.insight.deeds import DeedRow, Deeds
-from regportal.insight.paging import MOST, walk
 from regportal.store import current
 from regportal.store.words import N_, translated
-from regportal.studio.lists import FORM, MARK, asked, copied, filters_of
+from regportal.studio.lists import FORM, List, asked, filters_of, mark_asked
 from regportal.studio.policies import page
 
 DEEDS = {
@@ -51,6 +50,8 @@ DEEDS = {
 }
 """How people call each deed."""
 
+LINES = List("audit", Deeds, DeedRow, deeds.page)
+
 bp = Blueprint("audit", __name__)
 
 
@@ -60,7 +61,7 @@ def log() -> str:
     """Show a page of the log."""
     filters = filters_of(Deeds)
     with current.store().read() as reading:
-        found = deeds.page(reading, filters, request.args.get(MARK))
+        found = deeds.page(reading, filters, mark_asked())
         people = everybody(reading)
         done = deeds.actions(reading)
     return render_template(
@@ -78,7 +79,4 @@ def log() -> str:
 @page(Permission.AUDIT, fresh=True)
 def copy(form: str) -> Response:
     """Return all of the log that is asked for as a file."""
-    filters = filters_of(Deeds)
-    with current.store().read() as reading:
-        rows = walk(lambda at: deeds.page(reading, filters, at, MOST))
-        return copied("audit", form, DeedRow, rows)
+    return LINES.taken(form)

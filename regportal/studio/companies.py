@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, g, render_template
 from pydantic import Field
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from regportal.insight.paging import Page
 from regportal.insight.people import People
 from regportal.store import current
 from regportal.studio.contacts import CONTACTS
-from regportal.studio.lists import FORM, MARK, List, asked, filters_of
+from regportal.studio.lists import FORM, List, asked, filters_of, mark_asked
 from regportal.studio.policies import page
 from regportal.studio.saying import Sayer
 from regportal.studio.seeing import READ, note, owners
@@ -59,7 +59,7 @@ def shown() -> str:
     with current.store().read() as session:
         one = accounts.account(session, key, owners=owners())
         deals = accounts.open_in(session, key, owners=owners())
-        people = CONTACTS.read(session, People(account=key), request.args.get(MARK) or None, 20)
+        people = CONTACTS.read(session, People(account=key), mark_asked(), 20)
     note(READ, "account", key)
     return render_template(
         "studio/account_of.html",

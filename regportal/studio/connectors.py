@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,7 @@ from regportal.studio.datastore import doer_of_request
 from regportal.studio.fields import Because, Whom
 from regportal.studio.policies import may, page
 from regportal.studio.told import concealed, mapped, written
+from regportal.studio.vitals import vitals_of
 from regportal.sync import deeds, made_up
 from regportal.sync.deeds import CONNECTOR
 from regportal.sync.looking import Found, look, look_at_one
@@ -83,7 +84,7 @@ def everything() -> str:
     now = datetime.now(UTC)
     with current.store().read() as session:
         published = current.published(session)
-        owed = current_app.extensions["regportal.vitals"](session, published, now=now).owed
+        owed = vitals_of(session, published, now=now).owed
         stands = [stand_of(session, published, key, now=now) for key in owed]
     return render_template(
         "studio/connectors.html", stands=stands, owed=owed, says=STATES, ago=partial(ago, now=now)
@@ -127,7 +128,11 @@ def resume(key: str) -> ResponseReturnValue:
 @page(Permission.DELIVER)
 def go(key: str) -> ResponseReturnValue:
     """Let a connector go on after its first run."""
-    document, doer, now = _published().one(Connector, key), doer_of_request(), datetime.now(UTC)
+    document, doer, now = (
+        current.published().one(Connector, key),
+        doer_of_request(),
+        datetime.now(UTC),
+    )
     current.store().write(lambda session: deeds.go(session, document, doer=doer, now=now))
     current.wake(f"deliver:{key}")
     flash(N_("It goes on: whoever waits is told."), "success")
@@ -220,7 +225,7 @@ def _asked(key: str, what: str, ask: Callable[[Connector, Published, Asked], Non
 
     Raises NotHereError where there is no such connector, and TooManyError.
     """
-    published, asked = _published(), Asked(what)
+    published, asked = current.published(), Asked(what)
     document = published.one(Connector, key)
     doer, now = doer_of_request(), datetime.now(UTC)
     current.store().write(
@@ -246,7 +251,7 @@ def _shown(
     now, sees = datetime.now(UTC), may(Permission.PAYLOADS)
     with current.store().read() as session:
         published = current.published(session)
-        owed = current_app.extensions["regportal.vitals"](session, published, now=now).owed
+        owed = vitals_of(session, published, now=now).owed
         if key not in owed:
             raise NotHereError(f"there is no connector {key}")
         stand = stand_of(session, published, key, now=now)
@@ -273,9 +278,4 @@ def _shown(
 
 def _require(key: str) -> None:
     """Raise NotHereError where nothing is told to such a connector, nor ever was."""
-    deeds.require_connector(_published(), key)
-
-
-def _published() -> Published:
-    """Return the documents that hold."""
-    return current.published()
+    deeds.require_connector(current.published(), key)

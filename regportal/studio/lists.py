@@ -44,6 +44,11 @@ def filters_of(kind: type[F]) -> F:
     return kind.of(request.args.lists(), beside={MARK})
 
 
+def mark_asked() -> str | None:
+    """Return where in a list the address of this page begins; None at its beginning."""
+    return request.args.get(MARK) or None
+
+
 def asked(filters: Filters) -> dict[str, Any]:
     """Return what an address must say for a list to be narrowed like this."""
     return filters.given
@@ -88,7 +93,7 @@ class List(Generic[F]):
         """Return the page that is asked for, with what else its template is told."""
         filters = filters_of(self.filters)
         with current.store().read() as session:
-            found = self.read(session, filters, request.args.get(MARK) or None, ROWS)
+            found = self.read(session, filters, mark_asked(), ROWS)
         by = {"narrowed by": sorted(filters.given)} if filters.given else {}  # not to what
         note(READ, "list", self.name, rows=len(found.rows), **by)
         about = {"found": found, "filters": filters, "asked": asked(filters)}

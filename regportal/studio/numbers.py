@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, render_template
+from flask import Blueprint, Response, g, render_template
 from sqlalchemy.orm import Session
 
 from regportal.accounts.roles import Permission
@@ -32,6 +32,7 @@ from regportal.store.words import N_, translated
 from regportal.studio.lists import FORM, List, asked, filters_of
 from regportal.studio.policies import may, page
 from regportal.studio.saying import Sayer
+from regportal.studio.vitals import vitals_of
 
 NAME = f"<any({', '.join(NUMBERS)}):name>"
 FEW = N_("fewer than %(least)d")
@@ -91,7 +92,7 @@ def shown() -> str:
         told = {one.key: _told(one, one.count(session, span, now=now)) for one in NUMBERS.values()}
         phases = moves_by_phase(session, span, now=now)
         grown = growth(session, span.since(now))
-        vitals = current_app.extensions["regportal.vitals"](session, published, now=now)
+        vitals = vitals_of(session, published, now=now)
     waits = [one.waiting.since for one in vitals.owed.values() if one.waiting.since]
     return render_template(
         "studio/numbers.html",

@@ -9,7 +9,6 @@ from typing import Any
 from flask import (
     Blueprint,
     Response,
-    current_app,
     flash,
     g,
     redirect,
@@ -31,8 +30,6 @@ from regportal.connectors.schema import Connector
 from regportal.errors import NotHereError, RegportalError, TooManyError
 from regportal.insight import messages as listed
 from regportal.insight.messages import MessageRow, Messages
-from regportal.insight.paging import MOST as MOST_ROWS
-from regportal.insight.paging import walk
 from regportal.outbox.masking import masked
 from regportal.outbox.models import MAIL, Message, MessageState
 from regportal.store import current
@@ -42,9 +39,10 @@ from regportal.studio.ages import ago
 from regportal.studio.asking import PATIENCE, turn
 from regportal.studio.datastore import doer_of_request
 from regportal.studio.fields import Because
-from regportal.studio.lists import MARK, asked, copied, filters_of
+from regportal.studio.lists import FORM, List, asked, filters_of, mark_asked
 from regportal.studio.policies import may, page
 from regportal.studio.told import concealed, written
+from regportal.studio.vitals import vitals_of
 from regportal.sync import deeds
 from regportal.sync.deeds import MESSAGE
 from regportal.sync.settling import PHASE, settle
@@ -63,6 +61,8 @@ STILL = N_("Still parked: %(num)d. Press once more for them.")
 NONE = N_("Nothing is told again: it is just being told, or a newer message tells it.")
 THEIRS, OURS = "theirs", "ours"
 
+MESSAGES = List("outbox", Messages, MessageRow, listed.page)
+
 bp = Blueprint("outbox", __name__)
 
 
@@ -74,8 +74,8 @@ def messages() -> str:
     now = datetime.now(UTC)
     with current.store().read() as session:
         published = current.published(session)
-        owed = current_app.extensions["regportal.vitals"](session, published, now=now).owed
-        found = listed.page(session, filters, request.args.get(MARK))
+        owed = vitals_of(session, published, now=now).owed
+        found = listed.page(session, filters, mark_asked())
     return render_template(
         "studio/outbox.html",
         found=found,
@@ -90,14 +90,11 @@ def messages() -> str:
     )
 
 
-@bp.get("/outbox.<any(csv, xlsx, jsonl):form>")
+@bp.get(f"/outbox.{FORM}")
 @page(Permission.DELIVERY, fresh=True)
 def copy(form: str) -> Response:
     """Return all messages that are asked for as a file, without what they tell."""
-    filters = filters_of(Messages)
-    with current.store().read() as session:
-        rows = walk(lambda at: listed.page(session, filters, at, MOST_ROWS))
-        return copied("outbox", form, MessageRow, rows)
+    return MESSAGES.taken(form)
 
 
 @bp.get("/outbox/<uuid:message_id>")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, current_app, g, render_template
+from flask import Blueprint, g, render_template
 
 from regportal.accounts.roles import Permission
 from regportal.connectors.schema import Connector
@@ -17,6 +17,7 @@ from regportal.store.documents import said
 from regportal.store.words import N_
 from regportal.studio.ages import ago
 from regportal.studio.policies import may, page
+from regportal.studio.vitals import vitals_of
 
 WORK = {
     "unpack": N_("Interactions to be sorted"),
@@ -49,7 +50,7 @@ def overview() -> str:
     now = datetime.now(UTC)
     with current.store().read() as session:
         published = current.published(session)
-        vitals = current_app.extensions["regportal.vitals"](session, published, now=now)
+        vitals = vitals_of(session, published, now=now)
     try:
         name = current.site().name
     except NotHereError:
