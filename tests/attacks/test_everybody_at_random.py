@@ -19,8 +19,6 @@ from regportal.identity.models import Visitor
 from tests.attacks.model import Everybody
 from tests.portal import SECRET
 
-pytestmark = pytest.mark.both
-
 STEPS = 50
 
 

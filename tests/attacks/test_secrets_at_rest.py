@@ -32,8 +32,6 @@ from regportal.store.vault import Secret, Vault
 from tests.connectors.receiver import receiving
 from tests.portal import SITE, Portal
 
-pytestmark = pytest.mark.both
-
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 OLD, NEW = b"old secret key of 32 characters!", b"new secret key of 32 characters!"
 

@@ -124,7 +124,7 @@ def check_what_is_shown(installation, moved):
         ("company", "Widget Works Ltd", "verified"),
     ]
     assert [*contact["answers"][0]] == [
-        *("question", "value", "assurance", "wording", "gate", "answered_at")
+        *("question", "value", "assurance", "wording", "gate", "answered_at", "asked_because")
     ]
     [claim] = contact["claims"]
     assert [*claim] == ["id", "state", "opened_at", "answers", "interactions"]

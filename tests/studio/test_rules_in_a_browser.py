@@ -11,15 +11,8 @@ from regportal.buying.schema import Buying
 from regportal.store.ids import uuid7
 from tests.browsing import go
 from tests.portal import SITE, served
+from tests.studio.looking import PHONE, WIDE, Watched, faults, is_wider_than_the_window, sign_in
 from tests.studio.staff import Company
-from tests.studio.test_in_a_browser import (
-    PHONE,
-    WIDE,
-    Watched,
-    faults,
-    is_wider_than_the_window,
-    sign_in,
-)
 from tests.studio.test_rules import BUYING
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
