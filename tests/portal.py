@@ -160,10 +160,10 @@ class Portal:
 
 @contextlib.contextmanager
 def served(
-    database_url: str, folder: Path, site: str = SITE, **settings: object
+    database_url: str, folder: Path, site: str = SITE, *, port: int = 0, **settings: object
 ) -> Iterator[tuple[Portal, str]]:
     """Serve an installation on a port of its own, without limits; give it and its address."""
-    with contextlib.closing(listen("127.0.0.1", 0)) as listening:
+    with contextlib.closing(listen("127.0.0.1", port)) as listening:
         url = f"http://localhost:{listening.getsockname()[1]}"
         settings = {"limits": "off", "base_url": url, **settings}
         with contextlib.closing(Portal(database_url, folder, **settings)) as portal:

@@ -12,6 +12,7 @@ from regportal.accounts import audit
 from regportal.accounts.audit import Doer
 from regportal.accounts.models import (
     Purpose,
+    StudioIdentity,
     StudioInvite,
     StudioPasskey,
     StudioSession,
@@ -151,7 +152,8 @@ def accept(
 
     ``email`` and ``name`` are the first owner's; of anybody else they are known. Whoever was
     signed in as him before is not any more, and what he had set up beside a password, passkeys
-    too, is gone: a link is for whoever lost it. Raises StaleError where it opens nothing.
+    and whom a provider means by him too, is gone: a link is for whoever lost it. Raises
+    StaleError where it opens nothing.
     """
     purpose, user = invited(session, token, now=now)
     used = session.execute(
@@ -167,6 +169,7 @@ def accept(
         session.add(user)
     end_sessions(session, user.id)
     session.execute(sa.delete(StudioPasskey).where(StudioPasskey.user_id == user.id))
+    session.execute(sa.delete(StudioIdentity).where(StudioIdentity.user_id == user.id))
     user.password, user.password_set_at = password, now
     user.uniquifier = secrets.token_hex(16)
     user.tf_method = user.totp_secret = user.totp_counter = user.recovery_codes = None
@@ -185,11 +188,11 @@ def set_roles(
     Raises BadRequestError where the last owner who may come in would be none any more.
     """
     users = _held(session)
-    user, had_owner = _among(users, user_id), _have_owner(users)
+    user, had_owner = _among(users, user_id), _have_owner(session, users)
     before, user.roles = user.roles, sorted(set(roles))
     if before == user.roles:
         return user
-    _require_owner(users, had_owner=had_owner)
+    _require_owner(session, users, had_owner=had_owner)
     _begin_anew(session, user)
     change = {"roles": [before, user.roles]}
     audit.write(session, doer, "roles", USER, str(user.id), change, now=now)
@@ -201,11 +204,11 @@ def set_active(
 ) -> StudioUser:
     """Let somebody in again, or not any more, at once; raises as :func:`set_roles` does."""
     users = _held(session)
-    user, had_owner = _among(users, user_id), _have_owner(users)
+    user, had_owner = _among(users, user_id), _have_owner(session, users)
     if user.active == active:
         return user
     user.active = active
-    _require_owner(users, had_owner=had_owner)
+    _require_owner(session, users, had_owner=had_owner)
     _begin_anew(session, user)
     _end_links(session, user.id)
     audit.write(session, doer, "enable" if active else "disable", USER, str(user.id), now=now)
@@ -267,15 +270,21 @@ def _among(users: Iterable[StudioUser], user_id: uuid.UUID) -> StudioUser:
     return found
 
 
-def _have_owner(users: Iterable[StudioUser]) -> bool:
+def is_linked(session: Session, user_id: uuid.UUID) -> bool:
+    """Return whether somebody has come in by a provider of the company."""
+    query = sa.select(StudioIdentity.id).where(StudioIdentity.user_id == user_id)
+    return session.scalar(query.limit(1)) is not None
+
+
+def _have_owner(session: Session, users: Iterable[StudioUser]) -> bool:
     """Return whether an owner may come in."""
-    owners = (one for one in users if Role.OWNER in roles_of(one.roles))
-    return any(one.active and one.password is not None for one in owners)
+    owners = (one for one in users if one.active and Role.OWNER in roles_of(one.roles))
+    return any(one.password is not None or is_linked(session, one.id) for one in owners)
 
 
-def _require_owner(users: Iterable[StudioUser], *, had_owner: bool) -> None:
+def _require_owner(session: Session, users: Iterable[StudioUser], *, had_owner: bool) -> None:
     """Raise BadRequestError where an owner could come in, and none could any more."""
-    if had_owner and not _have_owner(users):
+    if had_owner and not _have_owner(session, users):
         raise BadRequestError(LAST_OWNER, "roles")
 
 

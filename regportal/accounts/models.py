@@ -92,6 +92,28 @@ class StudioPasskey(Base):
     used_at: Mapped[Moment]
 
 
+class StudioIdentity(Base):
+    """Whom a provider of the company means when it says who signs in."""
+
+    __tablename__ = "studio_identity"
+    personal: ClassVar = {
+        "subject": "What the company's provider calls somebody, so that it stays the same person.",
+        "made_at": "Since when they have come in by it.",
+    }
+    plain = frozenset({"id", "user_id", "issuer"})
+    outlives = STAFF
+    __table_args__ = (
+        sa.UniqueConstraint("issuer", "subject"),
+        sa.UniqueConstraint("user_id", "issuer"),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("studio_user.id"))
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    made_at: Mapped[Moment]
+
+
 class StudioSession(Base):
     """
     One browser in which somebody signed in, or is about to.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask, Response, make_response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from regportal.accounts import elsewhere
 from regportal.app import health, pages, problems, reports, scripts
 from regportal.app.document import described
 from regportal.app.front import Front
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     serves it starts the worker, and puts its ``wake`` into ``extensions["regportal.wake"]``.
     """
     settings = settings or load()
+    elsewhere.check_settings(settings)
     root = web_root()
     app = described(
         settings,

@@ -59,6 +59,7 @@ from regportal.studio.gates import views as gates
 from regportal.studio.menu import area, menu
 from regportal.studio.sessions import Sessions
 from regportal.studio.simulator import views as simulator
+from regportal.studio.sso import views as sso
 
 LARGEST = 1024 * 1024
 """Bytes of a form (security.md T-36)."""
@@ -116,6 +117,7 @@ def create_studio(
     app.before_request(_speak)
     app.before_request(_check_origin)
     signing_in.use(app, settings)
+    sso.use(app, settings)
     Bootstrap5(app)
     vendor = root / "static" / "vendor"
     app.register_blueprint(

@@ -44,6 +44,8 @@ DEEDS = {
     "settle": N_("settled a conflict"),
     "shadow-begin": N_("let a draft of rules run in shadow"),
     "shadow-end": N_("ended the draft in shadow"),
+    "sso-link": N_("came in by the company's provider for the first time"),
+    "sso-unlink": N_("let the company's provider's name for somebody be forgotten"),
     "split": N_("took two addresses apart"),
     "unlink": N_("let nobody be recognised in a browser"),
     "write": N_("changed a draft"),

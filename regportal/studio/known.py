@@ -12,6 +12,7 @@ from flask_security import UserMixin
 from flask_security.core import WebAuthnMixin
 from sqlalchemy.orm import Session
 
+from regportal.accounts.actions import is_linked
 from regportal.accounts.models import StudioPasskey, StudioUser
 from regportal.accounts.roles import Permission, allowed, roles_of
 from regportal.errors import ConfigError
@@ -77,6 +78,8 @@ class Account(UserMixin):
     theme: str | None = None
     made_at: datetime | None = None
     password_set_at: datetime | None = None
+    is_linked: bool = False
+    """Whether he has come in by a provider of the company."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What was read: of what differs now we know that it was changed."""
 
@@ -95,12 +98,14 @@ def account_of(reading: Session, row: StudioUser, keys: Keys) -> Account:
     except ConfigError as error:  # without his second factor nobody comes in
         log.error("somebody of the Studio cannot come in: %s", error)  # noqa: TRY400 - it says all
         secret, is_whole = None, False
+    linked = is_linked(reading, row.id)
+    can_prove = row.password is not None or linked
     found = Account(
         fs_uniquifier=row.uniquifier,
         id=row.id,
         email=row.email,
         name=row.name,
-        active=row.active and row.password is not None and is_whole,
+        active=row.active and can_prove and is_whole,
         password=row.password,
         fs_webauthn_user_handle=row.handle,
         tf_primary_method=row.tf_method,
@@ -114,6 +119,7 @@ def account_of(reading: Session, row: StudioUser, keys: Keys) -> Account:
         theme=row.theme,
         made_at=row.made_at,
         password_set_at=row.password_set_at,
+        is_linked=linked,
     )
     found.kept = values_of(found)
     return found

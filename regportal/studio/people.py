@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.orm import Session
 
-from regportal.accounts import actions
+from regportal.accounts import actions, elsewhere
 from regportal.accounts.letters import owe_invitation
 from regportal.accounts.models import StudioUser
 from regportal.accounts.roles import ROLES, Permission, Role, may_assign, roles_of
@@ -69,6 +69,7 @@ def person(user_id: uuid.UUID) -> ResponseReturnValue:
     """Show a colleague, and take other roles for him."""
     with current.store().read() as reading:
         user = actions.user_of(reading, user_id)
+        linked = actions.is_linked(reading, user_id)
     form = Roles(data={"roles": user.roles})
     if form.validate_on_submit():
         now, doer, roles = datetime.now(UTC), doer_of_request(), form.chosen
@@ -89,6 +90,7 @@ def person(user_id: uuid.UUID) -> ResponseReturnValue:
         form=form,
         called=called,
         is_sent=_mailed_in() is not None,
+        is_linked=linked,
     )
     return page, 422 if form.errors else 200
 
@@ -118,6 +120,16 @@ def link(user_id: uuid.UUID) -> ResponseReturnValue:
         return user, _hand_over(writing, user, mailed_in, now=now)
 
     return _after(*_change(user_id, come))
+
+
+@bp.post("/people/<uuid:user_id>/unlink")
+@page(Permission.STAFF, fresh=True)
+def unlink(user_id: uuid.UUID) -> ResponseReturnValue:
+    """Forget whom the provider of the company means by a colleague."""
+    now, doer = datetime.now(UTC), doer_of_request()
+    _change(user_id, lambda writing: elsewhere.unlink(writing, user_id, doer=doer, now=now))
+    flash(N_("This is kept."), "success")
+    return redirect(url_for("people.person", user_id=user_id), 303)
 
 
 def called(names: list[str]) -> list[str]:

@@ -137,7 +137,8 @@ class Sessions(SessionInterface):
         """End a session in which nobody is signed in; keep what its sign-in page needs."""
         if session.key is not None:
             current.store().write(partial(sessions.end, key=session.key))
-            session.pop(CSRF, None)
+            if session.before[0] is not None:  # else the page before us has it in its forms
+                session.pop(CSRF, None)
             response.delete_cookie(self._cookie, **self._attributes("Strict"))
         if session.modified:
             response.set_cookie(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, current_app, redirect, render_template, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_security.utils import login_user
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from regportal.store import current
 from regportal.studio.datastore import doer_of_request
 from regportal.studio.fields import FirstOwner, NewPassword
 from regportal.studio.policies import open_page
+from regportal.studio.sso import ways
 
 bp = Blueprint("welcome", __name__)
 
@@ -26,7 +27,9 @@ def welcome(token: str) -> ResponseReturnValue:
     now = datetime.now(UTC)
     limits.check("welcome", now=now)
     with current.store().read() as reading:
-        _, user = invited(reading, token, now=now)
+        purpose, user = invited(reading, token, now=now)
+    if request.method == "POST":
+        ways.check_link(purpose)
     form = NewPassword() if user else FirstOwner()
     if not form.validate_on_submit():
         page = render_template("studio/welcome.html", form=form, user=user)

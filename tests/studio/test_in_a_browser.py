@@ -10,8 +10,10 @@ from playwright.sync_api import expect
 from regportal.accounts.models import StudioSession
 from tests.browsing import go
 from tests.portal import SITE, served
+from tests.studio.elsewhere import Pretended, real, settings_of
 from tests.studio.looking import EXTREMES, Watched, faults, is_wider_than_the_window, sign_in
 from tests.studio.staff import PASSWORD, Company
+from tools.ports import free_port
 from tools.studio_pictures import PAGES
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -344,3 +346,50 @@ def test_a_passkey_that_was_deleted_opens_nothing(studio, page):
     page.get_by_role("button", name="Sign in with a passkey").click()
 
     expect(page.get_by_role("alert")).to_have_text("This passkey opens nothing here.")
+
+
+def test_the_whole_round_to_the_companys_provider_and_back(database_url, tmp_path, page):
+    port, listening = free_port(), free_port()
+    url = f"http://localhost:{listening}"
+    with real(port, f"{url}/studio/sso/back") as issuer:
+        settings = settings_of(issuer)
+        with served(database_url, tmp_path, SITE, port=listening, **settings) as (portal, _):
+            company, address = Company(portal), f"{url}/studio"
+            company.hire("ann@acme.example", "owner", name="Ann Example")
+            refused = []
+            page.on("console", lambda said: refused.append(said.text))
+            go(page, f"{address}/people")
+            assert faults(page) == []
+            page.get_by_role("button", name="Sign in with Acme").click()
+            page.get_by_placeholder("Enter any login").fill("ann@acme.example")
+            page.get_by_placeholder("and password").fill("x")
+            page.get_by_role("button", name="Sign-in").click()
+            page.get_by_role("button", name="Continue").click()
+            expect(page.get_by_role("heading", name="People of the Studio")).to_be_visible()
+            go(page, f"{address}/people/invite")
+            assert faults(page) == []
+            page.get_by_role("button", name="Sign in with Acme").click()
+            page.get_by_placeholder("Enter any login").fill("ann@acme.example")
+            page.get_by_placeholder("and password").fill("x")
+            page.get_by_role("button", name="Sign-in").click()
+            expect(page.get_by_role("heading", name="Invite somebody")).to_be_visible()
+            cookies = {one["name"]: one["sameSite"] for one in page.context.cookies(address)}
+
+            assert len(company.sessions()) == 1
+            assert cookies["rp_admin"] == "Strict"
+            assert "rp_sso" not in cookies
+            assert [text for text in refused if "Content Security" in text] == []
+            go(page, f"{address}/account")
+            assert faults(page) == []
+
+
+def test_whoever_the_provider_does_not_prove_reads_why(database_url, tmp_path, page):
+    with contextlib.closing(Pretended()) as provider:
+        settings = settings_of(provider.issuer)
+        with served(database_url, tmp_path, SITE, **settings) as (_, url):
+            go(page, f"{url}/studio/sso/back?code=x&state=y")
+
+            expect(page.get_by_role("alert")).to_contain_text("begin anew")
+            assert faults(page) == []
+            page.get_by_role("link", name="To the sign-in").click()
+            expect(page.get_by_role("button", name="Sign in with Acme")).to_be_visible()

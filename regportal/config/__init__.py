@@ -16,8 +16,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from regportal.config.single_sign_on import LOCAL_HOSTS, SingleSignOn
 from regportal.errors import ConfigError
 
 SCHEMES = {
@@ -26,11 +27,10 @@ SCHEMES = {
     "storage_url": ("file:///", "s3://"),
 }
 SHORTEST_KEY = 16  # characters
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1"})
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Settings(BaseSettings):
+class Settings(SingleSignOn):
     """
     The settings of one installation, from ``REGPORTAL_*`` and a ``.env`` file.
 
