@@ -199,6 +199,25 @@ def set_roles(
     return user
 
 
+def set_sells_for(
+    session: Session, user_id: uuid.UUID, owners: Iterable[str], *, doer: Doer, now: datetime
+) -> StudioUser:
+    """
+    Let somebody look after what a CRM says is looked after by these, and by no others.
+
+    They are called as the CRM calls them: by address, or by name where it has none. What is
+    looked after by somebody's own address is his in any case.
+    """
+    user = user_of(session, user_id)
+    before = list(user.sells_for or ())
+    after = sorted({one.strip().lower() for one in owners} - {"", user.email})
+    if after != before:
+        user.sells_for = after or None
+        change = {"owners": [before, after]}
+        audit.write(session, doer, "sells-for", USER, str(user.id), change, now=now)
+    return user
+
+
 def set_active(
     session: Session, user_id: uuid.UUID, *, active: bool, doer: Doer, now: datetime
 ) -> StudioUser:

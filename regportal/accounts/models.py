@@ -20,6 +20,7 @@ class StudioUser(Base):
         "email": "By this address somebody of the company signs in.",
         "name": "How colleagues call them.",
         "roles": "What they may do.",
+        "sells_for": "Whose opportunities in a CRM are theirs to look after, too.",
         "active": "Whether they may come in at all.",
         "locale": "The language they chose for the Studio.",
         "theme": "Whether they want it light or dark.",
@@ -40,6 +41,8 @@ class StudioUser(Base):
     password: Mapped[str | None]
     """Hashed with argon2id; None until it was chosen."""
     roles: Mapped[list[Any]] = mapped_column(Json)
+    sells_for: Mapped[list[Any] | None] = mapped_column(Json)
+    """As a CRM calls them who looks after an opportunity, where that is not their address."""
     active: Mapped[bool] = mapped_column(sa.Boolean(), default=True, server_default=sa.true())
     uniquifier: Mapped[str] = mapped_column(unique=True)
     """What a session knows them by; a new one ends every session."""

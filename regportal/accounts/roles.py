@@ -136,6 +136,16 @@ def allowed(roles: Iterable[Role]) -> frozenset[Permission]:
     return frozenset(permission for role in roles for permission in GRANTED[role])
 
 
+def may_raise_oneself(own: Iterable[Role]) -> bool:
+    """
+    Return whether somebody with these roles may choose his own: only who answers for all of it.
+
+    >>> may_raise_oneself([Role.ADMIN, Role.SELLER]), may_raise_oneself([Role.OWNER])
+    (False, True)
+    """
+    return Role.OWNER in own
+
+
 def may_assign(own: Iterable[Role], before: Iterable[Role], after: Iterable[Role]) -> bool:
     """
     Return whether somebody may change a colleague's roles from these to those.

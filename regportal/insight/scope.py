@@ -1,6 +1,7 @@
 """What a seller sees: whoever has a part in an opportunity that is his to look after."""
 
 import uuid
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,6 +51,13 @@ def opportunity_seen(session: Session, opportunity: uuid.UUID, owners: Owners) -
     if found is None:
         raise NotHereError(NOTHING)
     return found
+
+
+def owners_but(session: Session, known: Collection[str], *, most: int) -> Sequence[str]:
+    """Return who looks after opportunities and is none of these, ``most`` of them."""
+    key = Opportunity.owner_key
+    query = sa.select(key).where(key.is_not(None), key.not_in(sorted(known))).distinct()
+    return [one for one in session.scalars(query.order_by(key).limit(most)) if one]
 
 
 def owned_by(query: Any, owners: Owners) -> Any:

@@ -40,6 +40,7 @@ DEEDS = {
     "roles": N_("changed somebody's roles"),
     "schedule": N_("let a draft be published later"),
     "second-factor": N_("changed the second factor"),
+    "sells-for": N_("changed for whom in the CRM somebody sells"),
     "session-end": N_("ended a session"),
     "settle": N_("settled a conflict"),
     "shadow-begin": N_("let a draft of rules run in shadow"),

@@ -14,6 +14,7 @@ from wtforms import (
     SelectField,
     SelectMultipleField,
     StringField,
+    TextAreaField,
     ValidationError,
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
@@ -30,6 +31,8 @@ REQUIRED = N_("Please fill this in.")
 TOO_LONG = N_("Please take fewer characters.")
 MOST = 120
 """Characters of a name."""
+LONGEST_OWNER, LONGEST_TEXT = 320, 4096
+"""Characters of what a CRM calls somebody, and of several of them."""
 LONGEST = 1024
 """Characters of a password: more would only keep the processor busy."""
 THEMES = {"": N_("As my device"), "light": N_("Light"), "dark": N_("Dark")}
@@ -128,6 +131,31 @@ class Roles(FlaskForm):
     def chosen(self) -> Sequence[Role]:
         """Return the roles that were chosen."""
         return [Role(one) for one in self.roles.data or ()]
+
+
+class SellsFor(FlaskForm):
+    """For whom in the CRM somebody sells."""
+
+    owners = TextAreaField(
+        N_("Looks after what the CRM gives to"),
+        validators=[Optional(), Length(max=LONGEST_TEXT, message=TOO_LONG)],
+        render_kw={"rows": 3, "autocomplete": "off", "spellcheck": "false"},
+        description=N_(
+            "One a line, as the CRM calls them: the address, or the name where it has none."
+            " The own address counts in any case."
+        ),
+    )
+
+    def validate_owners(self, field: Field) -> None:
+        """Refuse what no owner can be called."""
+        del field  # its lines
+        if any(not one.isprintable() or len(one) > LONGEST_OWNER for one in self.chosen):
+            raise ValidationError(N_("One of these lines is no address and no name."))
+
+    @property
+    def chosen(self) -> Sequence[str]:
+        """Return whom."""
+        return [one.strip() for one in (self.owners.data or "").splitlines() if one.strip()]
 
 
 class Invitation(Roles):

@@ -74,6 +74,8 @@ class Account(UserMixin):
     """None that Flask-Security knows: what somebody may do our own pages ask."""
     permissions: frozenset[Permission] = frozenset()
     role_names: tuple[str, ...] = ()
+    sells_for: tuple[str, ...] = ()
+    """For whom he sells, as a CRM calls them, beside his own address."""
     locale: str | None = None
     theme: str | None = None
     made_at: datetime | None = None
@@ -115,6 +117,7 @@ def account_of(reading: Session, row: StudioUser, keys: Keys) -> Account:
         webauthn=[passkey_of(one) for one in passkeys],
         permissions=allowed(roles),
         role_names=tuple(sorted(roles)),
+        sells_for=tuple(row.sells_for or ()),
         locale=row.locale,
         theme=row.theme,
         made_at=row.made_at,

@@ -1,7 +1,7 @@
 """The people of the Studio: who may come in, with which roles."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,17 +13,35 @@ from sqlalchemy.orm import Session
 from regportal.accounts import actions, elsewhere
 from regportal.accounts.letters import owe_invitation
 from regportal.accounts.models import StudioUser
-from regportal.accounts.roles import ROLES, Permission, Role, may_assign, roles_of
+from regportal.accounts.roles import (
+    ROLES,
+    Permission,
+    Role,
+    may_assign,
+    may_raise_oneself,
+    roles_of,
+)
 from regportal.errors import BadRequestError, ForbiddenError, NotHereError
 from regportal.identity.addresses import read_address
+from regportal.insight.scope import owners_but
 from regportal.store import current
 from regportal.store.words import N_
 from regportal.studio.datastore import doer_of_request
-from regportal.studio.fields import Invitation, Pressed, Roles, choices_of, languages_named
+from regportal.studio.fields import (
+    Invitation,
+    Pressed,
+    Roles,
+    SellsFor,
+    choices_of,
+    languages_named,
+)
 from regportal.studio.policies import page
 
 T = TypeVar("T")
 TOO_MUCH = N_("You cannot give or take what you may not do yourself.")
+OWN = N_("What you may do yourself, an owner decides.")
+MOST_SHOWN = 30
+"""So many are named who look after opportunities and are nobody of the Studio."""
 
 bp = Blueprint("people", __name__)
 
@@ -44,7 +62,7 @@ def invite() -> ResponseReturnValue:
     form, mailed_in = Invitation(data={"locale": g.locale}), _mailed_in()
     form.locale.choices = choices_of(languages_named())
     if form.validate_on_submit():
-        _require_may(roles_of(current_user.role_names), [], form.chosen)
+        _require_may(_own_roles(), [], form.chosen)
         now, doer = datetime.now(UTC), doer_of_request()
         email, name = read_address(form.email.data or "").email, form.name.data or ""
         roles, locale = form.chosen, form.locale.data
@@ -67,32 +85,64 @@ def invite() -> ResponseReturnValue:
 @page(Permission.STAFF, fresh=True)
 def person(user_id: uuid.UUID) -> ResponseReturnValue:
     """Show a colleague, and take other roles for him."""
+    form = Roles()
+    if not form.validate_on_submit():
+        return _shown(user_id, form)
+    now, doer, roles = datetime.now(UTC), doer_of_request(), form.chosen
+    _require_others(user_id)
+    try:
+        _change(
+            user_id,
+            lambda writing: actions.set_roles(writing, user_id, roles, doer=doer, now=now),
+            roles,
+        )
+    except BadRequestError as error:
+        form.roles.errors = [str(error)]
+        return _shown(user_id, form)
+    flash(N_("The roles are changed; your colleague has to sign in again."), "success")
+    return redirect(url_for("people.everybody"), 303)
+
+
+@bp.post("/people/<uuid:user_id>/sells-for")
+@page(Permission.STAFF, fresh=True)
+def sells_for(user_id: uuid.UUID) -> ResponseReturnValue:
+    """Take for whom in the CRM a colleague sells."""
+    form = SellsFor()
+    if not form.validate_on_submit():
+        return _shown(user_id, selling=form)
+    now, doer, owners = datetime.now(UTC), doer_of_request(), form.chosen
+    _require_others(user_id)
+    _change(
+        user_id,
+        lambda writing: actions.set_sells_for(writing, user_id, owners, doer=doer, now=now),
+    )
+    flash(N_("This is kept."), "success")
+    return redirect(url_for("people.person", user_id=user_id), 303)
+
+
+def _shown(
+    user_id: uuid.UUID, form: Roles | None = None, selling: SellsFor | None = None
+) -> ResponseReturnValue:
+    """Return the page of a colleague, with what was sent and is wrong."""
     with current.store().read() as reading:
         user = actions.user_of(reading, user_id)
         linked = actions.is_linked(reading, user_id)
-    form = Roles(data={"roles": user.roles})
-    if form.validate_on_submit():
-        now, doer, roles = datetime.now(UTC), doer_of_request(), form.chosen
-        try:
-            _change(
-                user_id,
-                lambda writing: actions.set_roles(writing, user_id, roles, doer=doer, now=now),
-                roles,
-            )
-        except BadRequestError as error:
-            form.roles.errors = [str(error)]
-        else:
-            flash(N_("The roles are changed; your colleague has to sign in again."), "success")
-            return redirect(url_for("people.everybody"), 303)
+        known = {name for one in actions.everybody(reading) for name in names_of(one)}
+        unknown = owners_but(reading, known, most=MOST_SHOWN)
+    sent = form if form is not None and form.is_submitted() else None
     page = render_template(
         "studio/person.html",
         user=user,
-        form=form,
+        form=sent or Roles(formdata=None, data={"roles": user.roles}),
+        selling=selling
+        or SellsFor(formdata=None, data={"owners": "\n".join(user.sells_for or ())}),
+        unknown=unknown,
         called=called,
         is_sent=_mailed_in() is not None,
         is_linked=linked,
+        is_own=_is_own(user_id),
     )
-    return page, 422 if form.errors else 200
+    return page, 422 if any(one is not None and one.errors for one in (form, selling)) else 200
 
 
 @bp.post("/people/<uuid:user_id>/disable")
@@ -156,7 +206,7 @@ def _change(
 
     Raises ForbiddenError.
     """
-    own = roles_of(current_user.role_names)
+    own = _own_roles()
 
     def judged(writing: Session) -> T:
         before = roles_of(actions.user_of(writing, user_id).roles)
@@ -164,6 +214,27 @@ def _change(
         return change(writing)
 
     return current.store().write(judged)
+
+
+def names_of(user: StudioUser) -> Sequence[str]:
+    """Return how a CRM calls a colleague who looks after opportunities."""
+    return [user.email, *(user.sells_for or ())]
+
+
+def _own_roles() -> frozenset[Role]:
+    """Return the roles of whoever is signed in."""
+    return roles_of(current_user.role_names)
+
+
+def _is_own(user_id: uuid.UUID) -> bool:
+    """Return whether somebody would choose for himself what he may do, and may not."""
+    return user_id == current_user.id and not may_raise_oneself(_own_roles())
+
+
+def _require_others(user_id: uuid.UUID) -> None:
+    """Raise ForbiddenError where somebody would choose for himself what he may do."""
+    if _is_own(user_id):
+        raise ForbiddenError(OWN)
 
 
 def _require_may(own: Iterable[Role], before: Iterable[Role], after: Iterable[Role]) -> None:

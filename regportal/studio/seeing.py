@@ -19,11 +19,12 @@ def owners() -> Owners:
     """
     Return whose opportunities whoever is signed in sees; None: everybody's.
 
-    A seller is known by the address by which he signs in: what he is called is his to choose.
+    A seller is known by the address by which he signs in, and by what whoever looks after the
+    people says a CRM calls him; what he calls himself is his to choose.
     """
     if roles_of(current_user.role_names) & EVERYBODYS:
         return None
-    return frozenset({current_user.email.lower()})
+    return frozenset({current_user.email.lower(), *current_user.sells_for})
 
 
 def note(deed: str, kind: str, key: str, **change: Any) -> None:

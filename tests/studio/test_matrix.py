@@ -1,10 +1,13 @@
 """Who may open what: every address of the Studio, asked by every role (security.md T-29, T-08)."""
 
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 from flask import Blueprint, Flask
 
+from regportal.accounts.actions import set_sells_for
+from regportal.accounts.audit import COMMAND
 from regportal.accounts.roles import GRANTED, Permission, Role, allowed, may_assign
 from regportal.studio import policies
 from regportal.studio.policies import LIBRARY
@@ -89,6 +92,23 @@ def test_a_seller_opens_only_what_is_his_and_others_everybodys(company, customer
 
     assert wrong == []
     assert len([*of_objects(company, **mine)]) >= 5
+
+
+def test_what_somebody_else_looks_after_a_seller_opens_where_he_sells_for_him(company, customers):
+    desk = company.at_desk(SAM, "seller")
+    user, now = company.user(SAM).id, datetime.now(UTC)
+    company.store.write(
+        lambda session: set_sells_for(session, user, ["Kim@Acme.Example"], doer=COMMAND, now=now)
+    )
+    others = {"contact_id": customers.eve, "opportunity_id": customers.others}
+    found = {
+        (endpoint, method): ask(desk, method, path).status
+        for endpoint, method, path, policy in of_objects(company, **others)
+        if policy.permission in GRANTED[Role.SELLER]
+    }
+
+    assert {status for status in found.values() if status != 200} <= {422}
+    assert len(found) >= 3
 
 
 def test_a_contact_and_another_ones_deed_do_not_belong_together(company, customers):

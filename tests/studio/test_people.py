@@ -86,6 +86,61 @@ def test_an_administrator_makes_no_owner_and_touches_none(company):
     assert company.user("ann@acme.example").roles == ["owner"]
 
 
+def test_nobody_but_an_owner_chooses_what_he_may_do_himself(company):
+    admin = company.at_desk("bo@acme.example", "admin", "seller")
+    me = company.user("bo@acme.example").id
+    shown = admin.get(f"/people/{me}")
+    assert 'name="roles"' not in shown.text
+    assert "an owner decides" in shown.text
+    for roles in (["admin", "marketer"], ["marketer"], ["admin"], ["admin", "privacy"]):
+        assert admin.post(f"/people/{me}", {"roles": roles}).status == 403
+    assert admin.post(f"/people/{me}/sells-for", {"owners": "kim@acme.example"}).status == 403
+    assert company.user("bo@acme.example").roles == ["admin", "seller"]
+    owner = company.at_desk("ann@acme.example", "owner")
+    own = company.user("ann@acme.example").id
+
+    assert owner.post(f"/people/{own}", {"roles": ["owner", "seller"]}).status == 303
+
+
+def test_a_seller_sees_also_what_the_crm_gives_him_under_another_name(company, customers):
+    owner = company.at_desk("ann@acme.example", "owner")
+    seller = company.at_desk("kim.lee@acme.example", "seller")
+    kim = company.user("kim.lee@acme.example").id
+    assert seller.get(f"/opportunities/{customers.others}").status == 404
+    assert "kim@acme.example" in owner.get(f"/people/{kim}").text
+    sent = {"owners": " Kim@Acme.example \n\nKim Lee\nkim.lee@acme.example"}
+    assert owner.post(f"/people/{kim}/sells-for", sent).status == 303
+
+    assert company.user("kim.lee@acme.example").sells_for == ["kim lee", "kim@acme.example"]
+    assert seller.get(f"/opportunities/{customers.others}").status == 200
+    assert seller.get(f"/contacts/{customers.eve}").status == 200
+    assert seller.get(f"/opportunities/{customers.mine}").status == 404
+    assert "kim lee\nkim@acme.example" in owner.get(f"/people/{kim}").text
+    assert company.deeds().count("sells-for") == 1
+    owner.post(f"/people/{kim}/sells-for", {"owners": ""})
+
+    assert seller.get(f"/opportunities/{customers.others}").status == 404
+    assert company.user("kim.lee@acme.example").sells_for is None
+
+
+@pytest.mark.parametrize("owners", ["x" * 321, "kim\x07@acme.example", "y\n" * 3000])
+def test_what_no_owner_in_a_crm_can_be_called_is_refused_beside_its_field(company, owners):
+    owner = company.at_desk("ann@acme.example", "owner")
+    bo = company.hire("bo@acme.example", "seller")
+    answer = owner.post(f"/people/{bo}/sells-for", {"owners": owners})
+
+    assert answer.status == 422
+    assert "owners" in answer.errors
+    assert company.user("bo@acme.example").sells_for is None
+
+
+def test_an_administrator_says_for_no_owner_and_no_auditor_whom_they_see(company):
+    boss = company.hire("ann@acme.example", "owner", "seller")
+    admin = company.at_desk("bo@acme.example", "admin")
+
+    assert admin.post(f"/people/{boss}/sells-for", {"owners": "kim"}).status == 403
+
+
 def test_the_last_owner_stays_one(company):
     owner = company.at_desk("ann@acme.example", "owner")
     me = company.user("ann@acme.example").id
