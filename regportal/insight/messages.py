@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from regportal.insight.filters import Filters, Word
 from regportal.insight.paging import Page, Run, page_of
+from regportal.outbox.masking import without_addresses
 from regportal.outbox.models import Message, MessageState
 from regportal.store.ids import moment_of
 
@@ -95,8 +96,9 @@ def _row(row: Any) -> MessageRow:
     key, connector, topic, subject, sequence, state, outcome, trouble, attempts, due, sent_at = (
         tuple(row)[:11]
     )
+    reason = None if trouble is None else without_addresses(trouble)
     return MessageRow(
-        *(key, connector, topic, subject, sequence, state.value, outcome, trouble, attempts),
+        *(key, connector, topic, subject, sequence, state.value, outcome, reason, attempts),
         moment_of(key),
         due if state is MessageState.DUE else None,
         sent_at,

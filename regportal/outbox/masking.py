@@ -1,9 +1,12 @@
 """What of a payload is shown to whoever may not see personal data: what it is, never of whom."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "•••"
+ADDRESS = re.compile(r"[^\s<>\"'(),;:@]+(?:@|%40)[^\s<>\"'(),;:@]+", re.IGNORECASE)
+"""Whatever may be an address, as servers repeat them in a sentence."""
 PLAIN = frozenset(
     {
         *("id", "key", "claim", "claims", "external_id", "opportunities", "evidence"),
@@ -14,6 +17,16 @@ PLAIN = frozenset(
     }
 )
 """Names of values that are the same for whoever it is about, or a key that names nobody."""
+
+
+def without_addresses(sentence: str) -> str:
+    """
+    Return what somebody else's server said, with every address in it hidden.
+
+    >>> without_addresses("550 5.1.1 <ann@example.com>: no such user")
+    '550 5.1.1 <•••>: no such user'
+    """
+    return ADDRESS.sub(HIDDEN, sentence)
 
 
 def masked(told: Any, name: str = "") -> Any:

@@ -1,5 +1,6 @@
 """What pages with a list share: filters from the address, and copies as files."""
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -66,13 +67,12 @@ def copied(
     """
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - sending closes it
     taken = _Counted(rows)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(file.close)  # unless all of it succeeds
         writer = WRITERS[form](file, kind)
-        writer.write(taken)
-        writer.close()
-    except BaseException:
-        file.close()
-        raise
+        with contextlib.closing(writer):  # also of half a table: it has files of its own
+            writer.write(taken)
+        undo.pop_all()
     note(TAKEN, of, key or name, form=form, rows=taken.number, **({"table": name} if key else {}))
     file.seek(0)
     return send_file(file, mimetype=FORMS[form], as_attachment=True, download_name=f"{name}.{form}")

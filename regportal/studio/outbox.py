@@ -30,7 +30,7 @@ from regportal.connectors.schema import Connector
 from regportal.errors import NotHereError, RegportalError, TooManyError
 from regportal.insight import messages as listed
 from regportal.insight.messages import MessageRow, Messages
-from regportal.outbox.masking import masked
+from regportal.outbox.masking import masked, without_addresses
 from regportal.outbox.models import MAIL, Message, MessageState
 from regportal.store import current
 from regportal.store.ids import moment_of
@@ -204,7 +204,9 @@ def _shown(
     with current.store().read() as session:
         published = current.published(session)
         one = _one(session, message_id)
+    is_open = is_open and may(Permission.PAYLOADS)
     told = _told(published.find(Connector, one.connector), one, is_open=is_open)
+    reason = one.trouble or ""
     return render_template(
         "studio/message.html",
         one=one,
@@ -213,6 +215,7 @@ def _shown(
         states=STATES,
         told=written(told),
         is_open=is_open,
+        reason=reason if is_open else without_addresses(reason),
         is_mail=one.connector == MAIL,
         is_parked=one.state is MessageState.PARKED,
         may_be_told=one.state is not MessageState.SUPERSEDED,
@@ -228,7 +231,7 @@ def _shown(
 
 def _told(document: Connector | None, one: Message, *, is_open: bool) -> Any:
     """Return what a message tells, as far as whoever asks may see it."""
-    if is_open and may(Permission.PAYLOADS):
+    if is_open:
         return concealed(current.published(), document, one.payload)
     return masked(one.payload)
 

@@ -12,6 +12,7 @@ from regportal.connectors.schema import Connector
 from regportal.consent.schema import Newsletter
 from regportal.errors import NotHereError
 from regportal.forms.schema import Gate
+from regportal.outbox.masking import without_addresses
 from regportal.store import current
 from regportal.store.documents import said
 from regportal.store.words import N_
@@ -80,7 +81,7 @@ def _delivery(owed: Mapping[str, Any], now: datetime) -> Sequence[Line]:
             one.waiting.number,
             ago(one.waiting.since, now),
             one.parked,
-            one.paused or one.poll_trouble or "",
+            one.paused or without_addresses(one.poll_trouble or ""),
         )
         for key, one in owed.items()
     ]
