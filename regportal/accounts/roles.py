@@ -13,6 +13,7 @@ class Permission(enum.StrEnum):
     OVERVIEW = "overview"
     GATES = "gates"
     PUBLISH = "publish"
+    STANDS = "stands"
     SIMULATE = "simulate"
     PHASES = "phases"
     RULES = "rules"
@@ -32,6 +33,7 @@ PERMISSIONS: Mapping[Permission, str] = MappingProxyType(
         Permission.OVERVIEW: N_("see how the installation is doing"),
         Permission.GATES: N_("see gates, and write drafts of them"),
         Permission.PUBLISH: N_("let a draft hold"),
+        Permission.STANDS: N_("open and close stands at events"),
         Permission.SIMULATE: N_("see what a visitor would meet, also with drafts"),
         Permission.PHASES: N_("read in sentences what moves phases and scores"),
         Permission.RULES: N_("write drafts of rules, and try them"),
@@ -82,6 +84,7 @@ MARKETING = frozenset(
     {
         Permission.GATES,
         Permission.PUBLISH,
+        Permission.STANDS,
         Permission.SIMULATE,
         *RULES,
         *PEOPLE,

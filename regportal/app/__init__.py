@@ -22,6 +22,7 @@ from regportal.config import Settings, load
 from regportal.documents import backtests, preview
 from regportal.forms import choosing, downloads, headless, including, mailed, shell, views, vouching
 from regportal.inbox import views as inbox
+from regportal.kiosk import views as kiosk
 from regportal.library.storage import open_storage
 from regportal.mail import look
 from regportal.privacy import mailer, preferences, unsubscribing
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         views.bp,
         including.bp,
         mailed.bp,
+        kiosk.bp,
         downloads.bp,
         preview.bp,
         inbox.bp,

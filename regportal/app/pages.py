@@ -42,6 +42,18 @@ PREVIEW = PageType(
     shown_in_studio=True,
 )
 """A gate as the Studio shows it in its pages, which ask for the first of these: without effect."""
+STAND = PageType(
+    "default-src 'none'; {script}worker-src 'self'; style-src 'self'; connect-src 'self'; "
+    "form-action 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; "
+    "require-trusted-types-for 'script'; trusted-types regportal-kiosk; report-to csp",
+    {"Referrer-Policy": "strict-origin", "X-Robots-Tag": "noindex", **ALONE, **NO_STORE},
+    has_script=True,
+)
+"""A stand's page: its script alone sends the form, and registers the one worker it may have."""
+WORKER = PageType(
+    "default-src 'none'; connect-src 'self'",
+    {"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-cache"},
+)
 DOWNLOAD = PageType(
     "default-src 'none'; sandbox; frame-ancestors {ancestors}; base-uri 'none'; form-action 'none'",
     {
@@ -121,6 +133,11 @@ TYPES = {
     "forms.after.other": GATE,
     "mailed.mailed": CONFIRM,
     "mailed.decide": CONFIRM,
+    "kiosk.page": STAND,
+    "kiosk.worker": WORKER,
+    "kiosk.send": HOOK,
+    "kiosk.carried": CONFIRM,
+    "kiosk.carry": CONFIRM,
     "downloads.download": DOWNLOAD,
     "inbox.hook": HOOK,
     "mailer.bounces": HOOK,

@@ -113,7 +113,7 @@ def open_gate(
         _tell(session, around, claim, proven=proven, now=now)
     if not sender.machine:
         if opened or (not proven and around.gate.delivery == "mail"):
-            owe_mail(session, claim, around.gate.key, now=now)
+            owe_mail(session, claim, around.gate.key, kiosk=around.kiosk, now=now)
         if waits and proven:
             key, newsletter = around.gate.key, sent.ask.newsletter
             owe_mail(session, claim, key, newsletter, visitor_id=visitor.id, now=now)

@@ -128,12 +128,14 @@ def owe_mail(
     newsletter: str | None = None,
     *,
     visitor_id: uuid.UUID | None = None,
+    kiosk: bool = False,
     now: datetime,
 ) -> None:
     """
     Owe the owner of a claimed address the mail that asks "was this you?".
 
-    Its code proves the browser that made the claim, or the one of ``visitor_id``.
+    Its code proves the browser that made the claim, or the one of ``visitor_id``; nobody's where
+    it was made at a ``kiosk``.
     """
     kind = "consent" if newsletter else "claim"
     put(
@@ -147,6 +149,7 @@ def owe_mail(
                 "gate": gate,
                 "newsletter": newsletter,
                 "visitor": str(visitor_id or claim.visitor_id),
+                **({"kiosk": True} if kiosk else {}),
             },
             occurred_at=now,
         ),

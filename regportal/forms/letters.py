@@ -72,17 +72,22 @@ class ClaimLetter:
 
     def _asked_by(self, owed: Owed, claim: Claim) -> uuid.UUID | None:
         """Return whose browser may type the code; nobody's at a kiosk."""
-        gate, site = owed.published.find(Gate, owed.payload["gate"]), Site.of(owed.published)
-        if gate is not None and gate.stands_at_kiosk(site):
+        if self._at_kiosk(owed):
             return None
         named = owed.payload.get("visitor")  # a debt from before codes names nobody
         return uuid.UUID(named) if named else claim.visitor_id
 
     def _about(self, owed: Owed, locale: str) -> dict[str, Any]:
         """Return what the letter says of the gate."""
-        gate, site = owed.published.find(Gate, owed.payload["gate"]), Site.of(owed.published)
-        by_mail = gate is not None and (gate.delivery == "mail" or gate.stands_at_kiosk(site))
+        gate = owed.published.find(Gate, owed.payload["gate"])
+        by_mail = gate is not None and (gate.delivery == "mail" or self._at_kiosk(owed))
         return {"headline": said(gate.headline, locale) if gate else "", "mail_delivery": by_mail}
+
+    def _at_kiosk(self, owed: Owed) -> bool:
+        """Return whether the address was given on a device that passers-by share."""
+        gate, site = owed.published.find(Gate, owed.payload["gate"]), Site.of(owed.published)
+        shared = gate is not None and gate.stands_at_kiosk(site)
+        return shared or bool(owed.payload.get("kiosk"))
 
     def _subject(self, about: dict[str, Any], locale: str) -> str:
         """Return the letter's subject: the same for a known and an unknown address (R10)."""

@@ -65,6 +65,8 @@ LIMITS = {
     "unsubscribes": Limit(1_200, HOUR),  # mail providers press these for many people
     "choices": Limit(600, HOUR),  # what a banner says of its visitors' choices
     "downloads": Limit(600, HOUR),  # files begun
+    "stand": Limit(600, HOUR),  # a stand's key; its visitors, and what waited on the tablet
+    "phones": Limit(600, HOUR),  # files taken over to a telephone; a fair's network
     "events": Limit(1_200, MINUTE),  # calls of browsers that tell what they saw; an office's
     "interactions": Limit(6_000, MINUTE),  # a key; calls of up to fifty events
     "timeline": Limit(6_000, MINUTE),  # a key; pages of what contacts did

@@ -48,6 +48,8 @@ DEEDS = {
     "sso-link": N_("came in by the company's provider for the first time"),
     "sso-unlink": N_("let the company's provider's name for somebody be forgotten"),
     "split": N_("took two addresses apart"),
+    "stand-close": N_("closed a stand"),
+    "stand-open": N_("opened a stand"),
     "unlink": N_("let nobody be recognised in a browser"),
     "write": N_("changed a draft"),
 }

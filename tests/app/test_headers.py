@@ -1,12 +1,14 @@
 """Every answer carries the headers of its page type (security.md 4), and none goes without."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask, url_for
 from werkzeug.routing import AnyConverter, UUIDConverter
 
 from regportal.app import pages
+from regportal.kiosk.actions import open_stand
 from tests.portal import ORIGIN
 
 COMMON = {
@@ -91,6 +93,21 @@ P16 = P1 | {
     "X-Robots-Tag": "noindex",
 }
 """A gate in the Studio's pages (docs/studio.md)."""
+P17 = P1 | {
+    "Content-Security-Policy": "default-src 'none'; script-src 'nonce-R'; worker-src 'self'; "
+    "style-src 'self'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; "
+    "base-uri 'none'; object-src 'none'; require-trusted-types-for 'script'; "
+    "trusted-types regportal-kiosk; report-to csp",
+    "X-Robots-Tag": "noindex",
+    "Set-Cookie": None,
+}
+"""The page of a stand at an event (docs/kiosk.md)."""
+P18 = {
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+    "Set-Cookie": None,
+}
 PLACES = {
     "/g/": P1,
     "/preview/": P16,
@@ -115,6 +132,9 @@ PLACES = {
     "/api/v1/backtests": P4 | {"Cross-Origin-Resource-Policy": "same-site"},
     "/api/v1/bounces": P11,
     "/hooks/": P11,
+    "/kiosk/": P17,
+    "/kiosk/worker.js": P18,
+    "/t/": P5,
     "/static/": P3,
     "/static/js/": P3 | {"Cache-Control": "public, max-age=31536000, immutable"},
     "/theme.css": P3,
@@ -258,6 +278,15 @@ def test_what_the_crm_is_answered_with(portal):
     for answer in (told, forged):
         check(answer, P11)
     assert forged.mimetype == "application/problem+json"
+
+
+def test_a_stand_at_an_event(portal):
+    stand, _ = portal.store.write(
+        lambda session: open_stand(session, "Lyon", "guide", now=datetime.now(UTC))
+    )
+
+    check(portal.browser().get(f"/kiosk/{stand.id}"), P17)
+    check(portal.browser().get("/kiosk/worker.js"), P18)
 
 
 def test_health(portal):

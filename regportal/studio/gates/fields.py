@@ -23,12 +23,14 @@ from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 from regportal.forms.languages import CATEGORIES
 from regportal.forms.pages import category_shown
 from regportal.store.words import N_
-from regportal.studio.fields import REQUIRED, TOO_LONG
+from regportal.studio.fields import REQUIRED, TOO_LONG, is_line
 from regportal.studio.gates.steps import About
 
 LONG = 2000
 """Characters of a text before a gate."""
 LINE = 200
+LONGEST_NAME = 80
+"""Characters of the name of an event."""
 
 
 def _stripped(text: str | None) -> str | None:
@@ -147,4 +149,16 @@ class Page(FlaskForm):
             Regexp(r"https?://[^\s/]+", message=N_("Please write it as https://…")),
         ],
         filters=[_stripped],
+    )
+
+
+class NewStand(FlaskForm):
+    """A stand at an event."""
+
+    name = StringField(
+        N_("Name of the event"),
+        validators=[DataRequired(REQUIRED), Length(max=LONGEST_NAME, message=TOO_LONG), is_line],
+        filters=[_stripped],
+        render_kw={"autocomplete": "off", "maxlength": LONGEST_NAME},
+        description=N_("Visitors see it on the device, and sales beside what they did there."),
     )

@@ -21,17 +21,17 @@ from regportal.store import current
 from regportal.store.documents import Published, Site, said
 from regportal.store.words import N_, translated
 from regportal.studio.fields import Pressed
-from regportal.studio.gates import deciding, drafting, uploads
+from regportal.studio.gates import deciding, drafting, stands, uploads
 from regportal.studio.gates.checking import Verdict, check
 from regportal.studio.gates.drafting import beginning, gates_drafted
 from regportal.studio.gates.fields import Page
 from regportal.studio.gates.ways import ways_of
-from regportal.studio.policies import page
+from regportal.studio.policies import may, page
 
 OTHERS = N_("Somebody is writing on this gate already: here is the draft.")
 
 bp = Blueprint("gates", __name__)
-for inside in (drafting.bp, deciding.bp, uploads.bp):
+for inside in (drafting.bp, deciding.bp, stands.bp, uploads.bp):
     bp.register_blueprint(inside)
 
 
@@ -158,6 +158,7 @@ def _gate_page(key: str, form: Page | None = None, verdict: Verdict | None = Non
         form=form or Page(formdata=None, data={"url": next(iter(site.origins), "")}),
         verdict=verdict,
         pressed=Pressed(formdata=None),
+        may_stand=may(Permission.STANDS),
     )
 
 
