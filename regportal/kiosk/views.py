@@ -4,6 +4,7 @@ import uuid
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from flask import (
     Blueprint,
@@ -102,7 +103,8 @@ def page(stand_id: uuid.UUID) -> Response:
 @bp.get("/kiosk/worker.js")
 def worker() -> Response:
     """Return what lets a stand's page be opened without a line; it is asked for each time."""
-    return current_app.send_static_file("js/kiosk-worker.js")
+    script = Path(current_app.static_folder or "") / "js" / "kiosk-worker.js"
+    return Response(script.read_bytes(), content_type="text/javascript; charset=utf-8")
 
 
 @bp.post("/kiosk/<uuid:stand_id>/forms")

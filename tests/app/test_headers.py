@@ -133,6 +133,7 @@ PLACES = {
     "/api/v1/bounces": P11,
     "/hooks/": P11,
     "/kiosk/": P17,
+    "/kiosk/01890000-0000-7000-8000-000000000000/forms": P11,
     "/kiosk/worker.js": P18,
     "/t/": P5,
     "/static/": P3,
