@@ -7,8 +7,8 @@ Expand: two new tables; the previous release neither reads nor writes them.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0039"
-down_revision = "0038"
+revision = "0041"
+down_revision = "0040"
 
 MOMENT = sa.DateTime(timezone=True)
 
