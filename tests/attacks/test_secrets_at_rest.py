@@ -12,8 +12,6 @@ import logging
 import os
 import re
 import secrets
-import subprocess
-import sys
 import threading
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +27,7 @@ from regportal.connectors.signatures import keys_of, signed
 from regportal.errors import ConfigError
 from regportal.store import vault
 from regportal.store.vault import Secret, Vault
+from tests import commands
 from tests.connectors.receiver import receiving
 from tests.portal import SITE, Portal
 
@@ -145,7 +144,7 @@ def test_a_rotation_under_load_loses_no_call_and_no_change(store):
 # --- fifty canaries ---
 
 
-def run(portal, *arguments, given=None, **environment):
+def run(portal, *arguments, given="", **environment):
     """Run a command as the operator does."""
     settings = portal.settings
     ours = {
@@ -154,14 +153,8 @@ def run(portal, *arguments, given=None, **environment):
         "REGPORTAL_ALLOW_PRIVATE_TARGETS": "127.0.0.0/8",
         **environment,
     }
-    return subprocess.run(
-        [sys.executable, "-m", "regportal", *arguments],
-        env={**os.environ, **ours},
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    return commands.run(
+        *arguments, folder=settings.instance, environment={**os.environ, **ours}, given=given
     )
 
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,7 +17,9 @@ from regportal.cli import regportal
 from regportal.embedding.builds import present
 from regportal.embedding.judging import UNTOLD, mode, notes, wrongs
 from regportal.embedding.seen import Answer, Blocked, Element, Ours, Script, Seen
-from tests import films
+from tests import commands, films
+from tests.commands import ROOT
+from tests.patience import PATIENCE
 from tests.portal import SITE, served
 from tools.ensure_browser import CHROMIUM, ensure
 
@@ -192,13 +192,8 @@ def site(_sqlite_template, tmp_path_factory):
 
 
 def look(environment, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "regportal", "doctor", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    return commands.run(
+        "doctor", *arguments, folder=ROOT, environment=environment, timeout=5 * PATIENCE
     )
 
 

@@ -1,12 +1,19 @@
-"""One act of regportal in a process of its own, which stops before it begins, to be watched."""
+"""
+What a process does that is to be killed, by a clock that a test may turn.
+
+It is `regportal …` as it is, or one act of it, which stops before it begins, to be watched.
+"""
 
 import ctypes
 import os
 import signal
-from datetime import UTC, datetime
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
+import time_machine
 
 from regportal.app import create_app
 from regportal.buying.weigher import weigh
@@ -18,7 +25,10 @@ from regportal.forms.settling import settle
 from regportal.inbox.actions import understand
 from regportal.outbox.drain import drain
 from regportal.privacy.erasing import erase_as_told
+from tests.crash.clock import Clock
 
+GLANCE = 0.02
+"""Seconds between two looks at the clock."""
 LET_TRACE, ANYBODY = 0x59616D61, -1
 """prctl's PR_SET_PTRACER: not only a parent may watch us, where Linux is so strict."""
 
@@ -27,8 +37,33 @@ def utc_now():
     return datetime.now(UTC)
 
 
-def perform(order):
-    """Do what was ordered: a command, or one thing in an application that is warm."""
+def by_clock(order):
+    """Do what was ordered: a command, or what is to be watched: a command or an act."""
+    _follow(Clock(order.pop("clock")))
+    if "watched" not in order:
+        return command(order["command"])
+    return _perform(order["watched"])
+
+
+def _follow(clock):
+    """Let everything in this process go by a clock; what measures a duration stays as it is."""
+    travelled = time_machine.travel(datetime.now(UTC) + timedelta(seconds=clock.ahead)).start()
+    gone = clock.ahead
+
+    def follow():
+        nonlocal gone
+        while True:
+            time.sleep(GLANCE)
+            ahead = clock.ahead
+            if ahead != gone:
+                travelled.shift(ahead - gone)
+                gone = ahead
+
+    threading.Thread(target=follow, name="clock", daemon=True).start()
+
+
+def _perform(order):
+    """Do a command, or one thing in an application that is warm."""
     if "command" in order:
         _stop()
         command(order["command"])

@@ -1,72 +1,45 @@
 """The processes that are killed."""
 
 import contextlib
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 
+from tests.commands import Child
 from tests.patience import PATIENCE
 
-ROOT = Path(__file__).parents[2]
+BY_CLOCK = "tests.crash.performing:by_clock"
 
 
-class Nursery:
-    """Whoever begins the processes (tests/crash/nursery.py)."""
-
-    def __init__(self):
-        self._turn = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.nursery"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, do, **order):
-        """Let it do something, and return what it says."""
-        with self._turn:
-            self._process.stdin.write(json.dumps({"do": do, **order}) + "\n")
-            self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
-
-    def close(self):
-        """End it, and with it whoever of its children still lives."""
-        self._process.stdin.close()
-        self._process.wait(PATIENCE)
-        self._process.stdout.close()
+def begun(folder, environment, name, **order):
+    """Begin what is ordered of `tests.crash.performing`; what it says is in files of this name."""
+    with (
+        Path(os.devnull).open() as nothing,
+        (folder / f"{name}.out").open("w") as out,
+        (folder / f"{name}.log").open("a") as log,
+    ):
+        files = nothing, out, log
+        return Child(BY_CLOCK, order, files=files, folder=folder, environment=environment)
 
 
 class Process:
     """One `regportal …` that is started again whenever it was killed."""
 
-    def __init__(self, arguments, says, place, nursery):
-        self.arguments, self.says = arguments, says
-        self.place, self.nursery = place, nursery
+    def __init__(self, arguments, says, place):
+        self.arguments, self.says, self.place = arguments, says, place
         self._out = place.folder / f"{arguments[0]}.out"
-        self._log = place.folder / f"{arguments[0]}.log"
-        self._pid = None
+        self._child = None
 
     def start(self):
         """Start it if it does not run."""
         if self._lives():
             return
         self._out.unlink(missing_ok=True)
-        self._pid = self.nursery.ask(
-            "begin",
-            arguments=self.arguments,
-            environment=self.place.environment,
-            folder=str(self.place.folder),
-            clock=self.place.clock.path,
-            out=str(self._out),
-            log=str(self._log),
-        )["pid"]
+        order = {"command": self.arguments, "clock": self.place.clock.path}
+        name = self.arguments[0]
+        self._child = begun(self.place.folder, self.place.environment, name, **order)
 
     def is_ready(self):
         """Wait until it says so, or has ended."""
@@ -81,27 +54,20 @@ class Process:
     def kill(self):
         """End the whole group, at once."""
         if self._lives():
-            os.kill(self._pid, signal.SIGKILL)  # it may have no group yet
+            self._child.kill()  # it may have no group yet
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._pid, signal.SIGKILL)
-            self._end()
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
 
     def stop(self):
         """Ask it to end, and return with which code it did."""
         if not self._lives():
             return None
-        os.kill(self._pid, signal.SIGTERM)
-        return self._end()
-
-    def _end(self):
-        code = self.nursery.ask("wait", pid=self._pid)["code"]
-        self._pid = None
-        return code
+        self._child.terminate()
+        return self._child.wait()
 
     def _lives(self):
-        if self._pid is not None and self.nursery.ask("poll", pid=self._pid)["code"] is not None:
-            self._pid = None
-        return self._pid is not None
+        return self._child is not None and self._child.poll() is None
 
 
 class Cast:

@@ -22,7 +22,6 @@ from regportal.store.sessions import Store, make_engine
 from tests.crash.acts import ACTS, Act
 from tests.crash.clock import Clock
 from tests.crash.performing import work
-from tests.crash.processes import Nursery
 from tests.crash.receiver import receiving
 from tests.crash.tracing import WRITES, Tracer
 from tests.databases import made
@@ -33,12 +32,6 @@ SOME = 3
 """Points of each act in `make test`; in the soak all."""
 MANY = 60
 """Points of a migration in the soak: there are hundreds, all in one transaction."""
-
-
-@pytest.fixture(scope="module")
-def nursery():
-    with closing(Nursery()) as one:
-        yield one
 
 
 class House:
@@ -80,7 +73,7 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path, database_url, nursery, monkeypatch):
+def house(tmp_path, database_url, monkeypatch):
     """A site whose CRM is on this machine."""
     monkeypatch.setenv("CRM_SECRET", SECRET)
     settings = {
@@ -96,7 +89,7 @@ def house(tmp_path, database_url, nursery, monkeypatch):
         receiver, sandbox = stack.enter_context(receiving(clock, SECRET))
         portal = stack.enter_context(closing(Portal(database_url, tmp_path, **settings)))
         portal.publish(SITE.replace("https://crm.acme.example", sandbox.url))
-        yield House(portal, Tracer(nursery, environment, tmp_path), receiver)
+        yield House(portal, Tracer(environment, tmp_path), receiver)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -151,11 +144,11 @@ def tell(figures, database, act, points, broken):
     figures("kill -9 at every write of one act", **row)
 
 
-def killed_while_migrating(nursery, empty, folder, most):
+def killed_while_migrating(empty, folder, most):
     """Kill `regportal upgrade` at so many points; return how often it died, and what broke."""
     order, url = {"command": ["upgrade"]}, empty()
     ours = partial(environment_of, instance=folder / "instance")
-    tracer = Tracer(nursery, ours(database_url=url), folder)
+    tracer = Tracer(ours(database_url=url), folder)
     points = tracer.points(order, WRITES[kind_of(url)])
     shape, broken, kills = shape_of(url), [], 0
     for call, number in spread(points, most):
@@ -186,18 +179,16 @@ def shape_of(url):
         return shape
 
 
-def test_killed_at_some_writes_of_a_migration_the_next_one_makes_it_whole(nursery, empty, tmp_path):
-    points, broken = killed_while_migrating(nursery, empty, tmp_path, SOME)
+def test_killed_at_some_writes_of_a_migration_the_next_one_makes_it_whole(empty, tmp_path):
+    points, broken = killed_while_migrating(empty, tmp_path, SOME)
 
     assert broken == []
     assert points >= SOME - 1
 
 
 @pytest.mark.soak
-def test_killed_at_many_writes_of_a_migration_the_next_one_makes_it_whole(
-    nursery, empty, tmp_path, figures
-):
-    points, broken = killed_while_migrating(nursery, empty, tmp_path, MANY)
+def test_killed_at_many_writes_of_a_migration_the_next_one_makes_it_whole(empty, tmp_path, figures):
+    points, broken = killed_while_migrating(empty, tmp_path, MANY)
     tell(
         figures,
         "sqlite" if empty().startswith("sqlite") else "postgresql",

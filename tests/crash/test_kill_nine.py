@@ -6,8 +6,6 @@ and a CRM that fails three calls of ten in fourteen ways.
 """
 
 import contextlib
-import subprocess
-import sys
 import tempfile
 import threading
 from contextlib import closing
@@ -18,10 +16,11 @@ import pytest
 import sqlalchemy as sa
 
 from regportal.store.sessions import Store, make_engine
+from tests.commands import run
 from tests.crash.accounts import violations
 from tests.crash.clients import Book, Crm, Visitor
 from tests.crash.clock import Clock
-from tests.crash.processes import Cast, Nursery, Process
+from tests.crash.processes import Cast, Process
 from tests.crash.receiver import BAD, BAD_BUT_BRISK, receiving
 from tests.crash.resting import Operator
 from tests.crash.site import SECRET, documents
@@ -29,12 +28,6 @@ from tests.environment import environment_of
 from tools.ports import free_port
 
 VISITORS, CRMS = 5, 2
-
-
-@pytest.fixture(scope="module")
-def nursery():
-    with closing(Nursery()) as one:
-        yield one
 
 
 @pytest.fixture
@@ -72,14 +65,8 @@ def place(tmp_path, database_url, crm, clock):
     (tmp_path / "price-list.txt").write_text("A widget costs seven.\n")
     (tmp_path / "site.yaml").write_text(documents(crm.url))
     for command in (["upgrade"], ["apply", "site.yaml"]):
-        subprocess.run(
-            [sys.executable, "-m", "regportal", *command],
-            cwd=tmp_path,
-            env=environment,
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
+        done = run(*command, folder=tmp_path, environment=environment)
+        assert done.returncode == 0, done.stderr
     return SimpleNamespace(
         url=f"http://127.0.0.1:{port}",
         port=port,
@@ -92,15 +79,15 @@ def place(tmp_path, database_url, crm, clock):
 
 
 @pytest.fixture
-def cast(place, nursery):
+def cast(place):
     """`serve` on SQLite; `serve` and a worker of its own on PostgreSQL."""
     serve = ["serve", "--port", str(place.port)]
     if place.database_url.startswith("sqlite"):
-        processes = [Process(serve, "is ready at", place, nursery)]
+        processes = [Process(serve, "is ready at", place)]
     else:
         processes = [
-            Process([*serve, "--without-worker"], "is ready at", place, nursery),
-            Process(["worker"], "regportal works", place, nursery),
+            Process([*serve, "--without-worker"], "is ready at", place),
+            Process(["worker"], "regportal works", place),
         ]
     yield Cast(processes, place.clock)
     for process in processes:

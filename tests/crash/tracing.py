@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+from tests.crash.processes import begun
 from tests.patience import PATIENCE, until
 from tools.ensure_browser import STRACE, ensure
 
@@ -56,8 +57,8 @@ def failing(pid, faults, log):
 class Tracer:
     """Begins acts and watches them."""
 
-    def __init__(self, nursery, environment, folder):
-        self.nursery, self.environment, self.folder = nursery, environment, folder
+    def __init__(self, environment, folder):
+        self.environment, self.folder = environment, folder
         self._strace = ensure(STRACE)
 
     def points(self, order, calls):
@@ -78,36 +79,29 @@ class Tracer:
 
     def alone(self, order):
         """Do it, unwatched, and return with which code it ended."""
-        pid = self._begun(order)
-        os.kill(pid, signal.SIGCONT)
-        return self.nursery.ask("wait", pid=pid)["code"]
+        child = self._begun(order)
+        child.send_signal(signal.SIGCONT)
+        return child.wait()
 
     def _run(self, order, calls, *more):
-        pid = self._begun(order)
-        watching = ["-f", "-p", str(pid), "-e", f"trace={','.join(calls)}", *more]
+        child = self._begun(order)
+        watching = ["-f", "-p", str(child.pid), "-e", f"trace={','.join(calls)}", *more]
         with subprocess.Popen(
             [self._strace, *watching], stderr=subprocess.PIPE, text=True
         ) as strace:
             said = strace.stderr.readline()
-            os.kill(pid, signal.SIGCONT)
-            code = self.nursery.ask("wait", pid=pid)["code"]
+            child.send_signal(signal.SIGCONT)
+            code = child.wait()
             strace.communicate(timeout=PATIENCE)
         assert "attached" in said, said
         return code
 
     def _begun(self, order):
         """Begin it, up to where it stops."""
-        pid = self.nursery.ask(
-            "begin",
-            act=order,
-            environment=self.environment,
-            folder=str(self.folder),
-            clock=str(self.folder / "clock"),
-            out=str(self.folder / "act.out"),
-            log=str(self.folder / "act.log"),
-        )["pid"]
-        assert until(lambda: _state(pid) in "TZ"), "it did not begin"
-        return pid
+        clock = str(self.folder / "clock")
+        child = begun(self.folder, self.environment, "act", clock=clock, watched=order)
+        assert until(lambda: _state(child.pid) in "TZ"), "it did not begin"
+        return child
 
 
 def _state(pid):

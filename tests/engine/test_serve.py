@@ -2,13 +2,12 @@
 
 import signal
 import socket
-import subprocess
-import sys
 from contextlib import closing, contextmanager
 
 import pytest
 import requests
 
+from tests.commands import Command, run
 from tests.environment import environment_of
 from tests.patience import PATIENCE
 
@@ -21,15 +20,7 @@ def environment(tmp_path, database_url):
 
 def refused(arguments, environment, folder):
     """Run a command that is to be refused; return its code and what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "regportal", *arguments],
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run(*arguments, folder=folder, environment=environment)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr.strip()
 
@@ -37,21 +28,11 @@ def refused(arguments, environment, folder):
 @contextmanager
 def serving(environment, folder, *arguments):
     """Run `serve` on a free port; give the process and the address it prints."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "regportal", "serve", "--port", "0", *arguments],
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    begun = Command("serve", "--port", "0", *arguments, folder=folder, environment=environment)
+    with closing(begun) as child:
         said = child.stdout.readline()
         assert said.startswith("regportal is ready at http://localhost:"), child.communicate()
         yield child, said.split()[-1]
-    finally:
-        child.kill()
-        child.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -149,17 +130,10 @@ def test_a_port_in_use_is_refused_in_one_sentence(environment, tmp_path):
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_worker_of_its_own_ends_gracefully(environment, tmp_path):
-    child = subprocess.Popen(
-        [sys.executable, "-m", "regportal", "worker"],
-        env=environment,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    said = child.stdout.readline()
-    child.terminate()
-    _, errors = child.communicate(timeout=PATIENCE)
+    with closing(Command("worker", folder=tmp_path, environment=environment)) as child:
+        said = child.stdout.readline()
+        child.terminate()
+        _, errors = child.communicate(timeout=PATIENCE)
 
     assert said == "regportal works\n"
     assert child.returncode == 0

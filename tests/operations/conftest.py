@@ -1,13 +1,13 @@
 """An installation as an operator has it: real processes, a site, a CRM that is told everything."""
 
 import subprocess
-import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from regportal.store.sessions import Store, make_engine
+from tests.commands import Command, run
 from tests.crash.tracing import MAY_TRACE
 from tests.environment import environment_of
 from tests.operations.small_disk import MAY_MOUNT
@@ -67,8 +67,8 @@ class Place:
             limits="off",
         ) | {"CRM_SECRET": SECRET}
         self.mailbox = folder / "instance" / "mail"
-        self.within = []
-        """What a command is begun with, where it is to see other disks than we do."""
+        self.program: list[str] = []
+        """What to run where it is not ours, forked: one that sees other disks, another release."""
         self._children = ExitStack()
         (folder / "list.txt").write_text("A widget costs seven.\n")
         (folder / "site.yaml").write_text(SITE.format(crm=crm.url))
@@ -86,34 +86,42 @@ class Place:
 
     def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess:
         """Run a command to its end."""
+        environment = self.environment | settings
+        if not self.program:
+            return run(
+                *arguments, folder=self.folder, environment=environment, timeout=PATIENCE * 2
+            )
         return subprocess.run(
-            [*self.within, sys.executable, "-m", "regportal", *arguments],
+            [*self.program, *arguments],
             cwd=self.folder,
-            env=self.environment | settings,
+            env=environment,
             capture_output=True,
             text=True,
             timeout=PATIENCE * 2,
             check=False,
         )
 
-    def start(self, *arguments: str, **settings: str) -> subprocess.Popen:
+    def start(self, *arguments: str, **settings: str) -> Command | subprocess.Popen:
         """Begin a command that runs until it is ended; wait until it says that it is ready."""
-        log = (self.folder / f"{arguments[0]}.log").open("ab")
-        child = subprocess.Popen(
-            [*self.within, sys.executable, "-m", "regportal", *arguments],
-            cwd=self.folder,
-            env=self.environment | settings,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        log.close()
+        environment = self.environment | settings
+        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
+            if self.program:
+                child = subprocess.Popen(
+                    [*self.program, *arguments],
+                    cwd=self.folder,
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
+            else:
+                child = Command(*arguments, folder=self.folder, environment=environment, stderr=log)
         self._children.callback(end, child)
         said = child.stdout.readline()
         assert said.startswith(("regportal is ready", "regportal works")), self.log()
         return child
 
-    def serve(self, *, worker: bool = True, **settings: str) -> list[subprocess.Popen]:
+    def serve(self, *, worker: bool = True, **settings: str) -> list[Command | subprocess.Popen]:
         """Begin all processes of the installation: on PostgreSQL the worker is one of its own."""
         serve = ("serve", "--port", str(self.port))
         if self.sqlite:
@@ -130,7 +138,7 @@ class Place:
         self._children.close()
 
 
-def end(child: subprocess.Popen) -> None:
+def end(child: Command | subprocess.Popen) -> None:
     """End a process that may have ended."""
     if child.poll() is None:
         child.kill()

@@ -28,6 +28,7 @@ class SmallDisk:
             *("nsenter", f"--target={self._holder.pid}", *THEIRS, "--mount", "--"),
             *("sh", "-c", 'cd "$0" && exec "$@"', str(folder.parent)),
         ]
+        """What a command is begun with that is to see it."""
         self.folder = Path(f"/proc/{self._holder.pid}/root{folder}")
         """The same as whoever is not within sees it."""
 

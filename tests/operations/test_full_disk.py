@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 import requests
 
+from tests.commands import REGPORTAL
 from tests.operations.conftest import Place
 from tests.operations.load import Load, browser
 from tests.operations.small_disk import SmallDisk
@@ -34,7 +35,8 @@ def place(tmp_path, disk, crm):
     folder = tmp_path / "disk"
     with closing(Place(tmp_path, f"sqlite:///{folder}/regportal.db", crm)) as made:
         made.environment |= {"REGPORTAL_INSTANCE": str(folder)}
-        made.within, made.mailbox = disk.within, disk.folder / "mail"
+        made.program = [*disk.within, *REGPORTAL]
+        made.mailbox = disk.folder / "mail"
         made.publish()
         yield made
 

@@ -18,6 +18,7 @@ from regportal.store import migrate
 from regportal.store.base import UtcMoment
 from regportal.store.sessions import make_engine
 from regportal.store.shape import PRESENT, shape_of
+from tests.commands import REGPORTAL
 from tests.databases import made
 from tests.operations.load import under_load
 from tests.operations.test_faults import missing, told_otherwise
@@ -146,6 +147,7 @@ def test_the_release_before_serves_on_while_this_one_is_rolled_out_and_back(
 
     old = the_release_before(tmp_path / "old")
     place = Place(tmp_path, database_url, crm)
+    place.program = REGPORTAL
     before = {"PYTHONPATH": str(old)}
     for command in (["upgrade"], ["apply", "site.yaml"]):
         done = place.run(*command, **before)

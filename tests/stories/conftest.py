@@ -1,13 +1,12 @@
 import json
 import random
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.commands import Command, run
 from tests.environment import environment_of
 from tests.patience import PATIENCE, until
 from tests.stories.receiver import SECRET, Crm, listening
@@ -95,15 +94,7 @@ class Installation:
 
 
 def command(folder, environment, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "regportal", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run(*arguments, folder=folder, environment=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -130,13 +121,8 @@ def installation(tmp_path, database_url):
         (tmp_path / "regportal.yaml").write_text(SITE.format(marketing=marketing, crm=crm.url))
         command(tmp_path, environment, "apply", "regportal.yaml")
         with (tmp_path / "serve.log").open("w") as log:
-            serving = subprocess.Popen(
-                [sys.executable, "-m", "regportal", "serve", "--port", "0"],
-                cwd=tmp_path,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
+            serving = Command(
+                "serve", "--port", "0", folder=tmp_path, environment=environment, stderr=log
             )
         try:
             said = serving.stdout.readline()
@@ -145,5 +131,6 @@ def installation(tmp_path, database_url):
             yield Installation(portal, marketing, crm, tmp_path, environment)
         finally:
             serving.terminate()
-            serving.communicate(timeout=PATIENCE)
+            serving.wait(PATIENCE)
+            serving.close()
     assert "Traceback" not in (tmp_path / "serve.log").read_text()

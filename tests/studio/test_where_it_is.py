@@ -10,6 +10,7 @@ import pytest
 from regportal.app import create_app
 from regportal.config import load
 from regportal.errors import ConfigError
+from tests import commands
 from tests.environment import environment_of
 from tests.portal import ORIGIN, Portal
 from tests.studio.staff import PASSWORD, Company, Desk
@@ -209,14 +210,7 @@ def test_the_commands_invite_list_change_and_disable(database_url, tmp_path):
     environment = environment_of(database_url=database_url, instance=tmp_path / "instance")
 
     def run(*arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "regportal", "user", *arguments],
-            capture_output=True,
-            check=False,
-            text=True,
-            env=environment,
-            cwd=tmp_path,
-        )
+        done = commands.run("user", *arguments, folder=tmp_path, environment=environment)
         return done.returncode, done.stdout, done.stderr
 
     code, link, says = run("add", "Bo@acme.example", "--role", "marketer", "--role", "seller")
@@ -246,17 +240,9 @@ def test_as_long_as_nobody_may_come_in_a_start_prints_the_link_for_the_first(
     database_url, tmp_path
 ):
     environment = environment_of(database_url=database_url, instance=tmp_path / "instance")
-    with subprocess.Popen(
-        [sys.executable, "-m", "regportal", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=tmp_path,
-    ) as serving:
-        try:
-            ready, why, link = (serving.stdout.readline().strip() for _ in range(3))
-        finally:
-            serving.terminate()
+    begun = commands.Command("serve", "--port", "0", folder=tmp_path, environment=environment)
+    with closing(begun) as serving:
+        ready, why, link = (serving.stdout.readline().strip() for _ in range(3))
 
     url = ready.removeprefix("regportal is ready at ")
     assert "owner" in why
