@@ -29,7 +29,7 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test both check check-python check-pages soak scripts vendor messages privacy lock wheel clean format
+.PHONY: help demo test both collected check check-python check-pages soak scripts vendor messages privacy lock wheel clean format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -41,8 +41,12 @@ demo: $(VENV)/.run ## try regportal on a sample site
 test both soak: export PYTHONDONTWRITEBYTECODE :=
 test: export REGPORTAL_TEST_TURNS := 1
 test: both ## every check and every test, most of them on one of the two databases
-both: check $(VENV)/.browser ## the same, and every test on both databases
+both: $(VENV)/.browser node_modules/.done ## the same, and every test on both databases
+	@$(MAKE) --jobs=2 --output-sync=target check collected
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+collected: $(VENV)/.test # compiles the tests once, which else each worker would do
+	@$(BIN)/pytest --collect-only -qq > $(VENV)/collected || { cat $(VENV)/collected; exit 1; }
 
 soak: $(VENV)/.browser $(NODE) ## the long tests, under faults and load, and in the engines of Firefox and Safari
 	$(BIN)/pytest -m soak

@@ -4,7 +4,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, NamedTuple, Protocol
 
 from regportal.config import Settings
@@ -250,7 +251,13 @@ class Connector(Protocol):
 
 def installed_types() -> frozenset[str]:
     """Return of which types connectors are installed."""
-    return frozenset(one.name for one in entry_points(group="regportal.connectors"))
+    return frozenset(_installed())
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    """Return where each type is; all packages are looked through once."""
+    return {one.name: one for one in entry_points(group="regportal.connectors")}
 
 
 def connector_for(
@@ -267,10 +274,10 @@ def connector_for(
     the environment is read. ``egress`` is the line it calls over, otherwise one of its own. Raises
     ConfigError where its type is not installed or its secret cannot be used.
     """
-    found = entry_points(group="regportal.connectors", name=document.type)
+    found = _installed().get(document.type)
     if not found:
         raise ConfigError(f"no connector of type {document.type!r} is installed")
-    connect = next(iter(found)).load()
+    connect = found.load()
     line = egress or Egress(settings.allow_private_targets)
     made: Connector = connect(document, secret or settings.secret, line)
     return made
