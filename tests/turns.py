@@ -15,10 +15,7 @@ from zlib import crc32
 NAMED = "REGPORTAL_TEST_TURNS"
 """Where it is set, tests take turns."""
 BOTH = frozenset(
-    {
-        *("accounts", "consent", "crash", "engine", "identity", "inbox", "insight"),
-        *("operations", "outbox", "store", "stories", "sync"),
-    }
+    {"consent", "engine", "identity", "insight", "operations", "outbox", "store", "sync"}
 )
 """The rooms whose tests do not."""
 DATABASES = ("sqlite", "postgresql")

@@ -20,15 +20,22 @@ def library(tmp_path, database_url):
 
 
 @pytest.fixture
-def links(library):
-    """Twenty visitors, each with a cookie and a link."""
-    return [(f"visitor {n}", library.give(library.visitor(f"visitor {n}"))) for n in range(20)]
+def links(library, count):
+    """So many visitors, each with a cookie and a link."""
+    return [(f"visitor {n}", library.give(library.visitor(f"visitor {n}"))) for n in range(count)]
+
+
+@pytest.fixture
+def count():
+    """Twenty; a test that looks at every bit of every link may have fewer."""
+    return 20
 
 
 def gives_nothing(answer):
     return answer.status_code in {303, 308, 403, 404} and TEXT[:12] not in answer.data
 
 
+@pytest.mark.parametrize("count", [4, pytest.param(20, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_bit_of_a_token_may_be_another(library, links):
     served = []

@@ -40,7 +40,7 @@ def play(new_database, monkeypatch, steps, **more):
 def test_hundreds_of_steps_leak_and_change_nothing(new_database, monkeypatch, request):
     on_sqlite = "sqlite" in request.node.name
 
-    play(new_database, monkeypatch, 300 if on_sqlite else 100)
+    play(new_database, monkeypatch, 200 if on_sqlite else 50)
 
 
 @pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)

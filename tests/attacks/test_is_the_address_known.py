@@ -548,7 +548,7 @@ def reached(database_url, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_no_classifier_tells_known_addresses_from_others(reached):
-    check_classifier(reached, 1_000, rounds=3)
+    check_classifier(reached, 700, rounds=4)
 
 
 @pytest.mark.soak
@@ -558,7 +558,7 @@ def test_no_classifier_tells_known_addresses_from_others_in_the_long_run(reached
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_classifier_sees_a_view_that_looks_the_address_up(reached):
-    known, unknown = people(reached, 400)
+    known, unknown = people(reached, 300)
 
     def leaky(environ, start_response):
         """Do what others do: greet a customer by what is known of him."""

@@ -8,8 +8,6 @@ import pytest
 from tests.connectors.unlucky import Told, Unlucky, in_order, without_repeats
 from tests.connectors.worlds import dynamics, hubspot, salesforce
 
-pytestmark = pytest.mark.both
-
 WORLDS = {
     "dynamics": (dynamics.dynamics, dynamics.unlucky),
     "hubspot": (hubspot.hubspot, hubspot.unlucky),

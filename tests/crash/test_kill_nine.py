@@ -143,6 +143,7 @@ def survive(place, cast, crm, kills, figures):
     return broken
 
 
+@pytest.mark.both
 def test_kills_at_any_moment_lose_nothing_and_tell_nothing_twice(place, cast, crm, figures):
     assert survive(place, cast, crm, 50, figures) == []
 
