@@ -42,7 +42,7 @@ test both soak: export PYTHONDONTWRITEBYTECODE :=
 test: export REGPORTAL_TEST_TURNS := 1
 test: both ## every check and every test, most of them on one of the two databases
 both: $(VENV)/.browser node_modules/.done ## the same, and every test on both databases
-	@$(MAKE) --jobs=2 --output-sync=target check collected
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check collected
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 collected: $(VENV)/.test # compiles the tests once, which else each worker would do

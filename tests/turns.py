@@ -14,9 +14,7 @@ from zlib import crc32
 
 NAMED = "REGPORTAL_TEST_TURNS"
 """Where it is set, tests take turns."""
-BOTH = frozenset(
-    {"consent", "engine", "identity", "insight", "operations", "outbox", "store", "sync"}
-)
+BOTH = frozenset({"engine", "identity", "insight", "operations", "outbox", "store", "sync"})
 """The rooms whose tests do not."""
 DATABASES = ("sqlite", "postgresql")
 FIXTURES = ("database_url", "new_database")

@@ -71,7 +71,7 @@ def a_visitor(portal, url):
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("who", [a_key, a_page, a_visitor])
 def test_it_does_what_its_document_says(ask, who):
-    ask(who, "--phases=examples,fuzzing", "--max-examples=10")
+    ask(who, "--phases=examples,fuzzing", "--max-examples=5")
 
 
 @pytest.mark.soak

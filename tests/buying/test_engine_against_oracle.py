@@ -132,7 +132,7 @@ def test_replay_moves_as_worked_out_by_hand(story, tmp_path):
     assert pump == [(day(at), *rest) for at, *rest in story.moves]
 
 
-@settings(QUICKLY, max_examples=100)
+@settings(QUICKLY, max_examples=50)
 @given(st.sampled_from(sorted(KINDS)), st.integers(0, 2**64))
 def test_replay_moves_as_the_oracle_does(kind, seed):
     small = world(seed, *KINDS[kind])
@@ -140,7 +140,7 @@ def test_replay_moves_as_the_oracle_does(kind, seed):
     assert not differs(small), reason(small)
 
 
-@settings(QUICKLY, max_examples=20)
+@settings(QUICKLY, max_examples=10)
 @given(st.integers(0, 2**64))
 def test_what_is_kept_is_the_fold_of_all_that_holds_and_moves_as_the_oracle_does(seed):
     assert not kept(world(seed, ALL, own_log))

@@ -83,7 +83,7 @@ def moves(model, log, phase="p0"):
     return found, phase
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(models, histories)
 def test_behaviour_never_moves_anybody_back(model, log):
     found, _ = moves(model, log)
@@ -91,7 +91,7 @@ def test_behaviour_never_moves_anybody_back(model, log):
     assert all(rank(model, before) < rank(model, after) for _, before, after in found)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(models, histories, st.lists(signs, max_size=4), hours)
 def test_more_evidence_never_leads_less_far(model, log, more, hour):
     at = NOON + timedelta(hours=hour)
@@ -101,7 +101,7 @@ def test_more_evidence_never_leads_less_far(model, log, more, hour):
     assert less is None or (further and rank(model, further.to) >= rank(model, less.to))
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(models, histories, st.data())
 def test_reading_any_part_of_the_log_again_changes_nothing(model, log, data):
     found, phase = moves(model, log)
@@ -111,7 +111,7 @@ def test_reading_any_part_of_the_log_again_changes_nothing(model, log, data):
     assert moves(model, log) == (found, phase)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(models, histories, hours)
 def test_the_evidence_alone_leads_as_far(model, log, hour):
     at = NOON + timedelta(hours=hour)
@@ -122,7 +122,7 @@ def test_the_evidence_alone_leads_as_far(model, log, hour):
     assert step is None or furthest(model, "p0", evidence, at) == step
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(conditions, st.lists(signs, max_size=8), hours)
 def test_a_condition_counts_exactly_what_lies_in_its_window(condition, log, hour):
     at = NOON + timedelta(hours=hour)

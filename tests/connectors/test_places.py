@@ -90,7 +90,7 @@ STEPS = st.lists(
 
 @pytest.mark.parametrize("way", ["by_both", "by_one"])
 @settings(
-    max_examples=300,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

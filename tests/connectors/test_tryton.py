@@ -21,7 +21,7 @@ DONE, NOOP = Outcome.DONE, Outcome.NOOP
 @pytest.fixture(
     params=[
         pytest.param("tryton_on_sqlite", marks=TRYTON),
-        pytest.param("tryton_on_postgresql", marks=TRYTON),
+        pytest.param("tryton_on_postgresql", marks=[TRYTON, pytest.mark.soak]),
     ]
 )
 def tryton(request):

@@ -467,7 +467,7 @@ class Model:
         assert [self.ledger.allows(address).allowed for address in (0, 1)] == before
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_whatever_happens_nothing_is_allowed_beyond_what_she_said_last(store, steps):
     model = Model(Ledger(store, uuid7().hex))
@@ -547,7 +547,7 @@ class Twins:
         ]
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_whatever_happens_a_change_of_basis_neither_widens_nor_narrows(store, steps):
     twins = Twins(store)

@@ -97,7 +97,9 @@ def test_the_gate_asks_every_tool(tool):
 
 def test_make_test_runs_the_gate_first():
     assert re.search(r"^test: both ", MAKEFILE, re.MULTILINE)
-    assert re.search(r"^both: check ", MAKEFILE, re.MULTILINE)
+    assert re.search(
+        r"^both: .*\n\t@\$\(MAKE\) .* check collected\n\t.*pytest -n ", MAKEFILE, re.MULTILINE
+    )
 
 
 def test_every_script_that_tests_is_found_by_its_name():

@@ -30,7 +30,7 @@ TRYTON = pytest.mark.xdist_group("tryton")  # one worker has the servers
 WORLDS = [
     *MADE,
     pytest.param("tryton on sqlite", marks=TRYTON),
-    pytest.param("tryton on postgresql", marks=TRYTON),
+    pytest.param("tryton on postgresql", marks=[TRYTON, pytest.mark.soak]),
     *REAL,
 ]
 
