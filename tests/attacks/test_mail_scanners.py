@@ -18,6 +18,11 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from regportal.accounts import actions
+from regportal.accounts import letters as accounts_letters
+from regportal.accounts.audit import COMMAND
+from regportal.accounts.letters import owe_invitation
+from regportal.accounts.roles import Role
 from regportal.app.server import Server, listen
 from regportal.forms import letters as forms_letters
 from regportal.identity import letters as identity_letters
@@ -27,6 +32,7 @@ from regportal.outbox.models import Message, MessageState
 from regportal.privacy import letters as privacy_letters
 from tests.browsing import go
 from tests.portal import SECRET, SITE, Portal
+from tests.studio.staff import PASSWORD, Company, Desk
 
 MEASUREMENTS = {"shown", "shown_to", "served", "tally"}
 """Tables a GET may write: what was shown to what, and served; no rule or webhook reads them."""
@@ -89,6 +95,7 @@ def write_letters(portal):
     [link] = [one for one in links_of(portal.mails()[-1], portal) if "/me/" in one]
     moving.post(link, {"press": "yes"})
     raise_the_alarm(portal)
+    invite(portal)
     portal.work()
     asking = portal.browser()
     page = asking.get("/me")
@@ -107,6 +114,18 @@ def raise_the_alarm(portal):
         claim = session.scalars(proven).one()
         news = News("mail.alert", f"claim:{claim}", {"claim": str(claim)}, now)
         put(session, "mail", news, now=now)
+
+    portal.store.write(owe)
+
+
+def invite(portal):
+    """Invite a colleague into the Studio; her link opens once."""
+    now = datetime.now(UTC)
+
+    def owe(session):
+        roles = [Role.MARKETER]
+        cy = actions.invite(session, "cy@acme.example", "Cy", roles, doer=COMMAND, now=now)
+        owe_invitation(session, cy, "en", now=now)
 
     portal.store.write(owe)
 
@@ -158,6 +177,7 @@ def differences(before, after):
 def test_every_kind_of_letter_is_among_those_that_are_scanned(portal):
     write_letters(portal)
     kinds = forms_letters.LETTERS | identity_letters.LETTERS | privacy_letters.LETTERS
+    kinds |= accounts_letters.LETTERS
     with portal.store.read() as session:
         sent = session.scalars(
             sa.select(Message.topic).where(
@@ -226,6 +246,29 @@ def test_a_press_does_change_something(portal):
     assert "claim" in differences(before, everything(portal))
 
 
+def test_an_invitation_that_scanners_have_opened_still_lets_its_reader_in_and_once(portal):
+    invite(portal)
+    portal.work()
+    [letter] = portal.mails()
+    [link] = [one for one in links_of(letter, portal) if "/welcome/" in one]
+    path, company = link.removeprefix("/studio"), Company(portal)
+    for agent in AGENTS:
+        scanner = Desk(portal, agent)
+        for headers in HEADERS:
+            assert scanner.get(path, **headers).status == 200
+        scanner.client.head(link, base_url=portal.settings.base_url)
+        scanner.client.options(link, base_url=portal.settings.base_url)
+        assert scanner.get("/").status == 303
+    assert company.user("cy@acme.example").password is None
+    assert company.deeds() == ["invite"]
+    reader, chosen = Desk(portal), {"password": PASSWORD, "again": PASSWORD}
+    reader.get(path)
+    assert reader.post(path, chosen).status == 303
+
+    assert reader.get("/").status == 200
+    assert Desk(portal).get(path).status == 409
+
+
 # --- with a whole browser ---
 
 
@@ -251,7 +294,8 @@ def served(tmp_path, monkeypatch, database_url):
 def look_around(page, address):
     """Open a page as a scanner with a browser does: run all, hover, scroll."""
     go(page, address, wait_until="load")
-    for control in page.locator("a, button, input:not([type=hidden]), label").all():
+    seen = "a, button, input:not([type=hidden]):not(.visually-hidden), label"
+    for control in page.locator(seen).all():
         if control.is_visible():
             control.hover()
             control.focus()
