@@ -56,6 +56,15 @@ def user_called(session: Session, email: str) -> StudioUser:
     return found
 
 
+def is_owner(session: Session, email: str) -> bool:
+    """Return whether whoever has this address is an owner who may come in."""
+    try:
+        user = user_called(session, email.strip())
+    except NotHereError:
+        return False
+    return user.active and Role.OWNER in roles_of(user.roles)
+
+
 def is_unowned(session: Session) -> bool:
     """Return whether the installation has no owner yet, nor anybody else."""
     return session.scalar(sa.select(StudioUser.id).limit(1)) is None

@@ -7,6 +7,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from regportal.accounts.actions import is_owner
 from regportal.documents.actions import Signed, check_kept, publish, take_turn
 from regportal.documents.drafts import (
     draft_called,
@@ -25,6 +26,10 @@ from regportal.store.words import N_
 
 NEEDS_ANOTHER = N_(
     "This site lets somebody else approve what is published: propose it, and let a colleague look."
+)
+NEEDS_AN_OWNER = N_(
+    "This site lets an owner approve what is published: propose it, and let an owner look who did"
+    " not write it."
 )
 NOTHING_NEW = N_("Nothing in this draft is different from what is published.")
 CHANGED = N_("This draft was changed since you looked at it. Look at it again.")
@@ -155,17 +160,26 @@ def _unpublished(session: Session, key: uuid.UUID, revision: int | None) -> Draf
 
 def may_decide(session: Session, draft: Draft, by: str) -> bool:
     """Return whether somebody may let a draft hold: by the setting that holds now."""
+    return _refusal(session, draft, by) is None
+
+
+def _refusal(session: Session, draft: Draft, by: str) -> str | None:
+    """Return why somebody may not let a draft hold; None: he may."""
     site = read_published(session, 0).find(Site, "site")
     if site is None or site.publish.approval == "off":
-        return True
+        return None
     theirs = {one.strip().casefold() for one in ("", draft.proposed_by or "", draft.changed_by)}
-    return draft.proposed_by is not None and by.strip().casefold() not in theirs
+    is_another = draft.proposed_by is not None and by.strip().casefold() not in theirs
+    if site.publish.approval == "by-owner":
+        return None if is_another and is_owner(session, by) else NEEDS_AN_OWNER
+    return None if is_another else NEEDS_ANOTHER
 
 
 def _may_decide(session: Session, draft: Draft, by: str) -> None:
     """Refuse one's own work where somebody else approves."""
-    if not may_decide(session, draft, by):
-        raise ForbiddenError(NEEDS_ANOTHER)
+    refusal = _refusal(session, draft, by)
+    if refusal is not None:
+        raise ForbiddenError(refusal)
 
 
 def _fitting(session: Session, draft: Draft) -> Plan:

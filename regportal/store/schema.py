@@ -234,7 +234,7 @@ class Publish(BaseModel):
     """How what is written in the Studio comes to be published."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    approval: Literal["by-another", "off"] = "off"
+    approval: Literal["by-another", "by-owner", "off"] = "off"
 
 
 class Site(Document):

@@ -7,6 +7,9 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
+from regportal.accounts import actions as accounts
+from regportal.accounts.audit import COMMAND
+from regportal.accounts.roles import Role
 from regportal.documents import drafts, history, previewing, releasing
 from regportal.documents.actions import Signed
 from regportal.documents.drafts import FieldFault, Piece
@@ -37,6 +40,7 @@ gates:
 """
 )
 ANN, BOB = "ann@acme.example", "bob@acme.example"
+CAT = "cat@acme.example"
 APPROVED = SITE + "  publish: {approval: by-another}\n"
 LATER = NOON + timedelta(days=1)
 
@@ -635,6 +639,49 @@ def test_who_changes_what_was_proposed_does_not_approve_it(careful):
     with pytest.raises(ForbiddenError):
         publish(careful, key, BOB)  # he wrote it
     assert headline(careful) == "All prices"
+
+
+def hire(desk, email, role):
+    """Let a colleague have one role."""
+
+    def come(session):
+        who = accounts.invite(session, email, email, [Role(role)], doer=COMMAND, now=NOON)
+        who.password = "hashed"
+
+    desk.store.write(come)
+
+
+def test_where_owners_approve_it_takes_another_one_who_is_an_owner(shop):
+    shop.apply(WHOLE.replace(SITE, SITE + "  publish: {approval: by-owner}\n"))
+    hire(shop, ANN, "owner")
+    hire(shop, BOB, "marketer")
+    hire(shop, CAT, "owner")
+    key = begun(shop, gate(shop, headline="Mine"))
+    do(shop, releasing.propose, key, ANN)
+    for who in (ANN, BOB, "nobody@acme.example", ""):
+        with pytest.raises(ForbiddenError):
+            publish(shop, key, who)
+        with pytest.raises(ForbiddenError):
+            do(shop, releasing.schedule, key, LATER, Signed(who))
+    publish(shop, key, CAT.upper())
+
+    assert headline(shop) == "Mine"
+
+
+def test_an_owner_who_was_disabled_meanwhile_lets_nothing_hold_later(shop):
+    shop.apply(WHOLE.replace(SITE, SITE + "  publish: {approval: by-owner}\n"))
+    hire(shop, ANN, "owner")
+    hire(shop, CAT, "owner")
+    key = begun(shop, gate(shop, headline="Mine"))
+    do(shop, releasing.propose, key, ANN)
+    do(shop, releasing.schedule, key, LATER, Signed(CAT))
+    with shop.store.read() as session:
+        cat = accounts.user_called(session, CAT).id
+    do(shop, accounts.set_active, cat, active=False, doer=COMMAND)
+    due(shop)
+
+    assert headline(shop) == "All prices"
+    assert "an owner" in draft(shop, key).trouble
 
 
 def test_a_draft_that_lifts_the_approval_is_approved_itself(careful):
