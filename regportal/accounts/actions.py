@@ -304,6 +304,11 @@ def is_linked(session: Session, user_id: uuid.UUID) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
+def linked(session: Session) -> frozenset[uuid.UUID]:
+    """Return who of all has come in by a provider of the company."""
+    return frozenset(session.scalars(sa.select(StudioIdentity.user_id)))
+
+
 def _have_owner(session: Session, users: Iterable[StudioUser]) -> bool:
     """Return whether an owner may come in."""
     owners = (one for one in users if one.active and Role.OWNER in roles_of(one.roles))

@@ -63,15 +63,19 @@ def add(email: str, names: tuple[str, ...], name: str | None) -> None:
 @AS_JSON
 def list_users(*, as_json: bool) -> None:
     """List who may come in, with their roles."""
-    from regportal.accounts.actions import everybody
+    from regportal.accounts.actions import everybody, linked
 
     with opened() as here, here.store.read() as session:
+        by_provider = linked(session)
         rows = [
             {
                 "email": one.email,
                 "name": one.name,
                 "roles": list(one.roles),
-                "state": _state(active=one.active, came_in=one.password is not None),
+                "state": _state(
+                    active=one.active, came_in=one.password is not None or one.id in by_provider
+                ),
+                "single_sign_on": one.id in by_provider,
                 "second_factor": one.tf_method is not None,
                 "last_login": in_full(one.last_login) if one.last_login else None,
             }

@@ -51,8 +51,8 @@ bp = Blueprint("people", __name__)
 def everybody() -> str:
     """List everybody."""
     with current.store().read() as reading:
-        users = actions.everybody(reading)
-    return render_template("studio/people.html", users=users, called=called)
+        users, linked = actions.everybody(reading), actions.linked(reading)
+    return render_template("studio/people.html", users=users, linked=linked, called=called)
 
 
 @bp.route("/people/invite", methods=["GET", "POST"])

@@ -207,6 +207,18 @@ def test_a_name_that_was_forgotten_is_taken_anew_and_ends_his_sessions(company):
     assert sign_in(company, ANN)[1].status == 200
 
 
+def test_whoever_came_in_by_the_provider_is_no_longer_shown_as_invited(company):
+    company.hire("bo@acme.example", "owner")
+    invite(company, ANN, "marketer")
+    owner = Desk(company.portal)
+    owner.sign_in("bo@acme.example")
+    assert ">invited<" in owner.get("/people").text
+    sign_in(company, ANN)
+
+    assert ">invited<" not in owner.get("/people").text
+    assert ">Acme<" in owner.get("/people").text
+
+
 def test_the_last_owner_stays_also_where_only_the_provider_lets_her_in(company):
     ann = invite(company, ANN, "owner")
     sign_in(company, ANN)
