@@ -22,9 +22,7 @@ def upgrade() -> None:
         sa.Column("issuer", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("made_at", MOMENT, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["studio_user.id"], name="fk_studio_identity_user_id_studio_user"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["studio_user.id"], name="fk_studio_identity_user_id"),
         sa.PrimaryKeyConstraint("id", name="pk_studio_identity"),
         sa.UniqueConstraint("issuer", "subject", name="uq_studio_identity_issuer_subject"),
         sa.UniqueConstraint("user_id", "issuer", name="uq_studio_identity_user_id_issuer"),
