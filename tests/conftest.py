@@ -38,11 +38,13 @@ LONGEST_NAME = 200
 SERVERS = "regportal-postgres-"
 HERE = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 """Which names a browser finds: this machine's, and whatever a test calls it."""
+GIVEN = "REGPORTAL_TEST_POSTGRES"
+"""Where it is set, the tests use the PostgreSQL there, and leave it as it was."""
 DIVIDED = "REGPORTAL_TEST_DIVIDED"
 """Where it is set, the log of each database on PostgreSQL is divided (docs/performance.md)."""
 collect_ignore = ["tracking/test_a_divided_log.py"] if DIVIDED in os.environ else []  # it divides
 NAMED = {
-    *("REGPORTAL_TEST_POSTGRES", turns.NAMED, BLOCKER, DIVIDED, SHAPES),
+    *(GIVEN, turns.NAMED, BLOCKER, DIVIDED, SHAPES),
     *(kind.variable for kind in KINDS),
 }
 MEMORY, PLENTY = "/dev/shm", 2**32  # noqa: S108 - pytest makes a folder of its own there
@@ -107,7 +109,7 @@ def shared_data(request):
 @pytest.fixture(scope="session")
 def _postgres(tmp_path_factory, testrun_uid, worker_id):
     """One PostgreSQL for the whole run: the developer's, or our own without disk flushes."""
-    given = os.environ.get("REGPORTAL_TEST_POSTGRES")
+    given = os.environ.get(GIVEN)
     if given:
         yield make_url(given).set(drivername="postgresql+psycopg")
         return
@@ -150,12 +152,13 @@ def _lent(_postgres, worker_id):
     """The databases of this worker on PostgreSQL."""
     from regportal.store.migrate import upgrade
 
-    with made(_postgres, f"{worker_id}_template") as url:
+    drop = GIVEN in os.environ
+    with made(_postgres, f"{worker_id}_template", drop=drop) as url:
         upgrade(url)
         if DIVIDED in os.environ:
             with contextlib.closing(Store(make_engine(url))) as store:
                 store.write(partial(divide, now=datetime.now(UTC)))
-        with contextlib.closing(Lent(_postgres, make_url(url).database)) as lent:
+        with contextlib.closing(Lent(_postgres, make_url(url).database, drop=drop)) as lent:
             yield lent
 
 

@@ -41,15 +41,21 @@ def tell(server, statement):
 
 
 @contextlib.contextmanager
-def made(server, purpose, template="template1"):
-    """Give the address of a new database, which is there inside the ``with``."""
+def made(server, purpose, template="template1", *, drop=True):
+    """
+    Give the address of a new database, which is there inside the ``with``.
+
+    One that is not dropped goes with its server: to drop one, the server writes all that it has in
+    memory to the disk.
+    """
     name = f"regportal_{purpose}_{secrets.token_hex(6)}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     tell(server, create.format(*map(sql.Identifier, (name, template))))
     try:
         yield server.set(database=name).render_as_string(hide_password=False)
     finally:
-        tell(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        if drop:
+            tell(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 class Lent:
@@ -61,9 +67,9 @@ class Lent:
     has to read first what tables there are, which takes longer than to empty them.
     """
 
-    def __init__(self, server, template):
+    def __init__(self, server, template, *, drop):
         """Take the server and the database of which the others are copies."""
-        self._server, self._template = server, template
+        self._server, self._template, self._drop = server, template, drop
         self._made = contextlib.ExitStack()
         self._free, self._hands = [], {}
         with _connected(server.set(database=template)) as connection:
@@ -85,11 +91,11 @@ class Lent:
             self._hands.pop(url).close()
 
     def close(self):
-        """Drop them all."""
+        """Let go of them all."""
         self._made.close()
 
     def _another(self):
-        return self._made.enter_context(made(self._server, "test", self._template))
+        return self._made.enter_context(made(self._server, "test", self._template, drop=self._drop))
 
     def _empty(self, url):
         """Hang up on whoever is still there, and delete everything; False where it is no use."""
