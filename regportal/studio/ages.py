@@ -1,4 +1,4 @@
-"""How long ago something was, in words."""
+"""How old something is, in words."""
 
 from datetime import datetime, timedelta
 
@@ -8,8 +8,8 @@ from flask import g
 from regportal.store.words import locale_known
 
 
-def ago(at: datetime | None, now: datetime) -> str:
-    """Return how long ago something was, in the language of this answer; empty where it was not."""
+def age_of(at: datetime | None, now: datetime) -> str:
+    """Return how old something is, "5 minutes", in the language of this answer; empty: none."""
     if at is None:
         return ""
     return format_timedelta(max(now - at, timedelta(seconds=1)), locale=locale_known(g.locale))

@@ -20,7 +20,7 @@ from regportal.outbox.masking import HIDDEN
 from regportal.store import current
 from regportal.store.documents import Published
 from regportal.store.words import N_
-from regportal.studio.ages import ago
+from regportal.studio.ages import age_of
 from regportal.studio.asking import asking
 from regportal.studio.datastore import doer_of_request
 from regportal.studio.fields import Because, Whom
@@ -87,7 +87,11 @@ def everything() -> str:
         owed = vitals_of(session, published, now=now).owed
         stands = [stand_of(session, published, key, now=now) for key in owed]
     return render_template(
-        "studio/connectors.html", stands=stands, owed=owed, says=STATES, ago=partial(ago, now=now)
+        "studio/connectors.html",
+        stands=stands,
+        owed=owed,
+        says=STATES,
+        age_of=partial(age_of, now=now),
     )
 
 
@@ -261,7 +265,7 @@ def _shown(
     return render_template(
         "studio/connector.html",
         stand=stand,
-        ago=partial(ago, now=now),
+        age_of=partial(age_of, now=now),
         owed=owed[key],
         says=STATES,
         stands=STANDS,

@@ -43,7 +43,8 @@ OPPORTUNITIES = List("opportunities", Opportunities, OpportunityRow, _opportunit
 def listed() -> str:
     """List opportunities."""
     says = Sayer(current.published(), g.locale)
-    return OPPORTUNITIES.shown("studio/opportunities.html", says=says)
+    own = says.voice.listed(sorted(owners() or ()))
+    return OPPORTUNITIES.shown("studio/opportunities.html", says=says, own=own)
 
 
 @bp.get(f"/opportunities.{FORM}")

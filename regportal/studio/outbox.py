@@ -35,7 +35,7 @@ from regportal.outbox.models import MAIL, Message, MessageState
 from regportal.store import current
 from regportal.store.ids import moment_of
 from regportal.store.words import N_, Sentence, translated
-from regportal.studio.ages import ago
+from regportal.studio.ages import age_of
 from regportal.studio.asking import PATIENCE, turn
 from regportal.studio.datastore import doer_of_request
 from regportal.studio.fields import Because
@@ -80,7 +80,7 @@ def messages() -> str:
         "studio/outbox.html",
         found=found,
         asked=asked(filters),
-        ago=partial(ago, now=now),
+        age_of=partial(age_of, now=now),
         to=[(key, translated(N_("Mail"), g.locale) if key == MAIL else key) for key in owed],
         parked=sum(one.parked for key, one in owed.items() if filters.connector in {None, key}),
         states=[(one.value, translated(says, g.locale)) for one, says in STATES.items()],
@@ -211,7 +211,7 @@ def _shown(
         "studio/message.html",
         one=one,
         since=moment_of(one.id),
-        ago=partial(ago, now=datetime.now(UTC)),
+        age_of=partial(age_of, now=datetime.now(UTC)),
         states=STATES,
         told=written(told),
         is_open=is_open,

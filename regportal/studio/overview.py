@@ -16,7 +16,7 @@ from regportal.outbox.masking import without_addresses
 from regportal.store import current
 from regportal.store.documents import said
 from regportal.store.words import N_
-from regportal.studio.ages import ago
+from regportal.studio.ages import age_of
 from regportal.studio.policies import may, page
 from regportal.studio.vitals import vitals_of
 
@@ -66,7 +66,8 @@ def overview() -> str:
         connectors=len(published.all(Connector)),
         delivery=_delivery(vitals.owed, now),
         work=[
-            (WORK[task], waits.number, ago(waits.since, now)) for task, waits in vitals.work.items()
+            (WORK[task], waits.number, age_of(waits.since, now))
+            for task, waits in vitals.work.items()
         ],
         workers=vitals.workers,
         portal=current.settings().base_url,
@@ -79,7 +80,7 @@ def _delivery(owed: Mapping[str, Any], now: datetime) -> Sequence[Line]:
         Line(
             key,
             one.waiting.number,
-            ago(one.waiting.since, now),
+            age_of(one.waiting.since, now),
             one.parked,
             one.paused or without_addresses(one.poll_trouble or ""),
         )

@@ -1,13 +1,15 @@
 """How the Studio calls what is known of people."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from babel.dates import format_timedelta
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, format_decimal
 
 from regportal.buying.asking import NOUNS
 from regportal.buying.labels import labels_of, title
@@ -74,6 +76,8 @@ CAUSES: Mapping[str, str] = {
 }
 """What moved an opportunity."""
 SECOND = timedelta(seconds=1)
+AMOUNT, CURRENCY = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?"), re.compile("[A-Z]{3}")
+"""What a CRM tells is written as money where it is some: it may tell anything."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,12 @@ class Sayer:
     def ago(self, at: datetime, now: datetime) -> str:
         """Return how long ago something was."""
         return format_timedelta(min(at - now, -SECOND), add_direction=True, locale=self.locale)
+
+    def amount(self, number: str, currency: str | None) -> str:
+        """Return what an opportunity is worth, as people write it; what is unclear, as told."""
+        if not AMOUNT.fullmatch(number) or not CURRENCY.fullmatch(currency or ""):
+            return f"{number} {currency or ''}".strip()
+        return format_currency(Decimal(number), currency or "", locale=self.locale)
 
     def moment(self, text: str | None) -> str:
         """Return when something was of which a program is told; empty where it was not."""

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from regportal.accounts.models import Audit
 from regportal.forms.schema import Question
 from regportal.identity.models import ContactLink, Visitor
+from regportal.studio.saying import Sayer
 from regportal.tracking.actions import owners
 from tests.studio.customers import KIM, SAM
 
@@ -228,6 +229,42 @@ def test_an_opportunity_says_since_when_why_who_and_what_next(seller, customers)
     assert "bob@initech.example" in page
     assert "<strong>Decision</strong>: a download of an order form or a contract" in page
     assert 'href="https://crm.acme.example/deals/006"' in page
+
+
+@pytest.mark.parametrize(("language", "amount"), [("en", "€12,000.00"), ("de", "12.000,00\xa0€")])
+def test_what_it_is_worth_is_written_as_money(seller, customers, language, amount):
+    listed = seller.get("/opportunities", **{"Accept-Language": language})
+    shown = seller.get(f"/opportunities/{customers.mine}", **{"Accept-Language": language})
+
+    assert f"<bdi>{amount}</bdi>" in listed.text
+    assert f"<bdi>{amount}</bdi>" in shown.text
+
+
+@pytest.mark.parametrize(
+    ("number", "currency", "says"),
+    [
+        ("18400", "GBP", "£18,400.00"),
+        ("about 9", "GBP", "about 9 GBP"),
+        ("1e999999", "EUR", "1e999999 EUR"),
+        ("12.5", "<b>", "12.5 <b>"),
+        ("12.5", None, "12.5"),
+    ],
+)
+def test_what_is_no_money_is_said_as_it_was_told(company, number, currency, says):
+    with company.store.read() as session:
+        published = company.portal.shelf.published(session)
+
+    assert Sayer(published, "en").amount(number, currency) == says
+
+
+def test_a_seller_to_whom_the_crm_gives_nothing_is_told_by_which_name_he_is_known(
+    company, customers
+):
+    page = company.at_desk("new@acme.example", "seller").get("/opportunities")
+    narrowed = company.at_desk("newer@acme.example", "seller").get("/opportunities?state=won")
+
+    assert "looked after by new@acme.example" in page.text
+    assert "There is no such opportunity yet." in narrowed.text
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,12 @@ from tests.portal import ORIGIN, SITE, Portal
 from tests.studio.staff import Answer, Company
 
 PDF = b"%PDF-1.7\n" + b"widgets " * 1000
+IN_BERLIN = """
+buying:
+  model: ours
+  timezone: Europe/Berlin
+  phases: [{id: unaware}, {id: need, enter: {any: [{event: download, within: 30d}]}}]
+"""
 CAREFUL = SITE.replace("site:\n", "site:\n  publish: {approval: by-another}\n", 1)
 
 
@@ -235,6 +241,37 @@ def test_a_draft_is_published_later_by_itself(company, desk):
     publish_due(company.store, storage, now=at + timedelta(minutes=1))
 
     assert published(company).find(Gate, "price-list-2027") is not None
+
+
+def test_later_is_by_the_clock_of_the_site_which_is_named(company, desk):
+    company.portal.publish(SITE + IN_BERLIN)
+    draft = begin(desk)
+    assert "When (by the clock of Europe/Berlin)" in desk.get(draft).text
+    decide(desk, draft, "schedule", at="2031-07-01T09:00")
+    shown, listed = desk.get(draft).text, desk.get("/gates").text
+    storage = company.portal.app.extensions["regportal.storage"]
+    publish_due(company.store, storage, now=datetime(2031, 7, 1, 6, 59, tzinfo=UTC))
+    before = published(company).find(Gate, "price-list-2027")
+    publish_due(company.store, storage, now=datetime(2031, 7, 1, 7, 1, tzinfo=UTC))
+
+    assert before is None
+    assert published(company).find(Gate, "price-list-2027") is not None
+    assert "1 July 2031, 09:00 CEST" in html.unescape(shown)
+    assert "1 July 2031, 09:00 CEST" in html.unescape(listed)
+
+
+def test_questions_are_asked_in_the_order_that_is_chosen(company, desk):
+    draft = begin(desk)
+    chosen = {"chosen": ["country", "company"]}
+    desk.post(f"{draft}/questions", chosen)
+    moved = desk.post(f"{draft}/questions", {**chosen, "up": "company"})
+    shown = desk.get(f"{draft}/questions").text
+    decide(desk, draft)
+
+    assert moved.leads_to.endswith("/questions")
+    assert shown.index('value="company"') < shown.index('value="country"')
+    assert re.findall(r'name="up" value="(\w+)"', shown) == ["country"]
+    assert published(company).one(Gate, "price-list-2027").questions == ("company", "country")
 
 
 def test_where_another_approves_nobody_publishes_his_own_work(company, desk):

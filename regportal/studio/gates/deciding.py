@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from regportal.accounts.audit import write
 from regportal.accounts.roles import Permission
+from regportal.buying.reading import model_of
 from regportal.documents import drafts, releasing
 from regportal.documents.actions import Signed
 from regportal.documents.models import Draft
@@ -21,7 +23,7 @@ from regportal.documents.scenarios import SOMEBODY
 from regportal.errors import BadRequestError, DocumentError, ForbiddenError, StaleError
 from regportal.library.storage import Storage
 from regportal.store import current
-from regportal.store.words import N_, translated
+from regportal.store.words import N_, moment_shown, translated
 from regportal.studio.datastore import doer_of_request
 from regportal.studio.fields import Pressed
 from regportal.studio.gates.drafting import STEPS, draft_of, source_shown
@@ -70,7 +72,7 @@ def publish(draft_id: uuid.UUID) -> ResponseReturnValue:
 def schedule(draft_id: uuid.UUID) -> ResponseReturnValue:
     """Let a draft hold later, by itself."""
     _, written = draft_of(draft_id)
-    form, by = Later(), current_user.email
+    form, by = Later().by(_zone()), current_user.email
 
     def later(session: Session, now: datetime) -> Draft:
         signed = Signed(by, form.note.data)
@@ -210,11 +212,25 @@ def _look_page(
         may_publish=may_publish,
         trouble=trouble,
         now_form=form if type(form) is Decided else Decided(data=revision, formdata=None),
-        later_form=form if isinstance(form, Later) else Later(data=revision, formdata=None),
+        later_form=form
+        if isinstance(form, Later)
+        else Later(data=revision, formdata=None).by(_zone()),
+        due=due_shown(draft.due) if draft.due else "",
         pressed=Pressed(formdata=None),
         previews=previews,
     )
     return shown, status if form is not None else 200
+
+
+def due_shown(at: datetime) -> str:
+    """Return when a draft is published by itself, as people read it, by the clock of the site."""
+    return moment_shown(at, g.locale, _zone())
+
+
+def _zone() -> ZoneInfo:
+    """Return the zone by whose clock the site counts days: the one its rules name."""
+    model, _ = model_of(current.published())
+    return model.zone
 
 
 def _previews(session: Session, draft_id: uuid.UUID, written: Written) -> list[tuple[str, str]]:

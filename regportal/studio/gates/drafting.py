@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
-from flask import Blueprint, current_app, g, redirect, render_template, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.orm import Session
@@ -32,7 +32,7 @@ from regportal.studio.fields import REQUIRED
 from regportal.studio.gates import steps
 from regportal.studio.gates.fields import AboutForm, Chosen, Source
 from regportal.studio.gates.remarks import remarks_beside
-from regportal.studio.gates.steps import Written
+from regportal.studio.gates.steps import Written, earlier
 from regportal.studio.gates.uploads import arrival_of
 from regportal.studio.policies import page
 
@@ -120,7 +120,7 @@ def remarks(draft_id: uuid.UUID) -> str:
 @bp.route("/drafts/<uuid:draft_id>/questions", methods=["GET", "POST"])
 @page(Permission.GATES)
 def questions(draft_id: uuid.UUID) -> ResponseReturnValue:
-    """Choose what to ask."""
+    """Choose what to ask, and in which order."""
     _, written = draft_of(draft_id)
     bank = current.published().all(Question)
     before = written.listed("questions")
@@ -129,9 +129,11 @@ def questions(draft_id: uuid.UUID) -> ResponseReturnValue:
     if form.validate_on_submit():
         wanted = {*(form.chosen.data or ())}
         chosen = [key for key in ordered if key in wanted]
-        return _keep(
-            draft_id, lambda now, _: steps.with_questions(now, chosen), "gates.drafts.newsletters"
-        )
+        up = request.form.get("up")
+        if up is not None:
+            chosen = earlier(chosen, up)
+        after = "gates.drafts.newsletters" if up is None else "gates.drafts.questions"
+        return _keep(draft_id, lambda now, _: steps.with_questions(now, chosen), after)
     shown = {
         key: {
             "says": said(one.label, g.locale),
@@ -140,7 +142,7 @@ def questions(draft_id: uuid.UUID) -> ResponseReturnValue:
         }
         for key, one in ordered.items()
     }
-    return step_page("questions", draft_id, form=form, shown=shown)
+    return step_page("questions", draft_id, form=form, shown=shown, movable=before[1:])
 
 
 @bp.route("/drafts/<uuid:draft_id>/newsletters", methods=["GET", "POST"])

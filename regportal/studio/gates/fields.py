@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Self
+from zoneinfo import ZoneInfo
 
 from flask import g
 from flask_wtf import FlaskForm
@@ -22,7 +24,7 @@ from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from regportal.forms.languages import CATEGORIES
 from regportal.forms.pages import category_shown
-from regportal.store.words import N_
+from regportal.store.words import N_, translated
 from regportal.studio.fields import REQUIRED, TOO_LONG, is_line
 from regportal.studio.gates.steps import About
 
@@ -122,20 +124,27 @@ class Decided(FlaskForm):
 
 
 class Later(Decided):
-    """When it is to hold."""
+    """When it is to hold; ``by`` says by whose clock."""
 
+    zone = ZoneInfo("UTC")
     at = DateTimeLocalField(
-        N_("When (UTC)"),
         format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         validators=[InputRequired(N_("Please choose a day and a time."))],
     )
+
+    def by(self, zone: ZoneInfo) -> Self:
+        """Return this form, read by the clock of a zone, which its label names."""
+        label = translated(N_("When (by the clock of %(zone)s)"), g.locale)
+        self.at.label.text = label % {"zone": zone.key}
+        self.zone = zone
+        return self
 
     @property
     def moment(self) -> datetime:
         """Return the moment that was chosen."""
         if self.at.data is None:
             raise LookupError("nobody chose a moment")
-        return self.at.data.replace(tzinfo=UTC)
+        return self.at.data.replace(tzinfo=self.zone).astimezone(UTC)
 
 
 class Page(FlaskForm):

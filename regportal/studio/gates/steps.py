@@ -127,6 +127,20 @@ def with_questions(written: Written, keys: Sequence[str]) -> Written:
     )
 
 
+def earlier(keys: Sequence[str], key: str) -> list[str]:
+    """
+    Return these keys with one of them a place further to the front.
+
+    >>> earlier(["a", "b", "c"], "c"), earlier(["a", "b"], "a"), earlier(["a"], "x")
+    (['a', 'c', 'b'], ['a', 'b'], ['a'])
+    """
+    moved = [*keys]
+    at = moved.index(key) if key in moved else 0
+    if at:
+        moved[at - 1], moved[at] = moved[at], moved[at - 1]
+    return moved
+
+
 def with_newsletters(written: Written, chosen: Sequence[Newsletter]) -> Written:
     """
     Return a draft that offers these newsletters.

@@ -23,6 +23,7 @@ from regportal.store.words import N_, translated
 from regportal.studio.fields import Pressed
 from regportal.studio.gates import deciding, drafting, stands, uploads
 from regportal.studio.gates.checking import Verdict, check
+from regportal.studio.gates.deciding import due_shown
 from regportal.studio.gates.drafting import beginning, gates_drafted
 from regportal.studio.gates.fields import Page
 from regportal.studio.gates.ways import ways_of
@@ -48,6 +49,7 @@ def everything() -> str:
         "studio/gates/all.html",
         gates=[_line(published, gate) for gate in published.all(Gate)],
         drafts=[(draft, written.about(locale), written.gate.key) for draft, written in drafted],
+        due=due_shown,
         has_site=site is not None,
     )
 
