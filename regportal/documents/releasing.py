@@ -1,7 +1,7 @@
 """Letting what was drafted hold: now, later, or after somebody else has looked at it."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
@@ -33,6 +33,9 @@ NEEDS_AN_OWNER = N_(
 )
 NOTHING_NEW = N_("Nothing in this draft is different from what is published.")
 CHANGED = N_("This draft was changed since you looked at it. Look at it again.")
+FURTHEST = timedelta(days=3653)
+"""What lies near the end of all clocks could be shown by no page."""
+TOO_FAR = N_("Please choose a time within the next ten years.")
 IN_THE_PAST = N_("The moment to publish it has passed: choose one to come.")
 LONGEST_NOTE = 2000
 NO_TEXT = N_("Please use letters, digits and punctuation only.")
@@ -83,6 +86,8 @@ def schedule(
     """Let a draft be published later by itself; raise as :func:`release` does."""
     if at <= now:
         raise BadRequestError(IN_THE_PAST, "at")
+    if at - now > FURTHEST:
+        raise BadRequestError(TOO_FAR, "at")
     draft = _unpublished(session, key, revision)
     _may_decide(session, draft, signed.by or "")
     _fitting(session, draft)

@@ -7,12 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
 from regportal.consent.models import ConsentEvent, ConsentEvidence
 from regportal.forms.models import Answer, Submission
 from regportal.identity.models import Claim, Contact, Visitor
 from regportal.kiosk.models import Stand, StandForm
 from regportal.kiosk.sheets import read_sheet, write_sheet
+from regportal.privacy.clocks import tidy
+from regportal.privacy.erasing import ADMINISTRATOR, erase
+from regportal.privacy.whom import find_whom
 from regportal.store.documents import Wording
 from regportal.store.ids import moment_of
 from regportal.tracking.models import Interaction, Touch
@@ -21,6 +25,14 @@ from tests.portal import SITE
 
 ANN, BOB = "ann@widgetworks.example", "bob@gearbox.example"
 KEY = str(uuid.UUID(int=7))
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+AT_THE_FAIR = """
+buying:
+  model: ours
+  phases:
+    - {id: unaware}
+    - {id: met, enter: {any: [{event: form, where: {category: kiosk}, within: 30d}]}}
+"""
 
 
 @pytest.fixture
@@ -40,6 +52,18 @@ def one(portal, kind):
     """Return the only row of a kind."""
     [found] = rows(portal, kind)
     return found
+
+
+def erase_of(portal, email):
+    """Forget somebody, as whoever looks after the portal does."""
+
+    def work(session):
+        published, whom = portal.shelf.published(session), find_whom(session, email)
+        pepper, now = portal.settings.pepper_text, datetime.now(UTC)
+        erase(session, published, whom, pepper=pepper, by=ADMINISTRATOR, now=now)
+
+    portal.store.write(work)
+    portal.store.sweep()
 
 
 def test_a_stand_asks_the_address_one_question_and_one_newsletter(tablet):
@@ -101,6 +125,58 @@ def test_the_owner_confirms_on_a_device_of_his_own_and_sales_sees_where_he_was(p
     assert [each["object"] for each in told] == [HANNOVER, "guide"]
     touches = [touch.parameters for touch in rows(portal, Touch)]
     assert {"utm_source": "kiosk", "utm_campaign": HANNOVER} in touches
+
+
+@pytest.mark.both
+def test_rules_may_ask_who_was_at_a_stand(portal, tablet):
+    portal.publish(SITE + AT_THE_FAIR)
+    portal.hook("opportunity.upserted", {"external_id": "006A", "name": "Widgets"})
+    portal.hook("contact_role.added", {"opportunity": "006A", "email": ANN, "role": "Buyer"})
+    tablet.ask(ANN)
+    portal.work()
+    before = portal.news("phase.changed")
+    phone = portal.browser()
+    phone.get(portal.link())
+    phone.prove(portal)
+    portal.work()
+
+    assert before == []
+    [moved] = portal.news("phase.changed")
+    assert (moved["from"], moved["to"]) == ("unaware", "met")
+    [there] = [
+        one for one in portal.news("interaction.recorded") if one["interaction"]["type"] == "form"
+    ]
+    assert moved["evidence"] == [there["id"]]
+
+
+@pytest.mark.both
+@pytest.mark.parametrize("ends", ["not answered", "erased"])
+def test_what_a_stand_keeps_of_a_form_goes_with_its_claim(portal, ends):
+    with time_machine.travel(NOON, tick=False) as clock:
+        portal.publish(SITE.replace("origins:", "keep: {claims: 7d}\n  origins:"))
+        tablet = Tablet(portal)
+        tablet.ask(ANN, q_country="DE")
+        tablet.ask(BOB)
+        portal.work()
+        kept = len(rows(portal, StandForm))
+        if ends == "not answered":
+            clock.shift(timedelta(days=8))
+            portal.work()
+            tidy(
+                portal.store,
+                portal.shelf,
+                pepper=portal.settings.pepper_text,
+                now=datetime.now(UTC),
+            )
+            left = set()
+        else:
+            erase_of(portal, ANN)
+            left = {BOB}
+
+    assert kept == 2
+    assert {claim.email for claim in rows(portal, Claim)} == left
+    assert len(rows(portal, StandForm)) == len(left)
+    assert one(portal, Stand).taken == 2  # that is nobody's
 
 
 def test_the_answer_and_the_consent_are_kept_in_the_words_that_were_shown(portal, tablet):

@@ -19,9 +19,10 @@ from wtforms import (
     URLField,
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
-from wtforms.validators import DataRequired, InputRequired, Length, Regexp
+from wtforms.validators import DataRequired, InputRequired, Length, Regexp, ValidationError
 from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
+from regportal.documents.releasing import TOO_FAR
 from regportal.forms.languages import CATEGORIES
 from regportal.forms.pages import category_shown
 from regportal.store.words import N_, translated
@@ -31,6 +32,8 @@ from regportal.studio.gates.steps import About
 LONG = 2000
 """Characters of a text before a gate."""
 LINE = 200
+YEARS = 10
+"""Until a draft holds by itself, at most."""
 LONGEST_NAME = 80
 """Characters of the name of an event."""
 
@@ -138,6 +141,11 @@ class Later(Decided):
         self.at.label.text = label % {"zone": zone.key}
         self.zone = zone
         return self
+
+    def validate_at(self, field: DateTimeLocalField) -> None:
+        """Refuse what lies where clocks end: it could be shown nowhere."""
+        if field.data is None or abs(field.data.year - datetime.now(UTC).year) > YEARS:
+            raise ValidationError(TOO_FAR)
 
     @property
     def moment(self) -> datetime:
