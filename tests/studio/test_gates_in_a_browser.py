@@ -71,6 +71,35 @@ def test_every_step_can_be_read_by_everybody(studio, page, theme, size, price_li
     watched.check()
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_order_of_questions_is_chosen_where_each_has_its_room(
+    studio, new_context, price_list, language
+):
+    page = new_context(locale="en").new_page()
+    sign_in(page, studio)
+    page.set_extra_http_headers({"Accept-Language": language})
+    go(page, f"{studio}/gates/new")
+    page.locator("input[type=file]").set_input_files(price_list)
+    page.locator("form .btn-primary").click()
+    page.wait_for_url("**/about")
+    go(page, page.url.replace("/about", "/questions"))
+    for key in ("country", "company"):
+        page.locator(f"input[value={key}]").check()
+    page.locator("form .btn-primary").click()
+    page.wait_for_url("**/newsletters")
+    go(page, page.url.replace("/newsletters", "/questions"))
+    page.locator("button[name=up]").press("Enter")
+    page.wait_for_load_state("networkidle")
+    keys = [box.get_attribute("value") for box in page.locator("input[name=chosen]").all()]
+    room = page.locator(".box").first.evaluate(
+        "one => [getComputedStyle(one).paddingTop, getComputedStyle(one).paddingInlineStart]"
+    )
+
+    assert keys[:2] == ["company", "country"]
+    assert room == ["11.2px", "24px"]
+    assert faults(page) == []
+
+
 def test_from_a_file_to_a_gate_by_the_keyboard_alone(studio, page, price_list):
     page.on("filechooser", lambda _: None)  # else the browser may hear of it after the key
     sign_in(page, studio)

@@ -101,6 +101,16 @@ def test_every_visit_shows_the_gate_as_the_visitor_finds_it(company, desk):
     assert not any('name="email"' in one for one in texts[1:])
 
 
+@pytest.mark.parametrize(
+    ("language", "day"),
+    [("en", r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]+ \d{4}"), ("de", r"\d+\. \w+\.? \d{4}")],
+)
+def test_days_are_written_as_on_the_other_pages(desk, language, day):
+    page = desk.get("/simulator?gate=guide&times=1", **{"Accept-Language": language})
+
+    assert re.search(rf'<span class="note">[^<]*{day}</span>', page.text)
+
+
 def test_the_way_changes_with_what_he_does(desk):
     page = desk.get(
         "/simulator?times=4&between=1d&visits-1-gate=guide&visits-1-does=decline"

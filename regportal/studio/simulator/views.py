@@ -22,7 +22,7 @@ from regportal.forms.schema import Gate, Question
 from regportal.forms.turnouts import counted
 from regportal.store import current
 from regportal.store.documents import Published, Site
-from regportal.store.words import N_, locale_known, moment_shown
+from regportal.store.words import N_, locale_of_dates, moment_shown
 from regportal.studio.policies import page
 from regportal.studio.saying import Sayer
 from regportal.studio.simulator.fields import Imagined
@@ -129,7 +129,7 @@ def _cards(met: Sequence[Met], published: Published, draft: str, now: datetime) 
         letters = ((says.newsletter(key), why) for key, why in one.not_offered)
         yield Card(
             met=one,
-            at=format_skeleton("yMMMEd", one.at, locale=locale_known(g.locale)),
+            at=format_skeleton("yMMMEd", one.at, locale=locale_of_dates(g.locale)),
             gate=says.gate(one.gate),
             asked=says.question(one.question) if one.question else None,
             answer=_answer(question, one),
