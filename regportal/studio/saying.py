@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from babel.dates import format_timedelta
+from babel.dates import format_date, format_timedelta
 from babel.numbers import format_currency, format_decimal
 
 from regportal.buying.asking import NOUNS
@@ -199,6 +199,10 @@ class Sayer:
         if not AMOUNT.fullmatch(number) or not CURRENCY.fullmatch(currency or ""):
             return f"{number} {currency or ''}".strip()
         return format_currency(Decimal(number), currency or "", locale=self.locale)
+
+    def day(self, on: date) -> str:
+        """Return a day that the CRM named, as people write it: no clock moves it."""
+        return format_date(on, "long", locale=locale_of_dates(self.locale))
 
     def moment(self, text: str | None) -> str:
         """Return when something was of which a program is told; empty where it was not."""

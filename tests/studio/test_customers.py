@@ -5,11 +5,13 @@ import io
 import json
 import re
 import zipfile
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
 
 from regportal.accounts.models import Audit
+from regportal.buying.models import Opportunity
 from regportal.forms.schema import Question
 from regportal.identity.models import ContactLink, Visitor
 from regportal.studio.saying import Sayer
@@ -255,6 +257,19 @@ def test_what_is_no_money_is_said_as_it_was_told(company, number, currency, says
         published = company.portal.shelf.published(session)
 
     assert Sayer(published, "en").amount(number, currency) == says
+
+
+@pytest.mark.parametrize(
+    ("language", "day"), [("en", "7 February 2027"), ("de", "7. Februar 2027")]
+)
+def test_the_day_to_close_it_is_written_as_other_days(seller, customers, language, day):
+    def told(session):
+        session.execute(sa.update(Opportunity).values(close_date=date(2027, 2, 7)))
+
+    customers.scene.store.write(told)
+    page = seller.get(f"/opportunities/{customers.mine}", **{"Accept-Language": language})
+
+    assert f"<bdi>{day}</bdi>" in page.text
 
 
 def test_a_seller_to_whom_the_crm_gives_nothing_is_told_by_which_name_he_is_known(
