@@ -20,7 +20,7 @@ from regportal.buying.foreign import Changes, FactRow, RoleRow, ToldRow, in_orde
 from regportal.buying.rules import Step, fold, hear, settle, start, tick
 from regportal.buying.schema import Buying
 from regportal.buying.standing import Standing
-from regportal.buying.words import Deed, called, come_as_far, ground_of, sentence
+from regportal.buying.words import Deed, called, rests_on_of, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +266,6 @@ def reason_of(
     gone: Sequence[str] = (),
 ) -> str:
     """Return why somebody or something moved at a moment, as one plain sentence."""
-    grounds = [ground_of(met, deed_of) for met in step.because]
-    if step.group:
-        grounds.append(come_as_far([str(who) for who in step.group]))
-    if gone:
-        grounds = [f"{', '.join(gone)} has no part any more"]
-    return sentence(called(buying, step.to), when(at), grounds, buying.zone)
+    left = [f"{', '.join(gone)} has no part any more"] if gone else None
+    rests_on = left or rests_on_of(step, deed_of)
+    return sentence(called(buying, step.to), when(at), rests_on, buying.zone)

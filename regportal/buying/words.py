@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 
 from regportal.buying.counting import Met
 from regportal.buying.english import in_words, moment_in_words
+from regportal.buying.rules import Step
 from regportal.buying.schema import Buying, Condition
 from regportal.buying.voice import ENGLISH, Voice
 from regportal.store.schema import said
@@ -138,6 +139,16 @@ def come_as_far(names: Sequence[str], voice: Voice = ENGLISH) -> str:
     who = voice.both([*names[:NAMED], *others])
     forms = NN_("%(who)s has come as far", "%(who)s have come as far")
     return voice.counts(forms, len(names), who=who)
+
+
+def rests_on_of(
+    step: Step, deed_of: Callable[[Hashable], Deed], voice: Voice = ENGLISH
+) -> list[Ground | str]:
+    """Return what a step rests on; what is no deed is said in the language of the voice."""
+    rests_on = [ground_of(met, deed_of, voice=voice) for met in step.because]
+    if step.group:
+        rests_on.append(come_as_far([str(who) for who in step.group], voice))
+    return rests_on
 
 
 def was_said(who: str, until: datetime, because: str, voice: Voice = ENGLISH) -> str:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from regportal.buying.alerts.words import reason
 from regportal.buying.compiled import compiled
 from regportal.buying.facts import Answered, Noted, Scored, Sign, moment, when
 from regportal.buying.foreign import FactRow, RoleRow
+from regportal.buying.labels import labels_of
 from regportal.buying.past import EVER
-from regportal.buying.reading import model_of
-from regportal.buying.replaying import Replay, reason_of
+from regportal.buying.reading import label, model_of
+from regportal.buying.replaying import Replay
 from regportal.buying.rules import Step, fold
 from regportal.buying.schema import Buying
 from regportal.buying.scores.course import Course
@@ -19,10 +21,12 @@ from regportal.buying.scores.profile import address_kind, facts_of, fields_of, p
 from regportal.buying.scores.schema import Score
 from regportal.buying.scores.scoring import Scoring
 from regportal.buying.scores.standing import Standing as ScoreStanding
-from regportal.buying.words import Deed, called
+from regportal.buying.voice import Voice
+from regportal.buying.words import Deed, rests_on_of
 from regportal.forms.schema import Question
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Site, said
+from regportal.store.words import SOURCE, translated
 
 WHO = "visitor"
 WHAT = "opportunity"
@@ -70,6 +74,8 @@ class Following:
     begins: datetime
     who: str
     role: str
+    locale: str = SOURCE
+    """In which language the reasons of his phase are said."""
     rows: list[FactRow] = field(default_factory=list)
     courses: dict[str, Course] = field(default_factory=dict)
     _held: list[Sign] = field(default_factory=list)
@@ -127,13 +133,12 @@ class Following:
         buying, _ = model_of(self.published)
         last = self._last_step(buying, at)
         if last is None:
-            return Standing(
-                buying.start, called(buying, buying.start), None, None, self._scores(at)
-            )
+            return Standing(buying.start, self._called(buying.start), None, None, self._scores(at))
         since, step = last
-        reason = reason_of(buying, since, step, self._deed)
-        label = called(buying, step.to)
-        return Standing(step.to, label, when(since), reason, self._scores(at))
+        label, voice = self._called(step.to), self._voice
+        rests_on = rests_on_of(step, self._deed, voice)
+        why = reason(label, when(since), rests_on, voice.zone, voice.locale)
+        return Standing(step.to, label, when(since), why, self._scores(at))
 
     def _last_step(self, buying: Buying, at: datetime) -> tuple[int, Step] | None:
         """Return the last step of his opportunity, or of himself where he has a part in none."""
@@ -182,18 +187,29 @@ class Following:
                 at = int(passed.at * 1_000_000)
                 self.rows.append(FactRow(WHO, at, Scored(WHO, key, value)))
 
+    @property
+    def _voice(self) -> Voice:
+        """Return who says why he moved."""
+        buying, _ = model_of(self.published)
+        return Voice(buying.zone, self.locale, labels_of(self.published))
+
+    def _called(self, phase: str) -> str:
+        """Return what people call a phase."""
+        buying, _ = model_of(self.published)
+        return translated(label(self.published, buying, phase), self.locale)
+
     def _scores(self, at: datetime) -> tuple[Followed, ...]:
         """Return what his scores are worth at a moment, and which thresholds they reach."""
         locale = Site.of(self.published).locale
         found = []
         for key, course in self.courses.items():
-            label = course.scoring.score.label
+            named = course.scoring.score.label
             parts = course.standing.parts(course.scoring, at.timestamp())
             level = course.scoring.level_name(course.scoring.level(parts.total))
             found.append(
                 Followed(
                     key,
-                    said(label, locale) if label else key,
+                    said(named, locale) if named else key,
                     tenths(parts.total),
                     level,
                     {part: tenths(value) for part, value in parts._asdict().items() if value},

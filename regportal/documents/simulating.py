@@ -26,7 +26,7 @@ from regportal.forms.schema import Gate, Question
 from regportal.identity.addresses import Address
 from regportal.library.schema import Asset
 from regportal.store.documents import Published, Site, span
-from regportal.store.words import N_, Sentence
+from regportal.store.words import N_, SOURCE, Sentence
 from regportal.tracking.rules import goes_on
 
 Turnouts = Mapping[tuple[str, str], Turnout]
@@ -75,28 +75,30 @@ def simulate(
     *,
     begins: datetime,
     turnouts: Turnouts = MappingProxyType({}),
+    locale: str = SOURCE,
 ) -> list[Met]:
     """
     Return what a person meets each time he comes, with the reasons; a function of its arguments.
 
     ``turnouts`` are what became of questions so far, by gate and question, for planners by value.
+    Why his phase moved is said in the language ``locale``.
 
     Raises BadRequestError for a gate that is not published or stands at a kiosk, or where there is
     none, for an address that no gate would take, and for a time beyond all calendars.
     """
     try:
-        return [*_met(published, scenario, begins, turnouts)]
+        return [*_met(published, scenario, begins, turnouts, locale)]
     except OverflowError:
         raise BadRequestError(N_("no calendar goes as far as these visits"), "after") from None
 
 
 def _met(
-    published: Published, scenario: Scenario, at: datetime, turnouts: Turnouts
+    published: Published, scenario: Scenario, at: datetime, turnouts: Turnouts, locale: str
 ) -> Iterator[Met]:
     """Yield each time he comes."""
     address = _address(scenario)
     memory, visits = Memory(), 0
-    following = Following(published, scenario.email, at, scenario.who, scenario.role)
+    following = Following(published, scenario.email, at, scenario.who, scenario.role, locale)
     if scenario.who == "known":
         memory.claim(address, at, remember=True)
         memory.prove(at)

@@ -262,6 +262,22 @@ def test_nothing_is_kept_and_nothing_but_documents_is_read(portal):
     assert simulate(told, usual(), begins=NOON) == simulate(told, usual(), begins=NOON)
 
 
+def test_why_his_phase_moved_is_said_in_the_language_of_the_reader(portal):
+    told = scenario({"gate": "prices"}, {"gate": "prices"}, who="known")
+
+    [_, german] = simulate(published(portal), told, begins=NOON, locale="de")
+    [_, english] = run(portal, told)
+
+    assert german.standing.reason == (
+        f"Vergleich seit 4. März 2026, 12:00 UTC: {ADDRESS} hat Price list 2026 heruntergeladen"
+        " (nötig: 1, Zeitraum: 45 Tage)"
+    )
+    assert english.standing.reason == (
+        f"Comparison since 4 Mar 2026 12:00: {ADDRESS} downloaded Price list 2026"
+        " (1 needed in 45 days)"
+    )
+
+
 def test_there_must_be_such_a_gate(portal):
     with pytest.raises(BadRequestError, match="no gate called 'nowhere'"):
         run(portal, usual(1, "nowhere"))

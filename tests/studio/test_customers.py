@@ -5,14 +5,16 @@ import io
 import json
 import re
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
 from regportal.accounts.models import Audit
 from regportal.buying.models import Opportunity
 from regportal.forms.schema import Question
+from regportal.identity.actions import find_contact
 from regportal.identity.models import ContactLink, Visitor
 from regportal.studio.saying import Sayer
 from regportal.tracking.actions import owners
@@ -192,6 +194,30 @@ def test_a_person_says_why_a_score_is_what_it_is(desk, customers):
     assert re.search(r"Why (19\.\d|20)\?", why)
     assert "download: <bdi>Price list 2026</bdi>" in why
     assert "20 then" in why
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "Asked because: the first question of this gate that is open"),
+        ("de", "Gefragt, weil: die erste offene Frage dieses Zugangs"),
+    ],
+)
+def test_a_person_says_why_a_question_was_asked(company, desk, language, says):
+    portal, browser = company.portal, company.portal.browser()
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=2)) as clock:
+        browser.claim("kim@widgetworks.example")
+        portal.work()
+        browser.prove(portal)
+        clock.shift(timedelta(hours=1))
+        page = browser.gate("guide")
+        browser.send("guide", page, **{f"q-{page.question}": "DE"})
+        portal.work()
+
+    with portal.store.read() as session:
+        kim = find_contact(session, "kim@widgetworks.example").id
+    shown = desk.get(f"/contacts/{kim}", **{"Accept-Language": language}).text
+    assert f'data-rp="because">{says}</span>' in shown
 
 
 def test_a_sensitive_answer_is_nowhere(desk, customers):

@@ -72,7 +72,9 @@ def simulator() -> ResponseReturnValue:
     cards: list[Card] = []
     if gates and not form.draft.errors and (not request.args or form.validate()):
         try:
-            met = simulate(published, form.scenario(), begins=now, turnouts=turnouts)
+            met = simulate(
+                published, form.scenario(), begins=now, turnouts=turnouts, locale=g.locale
+            )
         except BadRequestError as error:
             form.gate.errors = [str(error)]
         else:
