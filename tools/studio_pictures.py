@@ -35,6 +35,7 @@ PAGES = {
     "gates": "/gates",
     "new-gate": "/gates/new",
     "questions": "/questions",
+    "question": "/questions/country",
     "simulator": "/simulator",
     "rules": "/rules",
     "connectors": "/connectors",

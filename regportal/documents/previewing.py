@@ -1,7 +1,7 @@
 """What would hold if a draft were published: for a preview, a simulated visit, a second look."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from regportal.buying.worth import worths
 from regportal.documents.advising import Advice, advice
 from regportal.documents.drafts import Piece, draft_called, judged, pieces_of
+from regportal.documents.house import Name
 from regportal.documents.planning import KINDS, published_now
 from regportal.documents.plans import Body
 from regportal.errors import NotHereError
@@ -85,9 +86,14 @@ def advice_on(session: Session, pieces: Sequence[Piece]) -> list[Advice]:
 
     Raises DocumentError where they could not be published.
     """
-    would = as_if(session, pieces)
-    documents = {(kind.kind, one.key): one for kind in KINDS.values() for one in would.all(kind)}
-    names = {piece.name for piece in pieces}
+    return advice_of(as_if(session, pieces), {piece.name for piece in pieces})
+
+
+def advice_of(published: Published, names: Container[Name]) -> list[Advice]:
+    """Return what is worth a second look in some of these documents, beside which field."""
+    documents = {
+        (kind.kind, one.key): one for kind in KINDS.values() for one in published.all(kind)
+    }
     return [one for one in advice(documents) if one.name in names]
 
 

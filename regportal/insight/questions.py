@@ -27,8 +27,19 @@ class Questions(Filters):
     type: QuestionType | None = None
 
 
+class Shares:
+    """Counts of forms as shares of those that were shown."""
+
+    __slots__ = ()
+    shown: int
+
+    def share(self, of: int) -> int | None:
+        """Return how many of a hundred forms so many are; None where none was shown."""
+        return round(100 * of / self.shown) if self.shown else None
+
+
 @dataclass(frozen=True, slots=True)
-class QuestionRow:
+class QuestionRow(Shares):
     """One question, and what became of the forms that asked people."""
 
     key: str
@@ -47,9 +58,20 @@ class QuestionRow:
     experiment: str | None
     """Which compares its wording now."""
 
-    def share(self, of: int) -> int | None:
-        """Return how many of a hundred forms so many are; None where none was shown."""
-        return round(100 * of / self.shown) if self.shown else None
+
+@dataclass(frozen=True, slots=True)
+class AskedAt(Shares):
+    """What became of the forms that asked people one question at one gate."""
+
+    gate: str
+    place: int | None
+    """As which of its questions it is asked; None: it is asked there no more."""
+    of: int
+    """How many questions the gate has."""
+    shown: int
+    answered: int
+    declined: int
+    abandoned: int
 
 
 def page(
@@ -97,3 +119,25 @@ def page(
             )
         )
     return Page(rows, None, None)
+
+
+def asked_at(
+    session: Session, published: Published, key: str, *, days: int = 90, now: datetime
+) -> list[AskedAt]:
+    """
+    Return where a question is asked, and what became of it there in so many days.
+
+    A gate that asks it no more is named where it did in that time.
+    """
+    since = Shown.shown_at >= now - timedelta(days=days)
+    counted = turnouts(session, since, is_final(now))
+    rows = []
+    for gate in published.all(Gate):
+        found, asks = counted.get((gate.key, key)), key in gate.questions
+        if not asks and found is None:
+            continue
+        place = gate.questions.index(key) + 1 if asks else None
+        told = found or Turnout()
+        counts = (told.shown, told.answered, told.declined, told.abandoned)
+        rows.append(AskedAt(gate.key, place, len(gate.questions), *counts))
+    return rows

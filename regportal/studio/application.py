@@ -48,7 +48,6 @@ from regportal.studio import (
     people,
     phases,
     policies,
-    questions,
     rule_drafts,
     rule_phase,
     rule_trials,
@@ -57,6 +56,7 @@ from regportal.studio import (
 )
 from regportal.studio.gates import views as gates
 from regportal.studio.menu import area, menu
+from regportal.studio.questions import views as questions
 from regportal.studio.sessions import Sessions
 from regportal.studio.simulator import views as simulator
 from regportal.studio.sso import views as sso

@@ -1,19 +1,21 @@
-"""The question bank: what is asked where, what became of it, and what experiments came to."""
+"""Pages of the question bank: every question, and one with all that is said of it."""
 
 from datetime import UTC, datetime
-from typing import get_args
 
 from flask import Blueprint, Response, g, render_template
 
 from regportal.accounts.roles import Permission
-from regportal.forms.schema import Gate, QuestionType
+from regportal.documents.previewing import advice_of
+from regportal.forms.schema import Gate, Question
 from regportal.insight import questions
 from regportal.insight.experiments import states
 from regportal.insight.questions import QuestionRow, Questions
 from regportal.store import current
 from regportal.store.documents import said
+from regportal.store.words import translated
 from regportal.studio.lists import FORM, asked, copied, filters_of
 from regportal.studio.policies import page
+from regportal.studio.questions.telling import TYPES, facts, wordings
 from regportal.studio.saying import Sayer
 
 bp = Blueprint("questions", __name__)
@@ -33,9 +35,34 @@ def listed() -> str:
         asked=asked(filters),
         filters=filters,
         gates=[(one.key, said(one.headline, g.locale)) for one in published.all(Gate)],
-        types=[(one, one) for one in get_args(QuestionType)],
+        types=[(one, translated(reads, g.locale)) for one, reads in TYPES.items()],
         experiments=tried,
         says=Sayer(published, g.locale),
+    )
+
+
+@bp.get("/questions/<key>")
+@page(Permission.GATES)
+def shown(key: str) -> str:
+    """Show one question: its words, where it is asked, and what became of it."""
+    published, now = current.published(), datetime.now(UTC)
+    question = published.one(Question, key)
+    says = Sayer(published, g.locale)
+    with current.store().read() as session:
+        asked_where = questions.asked_at(session, published, key, now=now)
+        tried = states(session, published, now=now)
+    return render_template(
+        "studio/question.html",
+        question=question,
+        title=said(question.label, g.locale),
+        wordings=wordings(question, g.locale),
+        facts=[*facts(question, says)],
+        found=asked_where,
+        remarks=[
+            translated(one.says, g.locale) for one in advice_of(published, {("question", key)})
+        ],
+        experiments=[one for one in tried if one.question == key],
+        says=says,
     )
 
 
