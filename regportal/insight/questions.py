@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from regportal.buying.worth import worths
 from regportal.forms.arms import running
 from regportal.forms.models import Shown
 from regportal.forms.planner import Turnout
+from regportal.forms.rules import LEEWAY
 from regportal.forms.schema import Gate, Question, QuestionType
 from regportal.forms.turnouts import is_final, turnouts
 from regportal.insight.filters import Filters, Word
 from regportal.insight.paging import Page
 from regportal.store.documents import Published
+from regportal.store.ids import first_of
 from regportal.store.schema import Site, said
 
 
@@ -87,9 +90,8 @@ def page(
 
     Counted are forms that can no longer be sent, at one gate or at all.
     """
-    since = Shown.shown_at >= now - timedelta(days=int(filters.days))
     counted: dict[str, list[Turnout]] = {}
-    for (gate, key), one in turnouts(session, since, is_final(now)).items():
+    for (gate, key), one in turnouts(session, _of(int(filters.days), now)).items():
         if filters.gate in {None, gate}:
             counted.setdefault(key, []).append(one)
     gates, worth = published.all(Gate), worths(published)
@@ -129,8 +131,7 @@ def asked_at(
 
     A gate that asks it no more is named where it did in that time.
     """
-    since = Shown.shown_at >= now - timedelta(days=days)
-    counted = turnouts(session, since, is_final(now))
+    counted = turnouts(session, _of(days, now), Shown.question == key)
     rows = []
     for gate in published.all(Gate):
         found, asks = counted.get((gate.key, key)), key in gate.questions
@@ -141,3 +142,13 @@ def asked_at(
         counts = (told.shown, told.answered, told.declined, told.abandoned)
         rows.append(AskedAt(gate.key, place, len(gate.questions), *counts))
     return rows
+
+
+def _of(days: int, now: datetime) -> sa.ColumnElement[bool]:
+    """
+    Return which forms are counted: those of so many days that can no longer be sent.
+
+    Their keys begin with their moments, so that older ones are not even looked at.
+    """
+    since = now - timedelta(days=days)
+    return sa.and_(Shown.id >= first_of(since - LEEWAY), Shown.shown_at >= since, is_final(now))
