@@ -25,10 +25,11 @@ LEAST = 5
 
 
 class Span(Filters):
-    """Of which time, and of which gate."""
+    """Of which time, of which gate, and of which stand before it."""
 
     days: Literal["7", "30", "90"] = "30"
     gate: Word | None = None
+    stand: uuid.UUID | None = None
 
     def since(self, now: datetime) -> datetime:
         """Return when the time begins that ends now."""

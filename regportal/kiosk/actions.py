@@ -16,6 +16,7 @@ from regportal.forms.claiming import OWN_STAFF
 from regportal.forms.models import Submission
 from regportal.identity.models import Claim, ClaimState, Visitor
 from regportal.kiosk.models import Stand, StandForm
+from regportal.kiosk.pages import count_carried, count_given
 from regportal.kiosk.rules import LIVE, PHONE, may_carry
 from regportal.store.facts import add_once
 from regportal.store.ids import uuid7
@@ -121,6 +122,8 @@ def take(
         counted = sa.update(Stand).where(Stand.id == stand.id).values(taken=Stand.taken + 1)
         session.execute(counted)
         _was_there(session, stand, claim, sender, given=given, now=now)
+        if not sender.own_staff:
+            count_given(session, form, given=given)
     kept = session.scalars(sa.select(StandForm).where(StandForm.id == nonce)).one()
     return token if may_carry(kept, now) else None
 
@@ -146,6 +149,7 @@ def carry(
     found = find_carrying(session, token, now=now)
     if found is None or not _is_first(session, found.form, now):
         return None
+    count_carried(session, found.form)
     visit = session.scalars(
         sa.select(Visit).where(Visit.visitor_id == found.visitor.id).order_by(Visit.started_at)
     ).first()

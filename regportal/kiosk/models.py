@@ -1,12 +1,24 @@
 """Stands, and what each of them took."""
 
+import enum
 import uuid
 from typing import ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from regportal.store.base import Base, Count, Id, Key, MaybeMoment, Moment
+from regportal.store.base import Base, Count, Id, Key, MaybeMoment, Moment, choice
+
+
+class Reached(enum.StrEnum):
+    """How far somebody came at a stand."""
+
+    SHOWN = "shown"
+    """The page was touched, and nothing filled in."""
+    BEGUN = "begun"
+    GIVEN = "given"
+    CARRIED = "carried"
+    """And a telephone took the file over."""
 
 
 class Stand(Base):
@@ -49,3 +61,18 @@ class StandForm(Base):
     until: Mapped[MaybeMoment]
     """Until when that is good; None: the file goes by mail only."""
     used_at: Mapped[MaybeMoment]
+
+
+class StandPage(Base):
+    """A measurement: somebody stood before a stand's page, and came so far. It is nobody's."""
+
+    __tablename__ = "stand_page"
+    plain = frozenset({"id", "stand_id", "at", "reached"})
+    clock = "anonymous"
+    aged_by = "at"
+
+    id: Mapped[uuid.UUID] = mapped_column(Key(), primary_key=True)
+    """Of the key its tablet made, or of its form: told twice, it counts once."""
+    stand_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("stand.id"), index=True)
+    at: Mapped[Moment] = mapped_column(index=True)
+    reached: Mapped[Reached] = mapped_column(choice(Reached))

@@ -28,6 +28,7 @@ from regportal.identity import limits, wire
 from regportal.kiosk import actions
 from regportal.kiosk.codes import code_of
 from regportal.kiosk.models import Stand
+from regportal.kiosk.pages import MOST, count_left, read_left
 from regportal.kiosk.rules import Sheet, given_at, is_fresh
 from regportal.kiosk.sheets import (
     ask_at,
@@ -110,7 +111,7 @@ def worker() -> Response:
 @bp.post("/kiosk/<uuid:stand_id>/forms")
 def send(stand_id: uuid.UUID) -> Response:
     """
-    Take one form, or word that the tablet is there (without a key of a form).
+    Take one form, or word that the tablet is there (without a key of a form), and who came there.
 
     Whoever sends it shows the stand's key. The same form sent again has one effect.
     """
@@ -121,6 +122,9 @@ def send(stand_id: uuid.UUID) -> Response:
     waiting = min(_number(fields, "waiting"), MOST_WAITING)
     current.store().note(lambda session: actions.hear(session, stand.id, waiting, now=now))
     if "key" not in fields:
+        left = read_left(fields.get("page", [])[:MOST])
+        if left:
+            current.store().write(lambda session: count_left(session, stand, left, now=now))
         return jsonify({})
     settings = current.settings()
     sheet = read_sheet(wire.only(fields, "sheet"), settings.keys)

@@ -18,13 +18,14 @@ from regportal.insight.numbers import (
     MACHINES,
     MOVES,
     NEWSLETTERS,
-    NUMBERS,
     Number,
     Span,
     blurred,
     moves_by_phase,
 )
+from regportal.insight.numbers import NUMBERS as OF_GATES
 from regportal.insight.paging import Page
+from regportal.insight.stands import STANDS, stands_seen
 from regportal.insight.tables import columns_of
 from regportal.store import current
 from regportal.store.documents import said
@@ -34,6 +35,8 @@ from regportal.studio.policies import may, page
 from regportal.studio.saying import Sayer
 from regportal.studio.vitals import vitals_of
 
+NUMBERS: Mapping[str, Number] = {**OF_GATES, **{one.key: one for one in STANDS}}
+"""Every number, by its name."""
 NAME = f"<any({', '.join(NUMBERS)}):name>"
 FEW = N_("fewer than %(least)d")
 COLUMNS = {
@@ -47,6 +50,8 @@ COLUMNS = {
     "from_phase": N_("Phase before"),
     "to_phase": N_("Phase after"),
     "cause": N_("Because of"),
+    "stand": N_("Stand"),
+    "reached": N_("How far it came"),
 }
 """What the columns of rows are called."""
 TOLD: Mapping[str, Callable[[Sayer, str], str]] = {
@@ -58,6 +63,8 @@ TOLD: Mapping[str, Callable[[Sayer, str], str]] = {
     "from_phase": Sayer.phase,
     "to_phase": Sayer.phase,
     "cause": Sayer.cause,
+    "stand": lambda _says, name: name,
+    "reached": Sayer.reached,
 }
 """How people call what stands in them."""
 
@@ -91,6 +98,7 @@ def shown() -> str:
     with current.store().read() as session:
         told = {one.key: _told(one, one.count(session, span, now=now)) for one in NUMBERS.values()}
         phases = moves_by_phase(session, span, now=now)
+        stands = stands_seen(session, span, now=now)
         grown = growth(session, span.since(now))
         vitals = vitals_of(session, published, now=now)
     waits = [one.waiting.since for one in vitals.owed.values() if one.waiting.since]
@@ -101,6 +109,10 @@ def shown() -> str:
         gates=[(one.key, said(one.headline, g.locale)) for one in published.all(Gate)],
         funnel=[told[one.key] for one in FUNNEL],
         newsletters=[told[one.key] for one in NEWSLETTERS],
+        stands=[
+            (one, [_told(number, one.counts[number.key]) for number in STANDS]) for one in stands
+        ],
+        stand_funnel=[told[one.key] for one in STANDS],
         moves=told[MOVES.key],
         machines=told[MACHINES.key],
         phases=[

@@ -60,6 +60,13 @@ PARTS: Mapping[str, str] = {
     "social": N_("what colleagues did"),
 }
 """What a score is made of."""
+REACHED: Mapping[str, str] = {
+    "shown": N_("only looked"),
+    "begun": N_("began to fill it in"),
+    "given": N_("sent"),
+    "carried": N_("sent, and taken to a telephone"),
+}
+"""How far somebody came at a stand."""
 OUTCOMES: Mapping[str, str] = {
     "answered": N_("answered"),
     "declined": N_("declined"),
@@ -142,6 +149,10 @@ class Sayer:
     def outcome(self, name: str) -> str:
         """Return what became of a form."""
         return translated(OUTCOMES[name], self.locale)
+
+    def reached(self, name: str) -> str:
+        """Return how far somebody came at a stand."""
+        return translated(REACHED[name], self.locale)
 
     def cause(self, name: str) -> str:
         """Return what moved an opportunity."""

@@ -1,6 +1,7 @@
 // A stand's page: takes one form after the other, also without a line, and begins anew after each.
 // It sets no cookie. What is typed lies in the queue until the portal has it, and nowhere else.
 
+import { AT_ONCE, Pages, told as toldOf } from './src/pages.js'
 import { body, isTooOld, MOST, verdict, Waiting } from './src/waiting.js'
 
 /** @typedef {{ url: string, code: { size: number, path: string } }} Phone */
@@ -20,6 +21,7 @@ const address = location.pathname
 const [kiosk] = document.querySelectorAll('main [data-stand]')
 const place = /** @type {HTMLElement} */ (kiosk)
 const waiting = new Waiting(place.dataset.stand ?? '')
+const pages = new Pages(waiting)
 const opened = Date.now()
 let moved = Date.now()
 let busy = false
@@ -69,13 +71,16 @@ async function close() {
  * @param {string} secret
  * @param {Form | undefined} form
  * @param {number} behind
+ * @param {import('./src/pages.js').Page[]} left
  */
-async function send(secret, form, behind) {
+async function send(secret, form, behind, left = []) {
   return fetch(`${address}/forms`, {
     method: 'POST',
     credentials: 'omit',
     headers: { Authorization: `Bearer ${secret}` },
-    body: form ? body(form, behind) : new URLSearchParams({ waiting: `${behind}` }),
+    body: form
+      ? body(form, behind)
+      : new URLSearchParams([['waiting', `${behind}`], ...toldOf(left)]),
     signal: AbortSignal.timeout(PATIENCE),
   }).catch(() => undefined)
 }
@@ -122,6 +127,7 @@ async function drop(at) {
 /** Count that a form was lost, for whoever looks after the stand. */
 async function lose() {
   await waiting.keep('lost', ((await waiting.about('lost')) ?? 0) + 1)
+  await pages.lose()
 }
 
 /** Let one page at a time send. */
@@ -205,6 +211,7 @@ async function submit(event) {
   const fields = [...new FormData(form)].map(([name, value]) => [name, `${value}`])
   const key = crypto.randomUUID()
   await waiting.add({ key, at: Date.now(), fields: /** @type {[string, string][]} */ (fields) })
+  await pages.give()
   const soon = new Promise(resolve => setTimeout(resolve, PATIENCE, undefined))
   const sending = sendAll(key)
   const became = await Promise.race([sending, soon])
@@ -212,6 +219,7 @@ async function submit(event) {
   busy = false
   form.removeAttribute('aria-busy')
   if (became?.status === 401) return
+  if (became && became.status !== 200) pages.touch('begun')
   if (became && became.status !== 200) {
     complain(form, became.told?.detail ?? place.dataset.address ?? '', became.told?.field)
     return
@@ -263,8 +271,9 @@ function look() {
     if (still > THANKS) anew()
   } else if (isTouched(form)) {
     if (still > IDLE) ask()
-  } else if (navigator.onLine && Date.now() - opened > OLD && still > IDLE) {
-    anew()
+  } else if (still > IDLE) {
+    if (pages.open) pages.leave()
+    if (navigator.onLine && Date.now() - opened > OLD) anew()
   }
 }
 
@@ -289,6 +298,7 @@ async function begin() {
     return
   }
   const key = await takeKey()
+  await pages.leave()
   part('form').addEventListener('submit', submit)
   part('keyless').hidden = Boolean(key)
   part('ready').removeAttribute('disabled')
@@ -298,6 +308,7 @@ async function begin() {
   for (const type of ['pointerdown', 'keydown', 'input']) {
     addEventListener(type, () => {
       moved = Date.now()
+      if (key && !busy && !part('ask').hidden) pages.touch(type === 'input' ? 'begun' : 'shown')
     })
   }
   for (const type of ['online', 'offline']) addEventListener(type, tell)
@@ -309,14 +320,22 @@ async function begin() {
   await tell()
   if (navigator.onLine) await beKept().catch(() => console.info('regportal: not kept offline'))
   const { length } = await waiting.all()
-  if (length) await sendAll()
-  else if (key) await greet(key)
+  const closed = length ? (await sendAll())?.status === 401 : false
+  if (key && !closed) await greet(key)
 }
 
-/** Tell the portal that the tablet is there. @param {string} key */
+/**
+ * Tell the portal that the tablet is there, and how far the visitors came who have gone.
+ * @param {string} key
+ */
 async function greet(key) {
-  const answer = await send(key, undefined, 0)
-  if (verdict(answer?.status) === 'closed') await close()
+  const left = (await pages.all()).slice(0, AT_ONCE)
+  const { length } = await waiting.all()
+  const means = verdict((await send(key, undefined, length, left))?.status)
+  if (means === 'closed') await close()
+  if (means === 'closed' || means === 'later') return
+  if (left.length) await pages.forget(left)
+  if (left.length === AT_ONCE) await greet(key)
 }
 
 begin()

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from regportal.consent.models import ConsentEvent
 from regportal.identity.models import Claim, Contact
+from regportal.kiosk.models import StandPage
 from tests.browsing import go
 from tests.kiosk.tablet import Tablet
 from tests.patience import until
@@ -114,6 +115,25 @@ def portal_link(portal, url, which):
     """Return the path of the link in a mail."""
     text = portal.mails()[which].get_body(("plain",)).get_content()
     return next(line for line in text.splitlines() if line.startswith(f"{url}/m/"))[len(url) :]
+
+
+def test_the_portal_is_told_how_far_who_went_came(stand, page):
+    portal, _, _ = stand
+    page.get_by_role("heading", name="The guide").click()
+    page.reload()
+    expect(page.locator("html[data-ready]")).to_be_attached()
+    page.get_by_label("Your e-mail address").fill(ANN)
+    page.reload()
+    expect(page.locator("html[data-ready]")).to_be_attached()
+    give(page, BOB)
+    begin_anew(page)
+
+    def reached():
+        with portal.store.read() as session:
+            return sorted(session.scalars(sa.select(StandPage.reached)))
+
+    until(lambda: reached() == ["begun", "given", "shown"])
+    until(lambda: not CANARIES.search(page.evaluate(EVERYTHING_KEPT)))
 
 
 def test_the_key_is_gone_from_the_address_at_once(stand, page):

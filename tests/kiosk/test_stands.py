@@ -12,7 +12,7 @@ import time_machine
 from regportal.consent.models import ConsentEvent, ConsentEvidence
 from regportal.forms.models import Answer, Submission
 from regportal.identity.models import Claim, Contact, Visitor
-from regportal.kiosk.models import Stand, StandForm
+from regportal.kiosk.models import Stand, StandForm, StandPage
 from regportal.kiosk.sheets import read_sheet, write_sheet
 from regportal.privacy.clocks import tidy
 from regportal.privacy.erasing import ADMINISTRATOR, erase
@@ -326,6 +326,45 @@ def test_the_tablet_says_how_many_wait(portal, tablet):
     heard = one(portal, Stand)
     assert heard.waiting == 12
     assert datetime.now(UTC) - heard.heard_at < timedelta(minutes=1)
+
+
+@pytest.mark.both
+def test_how_far_visitors_came_is_counted_once_and_is_nobodys(portal, tablet):
+    key = uuid.uuid4()
+    for _ in range(2):
+        assert tablet.leave((key, 90, "begun"), (uuid.uuid4(), 5, "shown")).status == 200
+    form = tablet.form(ANN)
+    for _ in range(2):
+        tablet.send(form)
+    portal.work()
+    erase_of(portal, ANN)
+
+    reached = sorted(page.reached for page in rows(portal, StandPage))
+    assert reached == ["begun", "given", "shown", "shown"]
+    assert rows(portal, StandForm) == []
+
+
+def test_a_page_was_not_touched_before_its_stand_was_opened_nor_in_the_time_to_come(portal, tablet):
+    tablet.leave((uuid.uuid4(), 99999999, "shown"))
+
+    assert one(portal, StandPage).at == one(portal, Stand).made_at
+
+
+@pytest.mark.parametrize(
+    "page", [("x", 1, "shown"), (KEY, -1, "shown"), (KEY, 1, "given"), (KEY, 1), (KEY, "1" * 9999)]
+)
+def test_a_tablet_tells_only_what_ours_tell(portal, tablet, page):
+    assert tablet.leave(page).status == 400
+    assert rows(portal, StandPage) == []
+
+
+def test_own_staff_that_tries_a_stand_is_not_among_its_numbers(portal):
+    portal.publish(
+        SITE.replace("controller:", "ignore: {addresses: ['*@acme.example']}\n  controller:")
+    )
+    Tablet(portal).ask("ann@acme.example")
+
+    assert rows(portal, StandPage) == []
 
 
 # --- the file, on a telephone

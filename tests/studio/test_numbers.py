@@ -4,10 +4,13 @@ import re
 
 import pytest
 
+from tests.kiosk.tablet import Tablet, path_of
 from tests.studio.customers import Customers
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PAGE = re.compile(r'<th scope="row" data-value="([^"]*)">.*?data-value="([\d.]+)"', re.DOTALL)
+STEPS = ("shown", "begun", "given", "carried")
+LOOKED, BEGAN = "019ab0e2-6f3a-7c11-8d2e-6a4f0f1f2a3b", "019ab0e2-6f3a-7c11-8d2e-6a4f0f1f2a3c"
 
 
 @pytest.fixture
@@ -71,3 +74,54 @@ def test_moves_are_counted_and_lead_to_their_opportunities(company, portal):
 
     assert f"/opportunities/{customers.mine}" in page
     assert "Comparison" in page
+
+
+def stood_at(portal, **fields):
+    """A stand at which two looked, one began, and one gave an address and took the file along."""
+    tablet = Tablet(portal, **fields)
+    tablet.leave((LOOKED, 40, "shown"), (BEGAN, 20, "begun"))
+    url = tablet.ask("ann@initech.example").told["phone"]["url"]
+    portal.browser().post(path_of(url), {})
+    return tablet
+
+
+def test_each_stand_tells_how_far_visitors_came_and_opens_the_rows(portal, company):
+    portal.publish()
+    tablet, other = stood_at(portal), Tablet(portal, name="Lyon")
+    desk = company.at_desk("ann@acme.example", "marketer")
+    page = desk.get("/numbers")
+    lines = {}
+    for step in STEPS:
+        assert f"/numbers/stand_{step}?stand={tablet.id}" in page.text
+        lines[step] = desk.get(f"/numbers/stand_{step}.jsonl?stand={tablet.id}").text.splitlines()
+
+    assert [len(lines[step]) for step in STEPS] == [3, 2, 1, 1]
+    assert [values(page)[title] for title in ("Shown to somebody", "Given")] == ["3", "1"]
+    assert desk.get(f"/numbers/stand_shown.jsonl?stand={other.id}").text == ""
+    rows = desk.get("/numbers/stand_shown").text
+    assert "began to fill it in" in rows
+    assert "sent, and taken to a telephone" in rows
+    assert "initech" not in rows
+
+
+def test_a_portal_without_stands_says_nothing_of_them(used, company):
+    assert "Stands at events" not in company.at_desk("a@acme.example", "owner").get("/numbers").text
+
+
+def test_stands_are_those_of_the_gate_that_is_looked_at(portal, company):
+    portal.publish()
+    stood_at(portal)
+    desk = company.at_desk("ann@acme.example", "marketer")
+
+    assert "Hannover" in desk.get("/numbers?gate=guide").text
+    assert "Hannover" not in desk.get("/numbers?gate=study").text
+
+
+def test_an_analyst_is_told_of_no_fewer_than_five_at_a_stand(portal, company):
+    portal.publish()
+    stood_at(portal)
+    page = company.at_desk("ann@acme.example", "analyst").get("/numbers").text
+    each = page.partition('data-rp="each-stand"')[2].partition("</section>")[0]
+
+    assert each.count("fewer than 5") == 4
+    assert "stand_shown" not in each

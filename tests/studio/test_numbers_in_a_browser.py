@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browsing import go
+from tests.kiosk.tablet import Tablet
 from tests.portal import SITE, served
 from tests.studio.customers import SAM, Customers
 from tests.studio.looking import (
@@ -18,6 +19,7 @@ from tests.studio.looking import (
 from tests.studio.staff import PASSWORD, Company
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+LOOKED, BEGAN = "019ab0e2-6f3a-7c11-8d2e-6a4f0f1f2a3b", "019ab0e2-6f3a-7c11-8d2e-6a4f0f1f2a3c"
 
 
 @pytest.fixture
@@ -27,6 +29,10 @@ def studio(database_url, tmp_path):
         company = Company(portal)
         Customers(portal)
         company.hire(SAM, "marketer")
+        told = Tablet(portal).leave(
+            (LOOKED, 40, "shown"), (BEGAN, 20, "begun"), Origin=url, Host=url[7:]
+        )
+        assert told.status == 200
         yield f"{url}/studio"
 
 
@@ -43,15 +49,28 @@ def test_charts_follow_the_filters_the_colours_and_the_window_and_can_be_read_by
     expect(tip).to_have_text("Forms of gates that were shown to people.")
     page.get_by_label("Time").select_option("7 days")
     page.wait_for_url("**days=7**")
-    expect(charts.locator("svg")).to_have_count(1)
+    expect(charts.locator("svg")).to_have_count(2)
     page.emulate_media(color_scheme="dark")
     expect(charts.locator("text[fill='rgb(222, 226, 230)']").first).to_be_attached()
     page.set_viewport_size(PHONE)
 
     assert faults(page) == []
     assert not is_wider_than_the_window(page)
-    assert charts.locator("svg").bounding_box()["width"] < PHONE["width"]
+    assert charts.locator("svg").first.bounding_box()["width"] < PHONE["width"]
     page.get_by_role("link", name="Changes of phase").click()
+    assert faults(page) == []
+    assert not is_wider_than_the_window(page)
+    watched.check()
+
+
+def test_a_stand_leads_to_its_rows(studio, page):
+    watched = Watched(page, studio)
+    sign_in(page, studio, SAM)
+    go(page, f"{studio}/numbers")
+    page.locator("[data-rp=each-stand]").get_by_role("link", name="Shown to somebody").click()
+    expect(page.get_by_role("cell", name="began to fill it in")).to_be_visible()
+    page.set_viewport_size(PHONE)
+
     assert faults(page) == []
     assert not is_wider_than_the_window(page)
     watched.check()

@@ -123,7 +123,7 @@ export class Waiting {
 
   /**
    * @param {string} name
-   * @param {string | number} value
+   * @param {any} value
    */
   async keep(name, value) {
     await answered((await this.store('about')).put(value, name))
