@@ -11,6 +11,7 @@ from itsdangerous import BadSignature
 from regportal.errors import BadRequestError
 from regportal.forms.actions import Around
 from regportal.forms.forming import ask_of, next_of
+from regportal.forms.languages import lacking, languages_offered
 from regportal.forms.pages import Frame
 from regportal.forms.planner import NO_GROUNDS
 from regportal.forms.rules import NOBODY, Ask, Known
@@ -54,6 +55,23 @@ def ask_at(visiting: Visiting) -> Ask:
     first = next_of(published, gate, NOBODY, NO_GROUNDS, now=visiting.now)
     then = next_of(published, gate, Known(addressed=True), NO_GROUNDS, now=visiting.now)
     return ask_of(visiting, email=True, question=then.question, newsletter=first.newsletter)
+
+
+def languages_at(around: Around, ask: Ask) -> tuple[str, ...]:
+    """Return the languages in which all that a stand's page shows is written."""
+    own = around.site.locale
+    shown = [
+        one
+        for one in (
+            around.gate,
+            around.asset,
+            around.question(ask.question),
+            around.newsletter(ask.newsletter),
+        )
+        if one is not None
+    ]
+    missing = {lack.language for lack in lacking(shown, own)}
+    return tuple(one for one in languages_offered(shown, own) if one not in missing)
 
 
 def sheet_of(stand: Stand, ask: Ask, *, now: datetime) -> Sheet:

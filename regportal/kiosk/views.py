@@ -32,6 +32,7 @@ from regportal.kiosk.pages import MOST, count_left, read_left
 from regportal.kiosk.rules import Sheet, given_at, is_fresh
 from regportal.kiosk.sheets import (
     ask_at,
+    languages_at,
     nobody_at,
     nonce_of,
     read_sheet,
@@ -44,7 +45,7 @@ from regportal.store.documents import said
 from regportal.store.headers import nonce
 from regportal.store.problem import problem
 from regportal.store.tokens import derived_token
-from regportal.store.words import N_, translated
+from regportal.store.words import N_, autonym, direction, translated
 
 bp = Blueprint("kiosk", __name__)
 
@@ -94,6 +95,10 @@ def page(stand_id: uuid.UUID) -> Response:
         form=form_for(visiting, ask),
         question=asked,
         newsletter=shown,
+        languages=[
+            {"key": one, "name": autonym(one), "dir": direction(one)}
+            for one in languages_at(around, ask)
+        ],
         sheet=write_sheet(sheet_of(stand, ask, now=now), around.keys),
         nonce=nonce(),
         **around_page(around.site, ask.locale),

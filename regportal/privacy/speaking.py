@@ -10,7 +10,7 @@ from regportal.forms.pages import languages
 from regportal.identity.models import Contact
 from regportal.identity.people import is_left
 from regportal.store.documents import Published
-from regportal.store.words import N_, direction, locale_known, nearest
+from regportal.store.words import N_, autonym, direction, nearest
 
 
 def languages_shown(published: Published, contact: Contact) -> list[dict[str, Any]]:
@@ -47,14 +47,3 @@ def speak(
     for contact in his:
         if len(his) == 1 or not is_left(session, contact.id):
             contact.language = language
-
-
-def autonym(language: str) -> str:
-    """
-    Return what a language calls itself.
-
-    >>> autonym("de"), autonym("fr"), autonym("ar")
-    ('Deutsch', 'Français', 'العربية')
-    """
-    name = locale_known(language).display_name or language
-    return name[:1].upper() + name[1:]

@@ -262,3 +262,14 @@ def _names(locale: str) -> tuple[str, ...]:
     """
     exact = locale.replace("-", "_")
     return tuple(dict.fromkeys((exact, exact.partition("_")[0])))
+
+
+def autonym(language: str) -> str:
+    """
+    Return what a language calls itself.
+
+    >>> autonym("de"), autonym("fr"), autonym("ar")
+    ('Deutsch', 'Français', 'العربية')
+    """
+    name = locale_known(language).display_name or language
+    return name[:1].upper() + name[1:]

@@ -34,5 +34,7 @@ async function newest(url, languages) {
     // There is no line, or one that hardly moves.
   }
   const before = await kept.match(url, { ignoreVary: true })
-  return before ?? Response.error()
+  // A language that was not kept yet is shown in that of the stand, never as a browser's error.
+  const own = before ?? (await kept.match(url, { ignoreVary: true, ignoreSearch: true }))
+  return own ?? Response.error()
 }

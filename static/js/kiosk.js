@@ -21,6 +21,9 @@ const address = location.pathname
 const [kiosk] = document.querySelectorAll('main [data-stand]')
 const place = /** @type {HTMLElement} */ (kiosk)
 const waiting = new Waiting(place.dataset.stand ?? '')
+/** @type {NodeListOf<HTMLAnchorElement>} */
+const named = place.querySelectorAll('a[data-press="language"]')
+const choices = [...named]
 const pages = new Pages(waiting)
 const opened = Date.now()
 let moved = Date.now()
@@ -46,6 +49,12 @@ function show(name) {
 
 /** Begin anew: a page in which nobody has typed anything. */
 const anew = () => location.replace(address)
+
+/** Go on in another language; nobody comes back to what was typed here. @param {MouseEvent} event */
+function speak(event) {
+  event.preventDefault()
+  location.replace(/** @type {HTMLAnchorElement} */ (event.currentTarget).href)
+}
 
 /** The key comes with the address the first time, and is gone from it at once. */
 async function takeKey() {
@@ -273,7 +282,7 @@ function look() {
     if (still > IDLE) ask()
   } else if (still > IDLE) {
     if (pages.open) pages.leave()
-    if (navigator.onLine && Date.now() - opened > OLD) anew()
+    if (location.search || (navigator.onLine && Date.now() - opened > OLD)) anew()
   }
 }
 
@@ -289,7 +298,8 @@ async function beKept() {
   const made = performance.getEntriesByType('resource').map(one => one.name)
   const ours = made.filter(one => /\.(css|js)$/.test(one) && one.startsWith(location.origin))
   const kept = await caches.open(CACHE)
-  await kept.addAll([address, ...ours])
+  const spoken = choices.map(one => one.href)
+  await kept.addAll([address, ...spoken, ...ours])
 }
 
 async function begin() {
@@ -298,13 +308,15 @@ async function begin() {
     return
   }
   const key = await takeKey()
-  await pages.leave()
+  if (location.search) await pages.resume()
+  else await pages.leave()
   part('form').addEventListener('submit', submit)
   part('keyless').hidden = Boolean(key)
   part('ready').removeAttribute('disabled')
   for (const one of place.querySelectorAll('[data-press="anew"]')) {
     one.addEventListener('click', anew)
   }
+  for (const one of choices) one.addEventListener('click', speak)
   for (const type of ['pointerdown', 'keydown', 'input']) {
     addEventListener(type, () => {
       moved = Date.now()
@@ -318,7 +330,8 @@ async function begin() {
   setInterval(sendAll, AGAIN, undefined)
   page.dataset.ready = ''
   await tell()
-  if (navigator.onLine) await beKept().catch(() => console.info('regportal: not kept offline'))
+  if (navigator.onLine && !location.search)
+    await beKept().catch(() => console.info('regportal: not kept offline'))
   const { length } = await waiting.all()
   const closed = length ? (await sendAll())?.status === 401 : false
   if (key && !closed) await greet(key)

@@ -9,7 +9,24 @@ from regportal.kiosk.actions import close_stand, open_stand
 from tests.portal import ORIGIN, SITE
 
 HANNOVER = "Hannover Messe, hall 7"
-STAND_SITE = SITE
+SPOKEN = SITE.replace(
+    "gates:\n",
+    """gates:
+  - key: tour
+    asset: tour
+    headline: {en: Round the works, de: Durch das Werk, ar: جولة في المصنع}
+""",
+).replace(
+    "assets:\n",
+    """assets:
+  - key: tour
+    category: paper
+    topics: [widgets]
+    title: {en: The tour, de: Der Rundgang, ar: الجولة}
+    file: tour.txt
+""",
+)
+"""The site, and a gate that is written in three languages."""
 
 
 class Tablet:
@@ -27,6 +44,10 @@ class Tablet:
     def page(self, **headers):
         """Open the page."""
         return self.browser.get(self.path, **headers)
+
+    def spoken(self):
+        """The languages that the page offers."""
+        return re.findall(r'href="\?lang=([^"]+)"', self.page().text)
 
     def sheet(self, **headers):
         """What the page asks."""

@@ -10,7 +10,7 @@ from regportal.consent.models import ConsentEvent
 from regportal.identity.models import Claim, Contact
 from regportal.kiosk.models import StandPage
 from tests.browsing import go
-from tests.kiosk.tablet import Tablet
+from tests.kiosk.tablet import SPOKEN, Tablet
 from tests.patience import until
 from tests.portal import SITE, served
 from tests.studio.looking import Watched, faults, is_wider_than_the_window
@@ -46,6 +46,10 @@ EVERYTHING_KEPT = """async () => {
 }"""
 
 
+KEPT_IN_ARABIC = """async () =>
+  Boolean(await caches.match(location.href + '?lang=ar', { ignoreVary: true }))"""
+
+
 @pytest.fixture
 def stand(database_url, tmp_path, page):
     """A served portal and a tablet that has opened the address of its stand."""
@@ -74,9 +78,11 @@ def begin_anew(page):
 
 def kept_offline(page):
     """Wait until the page would open without a line."""
-    page.wait_for_function("navigator.serviceWorker.controller !== null")
-    page.wait_for_function(
-        "async () => (await (await caches.open('regportal-stand')).keys()).length > 4"
+    until(lambda: page.evaluate("navigator.serviceWorker.controller !== null"))
+    until(
+        lambda: page.evaluate(
+            "async () => (await (await caches.open('regportal-stand')).keys()).length > 4"
+        )
     )
 
 
@@ -172,10 +178,10 @@ def test_what_is_given_without_a_line_is_sent_in_its_order_when_it_is_back(stand
 
 def test_a_form_whose_answer_was_lost_counts_once(stand, page):
     portal, _, _ = stand
-    lost = []
+    lost, holds = [], [True]
 
     def swallow(route):
-        if lost or "email" not in (route.request.post_data or ""):
+        if not holds or "email" not in (route.request.post_data or ""):
             route.continue_()
             return
         lost.append(route.fetch().status)
@@ -185,10 +191,11 @@ def test_a_form_whose_answer_was_lost_counts_once(stand, page):
     page.get_by_label("Your e-mail address").fill(ANN)
     page.get_by_role("button", name="Send me the link").click()
     expect(page.get_by_text("as soon as this device has a line again")).to_be_visible()
+    holds.clear()
     begin_anew(page)
     expect(page.get_by_role("status")).to_have_text("connected")
 
-    assert lost == [200]
+    assert set(lost) == {200}
     assert claims(portal) == [ANN]
 
 
@@ -335,3 +342,67 @@ def test_a_tablet_without_the_key_says_so(stand, page, browser):
     expect(other.get_by_text("Please tell somebody at the stand.")).to_be_visible()
     assert not CANARIES.search(other.evaluate(EVERYTHING_KEPT))
     other.context.close()
+
+
+@pytest.fixture
+def fair(database_url, tmp_path, page):
+    """A tablet at a stand whose page is written in three languages."""
+    with served(database_url, tmp_path, SPOKEN) as (portal, url):
+        tablet = Tablet(portal, "tour")
+        page.watched = Watched(page, url)
+        go(page, f"{url}{tablet.path}#{tablet.key}")
+        expect(page.locator("html[data-ready]")).to_be_attached()
+        yield portal, url, tablet
+        page.goto("about:blank")
+
+
+def choose(page, name, headline):
+    """Press the name of a language."""
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", name=headline)).to_be_visible()
+    expect(page.locator("html[data-ready]")).to_be_attached()
+
+
+def test_a_visitor_chooses_a_language_and_the_next_one_meets_that_of_the_stand(fair, page):
+    portal, _, _ = fair
+    choose(page, "العربية", "جولة في المصنع")
+    assert page.evaluate("document.documentElement.dir") == "rtl"
+    assert page.evaluate("document.activeElement.tagName") != "IFRAME"
+    found = [faults(page), is_wider_than_the_window(page)]
+    page.locator("input[name=email]").fill(ANN)
+    page.locator("button[type=submit]").first.click()
+    expect(page.locator("[data-part=thanks]")).to_be_visible()
+    page.locator("[data-part=thanks] button").click()
+    expect(page.get_by_role("heading", name="Round the works")).to_be_visible()
+
+    assert found == [[], False]
+    assert claims(portal) == [ANN]
+    assert page.context.cookies() == []
+    page.watched.check()
+
+
+def test_languages_are_there_without_a_line_and_go_back_when_nobody_stands_there(fair, page):
+    until(lambda: page.evaluate("navigator.serviceWorker.controller !== null"))
+    until(lambda: page.evaluate(KEPT_IN_ARABIC))
+    page.context.set_offline(True)
+    page.clock.install()
+    choose(page, "Deutsch", "Durch das Werk")
+    choose(page, "العربية", "جولة في المصنع")
+    page.clock.run_for(65_000)
+    expect(page.get_by_role("heading", name="Round the works")).to_be_visible()
+
+    assert page.context.cookies() == []
+
+
+def test_choosing_a_language_is_no_second_visitor(fair, page):
+    portal, _, _ = fair
+    choose(page, "Deutsch", "Durch das Werk")
+    choose(page, "English", "Round the works")
+    page.locator("input[name=email]").fill(ANN)
+    go(page, page.url.partition("?")[0])
+
+    def reached():
+        with portal.store.read() as session:
+            return list(session.scalars(sa.select(StandPage.reached)))
+
+    until(lambda: reached() == ["begun"])

@@ -20,7 +20,7 @@ from regportal.privacy.whom import find_whom
 from regportal.store.documents import Wording
 from regportal.store.ids import moment_of
 from regportal.tracking.models import Interaction, Touch
-from tests.kiosk.tablet import HANNOVER, Tablet, path_of
+from tests.kiosk.tablet import HANNOVER, SPOKEN, Tablet, path_of
 from tests.portal import SITE
 
 ANN, BOB = "ann@widgetworks.example", "bob@gearbox.example"
@@ -285,6 +285,31 @@ def test_what_is_wrong_is_said_by_its_field_in_the_language_of_the_page(portal, 
     assert refused.status == 422
     assert refused.told["field"] == "email"
     assert rows(portal, Claim) == []
+
+
+def test_a_stand_offers_the_languages_in_which_its_page_is_written(portal):
+    portal.publish(SPOKEN)
+
+    assert Tablet(portal, "tour").spoken() == ["en", "de", "ar"]
+    assert Tablet(portal, "guide").spoken() == []
+
+
+def test_a_form_and_its_letter_are_in_the_language_that_was_chosen(portal):
+    portal.publish(SPOKEN)
+    tablet = Tablet(portal, "tour")
+    tablet.path += "?lang=de"
+    page = tablet.page()
+    form = tablet.form(ANN)
+    tablet.path = tablet.path.partition("?")[0]
+    tablet.send(form)
+    portal.work()
+    [mail] = portal.mails()
+
+    assert '<html lang="de" dir="ltr"' in page.text
+    assert "Durch das Werk" in page.text
+    assert "Set-Cookie" not in page.headers
+    assert one(portal, Claim).locale == "de"
+    assert "Durch das Werk" in mail.get_body(("plain",)).get_content()
 
 
 @pytest.mark.both
