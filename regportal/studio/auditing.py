@@ -1,9 +1,11 @@
 """The audit log: who did what, newest first."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, Response, g, render_template
 
 from regportal.accounts.actions import everybody
-from regportal.accounts.roles import Permission
+from regportal.accounts.roles import ROLES, Permission
 from regportal.insight import deeds
 from regportal.insight.deeds import DeedRow, Deeds
 from regportal.store import current
@@ -77,6 +79,7 @@ def log() -> str:
         emails={str(one.id): one.email for one in people},
         deeds=[(one, translated(DEEDS.get(one, one), g.locale)) for one in done],
         said=DEEDS,
+        roles=lambda value: _roles_told(value, g.locale),
     )
 
 
@@ -85,3 +88,18 @@ def log() -> str:
 def copy(form: str) -> Response:
     """Return all of the log that is asked for as a file."""
     return LINES.taken(form)
+
+
+def _roles_told(value: Sequence[str] | Sequence[Sequence[str]], locale: str) -> str:
+    """Return the roles that a line tells of in words, or those before and those now."""
+    names = {role.value: translated(says, locale) for role, says in ROLES.items()}
+
+    def told(roles: Sequence[str]) -> str:
+        return ", ".join(names.get(role, role) for role in roles) or "\N{EN DASH}"
+
+    if any(isinstance(one, list) for one in value):
+        before, after = value
+        says = translated(N_("Roles: %(after)s (before: %(before)s)"), locale)
+        return says % {"before": told(before), "after": told(after)}
+    says = translated(N_("Roles: %(roles)s"), locale)
+    return says % {"roles": told([str(one) for one in value])}

@@ -23,7 +23,7 @@ from regportal.store.words import N_
 from regportal.studio.ages import age_of
 from regportal.studio.asking import asking
 from regportal.studio.datastore import doer_of_request
-from regportal.studio.fields import Because, Whom
+from regportal.studio.fields import Whom, WhyPaused
 from regportal.studio.policies import may, page
 from regportal.studio.told import concealed, mapped, written
 from regportal.studio.vitals import vitals_of
@@ -107,7 +107,7 @@ def connector(key: str) -> str:
 def pause(key: str) -> ResponseReturnValue:
     """Tell a connector nothing until somebody resumes it."""
     _require(key)
-    form = Because()
+    form = WhyPaused()
     if not form.validate_on_submit():
         return _shown(key, because=form), 422
     because, doer, now = form.because.data or "", doer_of_request(), datetime.now(UTC)
@@ -248,7 +248,7 @@ def _shown(
     key: str,
     *,
     asked: Asked | None = None,
-    because: Because | None = None,
+    because: WhyPaused | None = None,
     whom: Whom | None = None,
 ) -> str:
     """Return the page of a connector, with what its CRM was asked."""
@@ -273,7 +273,7 @@ def _shown(
         mapping=mapped(published, stand.document) if stand.document else (),
         asked=asked,
         shown=SHOWN,
-        because=because or Because(formdata=None),
+        because=because or WhyPaused(formdata=None),
         whom=whom or Whom(formdata=None),
         may_deliver=may(Permission.DELIVER),
         sees=sees,

@@ -191,6 +191,18 @@ class Because(FlaskForm):
     )
 
 
+class WhyPaused(Because):
+    """Why a connector is paused."""
+
+    because = StringField(
+        N_("Why?"),
+        validators=[DataRequired(REQUIRED), Length(max=LONGEST_LINE, message=TOO_LONG), is_line],
+        filters=[lambda text: text.strip() if text else text],
+        render_kw={"autocomplete": "off", "maxlength": LONGEST_LINE},
+        description=N_("One line; colleagues read it here and in the audit log. No CRM is told."),
+    )
+
+
 class Whom(FlaskForm):
     """Somebody who is known, or nobody."""
 

@@ -59,13 +59,13 @@ def everybody() -> str:
 @page(Permission.STAFF, fresh=True)
 def invite() -> ResponseReturnValue:
     """Invite a colleague, and send or show the link for him."""
-    form, mailed_in = Invitation(data={"locale": g.locale}), _mailed_in()
-    form.locale.choices = choices_of(languages_named())
+    form, mailed_in = Invitation(data={"locale": ""}), _mailed_in()
+    form.locale.choices = choices_of({"": N_("As the browser")} | languages_named())
     if form.validate_on_submit():
         _require_may(_own_roles(), [], form.chosen)
         now, doer = datetime.now(UTC), doer_of_request()
         email, name = read_address(form.email.data or "").email, form.name.data or ""
-        roles, locale = form.chosen, form.locale.data
+        roles, locale = form.chosen, form.locale.data or None
 
         def come(writing: Session) -> tuple[StudioUser, str | None]:
             user = actions.invite(writing, email, name, roles, locale=locale, doer=doer, now=now)

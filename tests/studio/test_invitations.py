@@ -105,6 +105,22 @@ def test_the_letter_and_the_studio_speak_the_language_of_whoever_is_invited(offi
     assert bo.get("/").headers["Content-Language"] == locale
 
 
+def test_whoever_is_invited_meets_the_language_of_his_own_browser_until_one_is_chosen(office):
+    owner = office.at_desk("ann@acme.example", "owner")
+    invite(owner, locale="")
+
+    assert office.user(BO).locale is None
+
+
+def test_the_log_names_the_roles_of_whoever_is_invited_in_words(office):
+    owner = office.at_desk("ann@acme.example", "owner")
+    invite(owner)
+    page = owner.get("/audit").text
+
+    assert "Roles: Marketer" in page
+    assert "[&#34;marketer" not in page
+
+
 def test_a_new_link_goes_by_mail_too_and_the_one_before_opens_nothing(office):
     owner = office.at_desk("ann@acme.example", "owner")
     invite(owner)

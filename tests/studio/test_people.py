@@ -175,7 +175,7 @@ def test_roles_are_changed_and_the_colleague_signs_in_again(company):
 
     assert bo.get("/").status == 303
     assert bo.sign_in("bo@acme.example").status == 302
-    assert bo.get("/audit").status == 200
+    assert "Roles: Auditor (before: Marketer)" in bo.get("/audit").text
     with company.store.read() as session:
         told = deeds.page(session, Deeds(action="roles")).rows
     assert [(one.by, one.key, one.change) for one in told] == [
