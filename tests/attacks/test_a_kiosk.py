@@ -17,10 +17,10 @@ import time_machine
 
 from regportal.identity.limits import HOUR, LIMITS, Limit
 from regportal.identity.models import Claim, Visitor
-from regportal.kiosk.models import StandForm
+from regportal.kiosk.models import StandForm, StandPage
 from regportal.kiosk.sheets import read_sheet, write_sheet
 from regportal.tracking.models import Interaction
-from tests.kiosk.tablet import Tablet, path_of
+from tests.kiosk.tablet import SPOKEN, Tablet, path_of
 from tests.portal import ORIGIN
 
 pytestmark = pytest.mark.both
@@ -295,3 +295,40 @@ def test_scripts_in_the_name_of_an_event_stay_words(portal):
 
     assert "<script>alert" not in page.text
     assert "<script>alert" not in portal.browser().get(portal.link()).text
+
+
+def test_who_stood_at_one_stand_is_not_told_again_at_another(portal, tablet):
+    other, page = Tablet(portal, name="Lyon"), (uuid.uuid4(), 1, "shown")
+    for one in (tablet, tablet, other):
+        one.leave(page)
+    tablet.key, own = other.key, tablet.key
+
+    assert tablet.leave(page).status == 401
+    assert count(portal, StandPage) == 2
+    assert own != other.key
+
+
+def test_a_device_that_tells_of_thousands_is_counted_a_few_at_a_time(portal, tablet):
+    pages = [(uuid.uuid4(), 1, "begun") for _ in range(2000)]
+
+    assert tablet.leave(*pages).status == 413
+    assert count(portal, StandPage) == 0
+    assert tablet.leave(*pages[:60]).status == 200
+    assert count(portal, StandPage) == 50
+
+
+def test_a_stand_that_ended_meanwhile_counts_nobody_any_more(portal, tablet):
+    tablet.close()
+
+    assert tablet.leave((uuid.uuid4(), 1, "shown")).status == 401
+    assert count(portal, StandPage) == 0
+
+
+def test_scripts_in_what_is_offered_in_any_language_stay_words(portal):
+    hostile = "'</a><script>alert(1)</script>'"
+    portal.publish(SPOKEN.replace("Durch das Werk", hostile))
+    tablet = Tablet(portal, "tour")
+    pages = [tablet.browser.get(f"{tablet.path}?lang={one}") for one in ("de", '"><script>alert')]
+
+    assert "&lt;script&gt;alert(1)" in pages[0].text
+    assert all("<script>alert" not in page.text for page in pages)
