@@ -42,9 +42,22 @@ NO_TEXT = N_("Please use letters, digits and punctuation only.")
 LONG_NOTE = N_("The note is too long: use at most 2,000 characters.")
 
 
-def propose(session: Session, key: uuid.UUID, by: str, note: str = "", *, now: datetime) -> Draft:
-    """Ask somebody else to look at a draft; raise DocumentError where it could not be published."""
-    draft = _unpublished(session, key, None)
+def propose(
+    session: Session,
+    key: uuid.UUID,
+    by: str,
+    note: str = "",
+    revision: int | None = None,
+    *,
+    now: datetime,
+) -> Draft:
+    """
+    Ask somebody else to look at a draft.
+
+    Raises DocumentError where it could not be published, StaleError where it is not the
+    ``revision`` that was looked at.
+    """
+    draft = _unpublished(session, key, revision)
     _fitting(session, draft)
     draft.state, draft.proposed_by, draft.note = DraftState.PROPOSED, by, _checked(note)
     draft.scheduled_by = draft.due = draft.trouble = None

@@ -1,15 +1,19 @@
 """The forms of the Studio's own pages."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from flask import current_app, g
 from flask_security import hash_password
 from flask_wtf import FlaskForm
 from wtforms import (
+    DateTimeLocalField,
     EmailField,
     Field,
+    IntegerField,
     PasswordField,
     SelectField,
     SelectMultipleField,
@@ -19,9 +23,10 @@ from wtforms import (
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import DataRequired, InputRequired, Length, Optional
-from wtforms.widgets import CheckboxInput, ListWidget
+from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from regportal.accounts.roles import ROLES, Role
+from regportal.documents.releasing import LONGEST_NOTE, TOO_FAR
 from regportal.identity.addresses import read_address
 from regportal.store.prose import LONGEST as LONGEST_LINE
 from regportal.store.words import N_, languages, translated
@@ -29,13 +34,21 @@ from regportal.studio.signing_in import SHORTEST
 
 REQUIRED = N_("Please fill this in.")
 TOO_LONG = N_("Please take fewer characters.")
+BROKEN = N_("This form cannot be read. Please open the page anew.")
 MOST = 120
 """Characters of a name."""
 LONGEST_OWNER, LONGEST_TEXT = 320, 4096
 """Characters of what a CRM calls somebody, and of several of them."""
 LONGEST = 1024
 """Characters of a password: more would only keep the processor busy."""
+YEARS = 10
+"""Until a draft holds by itself, at most."""
 THEMES = {"": N_("As my device"), "light": N_("Light"), "dark": N_("Dark")}
+
+
+def stripped(text: str | None) -> str | None:
+    """Return a text without what stands around it."""
+    return text.strip() if text else text
 
 
 def choices_of(named: Mapping[str, str]) -> list[SelectChoice]:
@@ -99,7 +112,7 @@ def is_line(_form: FlaskForm, field: Field) -> None:
 
 NAME: dict[str, Any] = {
     "validators": [DataRequired(REQUIRED), Length(max=MOST, message=TOO_LONG), is_line],
-    "filters": [lambda text: text.strip() if text else text],
+    "filters": [stripped],
     "render_kw": {"autocomplete": "name", "maxlength": MOST},
 }
 
@@ -110,7 +123,7 @@ class FirstOwner(NewPassword):
     email = EmailField(
         N_("Your e-mail address"),
         validators=[InputRequired(REQUIRED), is_address],
-        filters=[lambda text: text.strip() if text else text],
+        filters=[stripped],
         render_kw={"autocomplete": "username"},
     )
     name = StringField(N_("Your name"), **NAME)
@@ -164,7 +177,7 @@ class Invitation(Roles):
     email = EmailField(
         N_("E-mail address"),
         validators=[InputRequired(REQUIRED), is_address],
-        filters=[lambda text: text.strip() if text else text],
+        filters=[stripped],
         render_kw={"autocomplete": "off"},
     )
     name = StringField(N_("Name"), **(NAME | {"render_kw": {"autocomplete": "off"}}))
@@ -185,7 +198,7 @@ class Because(FlaskForm):
     because = StringField(
         N_("Why?"),
         validators=[DataRequired(REQUIRED), Length(max=LONGEST_LINE, message=TOO_LONG), is_line],
-        filters=[lambda text: text.strip() if text else text],
+        filters=[stripped],
         render_kw={"autocomplete": "off", "maxlength": LONGEST_LINE},
         description=N_("One line; it is kept with it, and the CRM may be told."),
     )
@@ -209,7 +222,7 @@ class Whom(FlaskForm):
     email = StringField(
         N_("Address of a contact"),
         validators=[Optional(), Length(max=320, message=TOO_LONG), is_address],
-        filters=[lambda text: text.strip() if text else text],
+        filters=[stripped],
         render_kw={"autocomplete": "off", "type": "email"},
         description=N_("Without one: somebody made up, who has answered every question."),
     )
@@ -217,3 +230,44 @@ class Whom(FlaskForm):
 
 class Pressed(FlaskForm):
     """A button, and nothing beside it."""
+
+
+class Decided(FlaskForm):
+    """That somebody looked at a draft, and lets it hold."""
+
+    revision = IntegerField(widget=HiddenInput(), validators=[InputRequired()])
+    note = StringField(
+        N_("A note for your colleagues"),
+        validators=[Length(max=LONGEST_NOTE, message=TOO_LONG)],
+        filters=[stripped],
+        description=N_("Stands in the history. It may stay empty."),
+    )
+
+
+class Later(Decided):
+    """When it is to hold; ``by`` says by whose clock."""
+
+    zone = ZoneInfo("UTC")
+    at = DateTimeLocalField(
+        format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        validators=[InputRequired(N_("Please choose a day and a time."))],
+    )
+
+    def by(self, zone: ZoneInfo) -> Self:
+        """Return this form, read by the clock of a zone, which its label names."""
+        label = translated(N_("When (by the clock of %(zone)s)"), g.locale)
+        self.at.label.text = label % {"zone": zone.key}
+        self.zone = zone
+        return self
+
+    def validate_at(self, field: DateTimeLocalField) -> None:
+        """Refuse what lies where clocks end: it could be shown nowhere."""
+        if field.data is None or abs(field.data.year - datetime.now(UTC).year) > YEARS:
+            raise ValidationError(TOO_FAR)
+
+    @property
+    def moment(self) -> datetime:
+        """Return the moment that was chosen."""
+        if self.at.data is None:
+            raise LookupError("nobody chose a moment")
+        return self.at.data.replace(tzinfo=self.zone).astimezone(UTC)

@@ -21,7 +21,6 @@ from regportal.buying.scores.prose import score_told
 from regportal.buying.scores.schema import Score
 from regportal.buying.shadows import shadow_shown
 from regportal.buying.voice import Voice
-from regportal.documents.models import DraftState
 from regportal.documents.rule_drafts import begin_rules, open_rule_drafts
 from regportal.documents.rule_offers import offer_of
 from regportal.errors import BadRequestError
@@ -29,19 +28,14 @@ from regportal.store import current
 from regportal.store.documents import Published, Shelf
 from regportal.store.words import N_
 from regportal.studio.datastore import doer_of_request
+from regportal.studio.deciding import STATES
+from regportal.studio.fields import BROKEN
 from regportal.studio.policies import may, page
 
 T = TypeVar("T")
 DRAFT = "draft"
-STATES = {
-    DraftState.OPEN: N_("being written"),
-    DraftState.PROPOSED: N_("a colleague is to look at it"),
-    DraftState.SCHEDULED: N_("will be published later"),
-    DraftState.PUBLISHED: N_("published"),
-}
 MOST_OTHERWISE = 50
 """Opportunities that are listed of those which the draft in shadow has elsewhere."""
-BROKEN = N_("This form cannot be read. Please open the page anew.")
 
 bp = Blueprint("rules", __name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.orm import Session
@@ -16,8 +16,7 @@ from regportal.buying.asking import Teller
 from regportal.buying.backtest import trials
 from regportal.buying.prose import model_told
 from regportal.buying.schema import Buying
-from regportal.documents import drafts, releasing, rule_drafts
-from regportal.documents.actions import Signed
+from regportal.documents import rule_drafts
 from regportal.documents.drafts import Look, Piece, draft_called, look_at
 from regportal.documents.models import Draft
 from regportal.documents.previewing import advice_on
@@ -29,21 +28,19 @@ from regportal.documents.rule_offers import (
     offer_of,
 )
 from regportal.errors import (
-    BadRequestError,
     DocumentError,
-    ForbiddenError,
     StaleError,
 )
-from regportal.library.storage import Storage
 from regportal.store import current
 from regportal.store.documents import Published
 from regportal.store.schema import said
 from regportal.store.words import N_
-from regportal.studio.phases import STATES, bp, done, revision_sent, shelf_of, teller_of
-from regportal.studio.policies import may, page
+from regportal.studio.deciding import WRONG, Answer, Sort, add_deeds
+from regportal.studio.phases import bp, done, revision_sent, shelf_of, teller_of
+from regportal.studio.policies import page
 
 SAVED = N_("Saved in the draft. Nothing holds before it is published.")
-LINES = ("enter", "exit")
+IN_SHADOW = N_("It runs in shadow: here you see what it has otherwise, and nobody is told.")
 NAMELESS = N_("Please give the new phase a name.")
 LONG_LABEL = 120
 """Characters of what a phase is called."""
@@ -91,6 +88,11 @@ class Opened:
 @page(Permission.RULES)
 def draft(draft_id: uuid.UUID) -> str:
     """Show a draft: its phases, what is wrong with it, and what it changes."""
+    return _draft_page(draft_id, Answer())
+
+
+def _draft_page(draft_id: uuid.UUID, answer: Answer) -> str:
+    """Show a draft, with what could not be decided of it."""
     with current.store().read() as session:
         opened = Opened.of(session, draft_id)
         piece, speaker = opened.piece, opened.teller
@@ -98,27 +100,23 @@ def draft(draft_id: uuid.UUID) -> str:
         lines = rule_drafts.differences_of(opened.published, piece, speaker)
         advised = advice_on(session, [piece]) if opened.look.plan else []
         tried = trials.newest(session)
-        may_decide = releasing.may_decide(session, opened.draft, current_user.email)
+        standing = SORT.standing(session, opened.draft, opened.look, answer)
     is_told = is_model(piece.body)
     told = [*model_told(Buying.model_validate(piece.body), speaker)] if is_told else []
     return render_template(
         "studio/rule_draft.html",
         draft=opened.draft,
-        state=STATES[opened.draft.state],
+        standing=standing,
         phases=[
             (opened.named(one), told[place] if told else None, sum(map(len, faults.values())))
             for place, one in enumerate(opened.phases)
             for faults in [parts.get(place, {})]
         ],
         whole=whole,
-        is_sound=opened.look.plan is not None,
         lines=lines,
         advised=advised,
         tried=tried,
         body=piece.body,
-        needs_another=not may_decide,
-        may_publish=may(Permission.PUBLISH) and may_decide,
-        longest=releasing.LONGEST_NOTE,
         longest_label=LONG_LABEL,
     )
 
@@ -143,35 +141,6 @@ def change_phases(draft_id: uuid.UUID) -> ResponseReturnValue:
     return redirect(url_for("rules.draft", draft_id=draft_id), 303)
 
 
-@bp.post("/rules/drafts/<uuid:draft_id>/publish")
-@page(Permission.PUBLISH)
-def publish(draft_id: uuid.UUID) -> ResponseReturnValue:
-    """Let a draft hold."""
-    revision, by = revision_sent(), current_user.email
-    storage: Storage = current_app.extensions["regportal.storage"]
-    signed = Signed(by, request.form.get("note", "").strip() or None)
-
-    def work(session: Session, now: datetime) -> int:
-        rules_of(session, draft_called(session, draft_id))
-        return releasing.release(session, storage, draft_id, signed, revision, now=now)
-
-    return _decided(draft_id, "publish", work, N_("Published: these rules hold from now on."))
-
-
-@bp.post("/rules/drafts/<uuid:draft_id>/propose")
-@page(Permission.RULES)
-def propose(draft_id: uuid.UUID) -> ResponseReturnValue:
-    """Ask a colleague to look at a draft."""
-    by, note = current_user.email, request.form.get("note", "").strip()
-    revision = revision_sent()
-
-    def work(session: Session, now: datetime) -> None:
-        rules_of(session, rule_drafts.seen(session, draft_id, revision))
-        releasing.propose(session, draft_id, by, note, now=now)
-
-    return _decided(draft_id, "propose", work, N_("Your colleagues can look at it now."))
-
-
 @bp.post("/rules/drafts/<uuid:draft_id>/shadow")
 @page(Permission.RULES)
 def begin_shadow(draft_id: uuid.UUID) -> ResponseReturnValue:
@@ -182,37 +151,16 @@ def begin_shadow(draft_id: uuid.UUID) -> ResponseReturnValue:
         published = shelf.published(session)
         rule_drafts.let_run_in_shadow(session, published, draft_id, revision, now=now)
 
-    says = N_("It runs in shadow: here you see what it has otherwise, and nobody is told.")
-    return _decided(draft_id, "shadow-begin", work, says)
-
-
-@bp.post("/rules/drafts/<uuid:draft_id>/rebase")
-@page(Permission.RULES)
-def rebase(draft_id: uuid.UUID) -> ResponseReturnValue:
-    """Let a draft hold against what somebody published meanwhile."""
-    by = current_user.email
-
-    def work(session: Session, now: datetime) -> None:
-        found = draft_called(session, draft_id)
-        rules_of(session, found)
-        drafts.begin_anew(session, found, by, now=now)
-
-    done("rebase", work, lambda _: str(draft_id))
-    return redirect(url_for("rules.draft", draft_id=draft_id), 303)
-
-
-@bp.post("/rules/drafts/<uuid:draft_id>/discard")
-@page(Permission.RULES)
-def discard(draft_id: uuid.UUID) -> ResponseReturnValue:
-    """Throw a draft away."""
-
-    def work(session: Session, _now: datetime) -> None:
-        found = draft_called(session, draft_id)
-        rules_of(session, found)
-        drafts.discard(session, found)
-
-    done("discard", work, lambda _: str(draft_id))
-    flash(N_("The draft is thrown away."), "success")
+    try:
+        done("shadow-begin", work, lambda _: str(draft_id))
+    except DocumentError:
+        return _draft_page(draft_id, Answer(trouble=WRONG)), 422
+    except StaleError as error:
+        return _draft_page(draft_id, Answer(trouble=str(error))), error.status
+    current.wake("weigh")
+    flash(
+        N_("It runs in shadow: here you see what it has otherwise, and nobody is told."), "success"
+    )
     return redirect(url_for("rules.overview"), 303)
 
 
@@ -229,17 +177,22 @@ def write_draft(draft_id: uuid.UUID, work: Any) -> None:
     )
 
 
-def _decided(draft_id: uuid.UUID, deed: str, work: Any, says: str) -> ResponseReturnValue:
-    """Decide about a draft; where that cannot be, say why on its page."""
-    try:
-        done(deed, work, lambda _: str(draft_id))
-    except (ForbiddenError, StaleError, BadRequestError) as error:
-        flash(str(error), "error")
-    except DocumentError:
-        flash(N_("It cannot be yet: see below what is wrong with it."), "error")
-    else:
-        flash(says, "success")
-        current.wake("weigh")
-        if deed != "propose":
-            return redirect(url_for("rules.overview"), 303)
-    return redirect(url_for("rules.draft", draft_id=draft_id), 303)
+def _key_of(session: Session, draft: Draft) -> str:
+    """Return the key of the rules a draft is of."""
+    return rules_of(session, draft).key
+
+
+SORT = Sort(
+    path="/rules/drafts/<uuid:draft_id>",
+    at="rules",
+    permission=Permission.RULES,
+    kind=Buying.kind,
+    key_of=_key_of,
+    look="rules.draft",
+    shown=_draft_page,
+    everything="rules.overview",
+    lands=lambda _: url_for("rules.overview"),
+    published=N_("Published: these rules hold from now on."),
+    wakes=("weigh",),
+)
+add_deeds(bp, SORT)

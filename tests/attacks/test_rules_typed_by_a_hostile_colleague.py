@@ -58,7 +58,9 @@ def test_a_hostile_text_is_a_text_wherever_it_is_shown(ann, text):
         assert "49" not in plain(page)
     answer = ann.post(f"{draft}/publish", revision(ann, draft) | {"note": text})
 
-    assert answer.status == 303
+    assert answer.status in {400, 422}
+    assert "<script>alert" not in answer.text
+    assert "<img src=x" not in answer.text
     assert ann.get("/rules").status == 200
 
 
@@ -124,9 +126,8 @@ def test_a_model_of_many_conditions_is_shown_and_refused(ann):
     assert save(ann, draft, many).status == 303
     assert ann.get(draft).status == 200
     assert phase_of(ann, draft).status == 200
-    ann.post(f"{draft}/publish", revision(ann, draft))
 
-    assert "It cannot be yet" in plain(ann.get(draft))
+    assert "It cannot be yet" in plain(ann.post(f"{draft}/publish", revision(ann, draft)))
 
 
 def test_a_phase_that_is_not_there_is_said_so(ann):
@@ -144,7 +145,7 @@ def test_a_revision_that_is_none_decides_nothing(ann):
     for sent in ("", "-1", "x", "9" * 40, "²", "1.0"):
         for deed in ("publish", "propose", "shadow", "try", "phases", "phase?place=1"):
             answer = ann.post(f"{draft}/{deed}", {"revision": sent, "do": "remove:0"})
-            assert answer.status == 400, (deed, sent)
+            assert answer.status in {400, 409}, (deed, sent)
 
     assert "Warm as soon" in plain(ann.get("/rules"))
 

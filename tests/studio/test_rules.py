@@ -4,7 +4,7 @@ import html
 import json
 import re
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from regportal.buying.backtest import beside
 from regportal.buying.shadow import rules_in_shadow
 from regportal.documents import drafts
 from regportal.documents.models import DraftDocument
+from regportal.documents.releasing import publish_due
 from tests.portal import SITE
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -146,8 +147,8 @@ def test_what_is_wrong_stands_beside_its_part_and_nothing_is_published(ann, comp
     answer = ann.post(f"{draft}/publish", revision(ann, draft))
 
     assert "730d" in exit_says
-    assert answer.leads_to == f"/studio{draft}"
-    assert re.search("[12] faults?", plain(ann.get(draft)))
+    assert answer.status == 422
+    assert re.search("[12] faults?", plain(answer))
     with company.store.read() as session:
         assert company.portal.shelf.published(session).number == before
 
@@ -183,9 +184,10 @@ def test_nobody_publishes_what_he_did_not_look_at(ann, company):
     save(ann, draft, {"label": "Warmer"})
     seen = revision(ann, draft)
     save(ann, draft, {"label": "Other"})
-    ann.post(f"{draft}/publish", seen)
+    answer = ann.post(f"{draft}/publish", seen)
 
-    assert "changed since you looked" in plain(ann.get(draft))
+    assert answer.status == 409
+    assert "changed since you looked" in plain(answer)
     assert "Warm as soon" in plain(ann.get("/rules"))
 
 
@@ -197,8 +199,7 @@ def test_a_colleague_publishes_where_that_is_wanted(company):
     bo = company.at_desk("bo@acme.example", "marketer")
     draft = begin(ann)
     save(ann, draft, {"label": "Warmer"})
-    ann.post(f"{draft}/publish", revision(ann, draft))
-    assert "somebody else approve" in plain(ann.get(draft))
+    assert "somebody else approve" in plain(ann.post(f"{draft}/publish", revision(ann, draft)))
     ann.post(f"{draft}/propose", revision(ann, draft) | {"note": "Please look."})
     ann.post(f"{draft}/publish", revision(ann, draft))
     assert "Warm as soon" in plain(ann.get("/rules"))
@@ -208,13 +209,28 @@ def test_a_colleague_publishes_where_that_is_wanted(company):
     assert "Warmer as soon" in plain(bo.get("/rules"))
 
 
+def test_rules_are_published_later_by_themselves(ann, company):
+    draft = begin(ann)
+    save(ann, draft, {"label": "Warmer"})
+    at = datetime.now(UTC) + timedelta(days=2)
+    later = revision(ann, draft) | {"at": f"{at:%Y-%m-%dT%H:%M}"}
+    assert ann.post(f"{draft}/schedule", later).leads_to == f"/studio{draft}"
+    assert "It is published by itself" in plain(ann.get(draft))
+    storage = company.portal.app.extensions["regportal.storage"]
+    publish_due(company.store, storage, now=at - timedelta(minutes=2))
+    assert "Warm as soon" in plain(ann.get("/rules"))
+    publish_due(company.store, storage, now=at + timedelta(minutes=1))
+
+    assert "Warmer as soon" in plain(ann.get("/rules"))
+
+
 def test_what_somebody_published_meanwhile_is_looked_at_first(ann, company):
     draft = begin(ann)
     save(ann, draft, {"label": "Warmer"})
     company.portal.publish(WITH_RULES.replace("label: Warm", "label: Tepid"))
     ann.post(f"{draft}/publish", revision(ann, draft))
     assert "somebody published it since" in plain(ann.get(draft))
-    ann.post(f"{draft}/rebase", revision(ann, draft))
+    ann.post(f"{draft}/anew", revision(ann, draft))
     assert "label: Tepid -> Warmer" in plain(ann.get(draft))
     ann.post(f"{draft}/publish", revision(ann, draft))
 
@@ -228,8 +244,9 @@ def test_a_draft_runs_in_shadow_and_ends(ann, company):
     with company.store.read() as session:
         assert rules_in_shadow(session).rules["phases"][1]["enter"]["any"][0]["count"]
     assert "A draft runs in shadow" in plain(ann.get("/rules"))
-    ann.post(f"{draft}/shadow", revision(ann, draft))
-    assert "a draft is in shadow already" in plain(ann.get(draft))
+    again = ann.post(f"{draft}/shadow", revision(ann, draft))
+    assert again.status == 409
+    assert "a draft is in shadow already" in plain(again)
     ann.get("/rules")
     ann.post("/rules/shadow/end")
 
@@ -293,7 +310,7 @@ def test_a_draft_of_something_else_is_none_of_rules(ann, company):
 
     assert ann.get(f"/rules/drafts/{key}").status == 404
     assert ann.get(f"/rules/drafts/{key}/phase?place=0").status == 404
-    for deed in ("publish", "propose", "discard", "shadow", "try", "rebase"):
+    for deed in ("publish", "propose", "discard", "shadow", "try", "anew", "open"):
         assert ann.post(f"/rules/drafts/{key}/{deed}", {"revision": "0"}).status == 404, deed
 
 

@@ -182,10 +182,15 @@ def draft_of(draft_id: uuid.UUID) -> tuple[Draft, Written]:
     """Return a draft of a gate that is not published; raise NotHereError where there is none."""
     with current.store().read() as reading:
         draft = drafts.draft_called(reading, draft_id)
-        written = steps.written_of(drafts.pieces_of(reading, draft))
+        return draft, written_in(reading, draft)
+
+
+def written_in(session: Session, draft: Draft) -> Written:
+    """Return what a draft says of a gate; raise NotHereError for one of anything else, or done."""
+    written = steps.written_of(drafts.pieces_of(session, draft))
     if written is None or draft.publication is not None:
-        raise NotHereError(f"there is no draft {draft_id} of a gate")
-    return draft, written
+        raise NotHereError(f"there is no draft {draft.id} of a gate")
+    return written
 
 
 def step_page(step: str, draft_id: uuid.UUID | None, **told: Any) -> ResponseReturnValue:
@@ -258,9 +263,7 @@ def _keep(
 
     def rewrite(writing: Session) -> None:
         draft = drafts.draft_called(writing, draft_id)
-        before = steps.written_of(drafts.pieces_of(writing, draft))
-        if before is None:
-            raise NotHereError(f"there is no draft {draft_id} of a gate")
+        before = written_in(writing, draft)
         after = change(before, drafts.versions_now(writing))
         if after != before:
             drafts.rewrite(writing, draft, after.pieces, by, now=now)

@@ -1,17 +1,12 @@
 """The forms of the way to a gate."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Self
-from zoneinfo import ZoneInfo
 
 from flask import g
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import (
-    DateTimeLocalField,
     HiddenField,
-    IntegerField,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -19,28 +14,20 @@ from wtforms import (
     URLField,
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
-from wtforms.validators import DataRequired, InputRequired, Length, Regexp, ValidationError
-from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
+from wtforms.validators import DataRequired, Length, Regexp
+from wtforms.widgets import CheckboxInput, ListWidget
 
-from regportal.documents.releasing import TOO_FAR
 from regportal.forms.languages import CATEGORIES
 from regportal.forms.pages import category_shown
-from regportal.store.words import N_, translated
-from regportal.studio.fields import REQUIRED, TOO_LONG, is_line
+from regportal.store.words import N_
+from regportal.studio.fields import REQUIRED, TOO_LONG, is_line, stripped
 from regportal.studio.gates.steps import About
 
 LONG = 2000
 """Characters of a text before a gate."""
 LINE = 200
-YEARS = 10
-"""Until a draft holds by itself, at most."""
 LONGEST_NAME = 80
 """Characters of the name of an event."""
-
-
-def _stripped(text: str | None) -> str | None:
-    """Return a text without what stands around it."""
-    return text.strip() if text else text
 
 
 class Source(FlaskForm):
@@ -54,7 +41,7 @@ class Source(FlaskForm):
     name = HiddenField()
     url = URLField(
         N_("Or its address"),
-        filters=[_stripped],
+        filters=[stripped],
         description=N_("Where it lies on another site already: https://…"),
     )
 
@@ -65,7 +52,7 @@ class AboutForm(FlaskForm):
     title = StringField(
         N_("Title"),
         validators=[DataRequired(REQUIRED), Length(max=LINE, message=TOO_LONG)],
-        filters=[_stripped],
+        filters=[stripped],
         description=N_("What your visitors get, as you would tell a customer."),
         render_kw={"maxlength": LINE},
     )
@@ -75,14 +62,14 @@ class AboutForm(FlaskForm):
     headline = StringField(
         N_("Headline"),
         validators=[Length(max=LINE, message=TOO_LONG)],
-        filters=[_stripped],
+        filters=[stripped],
         description=N_("Stands above the form. Empty: the title."),
         render_kw={"maxlength": LINE},
     )
     text = TextAreaField(
         N_("A sentence or two"),
         validators=[Length(max=LONG, message=TOO_LONG)],
-        filters=[_stripped],
+        filters=[stripped],
         description=N_("Why it is worth an address."),
         render_kw={"maxlength": LONG, "rows": 3},
     )
@@ -114,47 +101,6 @@ class Chosen(FlaskForm):
     )
 
 
-class Decided(FlaskForm):
-    """That somebody looked at a draft, and lets it hold."""
-
-    revision = IntegerField(widget=HiddenInput(), validators=[InputRequired()])
-    note = StringField(
-        N_("A note for your colleagues"),
-        validators=[Length(max=LONG, message=TOO_LONG)],
-        filters=[_stripped],
-        description=N_("Stands in the history. It may stay empty."),
-    )
-
-
-class Later(Decided):
-    """When it is to hold; ``by`` says by whose clock."""
-
-    zone = ZoneInfo("UTC")
-    at = DateTimeLocalField(
-        format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        validators=[InputRequired(N_("Please choose a day and a time."))],
-    )
-
-    def by(self, zone: ZoneInfo) -> Self:
-        """Return this form, read by the clock of a zone, which its label names."""
-        label = translated(N_("When (by the clock of %(zone)s)"), g.locale)
-        self.at.label.text = label % {"zone": zone.key}
-        self.zone = zone
-        return self
-
-    def validate_at(self, field: DateTimeLocalField) -> None:
-        """Refuse what lies where clocks end: it could be shown nowhere."""
-        if field.data is None or abs(field.data.year - datetime.now(UTC).year) > YEARS:
-            raise ValidationError(TOO_FAR)
-
-    @property
-    def moment(self) -> datetime:
-        """Return the moment that was chosen."""
-        if self.at.data is None:
-            raise LookupError("nobody chose a moment")
-        return self.at.data.replace(tzinfo=self.zone).astimezone(UTC)
-
-
 class Page(FlaskForm):
     """A page of the company's own, to be looked at."""
 
@@ -165,7 +111,7 @@ class Page(FlaskForm):
             Length(max=LONG, message=TOO_LONG),
             Regexp(r"https?://[^\s/]+", message=N_("Please write it as https://…")),
         ],
-        filters=[_stripped],
+        filters=[stripped],
     )
 
 
@@ -175,7 +121,7 @@ class NewStand(FlaskForm):
     name = StringField(
         N_("Name of the event"),
         validators=[DataRequired(REQUIRED), Length(max=LONGEST_NAME, message=TOO_LONG), is_line],
-        filters=[_stripped],
+        filters=[stripped],
         render_kw={"autocomplete": "off", "maxlength": LONGEST_NAME},
         description=N_("Visitors see it on the device, and sales beside what they did there."),
     )

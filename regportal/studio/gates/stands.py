@@ -17,7 +17,6 @@ from regportal.store import current
 from regportal.store.documents import Site, said
 from regportal.store.words import N_
 from regportal.studio.datastore import doer_of_request
-from regportal.studio.fields import Pressed
 from regportal.studio.gates.fields import NewStand
 from regportal.studio.policies import page
 
@@ -93,5 +92,4 @@ def _page(key: str, form: NewStand) -> str:
         gate=_gate(key),
         stands=stands,
         form=form,
-        pressed=Pressed(formdata=None),
     )

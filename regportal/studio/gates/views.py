@@ -20,10 +20,9 @@ from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Published, Site, said
 from regportal.store.words import N_, translated
-from regportal.studio.fields import Pressed
+from regportal.studio.deciding import due_shown
 from regportal.studio.gates import deciding, drafting, stands, uploads
 from regportal.studio.gates.checking import Verdict, check
-from regportal.studio.gates.deciding import due_shown
 from regportal.studio.gates.drafting import beginning, gates_drafted
 from regportal.studio.gates.fields import Page
 from regportal.studio.gates.ways import ways_of
@@ -159,7 +158,6 @@ def _gate_page(key: str, form: Page | None = None, verdict: Verdict | None = Non
         drafts=drafted,
         form=form or Page(formdata=None, data={"url": next(iter(site.origins), "")}),
         verdict=verdict,
-        pressed=Pressed(formdata=None),
         may_stand=may(Permission.STANDS),
     )
 
