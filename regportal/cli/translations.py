@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import click
 
 from regportal.cli.installation import opened
-from regportal.forms.languages import READ_BY_VISITORS, Lack, lacking, languages_of
+from regportal.forms.languages import Lack, lacking, languages_of, read_by_visitors
 from regportal.store.documents import Published, Site
 from regportal.store.words import is_spoken, unsaid
 
@@ -42,7 +42,7 @@ def translations(*, as_json: bool) -> None:
 def languages_in(published: Published) -> list[Language]:
     """Return each language of a site, its own first; raise NotHereError without a site."""
     own = Site.of(published).locale
-    documents = [one for kind in READ_BY_VISITORS for one in published.all(kind)]
+    documents = read_by_visitors(published)
     lacks = lacking(documents, own)
     return [
         Language(

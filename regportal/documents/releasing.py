@@ -42,6 +42,15 @@ NO_TEXT = N_("Please use letters, digits and punctuation only.")
 LONG_NOTE = N_("The note is too long: use at most 2,000 characters.")
 
 
+def seen(session: Session, key: uuid.UUID, revision: int | None) -> Draft:
+    """Return a draft, held, as it was looked at; raise StaleError where it is another by now."""
+    draft = draft_called(session, key)
+    hold(session, draft)
+    if revision is not None and draft.revision != revision:
+        raise StaleError(CHANGED)
+    return draft
+
+
 def propose(
     session: Session,
     key: uuid.UUID,
@@ -57,7 +66,7 @@ def propose(
     Raises DocumentError where it could not be published, StaleError where it is not the
     ``revision`` that was looked at.
     """
-    draft = _unpublished(session, key, revision)
+    draft = seen(session, key, revision)
     _fitting(session, draft)
     draft.state, draft.proposed_by, draft.note = DraftState.PROPOSED, by, _checked(note)
     draft.scheduled_by = draft.due = draft.trouble = None
@@ -82,7 +91,7 @@ def release(
     """
     _checked(signed.note or "")
     take_turn(session)
-    draft = _unpublished(session, key, revision)
+    draft = seen(session, key, revision)
     _may_decide(session, draft, signed.by or "")
     return _publish(session, storage, draft, signed, now=now)
 
@@ -101,7 +110,7 @@ def schedule(
         raise BadRequestError(IN_THE_PAST, "at")
     if at - now > FURTHEST:
         raise BadRequestError(TOO_FAR, "at")
-    draft = _unpublished(session, key, revision)
+    draft = seen(session, key, revision)
     _may_decide(session, draft, signed.by or "")
     _fitting(session, draft)
     draft.state, draft.due, draft.scheduled_by = DraftState.SCHEDULED, at, signed.by
@@ -111,7 +120,7 @@ def schedule(
 
 def unschedule(session: Session, key: uuid.UUID) -> Draft:
     """Take a draft back that was proposed, or is to be published later: it is open again."""
-    draft = _unpublished(session, key, None)
+    draft = seen(session, key, None)
     draft.state = DraftState.OPEN
     draft.proposed_by = draft.scheduled_by = draft.due = None
     return draft
@@ -165,15 +174,6 @@ def _publish(
     draft.state, draft.publication = DraftState.PUBLISHED, number
     draft.due = draft.trouble = None
     return number
-
-
-def _unpublished(session: Session, key: uuid.UUID, revision: int | None) -> Draft:
-    """Return a draft as it was looked at; raise StaleError where it is published, or another."""
-    draft = draft_called(session, key)
-    hold(session, draft)
-    if revision is not None and draft.revision != revision:
-        raise StaleError(CHANGED)
-    return draft
 
 
 def may_decide(session: Session, draft: Draft, by: str) -> bool:

@@ -16,8 +16,6 @@ from regportal.buying.schema import Buying
 from regportal.documents.drafts import (
     Piece,
     begin,
-    draft_called,
-    hold,
     open_drafts,
     pieces_of,
     rewrite,
@@ -25,10 +23,10 @@ from regportal.documents.drafts import (
 )
 from regportal.documents.models import Draft
 from regportal.documents.previewing import as_if
-from regportal.documents.releasing import CHANGED
+from regportal.documents.releasing import seen
 from regportal.documents.rule_changes import rule_changes
 from regportal.documents.telling import between
-from regportal.errors import NotHereError, StaleError
+from regportal.errors import NotHereError
 from regportal.store.documents import Published
 
 Body = Mapping[str, Any]
@@ -85,15 +83,6 @@ def change(
     body = work(piece.body)
     if body != piece.body:
         rewrite(session, draft, [Piece(piece.kind, piece.key, body)], by, now=now)
-    return draft
-
-
-def seen(session: Session, key: uuid.UUID, revision: int) -> Draft:
-    """Return a draft, held, as it was looked at; raise StaleError where it is another by now."""
-    draft = draft_called(session, key)
-    hold(session, draft)
-    if draft.revision != revision:
-        raise StaleError(CHANGED)
     return draft
 
 

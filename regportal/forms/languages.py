@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from regportal.consent.schema import Newsletter
 from regportal.forms.schema import Gate, Question
 from regportal.library.schema import Asset
+from regportal.store.documents import Published
 from regportal.store.schema import Document, Site, texts_in
 from regportal.store.words import N_, is_spoken
 
@@ -68,6 +69,11 @@ def languages_of(documents: Iterable[Document], own: str) -> tuple[str, ...]:
     """
     texts = (text for _, _, text in _texts(documents) if isinstance(text, Mapping))
     return tuple(dict.fromkeys((own, *(language for text in texts for language in text))))
+
+
+def read_by_visitors(published: Published) -> list[Document]:
+    """Return every document with texts for visitors."""
+    return [one for kind in READ_BY_VISITORS for one in published.all(kind)]
 
 
 def languages_offered(documents: Iterable[Document], own: str) -> tuple[str, ...]:

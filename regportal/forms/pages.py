@@ -9,7 +9,7 @@ from babel.units import format_unit
 from flask import g, request
 
 from regportal.consent.schema import Newsletter
-from regportal.forms.languages import READ_BY_VISITORS, languages_offered
+from regportal.forms.languages import languages_offered, read_by_visitors
 from regportal.forms.schema import Gate
 from regportal.library.schema import Asset
 from regportal.store import current
@@ -63,7 +63,7 @@ def frame(site: Site) -> Frame:
 @lru_cache(maxsize=4)
 def languages(published: Published) -> tuple[str, ...]:
     """Return the languages visitors are answered in, as long as this publication holds."""
-    documents = [one for kind in READ_BY_VISITORS for one in published.all(kind)]
+    documents = read_by_visitors(published)
     return languages_offered(documents, Site.of(published).locale)
 
 

@@ -8,7 +8,7 @@ from functools import partial, update_wrapper
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, current_app, flash, g, redirect, url_for
+from flask import Blueprint, current_app, flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.orm import Session
@@ -19,11 +19,12 @@ from regportal.buying.reading import model_of
 from regportal.documents import drafts, releasing
 from regportal.documents.actions import Signed
 from regportal.documents.drafts import Look
+from regportal.documents.history import Version
 from regportal.documents.models import Draft, DraftState
 from regportal.errors import BadRequestError, DocumentError, ForbiddenError, StaleError
 from regportal.library.storage import Storage
 from regportal.store import current
-from regportal.store.words import N_, moment_shown
+from regportal.store.words import N_, moment_shown, translated
 from regportal.studio.datastore import doer_of_request
 from regportal.studio.fields import BROKEN, Decided, Later
 from regportal.studio.policies import may, page
@@ -138,6 +139,27 @@ def add_deeds(bp: Blueprint, sort: Sort) -> None:
 def due_shown(at: datetime) -> str:
     """Return when a draft is published by itself, as people read it, by the clock of the site."""
     return moment_shown(at, g.locale, _zone())
+
+
+def version_shown(version: Version) -> Mapping[str, object]:
+    """Return a version as people read it."""
+    return {
+        "number": version.number,
+        "at": version.at,
+        "by": version.by,
+        "proposed_by": version.proposed_by,
+        "note": version.note,
+        "holds": version.holds,
+        "changes": [translated(one, g.locale) for one in version.changes],
+    }
+
+
+def revision_sent() -> int:
+    """Return which revision of a draft was looked at; raise BadRequestError where none is named."""
+    text = request.form.get("revision", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - of an integer
+        raise BadRequestError(BROKEN, "revision")
+    return int(text)
 
 
 # --- each deed ---

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.orm import Session
@@ -23,13 +23,11 @@ from regportal.buying.shadows import shadow_shown
 from regportal.buying.voice import Voice
 from regportal.documents.rule_drafts import begin_rules, open_rule_drafts
 from regportal.documents.rule_offers import offer_of
-from regportal.errors import BadRequestError
 from regportal.store import current
 from regportal.store.documents import Published, Shelf
 from regportal.store.words import N_
 from regportal.studio.datastore import doer_of_request
 from regportal.studio.deciding import STATES
-from regportal.studio.fields import BROKEN
 from regportal.studio.policies import may, page
 
 T = TypeVar("T")
@@ -118,11 +116,3 @@ def shelf_of() -> Shelf:
     """Return what says what is published, for whoever writes: that is not in this thread."""
     found: Shelf = current_app.extensions["regportal.shelf"]
     return found
-
-
-def revision_sent() -> int:
-    """Return which revision of a draft was looked at; raise BadRequestError where none is named."""
-    text = request.form.get("revision", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - of an integer
-        raise BadRequestError(BROKEN, "revision")
-    return int(text)

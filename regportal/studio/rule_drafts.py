@@ -35,8 +35,8 @@ from regportal.store import current
 from regportal.store.documents import Published
 from regportal.store.schema import said
 from regportal.store.words import N_
-from regportal.studio.deciding import WRONG, Answer, Sort, add_deeds
-from regportal.studio.phases import bp, done, revision_sent, shelf_of, teller_of
+from regportal.studio.deciding import WRONG, Answer, Sort, add_deeds, revision_sent
+from regportal.studio.phases import bp, done, shelf_of, teller_of
 from regportal.studio.policies import page
 
 SAVED = N_("Saved in the draft. Nothing holds before it is published.")

@@ -15,7 +15,8 @@ from regportal.documents.rule_drafts import let_try
 from regportal.errors import BadRequestError, DocumentError, StaleError, TooManyError
 from regportal.store import current
 from regportal.store.words import N_
-from regportal.studio.phases import bp, done, revision_sent
+from regportal.studio.deciding import revision_sent
+from regportal.studio.phases import bp, done
 from regportal.studio.policies import page
 
 STATES = {

@@ -1,6 +1,5 @@
 """Phases and scores as sentences: read, changed, tried, compared, let hold."""
 
-import html
 import json
 import re
 import uuid
@@ -15,10 +14,10 @@ from regportal.documents import drafts
 from regportal.documents.models import DraftDocument
 from regportal.documents.releasing import publish_due
 from tests.portal import SITE
+from tests.studio.forms import form_of, plain
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 REVISION = re.compile(r'name="revision" value="([0-9]+)"')
-CONTROL = re.compile(r"<(input|select|option)\b([^>]*)>")
 BUYING = """
 buying:
   phases:
@@ -38,30 +37,6 @@ def ann(company):
     """A marketer, where two phases are published."""
     company.portal.publish(WITH_RULES)
     return company.at_desk("ann@acme.example", "marketer")
-
-
-def attribute(text, name):
-    found = re.search(rf'\b{name}="([^"]*)"', text)
-    return html.unescape(found[1]) if found else None
-
-
-def form_of(page):
-    """What a browser would send of the page of a phase."""
-    fields, select = [], ""
-    body = page.text[page.text.index("data-check") :]
-    for tag, rest in CONTROL.findall(body):
-        name, value = attribute(rest, "name"), attribute(rest, "value") or ""
-        if tag == "select":
-            select = name
-        elif tag == "option":
-            if re.search(r"\bselected\b", rest):
-                fields.append((select, value))
-        elif (name and attribute(rest, "type") != "checkbox") or "checked" in rest:
-            fields.append((name, value))
-    sent = {}
-    for name, value in fields:
-        sent.setdefault(name, []).append(value)
-    return sent
 
 
 def begin(desk):
@@ -86,10 +61,6 @@ def body_of(company, draft):
     with company.store.read() as session:
         key = uuid.UUID(draft.rsplit("/", 1)[1])
         return session.scalar(sa.select(DraftDocument.body).where(DraftDocument.draft_id == key))
-
-
-def plain(page):
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
 
 
 def test_what_holds_is_read_as_sentences(ann):

@@ -1,6 +1,5 @@
 """The gates: all of them, and one with its lines for a page, its versions and its drafts."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from regportal.forms.schema import Gate
 from regportal.library.schema import Asset
 from regportal.store import current
 from regportal.store.documents import Published, Site, said
-from regportal.store.words import N_, translated
-from regportal.studio.deciding import due_shown
+from regportal.store.words import N_
+from regportal.studio.deciding import due_shown, version_shown
 from regportal.studio.gates import deciding, drafting, stands, uploads
 from regportal.studio.gates.checking import Verdict, check
 from regportal.studio.gates.drafting import beginning, gates_drafted
@@ -154,25 +153,12 @@ def _gate_page(key: str, form: Page | None = None, verdict: Verdict | None = Non
         ways=ways_of(snippet, address, said(gate.headline, site.locale), key),
         policy=snippet.policy,
         origins=site.origins,
-        versions=[_shown(one) for one in versions],
+        versions=[version_shown(one) for one in versions],
         drafts=drafted,
         form=form or Page(formdata=None, data={"url": next(iter(site.origins), "")}),
         verdict=verdict,
         may_stand=may(Permission.STANDS),
     )
-
-
-def _shown(version: history.Version) -> Mapping[str, object]:
-    """Return a version as people read it."""
-    return {
-        "number": version.number,
-        "at": version.at,
-        "by": version.by,
-        "proposed_by": version.proposed_by,
-        "note": version.note,
-        "holds": version.holds,
-        "changes": [translated(one, g.locale) for one in version.changes],
-    }
 
 
 def _held(session: Session, key: str) -> list[Piece]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, g, render_template
 
 from regportal.accounts.roles import Permission
+from regportal.documents import history
 from regportal.documents.previewing import advice_of
 from regportal.forms.schema import Gate, Question
 from regportal.insight import questions
@@ -13,12 +14,17 @@ from regportal.insight.questions import QuestionRow, Questions
 from regportal.store import current
 from regportal.store.documents import said
 from regportal.store.words import translated
+from regportal.studio.deciding import version_shown
 from regportal.studio.lists import FORM, asked, copied, filters_of
 from regportal.studio.policies import page
+from regportal.studio.questions import drafting
+from regportal.studio.questions.drafting import questions_drafted
 from regportal.studio.questions.telling import TYPES, facts, wordings
+from regportal.studio.questions.writing import label_of
 from regportal.studio.saying import Sayer
 
 bp = Blueprint("questions", __name__)
+bp.register_blueprint(drafting.bp)
 
 
 @bp.get("/questions")
@@ -29,8 +35,11 @@ def listed() -> str:
     with current.store().read() as session:
         found = questions.page(session, published, filters, g.locale, now=now)
         tried = states(session, published, now=now)
+        drafted = questions_drafted(session)
     return render_template(
         "studio/questions.html",
+        drafts=[(one, label_of(piece.body, g.locale) or piece.key) for one, piece in drafted],
+        longest_label=drafting.LONGEST_LABEL,
         found=found,
         asked=asked(filters),
         filters=filters,
@@ -51,8 +60,12 @@ def shown(key: str) -> str:
     with current.store().read() as session:
         asked_where = questions.asked_at(session, published, key, now=now)
         tried = states(session, published, now=now)
+        versions = history.versions(session, Question.kind, key)
+        drafted = [draft.id for draft, piece in questions_drafted(session) if piece.key == key]
     return render_template(
         "studio/question.html",
+        versions=[version_shown(one) for one in versions],
+        drafts=drafted,
         question=question,
         title=said(question.label, g.locale),
         wordings=wordings(question, g.locale),
