@@ -192,28 +192,27 @@ class Profile(FlaskForm):
     theme = SelectField(N_("Appearance"), validate_choice=True)
 
 
-class Because(FlaskForm):
-    """Why somebody does something that cannot be seen from what he does."""
-
-    because = StringField(
+def _why(description: str) -> StringField:
+    """Return the field that asks why, and says who reads it."""
+    return StringField(
         N_("Why?"),
         validators=[DataRequired(REQUIRED), Length(max=LONGEST_LINE, message=TOO_LONG), is_line],
         filters=[stripped],
         render_kw={"autocomplete": "off", "maxlength": LONGEST_LINE},
-        description=N_("One line; it is kept with it, and the CRM may be told."),
+        description=description,
     )
 
 
-class WhyPaused(Because):
+class Because(FlaskForm):
+    """Why somebody does something that cannot be seen from what he does."""
+
+    because = _why(N_("One line; it is kept with it, and the CRM may be told."))
+
+
+class WhyPaused(FlaskForm):
     """Why a connector is paused."""
 
-    because = StringField(
-        N_("Why?"),
-        validators=[DataRequired(REQUIRED), Length(max=LONGEST_LINE, message=TOO_LONG), is_line],
-        filters=[lambda text: text.strip() if text else text],
-        render_kw={"autocomplete": "off", "maxlength": LONGEST_LINE},
-        description=N_("One line; colleagues read it here and in the audit log. No CRM is told."),
-    )
+    because = _why(N_("One line; colleagues read it here and in the audit log. No CRM is told."))
 
 
 class Whom(FlaskForm):

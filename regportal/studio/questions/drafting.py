@@ -66,13 +66,11 @@ def new() -> ResponseReturnValue:
 def edit(key: str) -> ResponseReturnValue:
     """Begin a draft that changes a question, or go on with the one there is."""
     current.published().one(Question, key)
-    with current.store().read() as reading:
-        found = [draft.id for draft, piece in questions_drafted(reading) if piece.key == key]
-    if found:
-        flash(OTHERS, "info")
-        return redirect(url_for("questions.drafts.draft", draft_id=found[0]), 303)
 
-    def held(session: Session) -> Piece:
+    def held(session: Session) -> Piece | Draft:
+        for draft, piece in questions_drafted(session):
+            if piece.key == key:
+                return draft
         one = published_now(session)[1][Question.kind, key]
         return Piece(Question.kind, key, one.body, one.number)
 
@@ -221,17 +219,21 @@ add_deeds(bp, SORT)
 # --- their common steps ---
 
 
-def _begin(begun: Callable[[Session], Piece]) -> ResponseReturnValue:
-    """Begin a draft of one question."""
+def _begin(begun: Callable[[Session], Piece | Draft]) -> ResponseReturnValue:
+    """Begin a draft of one question, or go on with one that is there."""
     now, by, doer = _now(), current_user.email, doer_of_request()
 
-    def begin(session: Session) -> uuid.UUID:
-        piece = begun(session)
-        draft = drafts.begin(session, [piece], by, now=now)
-        write(session, doer, "draft", piece.kind, piece.key, {"draft": str(draft.id)}, now=now)
-        return draft.id
+    def begin(session: Session) -> tuple[uuid.UUID, bool]:
+        found = begun(session)
+        if isinstance(found, Draft):
+            return found.id, True
+        draft = drafts.begin(session, [found], by, now=now)
+        write(session, doer, "draft", found.kind, found.key, {"draft": str(draft.id)}, now=now)
+        return draft.id, False
 
-    draft_id = current.store().write(begin)
+    draft_id, is_there = current.store().write(begin)
+    if is_there:
+        flash(OTHERS, "info")
     return redirect(url_for("questions.drafts.draft", draft_id=draft_id), 303)
 
 
