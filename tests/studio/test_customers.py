@@ -200,7 +200,7 @@ def test_a_person_says_why_a_score_is_what_it_is(desk, customers):
     ("language", "says"),
     [
         ("en", "Asked because: the first question of this gate that is open"),
-        ("de", "Gefragt, weil: die erste offene Frage dieses Zugangs"),
+        ("de", "Gefragt, weil: die erste offene Frage dieser Schranke"),
     ],
 )
 def test_a_person_says_why_a_question_was_asked(company, desk, language, says):
